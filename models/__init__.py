@@ -1,0 +1,1 @@
+"""The shipped model definitions (YAML), as package data."""

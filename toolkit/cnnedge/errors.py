@@ -1,0 +1,44 @@
+"""The one exception tree.
+
+Every problem a user can mend is a CnnedgeError whose text says what was found where, what is
+allowed and what to do next. The command line catches CnnedgeError alone and exits with its
+`exit_code`; anything else is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class CnnedgeError(Exception):
+    """A problem that the user can mend: one clear message, exit code 1."""
+
+    exit_code = 1
+
+
+class SpecError(CnnedgeError):
+    """A recipe, model definition or device profile says something that is not allowed."""
+
+
+class DataError(CnnedgeError):
+    """The pictures or labels cannot be used as they are."""
+
+
+class ModelError(CnnedgeError):
+    """A model file cannot be read, or does not fit what is asked of it."""
+
+
+class SourceError(CnnedgeError):
+    """A camera, video, stream or picture source cannot be opened or read."""
+
+
+class RunFolderError(CnnedgeError):
+    """A run folder is missing something, or would be overwritten."""
+
+
+class MissingExtraError(CnnedgeError):
+    """A command needs packages that are not installed; the text holds the line that installs them."""
+
+
+class GateError(CnnedgeError):
+    """A gate was not met (accuracy drop, regression, delegate refused): exit code 3."""
+
+    exit_code = 3

@@ -1,0 +1,45 @@
+"""Recipes, models, device profiles and the resize rule: strict YAML into frozen dataclasses."""
+
+from .device import DeviceProfile, parse_device
+from .model import LayerSpec, ModelSpec, parse_model
+from .pixels import InputSize, Preprocess
+from .recipe import (
+    Augmentation,
+    Calibration,
+    Conversion,
+    DataSpec,
+    EarlyStopping,
+    Optimizer,
+    Recipe,
+    Schedule,
+    Splits,
+    Training,
+    VariantName,
+    dump,
+    parse_recipe,
+    plain,
+)
+
+__all__ = [
+    "Augmentation",
+    "Calibration",
+    "Conversion",
+    "DataSpec",
+    "DeviceProfile",
+    "EarlyStopping",
+    "InputSize",
+    "LayerSpec",
+    "ModelSpec",
+    "Optimizer",
+    "Preprocess",
+    "Recipe",
+    "Schedule",
+    "Splits",
+    "Training",
+    "VariantName",
+    "dump",
+    "parse_device",
+    "parse_model",
+    "parse_recipe",
+    "plain",
+]

@@ -1,0 +1,192 @@
+"""The recipe: data, model, training and the variants to convert to."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import yaml
+
+from .pixels import InputSize, Preprocess
+from .strict import Range, build, compose, override
+
+VariantName = Literal["float32", "float16", "dynamic", "int8"]
+Fraction = Annotated[float, Range(0, 1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Splits:
+    """Fractions of the pictures for training, validation and test; they add up to 1.
+
+    Where the data brings its own test pictures, `test` is not used and `val` is taken from the
+    training pictures.
+    """
+
+    train: Fraction = 0.8
+    val: Fraction = 0.1
+    test: Fraction = 0.1
+
+    def check(self) -> str | None:
+        total = self.train + self.val + self.test
+        if abs(total - 1) > 1e-6:
+            return f"train + val + test is {total:g}; the three must add up to 1"
+        if self.train == 0 or self.test == 0:
+            return "train and test must be above 0: a model is judged on pictures it never saw"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """Where the pictures come from and how they are split.
+
+    source: a folder, an IDX folder, an .npz or .csv file, `embedded:fashion_mnist`,
+    `keras:mnist|fashion_mnist|cifar10`, or `tfds:NAME`.
+    labels: names of numbered classes (IDX, NPZ, Keras); folders and CSV bring their own.
+    """
+
+    source: str
+    labels: tuple[str, ...] | None = None
+    splits: Splits = Splits()
+    seed: int = 0
+    max_unreadable: Fraction = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """SGD with momentum, Adam or AdamW; weight_decay is decoupled and AdamW's alone."""
+
+    name: Literal["sgd", "adam", "adamw"] = "adamw"
+    learning_rate: Annotated[float, Range(1e-8, 10)] = 1e-3
+    momentum: Annotated[float, Range(0, 0.9999)] = 0.9
+    nesterov: bool = False
+    weight_decay: Annotated[float, Range(0, 1)] = 0.0
+
+    def check(self) -> str | None:
+        if self.weight_decay and self.name != "adamw":
+            return f"weight_decay is adamw's; this optimizer is {self.name}"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Learning rate over time: linear warm-up, then constant, step or cosine.
+
+    step: times `step_factor` every `step_epochs`. cosine: down to `final_fraction` of the rate.
+    """
+
+    name: Literal["constant", "step", "cosine"] = "cosine"
+    warmup_epochs: Annotated[float, Range(0, 1000)] = 0.0
+    step_epochs: Annotated[int, Range(1, 10_000)] = 10
+    step_factor: Annotated[float, Range(1e-6, 1)] = 0.1
+    final_fraction: Fraction = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStopping:
+    """Stops after `patience` validations without a gain of `min_delta` accuracy (fraction)."""
+
+    patience: Annotated[int, Range(1, 10_000)] = 10
+    min_delta: Fraction = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Training of one model. `keep`: the weights that leave, of the best validation or the last."""
+
+    epochs: Annotated[int, Range(1, 10_000)] = 20
+    batch_size: Annotated[int, Range(1, 65_536)] = 64
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    label_smoothing: Annotated[float, Range(0, 0.9)] = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    validate_every: Annotated[int, Range(1, 10_000)] = 1
+    early_stopping: EarlyStopping | None = None
+    keep: Literal["best", "last"] = "best"
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Random changes to training pictures, each drawn anew per picture and epoch.
+
+    Geometry (one warp, so that pixels are resampled once): flip (horizontal, vertical, both);
+    shift and crop as a fraction of the side; rotate and shear in degrees either way; zoom as a
+    fraction either way. `crop` cuts up to that fraction of each side away and resizes.
+    Pixels: brightness (fraction of 255 added), contrast (fraction of gain), noise (standard
+    deviation as a fraction of 255), cutout (side of one square as a fraction), mixup (alpha of
+    the Beta distribution, Zhang et al. 2018).
+    """
+
+    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
+    shift: Annotated[float, Range(0, 0.9)] = 0.0
+    crop: Annotated[float, Range(0, 0.9)] = 0.0
+    rotate: Annotated[float, Range(0, 180)] = 0.0
+    zoom: Annotated[float, Range(0, 0.9)] = 0.0
+    shear: Annotated[float, Range(0, 60)] = 0.0
+    brightness: Fraction = 0.0
+    contrast: Fraction = 0.0
+    noise: Fraction = 0.0
+    cutout: Annotated[float, Range(0, 0.9)] = 0.0
+    mixup: Annotated[float, Range(0, 10)] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Training pictures that fix the ranges of quantised tensors: how many, drawn by which seed."""
+
+    count: Annotated[int, Range(1, 100_000)] = 300
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """The variants to make; max_drop is the gate in percentage points, null for none."""
+
+    variants: tuple[VariantName, ...] = ("float32", "float16", "dynamic", "int8")
+    calibration: Calibration = Calibration()
+    max_drop: Annotated[float | None, Range(0, 100)] = None
+
+    def check(self) -> str | None:
+        if not self.variants:
+            return "variants is empty; name at least one"
+        twice = [v for v in dict.fromkeys(self.variants) if self.variants.count(v) > 1]
+        return f"variants names {twice[0]} twice" if twice else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One experiment, from pictures to variants. `input` overrides the model's own input size."""
+
+    description: str = ""
+    data: DataSpec
+    model: str
+    input: InputSize | None = None
+    preprocess: Preprocess = Preprocess()
+    training: Training = Training()
+    augmentation: Augmentation = Augmentation()
+    convert: Conversion = field(default_factory=Conversion)
+
+
+def parse_recipe(text: str, source: str, overrides: Sequence[str] = ()) -> Recipe:
+    """A Recipe from YAML text; `source` names the file in messages. Raises SpecError."""
+    root = compose(text, source)
+    override(root, overrides)
+    return build(Recipe, root)
+
+
+def dump(spec: Any) -> str:
+    """A spec as YAML text that parses back to an equal spec."""
+    return yaml.safe_dump(plain(spec), sort_keys=False, allow_unicode=True, width=100)
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses and tuples as dicts and lists, for YAML and JSON."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, (tuple, list)):
+        return [plain(v) for v in value]
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    return value
