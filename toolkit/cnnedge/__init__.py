@@ -1,5 +1,48 @@
-"""cnnedge: from a folder of pictures to a small, fast, measured model on a phone or a board."""
+"""cnnedge: from a folder of pictures to a small, fast, measured model on a phone or a board.
+
+    model = cnnedge.load("int8.tflite")
+    prediction = model(frame)          # a BGR frame, as OpenCV delivers it
+    prediction.label, prediction.score, prediction.top(5)
+
+What is named here is imported when it is first used: `import cnnedge` itself stays fast.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from .bench import bench
+    from .classifier import Classifier, Prediction, Score, load
+    from .errors import CnnedgeError
+
+__all__ = [
+    "Classifier",
+    "CnnedgeError",
+    "Prediction",
+    "Score",
+    "__version__",
+    "bench",
+    "load",
+]
+
+_HOMES = {
+    "Classifier": "classifier",
+    "CnnedgeError": "errors",
+    "Prediction": "classifier",
+    "Score": "classifier",
+    "bench": "bench",
+    "load": "classifier",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cnnedge' has no attribute '{name}'")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value

@@ -35,7 +35,7 @@ class RunFolderError(CnnedgeError):
 
 
 class MissingExtraError(CnnedgeError):
-    """A command needs packages that are not installed; the text holds the line that installs them."""
+    """A command needs packages that are missing; the text holds the line that installs them."""
 
 
 class GateError(CnnedgeError):

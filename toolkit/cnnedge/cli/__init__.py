@@ -1,0 +1,96 @@
+"""The command line: click commands, one module each, imported only when called.
+
+Printing and exit codes live here alone: 0 done, 1 a problem the user can mend, 2 wrong usage,
+3 a gate was not met.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from .._version import __version__
+from ..errors import CnnedgeError
+
+# Name: what it does. Kept here so that --help imports no command.
+COMMANDS = {
+    "train": "Train a recipe on your pictures.",
+    "convert": "Convert a trained run to measured .tflite variants.",
+    "eval": "Measure a model's accuracy, as it ships.",
+    "run": "Label a camera, video or pictures, live.",
+    "bench": "Measure latency and memory.",
+    "inspect": "Show what is inside a .tflite file.",
+    "recipes": "List the shipped recipes.",
+    "models": "List model definitions, or show one layer by layer.",
+    "devices": "List the device profiles.",
+}
+_MODULES = {"eval": "evaluate", "recipes": "definitions", "devices": "definitions"}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when it is called, and turns CnnedgeError into one message."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f".{_MODULES.get(cmd_name, cmd_name)}", __name__)
+        attribute = cmd_name if cmd_name in ("recipes", "devices") else "command"
+        command: click.Command = getattr(module, attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise click.UsageError(f"{error.message.rstrip('.')}.{hint}", ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CnnedgeError as error:
+            if "-v" in sys.argv or "--verbose" in sys.argv:
+                import traceback
+
+                traceback.print_exc()
+            click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cnnedge")
+def group() -> None:
+    """Train an image CNN, convert it for phones and boards, run and measure it there.
+
+    \b
+    cnnedge train fashion_cnn --out RUN      a trained run
+    cnnedge convert RUN                      RUN/export/*.tflite and report.html
+    cnnedge run RUN/export/int8.tflite       live labels, with latency
+    cnnedge bench RUN/export/int8.tflite     latency and memory, every sample kept
+    """
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        group(prog_name="cnnedge")
+    except BrokenPipeError:
+        # The reader (head, less) is gone: nothing to say, and nobody to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""Conversion (workshop side): a finished run in, measured .tflite variants out."""

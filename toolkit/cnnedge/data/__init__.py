@@ -1,0 +1,18 @@
+"""Labelled pictures: image folders, IDX, NPZ, CSV and named sets, checked, split, streamed.
+
+A source enters; a `Dataset` leaves, and model input pixels by index through `Pixels`.
+"""
+
+from .dataset import Dataset, calibration_indices
+from .pixels import Pixels
+from .sources import load_dataset
+from .store import Skipped, content_hash
+
+__all__ = [
+    "Dataset",
+    "Pixels",
+    "Skipped",
+    "calibration_indices",
+    "content_hash",
+    "load_dataset",
+]

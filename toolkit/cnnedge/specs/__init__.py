@@ -16,6 +16,7 @@ from .recipe import (
     Training,
     VariantName,
     dump,
+    named,
     parse_recipe,
     plain,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "Training",
     "VariantName",
     "dump",
+    "named",
     "parse_device",
     "parse_model",
     "parse_recipe",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -116,7 +117,8 @@ class Augmentation:
     fraction either way. `crop` cuts up to that fraction of each side away and resizes.
     Pixels: brightness (fraction of 255 added), contrast (fraction of gain), noise (standard
     deviation as a fraction of 255), cutout (side of one square as a fraction), mixup (alpha of
-    the Beta distribution, Zhang et al. 2018).
+    the Beta distribution, Zhang et al. 2018). `fill`: what stands where the warp has no pixel,
+    and in the cutout square (black there unless `fill` is edge or reflect: then grey).
     """
 
     flip: Literal["none", "horizontal", "vertical", "both"] = "none"
@@ -130,6 +132,7 @@ class Augmentation:
     noise: Fraction = 0.0
     cutout: Annotated[float, Range(0, 0.9)] = 0.0
     mixup: Annotated[float, Range(0, 10)] = 0.0
+    fill: Literal["reflect", "edge", "black"] = "reflect"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,8 +160,12 @@ class Conversion:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One experiment, from pictures to variants. `input` overrides the model's own input size."""
+    """One experiment, from pictures to variants.
 
+    name: of the recipe's file where it is left out. input: overrides the model's own input size.
+    """
+
+    name: str = ""
     description: str = ""
     data: DataSpec
     model: str
@@ -166,7 +173,12 @@ class Recipe:
     preprocess: Preprocess = Preprocess()
     training: Training = Training()
     augmentation: Augmentation = Augmentation()
-    convert: Conversion = field(default_factory=Conversion)
+    convert: Conversion = Conversion()
+
+
+def named(recipe: Recipe, argument: str) -> Recipe:
+    """The recipe with a name: its own, or that of the file or shipped recipe it came from."""
+    return recipe if recipe.name else dataclasses.replace(recipe, name=Path(argument).stem)
 
 
 def parse_recipe(text: str, source: str, overrides: Sequence[str] = ()) -> Recipe:

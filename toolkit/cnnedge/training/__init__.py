@@ -1,0 +1,1 @@
+"""Training (workshop side): a recipe in, a run folder out."""

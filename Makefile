@@ -1,0 +1,36 @@
+# Two targets do all the set-up: `make demo` and `make test`. Both may be run again at any time.
+
+PYTHON ?= python3
+VENV   ?= .venv
+DEMO   ?= demo
+BIN    := $(VENV)/bin
+
+.PHONY: demo test lint clean help
+
+help:
+	@echo "make demo   install, train, convert, run and benchmark the default recipe"
+	@echo "make test   install and run the whole test suite"
+	@echo "make lint   ruff and mypy"
+
+# A stamp per set of extras, made anew when setup.cfg changes.
+$(VENV)/.with-%: setup.cfg pyproject.toml scripts/prepare.sh
+	@sh scripts/prepare.sh "$(PYTHON)" "$(VENV)"
+	@echo "installing cnnedge[$*] into $(VENV) (TensorFlow is large; a minute or two)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e ".[$*]"
+	@sh scripts/prepare.sh --check-opencv "$(BIN)/python"
+	@touch $@
+
+demo: $(VENV)/.with-train
+	@sh scripts/demo.sh "$(BIN)/cnnedge" "$(DEMO)"
+
+test: $(VENV)/.with-train,dev
+	@CNNEDGE_PYTHON="$(PYTHON)" $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@echo "All tests passed. Next: make demo, or read CONTRIBUTING.md"
+
+lint: $(VENV)/.with-train,dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .venvs $(DEMO) build dist *.egg-info toolkit/*.egg-info

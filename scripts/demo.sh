@@ -1,0 +1,26 @@
+#!/bin/sh
+# The main job, once: train, convert, run, benchmark the default recipe on the pictures that come
+# with cnnedge.  demo.sh CNNEDGE FOLDER
+set -eu
+cnnedge=$1
+folder=$2
+run=$folder/fashion_cnn
+mkdir -p "$folder"
+
+step() { printf '\n\033[1m%s\033[0m\n' "\$ cnnedge $*"; "$cnnedge" "$@"; }
+
+resume=
+[ -e "$run/recipe.yaml" ] && resume=--resume
+step train fashion_cnn --out "$run" $resume
+step convert "$run"
+step run "$run/export/int8.tflite" --source sample --save "$folder/sample.mp4"
+step bench "$run/export/float32.tflite" "$run/export/int8.tflite" --json "$folder/bench.json"
+
+cat <<END
+
+Done. Look at
+  $run/export/report.html   accuracy, size and latency of every variant
+  $folder/sample.mp4                       the int8 model at work
+Next, on pictures of your own (a folder with one folder per class):
+  $cnnedge train fashion_cnn --data PICTURES --out runs/mine && $cnnedge convert runs/mine
+END

@@ -1,0 +1,60 @@
+"""What several test files share. Everything here is real: trained, converted, run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.command import cnnedge
+from support.pictures import shape_folder
+from support.recipes import write_recipe
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 3 x 40 small pictures that a small network learns."""
+    return shape_folder(tmp_path_factory.mktemp("shapes") / "pictures")
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Path:
+    """A run trained and converted by the command line, as a user would."""
+    folder = tmp_path_factory.mktemp("chain")
+    recipe = write_recipe(folder / "recipe", shapes)
+    done = cnnedge("train", recipe, "--out", "run", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    done = cnnedge("convert", "run", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def int8_model(trained_run: Path) -> Path:
+    """The trained run's int8 variant."""
+    return trained_run / "export" / "int8.tflite"
+
+
+@pytest.fixture(scope="session")
+def plain_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Untrained .tflite files without any metadata, as third parties make them, by variant."""
+    tf_keras = pytest.importorskip("tf_keras")
+    from cnnedge.conversion.converter import convert
+
+    image = tf_keras.Input((16, 16, 3), name="image")
+    x = tf_keras.layers.Rescaling(1 / 255)(image)
+    x = tf_keras.layers.Conv2D(8, 3, activation="relu", bias_initializer="ones")(x)
+    x = tf_keras.layers.GlobalAveragePooling2D()(x)
+    # The converter drops a bias of zeros.
+    dense = tf_keras.layers.Dense(4, activation="softmax", bias_initializer="ones")
+    model = tf_keras.Model(image, dense(x))
+    pictures = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3)).astype(np.uint8)
+    folder = tmp_path_factory.mktemp("plain")
+    files = {}
+    for variant in ("float32", "float16", "dynamic", "int8"):
+        files[variant] = folder / f"{variant}.tflite"
+        files[variant].write_bytes(convert(model, variant, pictures))
+    return files

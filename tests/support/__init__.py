@@ -1,0 +1,1 @@
+"""Helpers that several tests share: small data sets, the command line, environments."""

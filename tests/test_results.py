@@ -1,0 +1,64 @@
+"""Statistics against independent sources."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cnnedge import results
+
+
+def test_wilson_against_published_values() -> None:
+    # Newcombe (1998), table I, method 3: 81/263 and 0/20.
+    assert results.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    assert results.wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
+    assert results.wilson(0, 0) == (0.0, 1.0)
+
+
+def test_mcnemar_is_the_exact_binomial_test() -> None:
+    scipy_stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(0)
+    before, after = rng.random(500) < 0.8, rng.random(500) < 0.75
+    lost, won = int((before & ~after).sum()), int((~before & after).sum())
+    expected = scipy_stats.binomtest(min(lost, won), lost + won).pvalue
+    assert results.mcnemar(before, after) == pytest.approx(expected)
+    assert results.mcnemar(before, before) == 1.0
+
+
+def test_confusion_and_per_class() -> None:
+    matrix = results.confusion(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 1]), 3)
+    assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [0, 1, 0]]
+    rows = results.per_class(matrix, ["a", "b", "c"])
+    assert rows[0] == {"label": "a", "count": 2, "precision": 1.0, "recall": 0.5}
+    assert rows[2]["precision"] is None
+    assert rows[1]["precision"] == pytest.approx(1 / 3)
+
+
+def test_latency_keeps_the_contract() -> None:
+    stats = results.latency([3.0, 1.0, 2.0, 10.0])
+    assert set(stats) == {"median", "mean", "p90", "p99", "min", "max", "std", "count"}
+    assert stats["median"] == 2.5
+    assert stats["count"] == 4
+    assert stats["min"], stats["max"] == (1.0, 10.0)
+
+
+def test_a_quiet_machine_is_stable() -> None:
+    rng = np.random.default_rng(0)
+    repeats = [list(rng.normal(10, 0.1, 200)) for _ in range(3)]
+    assert results.instabilities(repeats, {"cores": 4, "load_average_1min": 0.1}) == []
+
+
+@pytest.mark.parametrize(
+    ("repeats", "conditions", "said"),
+    [
+        ([[10.0] * 80 + [15.0] * 20], {}, "p90"),
+        ([[10.0] * 90, [11.0] * 90], {}, "fresh processes"),
+        ([list(np.linspace(10, 10.8, 90))], {}, "drifted"),
+        ([[10.0] * 90], {"cores": 2, "load_average_1min": 1.9}, "busy"),
+        ([[10.0] * 90], {"governor": "powersave"}, "governor"),
+        ([[10.0] * 90], {"steal_fraction": 0.1}, "virtual machines"),
+    ],
+)
+def test_every_reason_for_doubt_is_said(repeats, conditions, said: str) -> None:
+    reasons = results.instabilities(repeats, conditions)
+    assert any(said in reason for reason in reasons), reasons

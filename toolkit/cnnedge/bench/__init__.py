@@ -1,0 +1,6 @@
+"""Benchmarks: protocols over an engine, in fresh processes, every sample kept."""
+
+from .local import Case, bench, run_cases
+from .protocols import PROTOCOLS, Protocol, get_protocol
+
+__all__ = ["PROTOCOLS", "Case", "Protocol", "bench", "get_protocol", "run_cases"]

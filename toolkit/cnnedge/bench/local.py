@@ -1,0 +1,162 @@
+"""Benchmarks on this machine: fresh processes, interleaved over models and thread counts.
+
+Model paths and settings enter; results in the form of the bench contract leave.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import conditions
+from ..bundle import read_model
+from ..errors import CnnedgeError, GateError
+from ..results import instabilities, latency
+from .protocols import Protocol, get_protocol
+
+# No single inference of an image CNN takes this long; a worker that does hangs.
+_PATIENCE_SECONDS = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One thing to measure."""
+
+    model: Path
+    threads: int = 1
+    engine: str = "auto"
+    delegate: str = "cpu"
+
+
+@dataclass
+class _Collected:
+    answers: list[dict[str, Any]] = field(default_factory=list)
+
+
+def bench(
+    models: Sequence[str | Path],
+    *,
+    threads: Iterable[int] = (1,),
+    delegates: Iterable[str] = ("cpu",),
+    engine: str = "auto",
+    protocol: str = "quick",
+    progress: Callable[[int, int, str], None] | None = None,
+) -> dict[str, Any]:
+    """Measures every model with every thread count and delegate.
+
+    progress: called with processes done, processes in all, and what runs now. Returns
+    {"results": [...]} as the bench contract says. Raises CnnedgeError.
+    """
+    chosen = get_protocol(protocol)
+    threads, delegates = tuple(threads), tuple(delegates)
+    cases = [
+        Case(model=Path(m), threads=t, engine=engine, delegate=d)
+        for m in models
+        for d in delegates
+        for t in threads
+    ]
+    for path in dict.fromkeys(case.model for case in cases):
+        read_model(path)
+    return {"results": run_cases(cases, chosen, progress)}
+
+
+def run_cases(
+    cases: Sequence[Case],
+    protocol: Protocol,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Measures the cases in rounds, A B C A B C: what drifts meets all of them alike."""
+    collected = [_Collected() for _ in cases]
+    before, ticks = conditions.moment(), conditions.stolen_ticks()
+    total = protocol.processes * len(cases)
+    for round_ in range(protocol.processes):
+        for i, case in enumerate(cases):
+            if progress:
+                progress(round_ * len(cases) + i, total, f"{case.model.stem}, {case.threads} thr.")
+            collected[i].answers.append(_ask(case, protocol))
+    if progress:
+        progress(total, total, "")
+    stolen = conditions.stolen_fraction(ticks, conditions.stolen_ticks())
+    around = conditions.machine() | before
+    around |= {"protocol": protocol.name, "processes": protocol.processes}
+    if stolen is not None:
+        around["steal_fraction"] = stolen
+    return [_result(c, got.answers, around) for c, got in zip(cases, collected, strict=True)]
+
+
+def _ask(case: Case, protocol: Protocol) -> dict[str, Any]:
+    request = {
+        "model": str(case.model),
+        "engine": case.engine,
+        "threads": case.threads,
+        "delegate": case.delegate,
+        "warmup_seconds": protocol.warmup_seconds,
+        "runs": -(-protocol.runs // protocol.processes),
+        "seconds": protocol.seconds / protocol.processes,
+    }
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "cnnedge.bench.worker"],
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_SECONDS,
+            # One BLAS thread less to disturb the measurement.
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+        )
+    except subprocess.TimeoutExpired:
+        raise CnnedgeError(
+            f"{case.model}: the benchmark gave no answer in {_PATIENCE_SECONDS} s and was ended"
+        ) from None
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        tail = " ".join(done.stderr.split()[-30:])
+        how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit {done.returncode}"
+        raise CnnedgeError(f"{case.model}: the benchmark process died ({how}): {tail}") from None
+    if "error" in answer:
+        raise (GateError if answer["exit_code"] == 3 else CnnedgeError)(answer["error"])
+    return answer
+
+
+def _result(
+    case: Case, answers: list[dict[str, Any]], around: dict[str, Any]
+) -> dict[str, Any]:
+    repeats = [a["samples_ms"] for a in answers]
+    first = answers[0]
+    growth = [a["memory_growth_bytes"] for a in answers if a["memory_growth_bytes"] is not None]
+    return {
+        "model": str(case.model),
+        "sha256": first["sha256"],
+        "device": "local",
+        "engine": first["engine"],
+        "engine_version": first["engine_version"],
+        "threads": first["threads"],
+        "delegate": first["delegate"],
+        "init_ms": float(np.median([a["init_ms"] for a in answers])),
+        "first_ms": float(np.median([a["first_ms"] for a in answers])),
+        "latency_ms": latency([s for r in repeats for s in r]),
+        "peak_memory_bytes": int(np.median([a["peak_memory_bytes"] for a in answers])),
+        "memory_growth_bytes": int(np.median(growth)) if growth else None,
+        "unstable": instabilities(repeats, around),
+        "repeats": [
+            {
+                "init_ms": a["init_ms"],
+                "first_ms": a["first_ms"],
+                "median_ms": float(np.median(a["samples_ms"])),
+                "count": len(a["samples_ms"]),
+                "warmup_count": a["warmup_count"],
+            }
+            for a in answers
+        ],
+        "samples_ms": [s for r in repeats for s in r],
+        "conditions": around,
+    }

@@ -1,0 +1,67 @@
+"""One measurement in a fresh process: `python -m cnnedge.bench.worker`.
+
+A request (JSON) enters on standard input, an answer (JSON) leaves on standard output. A process
+of its own makes initialisation, first inference and peak memory true figures of this model
+alone; only what runs a model is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from .. import conditions
+from ..bundle import read_model
+from ..engines import load_engine, random_input
+from ..errors import CnnedgeError
+from .protocols import measure
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Measures as the request says: model, engine, threads, delegate, warm-up, runs, seconds."""
+    model = read_model(request["model"])
+    resettable = conditions.reset_peak_memory()
+    before = conditions.peak_memory_bytes()
+    engine = load_engine(
+        model,
+        engine=request["engine"],
+        threads=request["threads"],
+        delegate=request["delegate"],
+    )
+    engine.set_input(random_input(model))
+    samples = measure(
+        engine,
+        warmup_seconds=request["warmup_seconds"],
+        runs=request["runs"],
+        seconds=request["seconds"],
+    )
+    peak = conditions.peak_memory_bytes()
+    return {
+        "engine": engine.name,
+        "engine_version": engine.version,
+        "threads": engine.threads,
+        "delegate": engine.delegate.as_json(),
+        "sha256": model.sha256,
+        "init_ms": engine.init_ms,
+        "first_ms": samples.first_ms,
+        "warmup_count": samples.warmup_count,
+        "samples_ms": samples.samples_ms,
+        "peak_memory_bytes": peak,
+        "memory_growth_bytes": peak - before if resettable else None,
+    }
+
+
+def main() -> int:
+    """Reads the request, prints the answer; a CnnedgeError becomes {"error", "exit_code"}."""
+    request = json.load(sys.stdin)
+    try:
+        result = answer(request)
+    except CnnedgeError as error:
+        result = {"error": str(error), "exit_code": error.exit_code}
+    json.dump(result, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

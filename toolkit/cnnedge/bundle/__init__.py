@@ -1,0 +1,18 @@
+"""The one file that travels: .tflite + standard metadata + labels + provenance."""
+
+from .files import ModelFile, pack_model, read_model, write_model
+from .graph import BITS, Graph, OperatorInfo, TensorInfo, read_graph
+from .metadata import Normalization
+
+__all__ = [
+    "BITS",
+    "Graph",
+    "ModelFile",
+    "Normalization",
+    "OperatorInfo",
+    "TensorInfo",
+    "pack_model",
+    "read_graph",
+    "read_model",
+    "write_model",
+]

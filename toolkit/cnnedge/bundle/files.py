@@ -1,0 +1,190 @@
+"""A .tflite as one file that travels: graph, labels, resize rule and provenance.
+
+A path enters, a ModelFile leaves (`read_model`); or a converted flatbuffer with what is known
+about it enters and a file is written (`write_model`), to a temporary name first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelError, SpecError
+from ..files import write_bytes
+from ..specs.pixels import InputSize, Preprocess
+from . import metadata
+from .graph import Graph, TensorInfo, read_graph
+
+LABELS_FILE = "labels.txt"
+PROVENANCE_FILE = "cnnedge.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFile:
+    """A model file, read once.
+
+    labels: None where the file has none. provenance: cnnedge.json, None for a third party's.
+    preprocess: the resize rule, None where the file does not say. normalization: the standard
+    metadata's mean and std, None where it has none.
+    """
+
+    path: Path
+    data: bytes
+    sha256: str
+    graph: Graph
+    labels: tuple[str, ...] | None
+    provenance: dict[str, Any] | None
+    preprocess: Preprocess | None
+    normalization: metadata.Normalization | None
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.data)
+
+    @property
+    def input(self) -> TensorInfo:
+        return self.graph.tensors[self.graph.inputs[0]]
+
+    @property
+    def output(self) -> TensorInfo:
+        return self.graph.tensors[self.graph.outputs[0]]
+
+    def picture_size(self) -> InputSize:
+        """The input as a picture; ModelError when it is not [1, height, width, 1 or 3]."""
+        shape = self.input.shape
+        one = len(self.graph.inputs) == 1 and len(shape) == 4 and shape[0] in (1, -1)
+        if one and shape[3] in (1, 3) and min(shape[1:3]) > 0:
+            return InputSize(height=shape[1], width=shape[2], channels=shape[3])
+        found = ", ".join(
+            f"{self.graph.tensors[i].dtype} {list(self.graph.tensors[i].shape)}"
+            for i in self.graph.inputs
+        )
+        raise ModelError(
+            f"{self.path}: the input is not one picture: found {found}; "
+            "needed [1, height, width, 1 or 3]. 'cnnedge inspect' shows the whole model"
+        )
+
+
+def read_model(path: str | Path) -> ModelFile:
+    """Reads a .tflite with all that it carries. Raises ModelError."""
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(
+            f"{path}: there is no such file. 'cnnedge convert RUN' writes models to RUN/export/"
+        ) from None
+    except IsADirectoryError:
+        raise ModelError(
+            f"{path}: this is a folder; expected a .tflite file, such as "
+            f"{path / 'export' / 'int8.tflite'}"
+        ) from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read the model: {error.strerror}") from None
+    graph = read_graph(data, str(path))
+    files = _associated_files(data)
+    described = graph.metadata.get(metadata.METADATA_NAME)
+    provenance = _provenance(files, path)
+    return ModelFile(
+        path=path,
+        data=data,
+        sha256=hashlib.sha256(data).hexdigest(),
+        graph=graph,
+        labels=_labels(files, described),
+        provenance=provenance,
+        preprocess=_preprocess(provenance, path),
+        normalization=metadata.normalization(described) if described else None,
+    )
+
+
+def write_model(
+    path: Path,
+    flatbuffer: bytes,
+    *,
+    labels: Sequence[str],
+    size: InputSize,
+    provenance: dict[str, Any],
+) -> None:
+    """Writes the flatbuffer with standard metadata, labels and cnnedge.json inside."""
+    write_bytes(path, pack_model(flatbuffer, labels=labels, size=size, provenance=provenance))
+
+
+def pack_model(
+    flatbuffer: bytes, *, labels: Sequence[str], size: InputSize, provenance: dict[str, Any]
+) -> bytes:
+    """The bytes that `write_model` writes."""
+    described = metadata.describe(
+        name=f"{provenance.get('recipe', 'model')} ({provenance.get('variant', 'float32')})",
+        description=str(provenance.get("description", "")),
+        size=size,
+        labels_file=LABELS_FILE,
+        other_files=(PROVENANCE_FILE,),
+    )
+    buffer = io.BytesIO()
+    buffer.write(metadata.embed(_without_archive(flatbuffer), described))
+    # Readers expect the files stored, not deflated, in a zip at the end of the flatbuffer.
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
+        for name, content in (
+            (LABELS_FILE, "\n".join(labels) + "\n"),
+            (PROVENANCE_FILE, json.dumps(provenance, ensure_ascii=False, separators=(",", ":"))),
+        ):
+            # A fixed date, so that equal models are equal files.
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
+    return buffer.getvalue()
+
+
+def _associated_files(data: bytes) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            # A label list is small; anything large here is not ours to unpack.
+            infos = [i for i in archive.infolist() if i.file_size <= 16 * 2**20]
+            return {info.filename: archive.read(info) for info in infos}
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RuntimeError):
+        return {}
+
+
+def _without_archive(data: bytes) -> bytes:
+    """The flatbuffer alone, of a file that may have been packed before."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return data[: min((i.header_offset for i in archive.infolist()), default=len(data))]
+    except (zipfile.BadZipFile, ValueError, OSError):
+        return data
+
+
+def _labels(files: dict[str, bytes], described: bytes | None) -> tuple[str, ...] | None:
+    name = metadata.label_file(described) if described else None
+    if name is None or name not in files:
+        return None
+    lines = files[name].decode("utf-8", "replace").split("\n")
+    return tuple(line.rstrip("\r") for line in (lines[:-1] if lines[-1] == "" else lines))
+
+
+def _provenance(files: dict[str, bytes], path: Path) -> dict[str, Any] | None:
+    if PROVENANCE_FILE not in files:
+        return None
+    try:
+        value = json.loads(files[PROVENANCE_FILE])
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ModelError(f"{path}: its {PROVENANCE_FILE} is damaged; convert the model again")
+    return value
+
+
+def _preprocess(provenance: dict[str, Any] | None, path: Path) -> Preprocess | None:
+    if provenance is None or "preprocess" not in provenance:
+        return None
+    try:
+        return Preprocess(**provenance["preprocess"])
+    except (TypeError, SpecError):
+        raise ModelError(
+            f"{path}: its resize rule {provenance['preprocess']!r} is not known to this cnnedge; "
+            "update cnnedge or convert the model again"
+        ) from None

@@ -1,0 +1,187 @@
+"""A model that labels frames: preprocess, engine and labels together.
+
+A BGR frame enters, labelled probabilities leave. What a file does not say is assumed, and every
+assumption is listed in `assumptions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .bundle import ModelFile, Normalization, read_model
+from .engines import Engine, load_engine
+from .errors import ModelError
+from .preprocess import Pixels, prepare
+from .specs.pixels import InputSize, Preprocess
+
+Scores = npt.NDArray[np.float32]
+
+# What third-party float models without metadata expect is unknown; this is the commonest.
+PIXEL_RANGES = {"0..1": (0.0, 255.0), "-1..1": (127.5, 127.5), "0..255": (0.0, 1.0)}
+
+
+@dataclass(frozen=True)
+class Score:
+    """One class with its probability 0..1."""
+
+    label: str
+    score: float
+    index: int
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one frame. scores: float32 [classes], in the order of the labels."""
+
+    scores: Scores
+    labels: tuple[str, ...]
+
+    @property
+    def index(self) -> int:
+        return int(np.argmax(self.scores))
+
+    @property
+    def label(self) -> str:
+        return self.labels[self.index]
+
+    @property
+    def score(self) -> float:
+        return float(self.scores[self.index])
+
+    def top(self, count: int = 5) -> list[Score]:
+        """The `count` best classes, best first; equal scores in the order of the classes."""
+        order = np.argsort(-self.scores, kind="stable")[:count]
+        return [Score(self.labels[i], float(self.scores[i]), int(i)) for i in order]
+
+
+class Classifier:
+    """A loaded image classifier. Not thread-safe: give each thread its own.
+
+    assumptions: what the file did not say and was taken for granted instead.
+    """
+
+    def __init__(self, model: ModelFile, engine: Engine, *, pixel_range: str | None = None) -> None:
+        self.model = model
+        self.engine = engine
+        self.assumptions: list[str] = []
+        self.size: InputSize = model.picture_size()
+        self.rule = self._resize_rule()
+        self.labels = self._labels()
+        self._encode = self._encoder(pixel_range)
+
+    def __enter__(self) -> Classifier:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def __call__(self, frame: Pixels) -> Prediction:
+        """Labels one frame: uint8, [h, w, 3] BGR as OpenCV delivers it, or grey."""
+        return self.predict(self.prepare(frame))
+
+    def prepare(self, frame: Pixels) -> Pixels:
+        """The frame as input pixels, uint8 [height, width, channels]."""
+        return prepare(frame, self.size, self.rule)
+
+    def predict(self, pixels: Pixels) -> Prediction:
+        """Labels input pixels that `prepare` made."""
+        self.engine.set_input(self.encode(pixels))
+        return self.decode(self.engine.invoke())
+
+    def encode(self, pixels: Pixels) -> npt.NDArray[Any]:
+        """Input pixels as the input tensor's values, [1, height, width, channels]."""
+        return self._encode(pixels[np.newaxis])
+
+    def decode(self, raw: npt.NDArray[Any]) -> Prediction:
+        """The raw output tensor as probabilities with their labels."""
+        output = self.model.output
+        scores = raw.reshape(-1).astype(np.float32)
+        if output.scales and raw.dtype.kind in "iu":
+            scores = (scores - np.float32(output.zero_points[0])) * np.float32(output.scales[0])
+        return Prediction(scores=scores, labels=self.labels)
+
+    def _resize_rule(self) -> Preprocess:
+        if self.model.preprocess is not None:
+            return self.model.preprocess
+        self.assumptions.append("no resize rule in the file: frames are stretched to the input")
+        return Preprocess()
+
+    def _labels(self) -> tuple[str, ...]:
+        output = self.model.output
+        if len(self.model.graph.outputs) != 1 or output.values != max(output.shape, default=0):
+            shapes = [list(self.model.graph.tensors[i].shape) for i in self.model.graph.outputs]
+            raise ModelError(
+                f"{self.model.path}: this is no classifier: expected one output with one score "
+                f"per class, found {shapes}. 'cnnedge inspect' and 'cnnedge bench' work on it"
+            )
+        count = output.values
+        labels = self.model.labels
+        if labels is None:
+            self.assumptions.append("no labels in the file: classes are numbered")
+            return tuple(f"class {i}" for i in range(count))
+        if len(labels) != count:
+            raise ModelError(
+                f"{self.model.path}: it carries {len(labels)} labels for {count} outputs; "
+                "convert the model again"
+            )
+        return labels
+
+    def _encoder(
+        self, pixel_range: str | None
+    ) -> Callable[[Pixels], npt.NDArray[Any]]:
+        dtype = self.model.input.dtype
+        if dtype == "uint8":
+            return lambda pixels: pixels
+        if dtype == "int8":
+            return lambda pixels: (pixels ^ np.uint8(128)).view(np.int8)
+        if dtype != "float32":
+            raise ModelError(
+                f"{self.model.path}: the input is {dtype}; pictures can be given to uint8, int8 "
+                "and float32 inputs"
+            )
+        scaling = self._float_scaling(pixel_range)
+        mean = np.asarray(scaling.mean, np.float32)
+        std = np.asarray(scaling.std, np.float32)
+        if not mean.any() and (std == 1).all():
+            return lambda pixels: pixels.astype(np.float32)
+        return lambda pixels: (pixels.astype(np.float32) - mean) / std
+
+    def _float_scaling(self, pixel_range: str | None) -> Normalization:
+        if pixel_range is not None:
+            mean, std = PIXEL_RANGES[pixel_range]
+            return Normalization(mean=(mean,), std=(std,))
+        if self.model.provenance is not None:
+            return Normalization(mean=(0.0,), std=(1.0,))
+        if self.model.normalization is not None:
+            return self.model.normalization
+        self.assumptions.append(
+            "no normalisation in the file: pixels are scaled to 0..1 (--pixels -1..1 or 0..255 "
+            "if the model was trained so)"
+        )
+        mean, std = PIXEL_RANGES["0..1"]
+        return Normalization(mean=(mean,), std=(std,))
+
+
+def load(
+    path: str | Path,
+    *,
+    delegate: str = "auto",
+    threads: int = 1,
+    engine: str = "auto",
+    pixel_range: str | None = None,
+) -> Classifier:
+    """Loads a .tflite image classifier.
+
+    delegate: `auto` or `cpu`; threads: of the CPU; engine: `auto`, `litert`, `tflite-runtime`;
+    pixel_range: what a float model of a third party expects, `0..1`, `-1..1` or `0..255`.
+    Raises ModelError, MissingExtraError, GateError.
+    """
+    model = read_model(path)
+    loaded = load_engine(model, engine=engine, threads=threads, delegate=delegate)
+    return Classifier(model, loaded, pixel_range=pixel_range)

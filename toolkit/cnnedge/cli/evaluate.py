@@ -1,0 +1,89 @@
+"""`cnnedge eval`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..engines import ENGINES
+from . import output
+
+
+@click.command(name="eval")
+@click.argument("model")
+@click.option("--data", metavar="DIR",
+              help="Pictures with their classes; those of its training when left out.")  # fmt: skip
+@click.option("--split", type=click.Choice(["test", "val", "train", "all"]),
+              help="Which part; test, or all for a model that does not know its split.")  # fmt: skip
+@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
+@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
+@click.option("--pixels", "pixel_range", type=click.Choice(["0..1", "-1..1", "0..255"]),
+              help="What a float model of a third party expects.")  # fmt: skip
+@output.json_option
+@output.verbose_option
+def command(
+    model: str,
+    data: str | None,
+    split: str | None,
+    threads: int,
+    engine: str,
+    pixel_range: str | None,
+    json_file: str | None,
+    verbose: bool,
+) -> None:
+    """Measure the accuracy of MODEL on pictures it was not trained on."""
+    from ..classifier import load
+    from ..scoring import evaluate, load_model_data
+
+    classifier = load(model, threads=threads, engine=engine, pixel_range=pixel_range)
+    for assumption in classifier.assumptions:
+        output.note(f"assumed: {assumption}")
+    trained_here = "data" in (classifier.model.provenance or {})
+    with output.progress_bar("pictures") as progress:
+        task = progress.add_task("reading pictures", total=None)
+        dataset = load_model_data(
+            classifier.model, data, lambda d, t: progress.update(task, completed=d, total=t)
+        )
+        progress.reset(task, description="scoring")
+        result = evaluate(
+            classifier,
+            dataset,
+            split or ("test" if trained_here else "all"),
+            lambda d, t: progress.update(task, completed=d, total=t),
+        )
+    for warning in dataset.warnings:
+        output.warn(warning)
+    if json_file:
+        output.write_json(json_file, result)
+    if json_file != "-":
+        _print(result)
+
+
+def _print(result: dict[str, Any]) -> None:
+    console = output.results()
+    console.print(
+        f"[bold]{output.percent(result['accuracy'])}[/bold] of {result['count']:,} pictures "
+        f"({result['split']} split), 95 % interval {output.interval(result['ci95'])}",
+        highlight=False,
+    )
+    table = output.table()
+    table.add_column("class")
+    for name in ("pictures", "recall", "precision"):
+        table.add_column(name, justify="right")
+    for row in result["per_class"]:
+        shares = (row["recall"], row["precision"])
+        table.add_row(
+            _plain(row["label"]),
+            f"{row['count']:,}",
+            *("–" if s is None else output.percent(s, 1) for s in shares),
+        )
+    console.print(table)
+    if result["skipped"]:
+        output.warn(f"{len(result['skipped'])} files could not be read and are left out")
+
+
+def _plain(label: str) -> Any:
+    from rich.text import Text
+
+    return Text(label)

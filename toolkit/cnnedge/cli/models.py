@@ -1,0 +1,290 @@
+"""`cnnedge models`: the shipped networks, and one network layer by layer.
+
+Names, an input size and a number of classes enter; tables leave on standard output, or JSON.
+Nothing is built: the figures are arithmetic, so the command needs no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..errors import SpecError
+from ..specs import shipped
+from ..specs.arithmetic import LayerRow, trace
+from ..specs.model import ModelSpec, parse_model
+from ..specs.pixels import InputSize
+from ..specs.recipe import plain
+
+YARDSTICK = "mlp"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Total:
+    """What a network costs: parameters, and multiply-accumulates for one picture."""
+
+    parameters: int
+    macs: int
+
+
+def _parse_size(
+    context: click.Context, parameter: click.Parameter, text: str | None
+) -> InputSize | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)x(\d+)x([13])", text)
+    if not match or any(not 4 <= int(side) <= 4096 for side in match.groups()[:2]):
+        raise click.BadParameter(
+            f"'{text}' is not a size such as 28x28x1: height x width x channels, sides from 4 to "
+            "4096, 1 channel for grey or 3 for RGB"
+        )
+    height, width, channels = (int(n) for n in match.groups())
+    return InputSize(height=height, width=width, channels=channels)
+
+
+@click.command(name="models")
+@click.argument("name", required=False)
+@click.option(
+    "--input",
+    "size",
+    metavar="HxWxC",
+    callback=_parse_size,
+    help="Picture size, like 28x28x1; default: the model's own.",
+)
+@click.option(
+    "--classes",
+    type=click.IntRange(2, 100_000),
+    default=10,
+    show_default=True,
+    help="Number of classes.",
+)
+@click.option("--json", "target", metavar="FILE", help="Write JSON to FILE, - for stdout.")
+def command(name: str | None, size: InputSize | None, classes: int, target: str | None) -> None:
+    """List the shipped models, or show one layer by layer.
+
+    NAME is a shipped model (lenet) or a file of your own (./mine.yaml).
+    """
+    if name is None:
+        payload, tables = _list_all(size, classes)
+    else:
+        payload, tables = _show_one(name, size, classes)
+    if target is not None:
+        from .output import write_json
+
+        write_json(target, payload)
+    if target != "-":
+        _print(tables)
+
+
+def _read(name: str, size: InputSize | None, classes: int) -> tuple[ModelSpec, list[LayerRow]]:
+    text, source = shipped.read("models", name)
+    model = parse_model(text, source)
+    try:
+        return model, trace(model, size, classes)
+    except SpecError as error:
+        raise SpecError(f"{source}: {error}") from None
+
+
+def _total(rows: Iterable[LayerRow]) -> Total:
+    rows = list(rows)
+    return Total(parameters=sum(r.parameters for r in rows), macs=sum(r.macs for r in rows))
+
+
+def _list_all(size: InputSize | None, classes: int) -> tuple[dict[str, Any], list[Table | str]]:
+    table = _table()
+    table.add_column("model", no_wrap=True)
+    table.add_column("input", no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True)
+    table.add_column("MACs", justify="right", no_wrap=True)
+    table.add_column("description")
+    listed = []
+    for name in shipped.names("models"):
+        model, rows = _read(name, size, classes)
+        total, shape = _total(rows), (size or model.input).shape
+        listed.append(
+            {
+                "name": name,
+                "description": model.description,
+                "input": list(shape),
+                **plain(total),
+            }
+        )
+        table.add_row(
+            name,
+            _times(shape),
+            f"{total.parameters:,}",
+            f"{total.macs:,}",
+            model.description.strip(),
+        )
+    notes = [
+        f"For {classes} classes. MACs: multiply-accumulates for one picture.",
+        "One model layer by layer: cnnedge models lenet",
+    ]
+    return {"classes": classes, "models": listed}, [table, *notes]
+
+
+def _show_one(
+    name: str, size: InputSize | None, classes: int
+) -> tuple[dict[str, Any], list[Table | str]]:
+    model, rows = _read(name, size, classes)
+    picture = size or model.input
+    totals = _comparison(name, rows, picture, classes)
+    payload = {
+        "name": name,
+        "description": model.description,
+        "input": list(picture.shape),
+        "classes": classes,
+        "layers": plain(rows),
+        **plain(totals[name]),
+        "comparison": {label: plain(total) for label, total in totals.items() if label != name},
+    }
+    shown: list[Table | str] = [
+        f"{name}: input {_times(picture.shape)}, {classes} classes. {model.description.strip()}",
+        *_layer_tables(rows),
+        _comparison_table(name, totals),
+        _notes(rows, picture),
+    ]
+    return payload, shown
+
+
+def _comparison(
+    name: str, rows: list[LayerRow], picture: InputSize, classes: int
+) -> dict[str, Total]:
+    """This model's total first, then the two fully connected ones it is measured against."""
+    totals = {name: _total(rows)}
+    if name != YARDSTICK:
+        totals[f"{YARDSTICK} of the same input"] = _total(_read(YARDSTICK, picture, classes)[1])
+    exploded = Total(
+        parameters=sum(r.dense_equivalent for r in rows),
+        macs=sum(r.dense_equivalent_macs for r in rows),
+    )
+    if exploded != totals[name]:
+        totals["the same activations, fully connected"] = exploded
+    return totals
+
+
+def _comparison_table(name: str, totals: dict[str, Total]) -> Table:
+    own = totals[name]
+    rows = [
+        (
+            escape(label),
+            f"{total.parameters:,}",
+            _ratio(total.parameters, own.parameters),
+            f"{total.macs:,}",
+            _ratio(total.macs, own.macs),
+        )
+        for label, total in totals.items()
+    ]
+    table, tight = _table(1), _table(0)
+    for each in (table, tight):
+        each.add_column("", no_wrap=True)
+        for heading in ("parameters", "ratio", "MACs", "ratio"):
+            each.add_column(heading, justify="right", no_wrap=True)
+        for row in rows:
+            each.add_row(*row)
+    return table if _natural_width(table) <= _console().width else tight
+
+
+def _layer_tables(rows: list[LayerRow]) -> list[Table]:
+    """The layers in one table, or their arithmetic in a second one where the line is too short."""
+    width = _console().width
+    for gap in (1, 0):
+        table = _layer_table(rows, gap, with_sums=True)
+        if _natural_width(table) <= width:
+            return [table]
+    sums = _table()
+    sums.add_column("#", justify="right", no_wrap=True)
+    sums.add_column("layer", no_wrap=True)
+    sums.add_column("arithmetic")
+    for row in rows:
+        if row.arithmetic:
+            sums.add_row(str(row.index), row.type, row.arithmetic)
+    plain_table = _layer_table(rows, 1, with_sums=False)
+    fits = _natural_width(plain_table) <= width
+    return [plain_table if fits else _layer_table(rows, 0, with_sums=False), sums]
+
+
+def _layer_table(rows: list[LayerRow], gap: int, *, with_sums: bool) -> Table:
+    table = _table(gap)
+    table.add_column("\n#", justify="right", no_wrap=True)
+    table.add_column("\nlayer", no_wrap=True)
+    for heading in ("\noutput", "\nvalues", "\nparameters", "\nMACs", "receptive\nfield"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if with_sums:
+        table.add_column("\narithmetic", no_wrap=True)
+    for row in rows:
+        cells = [
+            str(row.index),
+            row.type,
+            _times(row.output_shape),
+            f"{row.activation_values:,}",
+            f"{row.parameters:,}" if row.parameters else "-",
+            f"{row.macs:,}" if row.macs else "-",
+            _times(row.receptive_field),
+        ]
+        table.add_row(*cells, *([row.arithmetic] if with_sums else []))
+    return table
+
+
+def _natural_width(table: Table) -> int:
+    return Console(width=10_000).measure(table).maximum
+
+
+def _notes(rows: list[LayerRow], picture: InputSize) -> str:
+    weights, working = _total(rows).parameters, _working_values(rows, picture)
+    return (
+        f"Weights: {_kib(weights * 4)} as float32, {_kib(weights)} as int8.\n"
+        f"Working memory: at least {_kib(working * 4)} as float32, {_kib(working)} as int8: the "
+        "largest\ninput and output of one layer together.\n"
+        "values: numbers in one picture's output. receptive field: input pixels that\n"
+        "one value depends on at most. MACs: multiply-accumulates for one picture."
+    )
+
+
+def _working_values(rows: list[LayerRow], picture: InputSize) -> int:
+    """The most values that one layer reads and writes; layers without a sum of their own
+    (normalisation, activations, scaling) are folded or work in place on a device."""
+    real = [r.activation_values for r in rows if r.arithmetic and r.type != "Flatten"]
+    values = [math.prod(picture.shape), *real]
+    return max(a + b for a, b in pairwise(values))
+
+
+def _kib(size_bytes: int) -> str:
+    return f"{size_bytes / 1024:,.1f} KiB"
+
+
+def _ratio(other: int, own: int) -> str:
+    ratio = other / own
+    return f"{ratio:,.0f}x" if ratio >= 100 else f"{ratio:.3g}x"
+
+
+def _times(numbers: Iterable[int]) -> str:
+    return "x".join(str(n) for n in numbers)
+
+
+def _table(gap: int = 1) -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap, 0, 0), show_edge=False)
+
+
+def _console() -> Console:
+    # A pipe has no width of its own; the 80 columns that rich assumes would break the tables.
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=120)
+
+
+def _print(parts: list[Table | str]) -> None:
+    console = _console()
+    for index, part in enumerate(parts):
+        if index and (isinstance(part, Table) or isinstance(parts[index - 1], Table)):
+            console.print()
+        console.print(part, markup=False)

@@ -1,0 +1,152 @@
+"""What all commands print with: results to stdout, progress to stderr, JSON where asked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from ..files import write_text
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Width of tables that go to a file or a pipe.
+_PIPE_WIDTH = 120
+
+
+def results() -> Console:
+    """The console for results: stdout."""
+    if sys.stdout.isatty():
+        return Console()
+    return Console(width=_PIPE_WIDTH)
+
+
+def progress_console() -> Console:
+    """The console for progress and notes: stderr."""
+    return Console(stderr=True)
+
+
+def note(text: str) -> None:
+    """One line on stderr."""
+    progress_console().print(Text(text, style="dim"), highlight=False, soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """One warning on stderr."""
+    message = Text("Warning: ", style="bold yellow") + Text(text, style="default")
+    progress_console().print(message, highlight=False, soft_wrap=True)
+
+
+def write_json(target: str, payload: dict[str, Any]) -> None:
+    """Writes a command's JSON to a file, or to stdout for '-'."""
+    text = json.dumps(payload, ensure_ascii=False) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        write_text(Path(target), text)
+
+
+def table(title: str = "") -> Table:
+    """An empty results table in the house style."""
+    return Table(title=title or None, title_justify="left", box=None, header_style="bold",
+                 pad_edge=False, padding=(0, 2, 0, 0))  # fmt: skip
+
+
+def verbose_option(function: F) -> F:
+    """-v: also the native libraries' messages and tracebacks."""
+    return click.option("-v", "--verbose", is_flag=True, help="Say more; show tracebacks.")(
+        function
+    )
+
+
+def json_option(function: F) -> F:
+    """--json FILE."""
+    return click.option(
+        "--json", "json_file", metavar="FILE", help="Write the results as JSON; - for stdout."
+    )(function)
+
+
+class Rate(ProgressColumn):
+    """Things per second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        speed = task.fields.get("rate") or task.speed
+        return Text(f"{speed:,.0f} {self._unit}/s" if speed else "", style="progress.data.speed")
+
+
+@contextlib.contextmanager
+def progress_bar(unit: str = "") -> Iterator[Progress]:
+    """A progress bar on stderr with rate and time left; nothing is drawn into a pipe."""
+    columns: list[ProgressColumn] = [
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+    ]
+    if unit:
+        columns.append(Rate(unit))
+    columns.append(TimeRemainingColumn(elapsed_when_finished=True))
+    console = progress_console()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as p:
+        yield p
+
+
+def percent(fraction: float, digits: int = 2) -> str:
+    """0.9312 as 93.12 %."""
+    return f"{100 * fraction:.{digits}f} %"
+
+
+def interval(ci95: list[float]) -> str:
+    """A 95 % interval of fractions, in percent."""
+    return f"{100 * ci95[0]:.1f}–{100 * ci95[1]:.1f} %"
+
+
+def size(count: int) -> str:
+    """Bytes for people: 1 KB is 1,000 bytes."""
+    if count < 1000:
+        return f"{count} B"
+    if count < 1_000_000:
+        return f"{count / 1000:.1f} KB"
+    return f"{count / 1_000_000:.2f} MB"
+
+
+def milliseconds(value: float) -> str:
+    """Latency for people: three significant digits."""
+    if value < 0.1:
+        return f"{1000 * value:.{1 if value >= 0.01 else 2}f} µs"
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
+    return f"{value:.{digits}f} ms"
+
+
+def quoted(path: str | Path) -> str:
+    """A path as one word of a shell command."""
+    import shlex
+
+    return shlex.quote(str(path))
+
+
+def terminal_width() -> int:
+    """Columns of the terminal."""
+    return shutil.get_terminal_size((100, 24)).columns

@@ -1,0 +1,192 @@
+"""`cnnedge train`."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.progress import Progress, TaskID
+
+from ..errors import CnnedgeError
+from ..specs import Recipe, named, parse_recipe, shipped
+from . import output
+
+
+@click.command()
+@click.argument("recipe")
+@click.option("--data", metavar="DIR", help="Pictures to train on, instead of the recipe's own.")
+@click.option("--out", metavar="RUN", help="The run folder; runs/RECIPE when left out.")
+@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
+              help="Override one key of the recipe, e.g. training.epochs=3; repeatable.")  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on from the last whole epoch.")
+@click.option("--force", is_flag=True, help="Delete the run in --out and start over.")
+@output.json_option
+@output.verbose_option
+def command(
+    recipe: str,
+    data: str | None,
+    out: str | None,
+    overrides: tuple[str, ...],
+    resume: bool,
+    force: bool,
+    json_file: str | None,
+    verbose: bool,
+) -> None:
+    """Train RECIPE (a shipped name, or a .yaml file) into a run folder.
+
+    DIR holds one folder per class (optionally under train/, val/, test/), or IDX files; an .npz
+    or .csv file works too, as do embedded:fashion_mnist, keras:NAME and tfds:NAME.
+    """
+    if resume and force:
+        raise click.UsageError("--resume and --force exclude each other")
+    resolved = resolve(recipe, data, overrides)
+    folder = Path(out) if out else Path("runs") / resolved.name
+    from ..training import backend
+
+    with contextlib.nullcontext() if verbose else output.progress_console().status(
+        "loading TensorFlow"
+    ):
+        backend.require("train")
+    from ..training.session import train
+
+    with output.progress_bar("pictures") as progress:
+        reporter = _Reporter(progress)
+        try:
+            metrics = train(resolved, folder, reporter, resume=resume, force=force)
+        except KeyboardInterrupt:
+            progress.stop()
+            raise CnnedgeError(_stopped(folder, recipe, data, overrides)) from None
+    if json_file:
+        output.write_json(json_file, metrics)
+    if json_file != "-":
+        _print(metrics, folder, resolved)
+
+
+def resolve(recipe: str, data: str | None, overrides: tuple[str, ...]) -> Recipe:
+    """The recipe with --set and --data applied."""
+    text, place = shipped.read("recipes", recipe)
+    if data is not None:
+        import json
+
+        source = data if ":" in data and not Path(data).exists() else str(_absolute(data))
+        overrides = (*overrides, f"data.source={json.dumps(source)}")
+    return named(parse_recipe(text, place, overrides), recipe)
+
+
+def _absolute(data: str) -> Path:
+    return Path(data).expanduser().absolute()
+
+
+class _Reporter:
+    """Draws training on stderr."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+        self._batches = 0
+        self._rate: float | None = None
+        self._epochs = 0
+
+    def scanning(self, done: int, total: int) -> None:
+        self._show("reading pictures", done, total)
+
+    def dataset(self, dataset: Any) -> None:
+        self._clear()
+        counts = {split: sum(per.values()) for split, per in dataset.counts().items()}
+        parts = ", ".join(f"{counts.get(s, 0):,} {s}" for s in ("train", "val", "test"))
+        output.note(f"{len(dataset.classes)} classes, {parts} pictures from {dataset.source}")
+        if dataset.skipped:
+            output.warn(
+                f"{len(dataset.skipped)} files could not be read and are left out, first "
+                f"{dataset.skipped[0].path}: {dataset.skipped[0].reason}"
+            )
+        for warning in dataset.warnings:
+            output.warn(warning)
+
+    def epoch(self, number: int, epochs: int, steps: int) -> None:
+        self._epochs = epochs
+        self._clear()
+        self._task = self._progress.add_task(
+            f"epoch {number:>3}/{epochs}", total=steps, rate=self._rate
+        )
+
+    def step(self, done: int, loss: float, accuracy: float) -> None:
+        if self._task is not None:
+            self._progress.update(self._task, completed=done)
+
+    def row(self, row: dict[str, Any]) -> None:
+        self._rate = row["images_per_second"]
+        self._clear()
+        validated = row["val_accuracy"]
+        text = (
+            f"epoch {row['epoch']:>3}/{self._epochs}  loss {row['loss']:.4f}  "
+            f"accuracy {row['accuracy']:.4f}"
+        )
+        if validated is not None:
+            text += f"  val loss {row['val_loss']:.4f}  val accuracy {validated:.4f}"
+        left = (self._epochs - row["epoch"]) * row["seconds"]
+        text += f"  {row['images_per_second']:,.0f} pictures/s  {_clock(left)} left"
+        self._progress.console.print(text, highlight=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        self._clear()
+        output.note(text)
+
+    def _show(self, text: str, done: int, total: int) -> None:
+        if self._task is None:
+            self._task = self._progress.add_task(text, total=total)
+        self._progress.update(self._task, completed=done, total=total)
+
+    def _clear(self) -> None:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def _print(metrics: dict[str, Any], folder: Path, recipe: Recipe) -> None:
+    test = metrics["test"]
+    console = output.results()
+    table = output.table()
+    table.add_column("trained", style="bold")
+    table.add_column(recipe.name)
+    table.add_row(
+        "test accuracy",
+        f"{output.percent(test['accuracy'])} of {test['count']:,} pictures "
+        f"(95 % interval {output.interval(test['ci95'])})",
+    )
+    table.add_row("parameters", f"{metrics['parameters']:,}")
+    table.add_row(
+        "training",
+        f"{metrics['epochs']} epochs in {_clock(metrics['train_seconds'])} "
+        f"({metrics['images_per_second']:,.0f} pictures/s), weights of epoch "
+        f"{metrics['kept_epoch']} kept",
+    )
+    weakest = min(
+        (c for c in metrics["per_class"] if c["recall"] is not None), key=lambda c: c["recall"]
+    )
+    table.add_row(
+        "weakest class",
+        f"{weakest['label']}: {weakest['recall']:.0%} of its {weakest['count']} pictures found",
+    )
+    table.add_row("run", f"{folder}/ (curves.png, confusion.png, augmentation.png)")
+    console.print(table)
+    output.note(f"next: cnnedge convert {output.quoted(folder)}")
+
+
+def _stopped(
+    folder: Path, recipe: str, data: str | None, overrides: tuple[str, ...]
+) -> str:
+    words = ["cnnedge train", output.quoted(recipe)]
+    words += [f"--data {output.quoted(data)}"] if data else []
+    words += [f"--set {output.quoted(o)}" for o in overrides]
+    words += [f"--out {output.quoted(folder)}"]
+    if not (folder / "checkpoints").exists():
+        return "stopped before the first epoch was done; nothing to resume"
+    return f"stopped; all whole epochs are kept. Go on with: {' '.join(words)} --resume"

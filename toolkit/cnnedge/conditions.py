@@ -1,0 +1,130 @@
+"""The conditions a measurement was made under: machine, load, clocks, temperature, versions.
+
+Nothing enters but the machine itself; a plain dictionary for the JSON leaves. What a platform
+does not tell is left out, never guessed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+from ._version import __version__
+
+
+def machine() -> dict[str, Any]:
+    """What does not change during a measurement."""
+    return {
+        "cnnedge": __version__,
+        "python": platform.python_version(),
+        "os": platform.platform(),
+        "architecture": platform.machine(),
+        "cpu": cpu_name(),
+        "cores": usable_cores(),
+        "memory_bytes": _memory_bytes(),
+    }
+
+
+def moment() -> dict[str, Any]:
+    """What may change: time, load, governor, clock and temperature, as far as known."""
+    readings = {
+        "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "load_average_1min": _load(),
+        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "cpu_mhz": _megahertz(),
+        "temperature_c": _temperature(),
+    }
+    return {key: value for key, value in readings.items() if value is not None}
+
+
+def cpu_name() -> str:
+    """The processor's own name, as far as the platform tells it."""
+    info = _read("/proc/cpuinfo") or ""
+    fields = dict(
+        (part.strip() for part in line.split(":", 1)) for line in info.splitlines() if ":" in line
+    )
+    board = _read("/proc/device-tree/model")
+    name = fields.get("model name") or fields.get("Model") or platform.processor()
+    return (board or "").strip("\0") or name or platform.machine()
+
+
+def usable_cores() -> int:
+    """The cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def stolen_ticks() -> tuple[int, int] | None:
+    """(stolen, all) CPU ticks since boot, or None where there is no /proc/stat."""
+    first = (_read("/proc/stat") or "").split("\n", 1)[0].split()
+    if len(first) < 9 or first[0] != "cpu":
+        return None
+    ticks = [int(t) for t in first[1:9]]
+    return ticks[7], sum(ticks)
+
+
+def stolen_fraction(
+    before: tuple[int, int] | None, after: tuple[int, int] | None
+) -> float | None:
+    """The share of CPU time between two readings that other virtual machines took."""
+    if not before or not after or after[1] <= before[1]:
+        return None
+    return (after[0] - before[0]) / (after[1] - before[1])
+
+
+def reset_peak_memory() -> bool:
+    """Starts the peak of this process anew, where Linux allows it."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def peak_memory_bytes() -> int:
+    """The largest resident size of this process since its start or the last reset."""
+    status = _read("/proc/self/status") or ""
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # macOS counts bytes, others kibibytes.
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _load() -> float | None:
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None
+
+
+def _memory_bytes() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None
+
+
+def _megahertz() -> float | None:
+    reading = _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
+    return int(reading) / 1000 if reading and reading.isdigit() else None
+
+
+def _temperature() -> float | None:
+    reading = _read("/sys/class/thermal/thermal_zone0/temp")
+    return int(reading) / 1000 if reading and reading.lstrip("-").isdigit() else None
+
+
+def _read(path: str) -> str | None:
+    try:
+        return Path(path).read_text(errors="replace").strip()
+    except OSError:
+        return None

@@ -1,0 +1,300 @@
+"""One conversion: a finished run in, measured variants and their report out.
+
+Each variant is converted, scored on the test pictures through the runtime that users run, packed
+with metadata and written whole; then all are timed together, interleaved.
+"""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import conditions
+from .._version import __version__
+from ..bench import Case, get_protocol, run_cases
+from ..bundle import read_model, write_model
+from ..bundle.cost import macs, parameters, sparsity
+from ..classifier import load
+from ..data import Dataset, Pixels, calibration_indices
+from ..errors import DataError
+from ..files import write_json, write_text
+from ..results import accuracy, confusion, mcnemar
+from ..scoring import score
+from ..specs import InputSize, Recipe, plain
+from ..training import backend
+from ..training.fitting import predict
+from ..training.run_folder import RunFolder, open_finished, read_recipe
+from ..training.session import load_recipe_data, read_metrics
+from .converter import convert as convert_keras
+from .report import FlippedPicture, render_report
+
+_MOST_FLIPPED = 24
+
+
+class Reporter(Protocol):
+    """Who is told how conversion goes."""
+
+    def scanning(self, done: int, total: int) -> None: ...
+
+    def stage(self, text: str, done: int, total: int) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """What every variant needs."""
+
+    run: RunFolder
+    recipe: Recipe
+    dataset: Dataset
+    pixels: Pixels
+    model: Any
+    indices: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.int64]
+    reference: npt.NDArray[np.float32]
+    calibration: npt.NDArray[np.uint8]
+
+
+def convert(
+    run_path: Path,
+    reporter: Reporter,
+    *,
+    variants: Sequence[str] = (),
+    max_drop: float | None = None,
+    data: str | None = None,
+) -> dict[str, Any]:
+    """Makes the variants of a run (the recipe's, or those named) and returns report.json.
+
+    max_drop: percentage points that a variant may lose; the recipe's when None. A variant that
+    loses more has status "failed" in the report; all files stay. Raises CnnedgeError.
+    """
+    run = open_finished(run_path)
+    recipe = read_recipe(run)
+    if data:
+        recipe = replace(recipe, data=replace(recipe.data, source=data))
+    gate = recipe.convert.max_drop if max_drop is None else max_drop
+    work = _prepare(run, recipe, reporter)
+    names = list(variants) or list(recipe.convert.variants)
+    made = []
+    for i, name in enumerate(names):
+        made.append(_make(work, name, reporter, i, len(names)))
+    latencies = _time([run.export / m["file"] for m in made], reporter)
+    entries = [
+        _judged(entry | {"latency_ms": latency["latency_ms"]}, gate)
+        for entry, latency in zip(made, latencies, strict=True)
+    ]
+    return _write_report(work, entries, latencies, gate)
+
+
+def _prepare(run: RunFolder, recipe: Recipe, reporter: Reporter) -> _Work:
+    dataset = load_recipe_data(recipe, reporter.scanning)
+    trained = read_metrics(run)["data"]
+    if list(dataset.classes) != trained["classes"]:
+        raise DataError(
+            f"{dataset.source}: its classes are {', '.join(dataset.classes)}; the run was trained "
+            f"on {', '.join(trained['classes'])}. Name the data it was trained on: --data DIR"
+        )
+    if dataset.fingerprint != trained["fingerprint"]:
+        reporter.note(
+            f"the pictures in {dataset.source} are not exactly those of training; each keeps its "
+            "split, and the test accuracy is of the pictures found now"
+        )
+    reporter.stage("loading model.keras", 0, 0)
+    model = backend.load_keras(run.model)
+    height, width, channels = model.input_shape[1:]
+    size = InputSize(height=height, width=width, channels=channels)
+    pixels = Pixels(dataset, size, recipe.preprocess)
+    indices = dataset.indices("test")
+    wanted = recipe.convert.calibration
+    reporter.stage("scoring model.keras on the test pictures", 0, 0)
+    return _Work(
+        run=run,
+        recipe=recipe,
+        dataset=dataset,
+        pixels=pixels,
+        model=model,
+        indices=indices,
+        targets=dataset.targets[indices],
+        reference=predict(model, pixels, indices),
+        calibration=pixels.batch(calibration_indices(dataset, wanted.count, wanted.seed)),
+    )
+
+
+def _make(
+    work: _Work, variant: str, reporter: Reporter, position: int, total: int
+) -> dict[str, Any]:
+    reporter.stage(f"{variant}: converting ({position + 1} of {total})", 0, 0)
+    flatbuffer = convert_keras(work.model, variant, work.calibration)
+    provenance = _provenance(work, variant)
+    labels = work.dataset.classes
+    final = work.run.export / f"{variant}.tflite"
+    # Scored from a file of its own: the finished name appears with the finished model.
+    trial = work.run.export / f".{variant}.trial.tflite"
+    write_model(
+        trial, flatbuffer, labels=labels, size=work.pixels.size, provenance=provenance
+    )
+    try:
+        scores = score(
+            load(trial),
+            work.pixels,
+            work.indices,
+            lambda done, all_: reporter.stage(
+                f"{variant}: scoring on the test pictures", done, all_
+            ),
+        )
+    finally:
+        trial.unlink(missing_ok=True)
+    entry = _compare(work, variant, scores)
+    provenance["accuracy"] = {k: entry[k] for k in ("accuracy", "ci95", "count", "drop_points")}
+    write_model(
+        final, flatbuffer, labels=labels, size=work.pixels.size, provenance=provenance
+    )
+    model = read_model(final)
+    return entry | {
+        "file": final.name,
+        "sha256": model.sha256,
+        "size_bytes": model.size_bytes,
+        "gzip_bytes": len(gzip.compress(model.data, 9, mtime=0)),
+        "input_dtype": model.input.dtype,
+        "sparsity": sparsity(model),
+        "macs": macs(model.graph),
+        "parameters": parameters(model),
+        "_scores": scores,
+    }
+
+
+def _compare(
+    work: _Work, variant: str, scores: npt.NDArray[np.float32]
+) -> dict[str, Any]:
+    reference, predictions = work.reference.argmax(axis=1), scores.argmax(axis=1)
+    before, after = reference == work.targets, predictions == work.targets
+    return {
+        "name": variant,
+        **accuracy(after),
+        "drop_points": 100 * (float(before.mean()) - float(after.mean())),
+        "flipped": int(np.sum(reference != predictions)),
+        "mcnemar_p": mcnemar(before, after),
+    }
+
+
+def _judged(entry: dict[str, Any], gate: float | None) -> dict[str, Any]:
+    failed = gate is not None and entry["drop_points"] > gate + 1e-9
+    reason = (
+        f"lost {entry['drop_points']:.2f} points, allowed are {gate:g}" if failed else ""
+    )
+    return entry | {"status": "failed" if failed else "ok", "status_reason": reason}
+
+
+def _time(files: list[Path], reporter: Reporter) -> list[dict[str, Any]]:
+    return run_cases(
+        [Case(model=f) for f in files],
+        get_protocol("quick"),
+        lambda done, total, what: reporter.stage(f"timing {what}", done, total),
+    )
+
+
+def _provenance(work: _Work, variant: str) -> dict[str, Any]:
+    recipe = work.recipe
+    size = work.pixels.size
+    source = work.dataset.source
+    return {
+        "format": 1,
+        "cnnedge": __version__,
+        "recipe": recipe.name,
+        "description": recipe.description,
+        "variant": variant,
+        "input": {**plain(size), "color": "RGB" if size.channels == 3 else "GRAY"},
+        "preprocess": plain(recipe.preprocess),
+        "data": {
+            "source": source,
+            "fingerprint": work.dataset.fingerprint,
+            "splits": plain(recipe.data.splits),
+            "seed": recipe.data.seed,
+            "max_unreadable": recipe.data.max_unreadable,
+        },
+        "calibration": plain(recipe.convert.calibration) if variant == "int8" else None,
+        "model_sha256": hashlib.sha256(work.run.model.read_bytes()).hexdigest(),
+        "versions": backend.versions(),
+    }
+
+
+def _write_report(
+    work: _Work,
+    entries: list[dict[str, Any]],
+    latencies: list[dict[str, Any]],
+    gate: float | None,
+) -> dict[str, Any]:
+    scores = {entry["name"]: entry.pop("_scores") for entry in entries}
+    before = work.reference.argmax(axis=1) == work.targets
+    report = {
+        "cnnedge": __version__,
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "run": str(work.run.path),
+        "recipe": work.recipe.name,
+        "description": work.recipe.description,
+        "device": conditions.cpu_name(),
+        "threads": 1,
+        "test_pictures": len(work.indices),
+        "data": {"source": work.dataset.source, "fingerprint": work.dataset.fingerprint},
+        "reference": {"name": "model.keras", **accuracy(before)},
+        "max_drop": gate,
+        "variants": entries,
+        "warnings": _timing_warnings(latencies),
+        "conditions": latencies[0]["conditions"] if latencies else {},
+    }
+    smallest = _most_compressed(entries)
+    matrix = confusion(
+        work.targets, scores[smallest].argmax(axis=1), len(work.dataset.classes)
+    )
+    page = render_report(
+        report,
+        confusion={"labels": list(work.dataset.classes), "matrix": matrix.tolist()},
+        flipped=[f for name, s in scores.items() for f in _flipped(work, name, s)],
+    )
+    write_text(work.run.export / "report.html", page)
+    write_json(work.run.export / "report.json", report)
+    return report
+
+
+def _timing_warnings(latencies: list[dict[str, Any]]) -> list[str]:
+    return [
+        f"the latency of {Path(r['model']).stem} may be unstable: {'; '.join(r['unstable'])}"
+        for r in latencies
+        if r["unstable"]
+    ]
+
+
+def _most_compressed(entries: list[dict[str, Any]]) -> str:
+    good = [e for e in entries if e["status"] == "ok"] or entries
+    name: str = min(good, key=lambda e: e["size_bytes"])["name"]
+    return name
+
+
+def _flipped(
+    work: _Work, variant: str, scores: npt.NDArray[np.float32]
+) -> list[FlippedPicture]:
+    reference, predictions = work.reference.argmax(axis=1), scores.argmax(axis=1)
+    places = np.flatnonzero(reference != predictions)[:_MOST_FLIPPED]
+    classes = work.dataset.classes
+    return [
+        FlippedPicture(
+            variant=variant,
+            name=Path(work.dataset.name(int(work.indices[i]))).name,
+            true_label=classes[work.targets[i]],
+            reference_label=classes[reference[i]],
+            variant_label=classes[predictions[i]],
+            reference_score=float(work.reference[i].max()),
+            variant_score=float(scores[i].max()),
+            pixels=work.pixels.one(int(work.indices[i])),
+        )
+        for i in places
+    ]

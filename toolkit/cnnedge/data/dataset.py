@@ -1,0 +1,270 @@
+"""A labelled set of pictures, checked and split.
+
+What a loader listed enters; a `Dataset` leaves: unreadable files set aside and counted, copies of
+a picture removed so that none is on two sides, the rest in train, val and test.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import DataError
+from ..specs.recipe import Splits
+from .splits import assign, uniform
+from .store import PARTS, TEST, Frame, Hashes, Indices, Listing, Progress, Skipped, Store
+
+Part = Literal["train", "val", "test", "all"]
+_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """Pictures with one class each, in three parts.
+
+    source: resolved absolute path, or a name like 'keras:mnist'. targets: int64 [N], index into
+    `classes`. split: int8 [N], 0 train, 1 val, 2 test. hashes: uint8 [N, 32], content hashes.
+    skipped: files that are not in it, and why. warnings: what a person should know, one text each.
+    own_test: the source brought its own test pictures. fingerprint: sha256, hex, of all content
+    hashes and class names, whatever the paths and their order.
+    """
+
+    source: str
+    classes: tuple[str, ...]
+    targets: Indices
+    split: npt.NDArray[np.int8]
+    hashes: Hashes = field(repr=False)
+    store: Store = field(repr=False)
+    skipped: tuple[Skipped, ...] = ()
+    warnings: tuple[str, ...] = ()
+    own_test: bool = False
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """The content hash of each picture, hex; made anew at each call."""
+        return tuple(h.tobytes().hex() for h in self.hashes)
+
+    def indices(self, split: Part = "all") -> Indices:
+        """int64 indices of one part, ascending. Raises ValueError for another part's name."""
+        if split == "all":
+            return np.arange(len(self), dtype=np.int64)
+        return np.flatnonzero(self.split == PARTS.index(split)).astype(np.int64)
+
+    def frame(self, index: int) -> Frame:
+        """uint8 [h, w, 3] BGR, or [h, w] grey. Raises DataError when its file has gone bad."""
+        return self.store.frame(index)
+
+    def name(self, index: int) -> str:
+        """The picture's file path, or its place in the source, like 'train[123]'."""
+        return self.store.name(index)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many pictures of each class: {part: {class: n}}."""
+        return {
+            part: dict(
+                zip(
+                    self.classes,
+                    np.bincount(
+                        self.targets[self.split == number], minlength=len(self.classes)
+                    ).tolist(),
+                    strict=True,
+                )
+            )
+            for number, part in enumerate(PARTS)
+        }
+
+
+def assemble(
+    listing: Listing,
+    *,
+    splits: Splits,
+    seed: int,
+    max_unreadable: float,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Reads every picture once, sets bad ones and copies aside, and splits the rest.
+
+    max_unreadable: the fraction of pictures that may be unreadable. Raises DataError when more
+    are, or when a class has too few pictures.
+    """
+    _check_classes(listing)
+    hashes, failures = listing.store.hashes(progress)
+    unreadable = _unreadable(listing, failures, max_unreadable)
+    keep, copies = _without_copies(listing, hashes, failures)
+    hashes, targets = hashes[keep], listing.targets[keep]
+    try:
+        split, borrowed = assign(
+            hashes=hashes,
+            targets=targets,
+            part=listing.part[keep],
+            own=listing.own,
+            classes=listing.classes,
+            splits=splits,
+            seed=seed,
+        )
+    except DataError as error:
+        text = " ".join((f"{listing.source}: {error}", *_because(unreadable, copies)))
+        raise DataError(text) from None
+    found = [*listing.warnings, *copies, *borrowed]
+    if unreadable:
+        found.insert(0, f"{_files(len(unreadable))} could not be read, like {_place(unreadable)}")
+    found += _untested(listing, targets, split)
+    return Dataset(
+        source=listing.source,
+        classes=listing.classes,
+        targets=targets,
+        split=split,
+        hashes=hashes,
+        store=listing.store.select(keep),
+        skipped=(*unreadable, *listing.skipped),
+        warnings=tuple(found),
+        own_test=TEST in listing.own,
+        fingerprint=_fingerprint(hashes, targets, listing.classes),
+    )
+
+
+def calibration_indices(dataset: Dataset, count: int, seed: int) -> Indices:
+    """int64 indices of `count` training pictures, the classes in turn; all if there are fewer.
+
+    The same pictures give the same choice, in whatever order they are listed.
+    """
+    order = uniform(dataset.hashes, seed, "calibration")
+    train = dataset.indices("train")
+    turn = np.empty(len(train), np.int64)
+    for target in range(len(dataset.classes)):
+        members = np.flatnonzero(dataset.targets[train] == target)
+        turn[members[np.argsort(order[train[members]])]] = np.arange(len(members))
+    first = np.lexsort((dataset.targets[train], turn))
+    return train[first[: max(0, count)]]
+
+
+def _check_classes(listing: Listing) -> None:
+    if len(listing.classes) < 2:
+        names = "', '".join(listing.classes) or "none"
+        raise DataError(
+            f"{listing.source}: found {len(listing.classes)} class ('{names}'); at least 2 are "
+            "needed. Give one folder (or label) for each thing to tell apart"
+        )
+
+
+def _unreadable(
+    listing: Listing, failures: dict[int, str], max_unreadable: float
+) -> tuple[Skipped, ...]:
+    bad = tuple(
+        Skipped(path=listing.store.name(index), reason=failures[index])
+        for index in sorted(failures)
+    )
+    total = len(listing.targets)
+    if len(bad) > max_unreadable * total or (total and len(bad) == total):
+        lines = [f"  {item.path}: {item.reason}" for item in bad[:_SHOWN]]
+        lines += [f"  and {len(bad) - _SHOWN} more"] if len(bad) > _SHOWN else []
+        share = min(1.0, np.ceil(100 * len(bad) / total) / 100)
+        advice = "Mend or remove them" + (
+            f", or allow them with --set data.max_unreadable={share:g}" if len(bad) < total else ""
+        )
+        raise DataError(
+            f"{listing.source}: {len(bad)} of {_files(total)} could not be read, more than the "
+            f"allowed {max_unreadable:.3g} of all. {advice}:\n" + "\n".join(lines)
+        )
+    return bad
+
+
+def _without_copies(
+    listing: Listing, hashes: Hashes, failures: dict[int, str]
+) -> tuple[Indices, list[str]]:
+    """Indices to keep, ascending, and what to say of the others.
+
+    Of copies with one label the one in the judging part stays (test, then val, then train). Of
+    copies with different labels none does: a label that contradicts itself teaches nothing.
+    """
+    first: dict[bytes, list[int]] = {}
+    for index in range(len(hashes)):
+        if index not in failures:
+            first.setdefault(hashes[index].tobytes(), []).append(index)
+    groups = [group for group in first.values() if len(group) > 1]
+    drop = set(failures)
+    contradictions: list[list[int]] = []
+    moved = repeated = 0
+    for group in groups:
+        if len({int(listing.targets[i]) for i in group}) > 1:
+            contradictions.append(group)
+            drop.update(group)
+            continue
+        kept = max(group, key=lambda i: (listing.part[i], -i))
+        drop.update(i for i in group if i != kept)
+        across = sum(listing.part[i] != listing.part[kept] for i in group)
+        moved, repeated = moved + across, repeated + len(group) - 1 - across
+    keep = np.array([i for i in range(len(hashes)) if i not in drop], np.int64)
+    return keep, _copies_said(listing, contradictions, moved, repeated)
+
+
+def _copies_said(
+    listing: Listing, contradictions: list[list[int]], moved: int, repeated: int
+) -> list[str]:
+    said = []
+    if repeated:
+        said.append(f"{_files(repeated)} repeated another of the same class and were left out")
+    if moved:
+        said.append(
+            f"{_files(moved)} also in test or val were left out of the other part, so that no "
+            "picture is both learnt and judged"
+        )
+    if contradictions:
+        shown = "; ".join(
+            " and ".join(
+                f"{listing.store.name(i)} ('{listing.classes[listing.targets[i]]}')"
+                for i in group[:_SHOWN]
+            )
+            for group in contradictions[:_SHOWN]
+        )
+        more = f"; and {len(contradictions) - _SHOWN} more" * (len(contradictions) > _SHOWN)
+        said.append(
+            f"{_files(len(contradictions))} carried different labels, and all "
+            f"{sum(map(len, contradictions))} copies were left out: {shown}{more}"
+        )
+    return said
+
+
+def _because(unreadable: Sequence[Skipped], copies: Sequence[str]) -> list[str]:
+    """What shrank a class that came out too small."""
+    said = [f"{len(unreadable)} could not be read, like {_place(unreadable)}"] if unreadable else []
+    return [f"({text})" for text in (*said, *copies)]
+
+
+def _untested(
+    listing: Listing, targets: Indices, split: npt.NDArray[np.int8]
+) -> list[str]:
+    if TEST not in listing.own:
+        return []
+    counts = np.bincount(targets[split == TEST], minlength=len(listing.classes))
+    absent = [name for name, n in zip(listing.classes, counts, strict=True) if n == 0]
+    if len(absent) == len(listing.classes):
+        raise DataError(f"{listing.source}: the test part holds no picture that can be used")
+    names = "', '".join(absent)
+    return [f"the test part holds no picture of '{names}': not judged"] if absent else []
+
+
+def _fingerprint(hashes: Hashes, targets: Indices, classes: tuple[str, ...]) -> str:
+    names = [name.encode() for name in classes]
+    items = sorted(h.tobytes() + names[t] for h, t in zip(hashes, targets.tolist(), strict=True))
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(len(item).to_bytes(4, "big") + item)
+    return digest.hexdigest()
+
+
+def _place(skipped: Sequence[Skipped]) -> str:
+    return f"{skipped[0].path}: {skipped[0].reason}"
+
+
+def _files(n: int) -> str:
+    return "1 picture" if n == 1 else f"{n} pictures"

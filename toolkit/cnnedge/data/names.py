@@ -1,0 +1,63 @@
+"""Class names: NFC-normalised, in the order a person counts."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from ..errors import DataError
+
+
+def normalised(name: str) -> str:
+    """Unicode NFC, without spaces around: one name, however a file system or editor wrote it."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """Sorts 'pose 2' before 'pose 10'."""
+    parts = re.split(r"([0-9]+)", name)
+    return [int(p) if i % 2 else p.casefold() for i, p in enumerate(parts)], name
+
+
+def in_order(names: Iterable[str], labels: tuple[str, ...] | None, source: str) -> tuple[str, ...]:
+    """The class names of a source that brings its own, in natural order, or in that of `labels`.
+
+    Raises DataError when `labels` names other classes than the source.
+    """
+    found = _printable(tuple(sorted(set(names), key=natural_key)), source)
+    if labels is None:
+        return found
+    wanted = tuple(normalised(label) for label in labels)
+    if sorted(wanted) != sorted(found):
+        missing = sorted(set(wanted) - set(found))
+        extra = sorted(set(found) - set(wanted))
+        raise DataError(
+            f"{source}: data.labels and the classes found differ: "
+            f"only in labels {missing or 'none'}, only in the data {extra or 'none'}. "
+            "Leave data.labels out: this source names its own classes"
+        )
+    return wanted
+
+
+def numbered(count: int, labels: tuple[str, ...] | None, source: str) -> tuple[str, ...]:
+    """Names of classes 0..count-1: `labels`, or the numbers. Raises DataError on a mismatch."""
+    if labels is None:
+        return tuple(str(number) for number in range(count))
+    if len(labels) != count or len(set(labels)) != count:
+        raise DataError(
+            f"{source}: data.labels holds {len(labels)} names ({len(set(labels))} different), "
+            f"but the targets go from 0 to {count - 1}; give {count} different names, in that order"
+        )
+    return _printable(tuple(normalised(label) for label in labels), source)
+
+
+def _printable(names: tuple[str, ...], source: str) -> tuple[str, ...]:
+    """The names, all fit to stand on a line of a labels file each. Raises DataError."""
+    for name in names:
+        if not name or any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in name):
+            raise DataError(
+                f"{source}: {name!r} cannot name a class; expected text on one line, "
+                "more than spaces, without control characters. Rename it"
+            )
+    return names

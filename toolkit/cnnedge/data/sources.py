@@ -1,0 +1,87 @@
+"""Which loader reads a source: by its scheme, or by what lies at the path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import DataError
+from ..pictures import PICTURE_SUFFIXES
+from ..specs.recipe import Splits
+from .arrays import embedded_listing, idx_listing, is_idx_file, is_idx_folder, npz_listing
+from .dataset import Dataset, assemble
+from .folders import folder_listing
+from .named import keras_listing, tfds_listing
+from .store import Listing, Progress
+from .tables import csv_listing
+
+_SCHEMES = {"embedded": embedded_listing, "keras": keras_listing, "tfds": tfds_listing}
+_ALLOWED = (
+    "allowed: a folder with one folder per class, a folder with IDX files, an .npz or .csv file, "
+    "embedded:fashion_mnist, keras:mnist|fashion_mnist|cifar10, tfds:NAME"
+)
+
+
+def load_dataset(
+    source: str,
+    *,
+    labels: tuple[str, ...] | None = None,
+    splits: Splits = Splits(),  # noqa: B008 - frozen
+    seed: int = 0,
+    max_unreadable: float = 0.05,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Finds, reads, checks and splits a labelled set of pictures.
+
+    source: an image folder, an IDX folder or images file, an .npz or .csv file,
+    `embedded:fashion_mnist`, `keras:NAME` or `tfds:NAME`. labels: names of numbered classes.
+    splits, seed: see `splits`. max_unreadable: the fraction of pictures that may be unreadable.
+    progress: called with (pictures read, pictures in all), from this thread.
+
+    Every picture is decoded once, for its content hash. Raises DataError for anything a person
+    can mend in the data, MissingExtraError when keras: or tfds: lacks its package.
+    """
+    return assemble(
+        _listing(source, labels),
+        splits=splits,
+        seed=seed,
+        max_unreadable=max_unreadable,
+        progress=progress,
+    )
+
+
+def _listing(source: str, labels: tuple[str, ...] | None) -> Listing:
+    scheme, colon, name = source.partition(":")
+    if colon and scheme in _SCHEMES:
+        return _SCHEMES[scheme](name, labels)
+    try:
+        path = Path(source).expanduser().resolve()
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataError(f"{source!r}: cannot be a path: {error}; {_ALLOWED}") from None
+    if is_folder:
+        return idx_listing(path, labels) if _holds_idx(path) else folder_listing(path, labels)
+    if not is_file:
+        raise DataError(f"{source or 'no source'}: there is no such file or folder; {_ALLOWED}")
+    if path.suffix.lower() == ".npz":
+        return npz_listing(path, labels)
+    if path.suffix.lower() == ".csv":
+        return csv_listing(path, labels)
+    if is_idx_file(path):
+        return idx_listing(path, labels)
+    raise DataError(f"{path}: {_why_not(path)}; {_ALLOWED}")
+
+
+def _holds_idx(path: Path) -> bool:
+    try:
+        return is_idx_folder(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be listed: {error.strerror or error}") from None
+
+
+def _why_not(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix in PICTURE_SUFFIXES:
+        return "this is one picture; give the folder above its class folder"
+    if suffix in (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".xz", ".bz2"):
+        return "this is an archive; unpack it and give the folder"
+    return f"found a '{suffix}' file" if suffix else "found a file without a suffix"

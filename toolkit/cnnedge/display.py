@@ -1,0 +1,171 @@
+"""Where annotated frames go: a live window, a video, pictures.
+
+Annotated BGR frames enter; a window shows them or files appear, whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from .camera import Source
+from .errors import CnnedgeError
+from .files import explained, whole, write_bytes
+from .native_stderr import captured
+from .pictures import PICTURE_SUFFIXES
+from .preprocess import Pixels
+
+_CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
+
+
+class Sink(Protocol):
+    """Takes annotated frames."""
+
+    def write(self, frame: Pixels, name: str) -> None: ...
+
+
+class Window:
+    """A live window. Raises CnnedgeError where there is no display."""
+
+    def __init__(self, title: str) -> None:
+        if sys.platform.startswith("linux") and not (
+            os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+        ):
+            # Asked to open a window without a display, Qt would end the whole process.
+            raise CnnedgeError(
+                "--show needs a display and there is none here (DISPLAY is not set); leave --show "
+                "away, or write a video: --save out.mp4"
+            )
+        self._title = title
+
+    def __enter__(self) -> Window:
+        try:
+            with captured():
+                cv2.namedWindow(self._title, cv2.WINDOW_NORMAL)
+        except cv2.error as error:
+            raise CnnedgeError(
+                f"--show: this OpenCV cannot open windows ({error.err or error}); install "
+                "opencv-python instead of opencv-python-headless"
+            ) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(cv2.error):
+            cv2.destroyWindow(self._title)
+
+    def show(self, frame: Pixels) -> bool:
+        """Shows a frame; False when the user closed the window (q, Esc or its button)."""
+        cv2.imshow(self._title, frame)
+        key = cv2.waitKey(1) & 0xFF
+        if key in (ord("q"), 27):
+            return False
+        return bool(cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1)
+
+
+@contextlib.contextmanager
+def open_sink(target: str, source: Source) -> Iterator[Sink]:
+    """A sink for --save: a video, one picture, or a folder of pictures. Raises CnnedgeError."""
+    path = Path(target)
+    suffix = path.suffix.lower()
+    if suffix in _CODECS:
+        with whole(path) as temporary:
+            writer = _VideoSink(temporary, path, source.fps or 2.0)
+            try:
+                yield writer
+            finally:
+                writer.close()
+            writer.check()
+    elif suffix in PICTURE_SUFFIXES:
+        yield _PictureSink(path)
+    elif not suffix:
+        if path.exists() and not path.is_dir():
+            raise CnnedgeError(f"--save {target}: a file of this name is in the way")
+        with explained(path):
+            path.mkdir(parents=True, exist_ok=True)
+        yield _FolderSink(path)
+    else:
+        raise CnnedgeError(
+            f"--save {target}: cannot write {suffix} files. Allowed: {', '.join(_CODECS)} for a "
+            "video, .jpg or .png for one picture, a name without suffix for a folder of pictures"
+        )
+
+
+class _VideoSink:
+    def __init__(self, temporary: Path, path: Path, fps: float) -> None:
+        self._temporary, self._path, self._fps = temporary, path, fps
+        self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+
+    def write(self, frame: Pixels, name: str) -> None:
+        if self._writer is None:
+            height, width = frame.shape[:2]
+            self._size = (width - width % 2, height - height % 2)
+            code = cv2.VideoWriter.fourcc(*_CODECS[self._path.suffix.lower()])
+            with captured():
+                self._writer = cv2.VideoWriter(
+                    str(self._temporary), code, self._fps, self._size
+                )
+            if not self._writer.isOpened():
+                raise CnnedgeError(f"--save {self._path}: OpenCV cannot write such a video here")
+        self._writer.write(_fitted(frame, *self._size))
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.release()
+
+    def check(self) -> None:
+        if self._writer is None or self._temporary.stat().st_size == 0:
+            raise CnnedgeError(f"--save {self._path}: no frame was written")
+
+
+class _PictureSink:
+    """Keeps the last frame: for one picture, that picture."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, frame: Pixels, name: str) -> None:
+        _write_picture(self._path, frame)
+
+
+class _FolderSink:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._used: set[str] = set()
+
+    def write(self, frame: Pixels, name: str) -> None:
+        stem = Path(name.replace("#", "-")).stem or "frame"
+        unique, number = stem, 2
+        while unique in self._used:
+            unique, number = f"{stem}-{number}", number + 1
+        self._used.add(unique)
+        _write_picture(self._folder / f"{unique}.jpg", frame)
+
+
+def _write_picture(path: Path, frame: Pixels) -> None:
+    ok, encoded = cv2.imencode(path.suffix, frame)
+    if not ok:
+        raise CnnedgeError(f"--save {path}: OpenCV cannot write {path.suffix} pictures here")
+    write_bytes(path, encoded.tobytes())
+
+
+def _fitted(frame: Pixels, width: int, height: int) -> Pixels:
+    """The frame inside width x height, its aspect kept; a video has one size."""
+    if frame.shape[1] == width and frame.shape[0] == height:
+        return frame
+    if abs(frame.shape[1] - width) <= 1 and abs(frame.shape[0] - height) <= 1:
+        return np.ascontiguousarray(frame[:height, :width])
+    scale = min(width / frame.shape[1], height / frame.shape[0])
+    w, h = max(1, int(frame.shape[1] * scale)), max(1, int(frame.shape[0] * scale))
+    canvas = np.zeros((height, width, 3), np.uint8)
+    top, left = (height - h) // 2, (width - w) // 2
+    resized = cv2.resize(frame, (w, h), interpolation=cv2.INTER_AREA)
+    canvas[top : top + h, left : left + w] = resized
+    return canvas

@@ -1,0 +1,87 @@
+"""Writing files whole: to a temporary name beside the target, then renamed.
+
+Content enters, a complete file leaves, or none: a full disk or an interruption never leaves half
+a file under the target's name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .errors import CnnedgeError
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space and run the command again",
+    errno.EDQUOT: "the disk quota is used up; free some space and run the command again",
+    errno.EACCES: "permission denied; choose a folder that you may write to",
+    errno.EPERM: "permission denied; choose a folder that you may write to",
+    errno.EROFS: "the file system is read-only; choose another folder",
+    errno.ENOTDIR: "a part of this path is a file, not a folder",
+    errno.EEXIST: "a file of this name is in the way",
+    errno.EFBIG: "the file grew past the size that is allowed here",
+}
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Gives a temporary path (same folder, same ending) that becomes `path` on success.
+
+    Raises CnnedgeError when the file cannot be written; nothing half-written stays.
+    """
+    temporary: Path | None = None
+    with explained(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # The whole name stays at the end: writers go by suffixes such as .weights.h5.
+            handle, name = tempfile.mkstemp(
+                prefix=".part-", suffix=f"-{path.name}", dir=path.parent
+            )
+            temporary = Path(name)
+            # mkstemp makes a private file; the umask of the user decides, as for any other file.
+            os.fchmod(handle, 0o666 & ~_umask())
+            os.close(handle)
+            yield temporary
+            os.replace(temporary, path)
+            temporary = None
+        finally:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turns an OSError while writing `path` into a CnnedgeError with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+        raise CnnedgeError(f"{path}: cannot write: {reason}") from error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes bytes whole."""
+    with whole(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text whole."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, payload: Any) -> None:
+    """Writes JSON whole, indented."""
+    write_text(path, json.dumps(payload, indent=2, ensure_ascii=False) + "\n")
+
+
+def _umask() -> int:
+    current = os.umask(0o022)
+    os.umask(current)
+    return current

@@ -1,0 +1,148 @@
+"""Numbers out of samples: latency statistics, accuracies with intervals, paired tests, stability.
+
+Raw samples enter; plain dictionaries and numbers in the form of the JSON contracts leave. Judging
+is kept apart from measuring: nothing here times anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# 97.5 % quantile of the normal distribution: two-sided 95 % intervals.
+Z95 = 1.959963984540054
+
+
+def wilson(correct: int, count: int) -> tuple[float, float]:
+    """The 95 % Wilson score interval of a proportion (Wilson 1927), as fractions 0..1."""
+    if count == 0:
+        return (0.0, 1.0)
+    p = correct / count
+    spread = Z95 * math.sqrt(p * (1 - p) / count + Z95**2 / (4 * count**2))
+    centre = p + Z95**2 / (2 * count)
+    scale = 1 + Z95**2 / count
+    return (max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale))
+
+
+def accuracy(right: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """{"accuracy", "count", "ci95"} of right answers, bool [n]."""
+    correct, count = int(right.sum()), int(right.size)
+    return {
+        "accuracy": correct / count if count else 0.0,
+        "count": count,
+        "ci95": list(wilson(correct, count)),
+    }
+
+
+def mcnemar(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> float:
+    """Two-sided exact p-value that two models err equally often on the same pictures.
+
+    before, after: whether each answered each picture right, bool [n] (McNemar 1947, as an exact
+    binomial test over the pictures on which they differ).
+    """
+    lost = int(np.sum(before & ~after))
+    won = int(np.sum(~before & after))
+    n, k = lost + won, min(lost, won)
+    if n == 0:
+        return 1.0
+    log_half = n * math.log(0.5)
+    tail = sum(
+        math.exp(math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) + log_half)
+        for i in range(k + 1)
+    )
+    return min(1.0, 2 * tail)
+
+
+def confusion(
+    targets: npt.NDArray[np.int64], predictions: npt.NDArray[np.int64], classes: int
+) -> npt.NDArray[np.int64]:
+    """Counts [classes, classes]; rows are the true class, columns the predicted."""
+    flat = np.bincount(targets * classes + predictions, minlength=classes * classes)
+    return flat.reshape(classes, classes)
+
+
+def per_class(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Precision, recall and count of each class; null where nothing can be said."""
+    found = matrix.sum(axis=0)
+    there = matrix.sum(axis=1)
+    return [
+        {
+            "label": label,
+            "count": int(there[i]),
+            "precision": float(matrix[i, i] / found[i]) if found[i] else None,
+            "recall": float(matrix[i, i] / there[i]) if there[i] else None,
+        }
+        for i, label in enumerate(labels)
+    ]
+
+
+def latency(samples_ms: Sequence[float]) -> dict[str, float | int]:
+    """The statistics of latency samples, in milliseconds, in the form of the bench contract."""
+    values = np.asarray(samples_ms, np.float64)
+    p50, p90, p99 = np.percentile(values, [50, 90, 99])
+    return {
+        "median": float(p50),
+        "mean": float(values.mean()),
+        "p90": float(p90),
+        "p99": float(p99),
+        "min": float(values.min()),
+        "max": float(values.max()),
+        "std": float(values.std(ddof=1)) if values.size > 1 else 0.0,
+        "count": int(values.size),
+    }
+
+
+def stage(samples_ms: Sequence[float]) -> dict[str, float]:
+    """Median, p90 and p99 of one stage, in milliseconds; zeros where it never ran."""
+    values = np.asarray(samples_ms if len(samples_ms) else [0.0], np.float64)
+    p50, p90, p99 = np.percentile(values, [50, 90, 99])
+    return {"median": float(p50), "p90": float(p90), "p99": float(p99)}
+
+
+def instabilities(
+    repeats_ms: Sequence[Sequence[float]], conditions: dict[str, Any]
+) -> list[str]:
+    """Why latency samples should not be trusted to a few percent; empty when they can be.
+
+    repeats_ms: the samples of each fresh process, in order. conditions: of the same run.
+    """
+    reasons = []
+    everything = np.concatenate([np.asarray(r, np.float64) for r in repeats_ms])
+    median, p90 = np.percentile(everything, [50, 90])
+    if p90 > 1.10 * median:
+        reasons.append(f"p90 is {100 * (p90 / median - 1):.0f} % above the median")
+    medians = [float(np.median(r)) for r in repeats_ms]
+    spread = max(medians) / min(medians) - 1
+    if spread > 0.05:
+        reasons.append(f"the medians of {len(medians)} fresh processes differ by {spread:.0%}")
+    drifts = [_drift(np.asarray(r, np.float64)) for r in repeats_ms]
+    if max(abs(d) for d in drifts) > 0.05:
+        worst = max(drifts, key=abs)
+        reasons.append(f"latency drifted by {worst:+.0%} from the first third to the last")
+    return reasons + _bad_conditions(conditions)
+
+
+def _drift(samples: npt.NDArray[np.float64]) -> float:
+    third = samples.size // 3
+    if third < 5:
+        return 0.0
+    return float(np.median(samples[-third:]) / np.median(samples[:third]) - 1)
+
+
+def _bad_conditions(conditions: dict[str, Any]) -> list[str]:
+    reasons = []
+    cores = conditions.get("cores") or 1
+    load = conditions.get("load_average_1min")
+    if load is not None and load > 0.5 * cores:
+        reasons.append(f"the machine was busy before the run (load {load:.1f} on {cores} cores)")
+    governor = conditions.get("governor")
+    if governor in ("powersave", "conservative"):
+        reasons.append(f"the CPU governor is '{governor}'")
+    steal = conditions.get("steal_fraction")
+    if steal is not None and steal > 0.02:
+        reasons.append(f"{steal:.0%} of CPU time was taken by other virtual machines")
+    return reasons

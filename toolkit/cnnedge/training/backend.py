@@ -1,0 +1,64 @@
+"""TensorFlow and legacy Keras, imported quietly and in one place.
+
+tf_keras is used by that name throughout: tensorflow-model-optimization takes no other Keras, and
+`tf.keras` means one or the other depending on an environment variable.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+from ..errors import MissingExtraError
+
+INSTALL = "pip install 'cnnedge[train]'"
+
+
+def require(command: str) -> None:
+    """Imports TensorFlow and tf_keras, or raises MissingExtraError with the line that installs."""
+    # Read at import: 3 hides what TensorFlow's C++ side logs below errors.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    from ..native_stderr import captured
+
+    try:
+        with warnings.catch_warnings(), captured():
+            warnings.simplefilter("ignore")
+            import tensorflow as tf
+            import tf_keras  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(
+            f"cnnedge {command} needs TensorFlow and tf-keras ({error}). Install them: {INSTALL}"
+        ) from None
+    tf.get_logger().setLevel("ERROR")
+
+
+def make_repeatable(seed: int) -> None:
+    """Seeds every generator and asks TensorFlow for deterministic kernels.
+
+    Keras' random layers get generators whose state a checkpoint holds, so that a resumed run
+    draws what the uninterrupted one would have drawn.
+    """
+    import tensorflow as tf
+    import tf_keras
+
+    tf_keras.backend.clear_session()
+    tf_keras.backend.experimental.enable_tf_random_generator()
+    tf_keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def versions() -> dict[str, str]:
+    """The versions that made a model."""
+    import tensorflow as tf
+    import tf_keras
+
+    return {"tensorflow": tf.__version__, "tf_keras": tf_keras.__version__}
+
+
+def load_keras(path: Any) -> Any:
+    """A saved .keras model, without its optimizer."""
+    import tf_keras
+
+    return tf_keras.models.load_model(path, compile=False)

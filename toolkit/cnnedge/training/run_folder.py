@@ -1,0 +1,187 @@
+"""The folder of one run: what is in it, and who may write there.
+
+    RUN/recipe.yaml  model.yaml  model.keras  labels.txt  metrics.json  history.csv  curves.png
+    RUN/confusion.png  augmentation.png  data.json  checkpoints/  export/
+
+A run is complete when metrics.json is there: it is written last.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunFolderError
+from ..files import explained, write_text
+from ..specs import Recipe, dump, parse_recipe, plain
+
+HISTORY_FIELDS = (
+    "epoch",
+    "loss",
+    "accuracy",
+    "val_loss",
+    "val_accuracy",
+    "learning_rate",
+    "seconds",
+    "images_per_second",
+)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of a run."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        return self.path / "recipe.yaml"
+
+    @property
+    def model_definition(self) -> Path:
+        return self.path / "model.yaml"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.keras"
+
+    @property
+    def labels(self) -> Path:
+        return self.path / "labels.txt"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def export(self) -> Path:
+        return self.path / "export"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data.json"
+
+    @property
+    def complete(self) -> bool:
+        return self.metrics.exists()
+
+
+def check_new(path: Path, *, force: bool) -> None:
+    """Raises RunFolderError when a new run in `path` would overwrite something."""
+    run = RunFolder(path)
+    if path.exists() and not path.is_dir():
+        raise RunFolderError(f"{path}: this is a file; --out names a folder")
+    if path.exists() and any(path.iterdir()):
+        if not run.recipe.exists():
+            raise RunFolderError(
+                f"{path}: this folder is not empty and no run of cnnedge; choose another --out"
+            )
+        if not force:
+            state = "a finished run" if run.complete else "an unfinished run"
+            raise RunFolderError(
+                f"{path}: {state} is there already. Go on with it: --resume; "
+                "start over and delete it: --force; or choose another --out"
+            )
+
+
+def make_new(path: Path, recipe: Recipe) -> RunFolder:
+    """Makes an empty run folder, in place of a run that may be there."""
+    run = RunFolder(path)
+    with explained(path):
+        path.mkdir(parents=True, exist_ok=True)
+        _clear(run)
+    write_text(run.recipe, dump(recipe))
+    return run
+
+
+def open_existing(path: Path, recipe: Recipe) -> RunFolder:
+    """A run to resume. Raises RunFolderError when there is none or its recipe is another."""
+    run = RunFolder(path)
+    if not run.recipe.exists():
+        raise RunFolderError(f"{path}: no run to resume here; leave --resume away to start one")
+    before = plain(parse_recipe(run.recipe.read_text(encoding="utf-8"), str(run.recipe)))
+    for key, old, new in _differences(before, plain(recipe)):
+        raise RunFolderError(
+            f"{path}: cannot resume with another recipe: {key} was {old!r} and is now {new!r}. "
+            "Leave the change away, or start over with --force or another --out"
+        )
+    return run
+
+
+def open_finished(path: Path) -> RunFolder:
+    """A complete run, for conversion. Raises RunFolderError."""
+    run = RunFolder(path)
+    if not path.is_dir():
+        raise RunFolderError(
+            f"{path}: there is no such run folder. 'cnnedge train RECIPE --out {path}' makes one"
+        )
+    if not run.recipe.exists():
+        raise RunFolderError(f"{path}: this is no run folder: it has no recipe.yaml")
+    if not run.complete or not run.model.exists():
+        raise RunFolderError(
+            f"{path}: this run is not finished. Go on with it: cnnedge train ... --out {path} "
+            "--resume"
+        )
+    return run
+
+
+def read_recipe(run: RunFolder) -> Recipe:
+    """The resolved recipe of a run. Raises SpecError."""
+    return parse_recipe(run.recipe.read_text(encoding="utf-8"), str(run.recipe))
+
+
+def write_history(run: RunFolder, rows: list[dict[str, Any]]) -> None:
+    """history.csv, one row per epoch; empty where an epoch was not validated."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, HISTORY_FIELDS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(run.history, text.getvalue())
+
+
+def read_history(run: RunFolder, epochs: int) -> list[dict[str, Any]]:
+    """The first `epochs` rows of history.csv."""
+    if not run.history.exists():
+        return []
+    with run.history.open(encoding="utf-8", newline="") as file:
+        rows = [
+            {k: (float(v) if v not in ("", None) else None) for k, v in row.items()}
+            for row in csv.DictReader(file)
+        ]
+    kept: list[dict[str, Any]] = [r for r in rows if r["epoch"] and r["epoch"] <= epochs]
+    for row in kept:
+        row["epoch"] = int(row["epoch"])
+    return kept
+
+
+def _clear(run: RunFolder) -> None:
+    # Only what a run consists of: a file that somebody put beside it is not ours to delete.
+    for folder in (run.checkpoints, run.export):
+        shutil.rmtree(folder, ignore_errors=True)
+    for name in (
+        "recipe.yaml", "model.yaml", "model.keras", "labels.txt", "metrics.json", "history.csv",
+        "curves.png", "confusion.png", "augmentation.png", "data.json",
+    ):  # fmt: skip
+        (run.path / name).unlink(missing_ok=True)
+
+
+def _differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [
+            d
+            for k in [*old, *(k for k in new if k not in old)]
+            for d in _differences(old.get(k), new.get(k), f"{key}.{k}" if key else k)
+        ]
+    return [] if old == new else [(key, old, new)]

@@ -1,0 +1,39 @@
+"""Learning rate and optimizer, from the recipe."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..specs import Schedule, Training
+
+
+def rate(schedule: Schedule, base: float, epoch: float, epochs: int) -> float:
+    """The learning rate at a moment counted in epochs (1.5: in the middle of the second)."""
+    if epoch < schedule.warmup_epochs:
+        return base * max(epoch / schedule.warmup_epochs, 1e-3)
+    if schedule.name == "step":
+        return base * schedule.step_factor ** int(epoch / schedule.step_epochs)
+    if schedule.name == "cosine":
+        span = max(epochs - schedule.warmup_epochs, 1e-9)
+        progress = min((epoch - schedule.warmup_epochs) / span, 1.0)
+        low = schedule.final_fraction
+        return base * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * progress)))
+    return base
+
+
+def make_optimizer(training: Training) -> Any:
+    """The Keras optimizer; its rate is set before every step by `rate`."""
+    import tf_keras
+
+    spec = training.optimizer
+    if spec.name == "sgd":
+        return tf_keras.optimizers.SGD(
+            spec.learning_rate, momentum=spec.momentum, nesterov=spec.nesterov
+        )
+    if spec.name == "adam":
+        return tf_keras.optimizers.Adam(spec.learning_rate)
+    optimizer = tf_keras.optimizers.AdamW(spec.learning_rate, weight_decay=spec.weight_decay)
+    # Biases and batch-norm scales are few and not what overfits; decaying them only hurts.
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer

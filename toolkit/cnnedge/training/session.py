@@ -1,0 +1,200 @@
+"""One training run, from recipe to run folder.
+
+A resolved recipe and a folder enter; the trained run leaves, metrics.json last. The test split is
+read once, at the very end.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from .._version import __version__
+from ..architectures import build_model
+from ..data import Dataset, Pixels, load_dataset
+from ..errors import RunFolderError, SpecError
+from ..files import whole, write_json, write_text
+from ..results import accuracy, confusion, per_class
+from ..specs import InputSize, ModelSpec, Recipe, parse_model, shipped
+from . import backend, fitting
+from .augmentation import augment
+from .feed import Feed
+from .plots import save_augmentation_grid, save_confusion, save_curves
+from .run_folder import RunFolder, check_new, make_new, open_existing
+
+
+class SessionReporter(fitting.Reporter, Protocol):
+    """Who is told how a whole session goes."""
+
+    def scanning(self, done: int, total: int) -> None: ...
+
+    def dataset(self, dataset: Dataset) -> None: ...
+
+
+def train(
+    recipe: Recipe,
+    out: Path,
+    reporter: SessionReporter,
+    *,
+    resume: bool = False,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Trains a recipe into the folder `out` and returns its metrics.
+
+    Raises CnnedgeError for what the user can mend; KeyboardInterrupt when stopped by hand.
+    """
+    definition, place = shipped.read("models", recipe.model)
+    model_spec = parse_model(definition, place)
+    size = recipe.input or model_spec.input
+    run = open_existing(out, recipe) if resume else None
+    if run and run.complete:
+        reporter.note(f"{out}: this run is complete; nothing to resume")
+        return read_metrics(run)
+    if not resume:
+        check_new(out, force=force)
+    # The data is read before a folder is made: a wrong path leaves nothing behind.
+    dataset = load_recipe_data(recipe, reporter.scanning)
+    reporter.dataset(dataset)
+    backend.make_repeatable(recipe.training.seed)
+    model = _build(model_spec, size, len(dataset.classes), place)
+    if run is None:
+        run = make_new(out, recipe)
+        write_text(run.model_definition, definition)
+        write_text(run.labels, "\n".join(dataset.classes) + "\n")
+        write_json(run.data, _identity(dataset))
+    else:
+        _check_same_data(run, dataset)
+    pixels = Pixels(dataset, size, recipe.preprocess)
+    _draw_augmentation(run, recipe, dataset, pixels)
+    fitted = _fit(model, dataset, pixels, recipe, run, reporter)
+    with whole(run.model) as temporary:
+        model.save(temporary)
+    return _finish(model, dataset, pixels, fitted, run)
+
+
+def load_recipe_data(recipe: Recipe, progress: Any = None) -> Dataset:
+    """The data set that a recipe names. Raises DataError."""
+    return load_dataset(
+        recipe.data.source,
+        labels=recipe.data.labels,
+        splits=recipe.data.splits,
+        seed=recipe.data.seed,
+        max_unreadable=recipe.data.max_unreadable,
+        progress=progress,
+    )
+
+
+def _identity(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "source": dataset.source,
+        "fingerprint": dataset.fingerprint,
+        "counts": dataset.counts(),
+    }
+
+
+def _check_same_data(run: RunFolder, dataset: Dataset) -> None:
+    before = json.loads(run.data.read_text(encoding="utf-8")) if run.data.exists() else {}
+    if before.get("fingerprint", dataset.fingerprint) != dataset.fingerprint:
+        raise RunFolderError(
+            f"{run.path}: the pictures in {dataset.source} are not those this run began with "
+            f"({_total(before['counts'])} then, {_total(dataset.counts())} now). Put them back, "
+            "or start over with --force or another --out"
+        )
+
+
+def _total(counts: dict[str, dict[str, int]]) -> int:
+    return sum(n for split in counts.values() for n in split.values())
+
+
+def read_metrics(run: RunFolder) -> dict[str, Any]:
+    """metrics.json of a complete run."""
+    metrics: dict[str, Any] = json.loads(run.metrics.read_text(encoding="utf-8"))
+    return metrics
+
+
+def _build(spec: ModelSpec, size: InputSize, classes: int, place: str) -> Any:
+    try:
+        return build_model(spec, size, classes)
+    except SpecError as error:
+        raise SpecError(f"{place}: {error}") from None
+
+
+def _fit(
+    model: Any,
+    dataset: Dataset,
+    pixels: Pixels,
+    recipe: Recipe,
+    run: RunFolder,
+    reporter: SessionReporter,
+) -> fitting.Fitted:
+    indices = dataset.indices("val")
+    fitted = fitting.fit(
+        model,
+        Feed(dataset, pixels, recipe),
+        pixels,
+        (indices, dataset.targets[indices]),
+        recipe.training,
+        run,
+        reporter,
+    )
+    if fitted.stopped_early:
+        reporter.note(f"stopped early after epoch {fitted.history[-1]['epoch']}")
+    return fitted
+
+
+def _finish(
+    model: Any, dataset: Dataset, pixels: Pixels, fitted: fitting.Fitted, run: RunFolder
+) -> dict[str, Any]:
+    indices = dataset.indices("test")
+    targets = dataset.targets[indices]
+    started = time.perf_counter()
+    predictions = fitting.predict(model, pixels, indices).argmax(axis=1)
+    seconds = time.perf_counter() - started
+    matrix = confusion(targets, predictions, len(dataset.classes))
+    save_curves(run.path / "curves.png", fitted.history)
+    save_confusion(run.path / "confusion.png", matrix, dataset.classes)
+    trained = sum(row["seconds"] for row in fitted.history)
+    pictures = len(dataset.indices("train")) * len(fitted.history)
+    metrics = {
+        "test": accuracy(predictions == targets),
+        "parameters": int(model.count_params()),
+        "train_seconds": trained,
+        "images_per_second": pictures / trained if trained else 0.0,
+        "data": {
+            "fingerprint": dataset.fingerprint,
+            "classes": list(dataset.classes),
+            "counts": dataset.counts(),
+            "skipped": [{"path": s.path, "reason": s.reason} for s in dataset.skipped],
+            "source": dataset.source,
+            "warnings": list(dataset.warnings),
+        },
+        "per_class": per_class(matrix, dataset.classes),
+        "confusion": matrix.tolist(),
+        "epochs": len(fitted.history),
+        "kept_epoch": fitted.kept_epoch,
+        "stopped_early": fitted.stopped_early,
+        "test_seconds": seconds,
+        "versions": {"cnnedge": __version__, **backend.versions()},
+    }
+    write_json(run.metrics, metrics)
+    return metrics
+
+
+def _draw_augmentation(
+    run: RunFolder, recipe: Recipe, dataset: Dataset, pixels: Pixels, rows: int = 6, views: int = 7
+) -> None:
+    """augmentation.png: what the recipe's random changes look like on pictures of this data."""
+    indices = dataset.indices("train")
+    by_class = {int(dataset.targets[i]): int(i) for i in indices[::-1]}
+    chosen = np.array(list(by_class.values())[:rows], np.int64)
+    originals = pixels.batch(chosen)
+    rng = np.random.default_rng([recipe.training.seed, 3])
+    versions = np.stack(
+        [augment(originals, recipe.augmentation, rng) for _ in range(views)], axis=1
+    )
+    labels = [dataset.classes[int(dataset.targets[i])] for i in chosen]
+    save_augmentation_grid(run.path / "augmentation.png", originals, versions, labels)
