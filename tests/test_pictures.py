@@ -76,6 +76,7 @@ def big_png(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 
+OLD_OPENCV = tuple(int(part) for part in cv2.__version__.split(".")[:2]) < (4, 11)
 ODD = {
     "jpeg": encoded(colour(), "JPEG", quality=95),
     "grey jpeg": encoded(colour().convert("L"), "JPEG", quality=95),
@@ -102,6 +103,10 @@ ODD = {
 @pytest.mark.parametrize("kind", list(ODD))
 def test_odd_pictures_look_as_pillow_shows_them(kind: str) -> None:
     data = ODD[kind]
+    if OLD_OPENCV and "gif" in kind:
+        with pytest.raises(DataError, match=r"OpenCV 4\.11 or later"):
+            read_picture(data)
+        return
     frame = read_picture(data)
     expected = seen(data)
     assert frame.dtype == np.uint8 and frame.shape == expected.shape
@@ -158,6 +163,10 @@ def test_the_first_frame_of_an_animation(fmt: str) -> None:
     red = Image.new("RGB", colour().size, "red")
     options = {"lossless": True} if fmt == "WEBP" else {}
     data = encoded(colour(), fmt, save_all=True, append_images=[red, red], **options)
+    if OLD_OPENCV and fmt in ("GIF", "WEBP"):
+        with pytest.raises(DataError, match=r"OpenCV 4\.11 or later"):
+            read_picture(data)
+        return
     assert np.abs(read_picture(data).astype(int) - seen(data)).mean() < 1
 
 
@@ -174,7 +183,7 @@ BAD = {
     "truncated png": (ODD["grey png"][: len(ODD["grey png"]) // 2], "cut off"),
     "text": (b"this is no picture at all\n" * 20, "not a picture"),
     "three bytes": (b"\xff\xd8\xff", "cut off"),
-    "gif header alone": (b"GIF89a", "cut off"),
+    "png header alone": (b"\x89PNG\r\n\x1a\n", "cut off"),
     "tiff header alone": (b"II*\x00\x08\x00\x00\x00", "cut off"),
 }
 

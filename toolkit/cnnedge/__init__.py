@@ -9,9 +9,14 @@ What is named here is imported when it is first used: `import cnnedge` itself st
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
+
+# OpenCV reads this once, when it is first imported: a picture of 30,000 x 30,000 pixels is refused
+# by its header, before its 2.7 GB are decoded.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
 
 if TYPE_CHECKING:
     from .bench import bench

@@ -159,10 +159,10 @@ class LiveSource:
 
     live = True
     pictures = False
-    total = None
 
     def __init__(self, address: int | str, name: str) -> None:
         self.name = name
+        self.total: int | None = None
         self.dropped = 0
         self.skipped: list[str] = []
         self._capture, reason = _open_capture(address)
@@ -237,9 +237,11 @@ class SampleSource:
         matrix = cv2.getRotationMatrix2D(
             ((side - 1) / 2, (side - 1) / 2), 4 * np.sin(2 * np.pi * phase), scale
         )
-        matrix[:, 2] += (320 - (side - 1) / 2 + 24 * np.cos(2 * np.pi * phase), 240 - (side - 1) / 2)
+        drift = 24 * np.cos(2 * np.pi * phase)
+        matrix[:, 2] += (320 + drift - (side - 1) / 2, 240 - (side - 1) / 2)
         warped = cv2.warpAffine(sprite, matrix, (640, 480), flags=cv2.INTER_CUBIC)
-        return cv2.cvtColor(warped, cv2.COLOR_GRAY2BGR).astype(np.uint8, copy=False)
+        drawn: Pixels = cv2.cvtColor(warped, cv2.COLOR_GRAY2BGR)
+        return drawn
 
 
 def _sample_sprites() -> list[Pixels]:

@@ -45,9 +45,8 @@ def moment() -> dict[str, Any]:
 def cpu_name() -> str:
     """The processor's own name, as far as the platform tells it."""
     info = _read("/proc/cpuinfo") or ""
-    fields = dict(
-        (part.strip() for part in line.split(":", 1)) for line in info.splitlines() if ":" in line
-    )
+    lines = (line.partition(":") for line in info.splitlines())
+    fields = {key.strip(): value.strip() for key, _, value in lines}
     board = _read("/proc/device-tree/model")
     name = fields.get("model name") or fields.get("Model") or platform.processor()
     return (board or "").strip("\0") or name or platform.machine()

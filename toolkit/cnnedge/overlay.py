@@ -47,10 +47,12 @@ def annotate(frame: Pixels, prediction: Prediction, *, top: int = 3, status: str
 def _enlarged(frame: Pixels) -> Pixels:
     short = min(frame.shape[:2])
     if short >= _SHORTEST_SIDE:
-        return frame.copy()
+        copied: Pixels = frame.copy()
+        return copied
     factor = -(-_SHORTEST_SIDE // short)
     size = (frame.shape[1] * factor, frame.shape[0] * factor)
-    return cv2.resize(frame, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
+    enlarged: Pixels = cv2.resize(frame, size, interpolation=cv2.INTER_NEAREST)
+    return enlarged
 
 
 def _shade(canvas: Pixels, top: int, feather: int) -> None:

@@ -12,27 +12,30 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .errors import DataError
+
+# The package itself asks OpenCV for this limit, by the header; `_decode` checks again, in case
+# OpenCV was imported before cnnedge.
 MAX_PIXELS = 2**27
-# OpenCV reads its limit once, when it loads; `_decode` checks again in case it was loaded before.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
-
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-import numpy.typing as npt  # noqa: E402
-
-from .errors import DataError  # noqa: E402
 
 Frame = npt.NDArray[np.uint8]
 
 PICTURE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp")
-    + (".tif", ".tiff", ".pbm", ".pgm", ".ppm", ".pnm", ".pam", ".jp2", ".avif")
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp"),
+        *(".tif", ".tiff", ".pbm", ".pgm", ".ppm", ".pnm", ".pam", ".jp2", ".avif"),
+    }
 )
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _ORIENTATION, _PHOTOMETRIC, _SEPARATED = 0x0112, 0x0106, 5
 _PIXEL_LIMIT_NAME = "CV_IO_MAX_IMAGE"
+_OPENCV = tuple(int(part) for part in cv2.__version__.split(".")[:2])
 
 
 def read_picture(source: str | os.PathLike[str] | bytes) -> Frame:
@@ -85,6 +88,12 @@ _TOO_LARGE = f"the picture is too large; at most {MAX_PIXELS:,} pixels are read.
 
 
 def _unreadable(data: bytes) -> str:
+    animated = data.startswith(b"GIF8") or (data[8:12] == b"WEBP" and b"ANIM" in data[:64])
+    if animated and _OPENCV < (4, 11):
+        return (
+            f"OpenCV {cv2.__version__} reads neither GIF nor animated WebP; convert the picture "
+            "to PNG or JPEG, or install OpenCV 4.11 or later"
+        )
     if _may_have_alpha(data) or data.startswith((b"\xff\xd8\xff", b"BM")):
         return "the picture is cut off or damaged; replace or remove it"
     return (

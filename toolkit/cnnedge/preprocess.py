@@ -81,8 +81,9 @@ def letterbox_box(height: int, width: int, size: InputSize) -> tuple[int, int, i
 def _scale(frame: Pixels, height: int, width: int, rule: Preprocess) -> Pixels:
     if frame.shape[:2] == (height, width):
         return frame
-    resized = cv2.resize(frame, (width, height), interpolation=_INTERPOLATION[rule.interpolation])
-    return resized.astype(np.uint8, copy=False)
+    how = _INTERPOLATION[rule.interpolation]
+    result: Pixels = cv2.resize(frame, (width, height), interpolation=how)
+    return result
 
 
 def _colour(frame: Pixels, channels: int) -> Pixels:
@@ -93,4 +94,5 @@ def _colour(frame: Pixels, channels: int) -> Pixels:
 
 
 def _converted(frame: Pixels, code: int) -> Pixels:
-    return cv2.cvtColor(frame, code).astype(np.uint8, copy=False)
+    result: Pixels = cv2.cvtColor(frame, code)
+    return result

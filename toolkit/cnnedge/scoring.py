@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .bundle import ModelFile
 from .classifier import Classifier
-from .data import Dataset, Pixels, load_dataset
+from .data import Dataset, Part, Pixels, load_dataset
 from .errors import DataError
 from .results import accuracy, confusion, per_class
 from .specs import Splits
@@ -41,11 +41,12 @@ def score(
 
 
 def load_model_data(
-    model: ModelFile, source: str | None, progress: Progress | None = None
+    model: ModelFile, source: str | None, split: Part, progress: Progress | None = None
 ) -> Dataset:
     """The data set of `source`, or the one the model was trained on, split as it was then.
 
-    Raises DataError.
+    split: what is to be scored; `all` needs no split, and so takes even one picture. Raises
+    DataError.
     """
     trained = (model.provenance or {}).get("data", {})
     chosen = source or trained.get("source")
@@ -56,7 +57,7 @@ def load_model_data(
     return load_dataset(
         chosen,
         labels=model.labels,
-        splits=Splits(**trained["splits"]) if "splits" in trained else Splits(),
+        splits=None if split == "all" else Splits(**trained.get("splits", {})),
         seed=int(trained.get("seed", 0)),
         max_unreadable=float(trained.get("max_unreadable", 0.05)),
         progress=progress,
@@ -78,7 +79,7 @@ def class_map(dataset: Dataset, labels: tuple[str, ...], place: str) -> npt.NDAr
 def evaluate(
     classifier: Classifier,
     dataset: Dataset,
-    split: str = "test",
+    split: Part = "test",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Scores one split, in the form of the eval contract."""

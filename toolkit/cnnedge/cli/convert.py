@@ -119,5 +119,5 @@ def _print(report: dict[str, Any], run: Path) -> None:
         output.warn(warning)
     export = run / "export"
     console.print(f"report: {export / 'report.html'}", highlight=False, soft_wrap=True)
-    best = min(report["variants"], key=lambda v: v["size_bytes"])
-    output.note(f"next: cnnedge run {output.quoted(export / best['file'])} --source sample")
+    best = f"{report['best'] or report['variants'][0]['name']}.tflite"
+    output.note(f"next: cnnedge run {output.quoted(export / best)} --source sample")

@@ -40,16 +40,17 @@ def command(
     for assumption in classifier.assumptions:
         output.note(f"assumed: {assumption}")
     trained_here = "data" in (classifier.model.provenance or {})
+    part: Any = split or ("test" if trained_here else "all")
     with output.progress_bar("pictures") as progress:
         task = progress.add_task("reading pictures", total=None)
         dataset = load_model_data(
-            classifier.model, data, lambda d, t: progress.update(task, completed=d, total=t)
+            classifier.model, data, part, lambda d, t: progress.update(task, completed=d, total=t)
         )
         progress.reset(task, description="scoring")
         result = evaluate(
             classifier,
             dataset,
-            split or ("test" if trained_here else "all"),
+            part,
             lambda d, t: progress.update(task, completed=d, total=t),
         )
     for warning in dataset.warnings:

@@ -106,7 +106,8 @@ def _draw(
 ) -> Any:
     from ..overlay import annotate
 
-    status = f"{step.inference_ms:.1f} ms  {classifier.engine.delegate.used}"
+    inference = output.milliseconds(step.inference_ms)
+    status = f"{inference} inference  {classifier.engine.delegate.used}"
     if not source.pictures:
         status = f"{timings.fps:.0f} fps  {status}"
     return annotate(step.frame.pixels, step.prediction, top=top, status=status)
@@ -141,7 +142,8 @@ class _printer:
             self._console.print(Text(f"{step.frame.name}: ").append_text(line), soft_wrap=True)
         elif self._live:
             count = f"{timings.frames}" + (f"/{self._total}" if self._total else "")
-            about = f"frame {count}  {timings.fps:.0f} fps  {step.inference_ms:.2f} ms  "
+            inference = output.milliseconds(step.inference_ms)
+            about = f"frame {count}  {timings.fps:.0f} fps  {inference}  "
             self._live.update(Text(about).append_text(line))
 
 

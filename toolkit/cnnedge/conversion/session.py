@@ -34,7 +34,7 @@ from ..training.fitting import predict
 from ..training.run_folder import RunFolder, open_finished, read_recipe
 from ..training.session import load_recipe_data, read_metrics
 from .converter import convert as convert_keras
-from .report import FlippedPicture, render_report
+from .report import FlippedPicture, most_compressed, render_report
 
 _MOST_FLIPPED = 24
 
@@ -247,17 +247,19 @@ def _write_report(
         "data": {"source": work.dataset.source, "fingerprint": work.dataset.fingerprint},
         "reference": {"name": "model.keras", **accuracy(before)},
         "max_drop": gate,
+        "best": most_compressed({"variants": entries}),
         "variants": entries,
         "warnings": _timing_warnings(latencies),
         "conditions": latencies[0]["conditions"] if latencies else {},
     }
-    smallest = _most_compressed(entries)
-    matrix = confusion(
-        work.targets, scores[smallest].argmax(axis=1), len(work.dataset.classes)
-    )
+    shown = report["best"] or entries[0]["name"]
+    predictions = scores[shown].argmax(axis=1)
+    matrix = confusion(work.targets, predictions, len(work.dataset.classes))
     page = render_report(
         report,
-        confusion={"labels": list(work.dataset.classes), "matrix": matrix.tolist()},
+        confusion={
+            "labels": list(work.dataset.classes), "matrix": matrix.tolist(), "variant": shown
+        },
         flipped=[f for name, s in scores.items() for f in _flipped(work, name, s)],
     )
     write_text(work.run.export / "report.html", page)
@@ -271,12 +273,6 @@ def _timing_warnings(latencies: list[dict[str, Any]]) -> list[str]:
         for r in latencies
         if r["unstable"]
     ]
-
-
-def _most_compressed(entries: list[dict[str, Any]]) -> str:
-    good = [e for e in entries if e["status"] == "ok"] or entries
-    name: str = min(good, key=lambda e: e["size_bytes"])["name"]
-    return name
 
 
 def _flipped(

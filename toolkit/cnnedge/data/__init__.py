@@ -3,13 +3,14 @@
 A source enters; a `Dataset` leaves, and model input pixels by index through `Pixels`.
 """
 
-from .dataset import Dataset, calibration_indices
+from .dataset import Dataset, Part, calibration_indices
 from .pixels import Pixels
 from .sources import load_dataset
 from .store import Skipped, content_hash
 
 __all__ = [
     "Dataset",
+    "Part",
     "Pixels",
     "Skipped",
     "calibration_indices",

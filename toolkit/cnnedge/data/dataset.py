@@ -86,38 +86,34 @@ class Dataset:
 def assemble(
     listing: Listing,
     *,
-    splits: Splits,
+    splits: Splits | None,
     seed: int,
     max_unreadable: float,
     progress: Progress | None = None,
 ) -> Dataset:
     """Reads every picture once, sets bad ones and copies aside, and splits the rest.
 
-    max_unreadable: the fraction of pictures that may be unreadable. Raises DataError when more
-    are, or when a class has too few pictures.
+    splits: None leaves the pictures unsplit, for judging alone: then one class, and one picture
+    of it, is enough. max_unreadable: the fraction of pictures that may be unreadable. Raises
+    DataError when more are, or when a class has too few pictures.
     """
-    _check_classes(listing)
+    if splits is not None:
+        _check_classes(listing)
     hashes, failures = listing.store.hashes(progress)
     unreadable = _unreadable(listing, failures, max_unreadable)
     keep, copies = _without_copies(listing, hashes, failures)
     hashes, targets = hashes[keep], listing.targets[keep]
-    try:
-        split, borrowed = assign(
-            hashes=hashes,
-            targets=targets,
-            part=listing.part[keep],
-            own=listing.own,
-            classes=listing.classes,
-            splits=splits,
-            seed=seed,
-        )
-    except DataError as error:
-        text = " ".join((f"{listing.source}: {error}", *_because(unreadable, copies)))
-        raise DataError(text) from None
-    found = [*listing.warnings, *copies, *borrowed]
-    if unreadable:
-        found.insert(0, f"{_files(len(unreadable))} could not be read, like {_place(unreadable)}")
-    found += _untested(listing, targets, split)
+    lost = _unreadable_said(unreadable) + copies
+    split = listing.part[keep]
+    borrowed: tuple[str, ...] = ()
+    if splits is not None:
+        try:
+            split, borrowed = assign(
+                hashes, targets, split, listing.own, listing.classes, splits, seed
+            )
+        except DataError as error:
+            why = "".join(f" ({text})" for text in lost)
+            raise DataError(f"{listing.source}: {error}{why}") from None
     return Dataset(
         source=listing.source,
         classes=listing.classes,
@@ -126,7 +122,7 @@ def assemble(
         hashes=hashes,
         store=listing.store.select(keep),
         skipped=(*unreadable, *listing.skipped),
-        warnings=tuple(found),
+        warnings=(*lost, *listing.warnings, *borrowed, *_untested(listing, targets, split)),
         own_test=TEST in listing.own,
         fingerprint=_fingerprint(hashes, targets, listing.classes),
     )
@@ -165,15 +161,15 @@ def _unreadable(
     )
     total = len(listing.targets)
     if len(bad) > max_unreadable * total or (total and len(bad) == total):
-        lines = [f"  {item.path}: {item.reason}" for item in bad[:_SHOWN]]
-        lines += [f"  and {len(bad) - _SHOWN} more"] if len(bad) > _SHOWN else []
+        listed = [f"{item.path}: {item.reason}" for item in bad[:_SHOWN]]
+        listed += [f"and {len(bad) - _SHOWN} more"] if len(bad) > _SHOWN else []
         share = min(1.0, np.ceil(100 * len(bad) / total) / 100)
         advice = "Mend or remove them" + (
             f", or allow them with --set data.max_unreadable={share:g}" if len(bad) < total else ""
         )
         raise DataError(
             f"{listing.source}: {len(bad)} of {_files(total)} could not be read, more than the "
-            f"allowed {max_unreadable:.3g} of all. {advice}:\n" + "\n".join(lines)
+            f"allowed {max_unreadable:.3g} of all. {advice}. They are: " + "; ".join(listed)
         )
     return bad
 
@@ -234,10 +230,10 @@ def _copies_said(
     return said
 
 
-def _because(unreadable: Sequence[Skipped], copies: Sequence[str]) -> list[str]:
-    """What shrank a class that came out too small."""
-    said = [f"{len(unreadable)} could not be read, like {_place(unreadable)}"] if unreadable else []
-    return [f"({text})" for text in (*said, *copies)]
+def _unreadable_said(bad: Sequence[Skipped]) -> list[str]:
+    if not bad:
+        return []
+    return [f"{_files(len(bad))} could not be read, like {bad[0].path}: {bad[0].reason}"]
 
 
 def _untested(
@@ -260,10 +256,6 @@ def _fingerprint(hashes: Hashes, targets: Indices, classes: tuple[str, ...]) -> 
     for item in items:
         digest.update(len(item).to_bytes(4, "big") + item)
     return digest.hexdigest()
-
-
-def _place(skipped: Sequence[Skipped]) -> str:
-    return f"{skipped[0].path}: {skipped[0].reason}"
 
 
 def _files(n: int) -> str:

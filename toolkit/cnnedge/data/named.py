@@ -6,6 +6,8 @@ only when such a name is asked for.
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,10 @@ KERAS: dict[str, tuple[str, tuple[str, ...] | None]] = {
     "fashion_mnist": ("fashion-mnist/ (its four .gz files)", FASHION_LABELS),
     "cifar10": (
         "cifar-10-batches-py.tar.gz",
-        ("airplane", "automobile", "bird", "cat", "deer")
-        + ("dog", "frog", "horse", "ship", "truck"),
+        (
+            *("airplane", "automobile", "bird", "cat", "deer"),
+            *("dog", "frog", "horse", "ship", "truck"),
+        ),
     ),
 }
 _TFDS_PARTS = {"train": TRAIN, "validation": VAL, "val": VAL, "test": TEST}
@@ -40,7 +44,9 @@ def keras_listing(name: str, labels: tuple[str, ...] | None) -> Listing:
         ) from None
     file, own_labels = KERAS[name]
     try:
-        (x_train, y_train), (x_test, y_test) = getattr(datasets, name).load_data()
+        # Keras prints its progress to stdout, where results belong.
+        with redirect_stdout(sys.stderr):
+            (x_train, y_train), (x_test, y_test) = getattr(datasets, name).load_data()
     except Exception as error:
         # Keras raises plain Exception for a failed download.
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -64,7 +70,8 @@ def tfds_listing(name: str, labels: tuple[str, ...] | None) -> Listing:
             "pip install 'cnnedge[train]' tensorflow-datasets"
         ) from None
     try:
-        loaded, info = tfds.load(name, as_supervised=True, with_info=True)
+        with redirect_stdout(sys.stderr):
+            loaded, info = tfds.load(name, as_supervised=True, with_info=True)
         splits = {s: part for s, part in _TFDS_PARTS.items() if s in loaded}
         found = {part: list(tfds.as_numpy(loaded[s])) for s, part in splits.items()}
     except Exception as error:

@@ -21,23 +21,16 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
 
 
 def in_order(names: Iterable[str], labels: tuple[str, ...] | None, source: str) -> tuple[str, ...]:
-    """The class names of a source that brings its own, in natural order, or in that of `labels`.
+    """The class names of a source that brings its own, in natural order.
 
-    Raises DataError when `labels` names other classes than the source.
+    Where `labels` names the very same classes, in its order; otherwise it belongs to another,
+    numbered source and says nothing about this one.
     """
     found = _printable(tuple(sorted(set(names), key=natural_key)), source)
     if labels is None:
         return found
     wanted = tuple(normalised(label) for label in labels)
-    if sorted(wanted) != sorted(found):
-        missing = sorted(set(wanted) - set(found))
-        extra = sorted(set(found) - set(wanted))
-        raise DataError(
-            f"{source}: data.labels and the classes found differ: "
-            f"only in labels {missing or 'none'}, only in the data {extra or 'none'}. "
-            "Leave data.labels out: this source names its own classes"
-        )
-    return wanted
+    return wanted if sorted(wanted) == sorted(found) else found
 
 
 def numbered(count: int, labels: tuple[str, ...] | None, source: str) -> tuple[str, ...]:
@@ -47,7 +40,8 @@ def numbered(count: int, labels: tuple[str, ...] | None, source: str) -> tuple[s
     if len(labels) != count or len(set(labels)) != count:
         raise DataError(
             f"{source}: data.labels holds {len(labels)} names ({len(set(labels))} different), "
-            f"but the targets go from 0 to {count - 1}; give {count} different names, in that order"
+            f"but the targets go from 0 to {count - 1}; give {count} different names, in that order, "
+            "or none: --set data.labels=null"
         )
     return _printable(tuple(normalised(label) for label in labels), source)
 

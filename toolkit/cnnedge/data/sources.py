@@ -25,7 +25,7 @@ def load_dataset(
     source: str,
     *,
     labels: tuple[str, ...] | None = None,
-    splits: Splits = Splits(),  # noqa: B008 - frozen
+    splits: Splits | None = Splits(),  # noqa: B008 - frozen
     seed: int = 0,
     max_unreadable: float = 0.05,
     progress: Progress | None = None,
@@ -34,7 +34,7 @@ def load_dataset(
 
     source: an image folder, an IDX folder or images file, an .npz or .csv file,
     `embedded:fashion_mnist`, `keras:NAME` or `tfds:NAME`. labels: names of numbered classes.
-    splits, seed: see `splits`. max_unreadable: the fraction of pictures that may be unreadable.
+    splits, seed: see `splits`; splits None: unsplit, all pictures to be judged. max_unreadable: the fraction of pictures that may be unreadable.
     progress: called with (pictures read, pictures in all), from this thread.
 
     Every picture is decoded once, for its content hash. Raises DataError for anything a person
@@ -50,6 +50,8 @@ def load_dataset(
 
 
 def _listing(source: str, labels: tuple[str, ...] | None) -> Listing:
+    if not source.strip():
+        raise DataError(f"the source is empty; {_ALLOWED}")
     scheme, colon, name = source.partition(":")
     if colon and scheme in _SCHEMES:
         return _SCHEMES[scheme](name, labels)
@@ -61,7 +63,7 @@ def _listing(source: str, labels: tuple[str, ...] | None) -> Listing:
     if is_folder:
         return idx_listing(path, labels) if _holds_idx(path) else folder_listing(path, labels)
     if not is_file:
-        raise DataError(f"{source or 'no source'}: there is no such file or folder; {_ALLOWED}")
+        raise DataError(f"{source}: there is no such file or folder; {_ALLOWED}")
     if path.suffix.lower() == ".npz":
         return npz_listing(path, labels)
     if path.suffix.lower() == ".csv":

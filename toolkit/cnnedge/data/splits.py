@@ -52,7 +52,6 @@ def ranges(splits: Splits, own: Iterable[int] = ()) -> Ranges:
 
 
 def assign(
-    *,
     hashes: Hashes,
     targets: Indices,
     part: npt.NDArray[np.int8],

@@ -50,24 +50,23 @@ class InterpreterEngine:
         self.name = name
         self.version = importlib.metadata.version(_PACKAGES[name][1])
         self.threads = threads
+        problem: Exception | None = None
         started = time.perf_counter()
         with captured() as native:
             try:
-                # Private and measured: the bytes outlive the interpreter, which maps them.
+                # The interpreter maps these bytes: they must live as long as it does.
                 self._data = model.data
-                self._interpreter = module.Interpreter(
+                self._interpreter: Any = module.Interpreter(
                     model_content=self._data, num_threads=threads
                 )
                 self._interpreter.allocate_tensors()
             except (ValueError, RuntimeError, SystemError) as error:
                 problem = error
-            else:
-                problem = None
         self.init_ms = (time.perf_counter() - started) * 1000
         if problem is not None:
             raise _load_error(model, name, problem, native.text)
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._output = self._interpreter.get_output_details()[0]["index"]
+        self._input: int = self._interpreter.get_input_details()[0]["index"]
+        self._output: int = self._interpreter.get_output_details()[0]["index"]
         self.delegate = _report(self._interpreter, model.graph, delegate)
 
     def set_input(self, values: Values) -> None:

@@ -129,6 +129,6 @@ def _cut_out(batch: Pixels, spec: Augmentation, rng: np.random.Generator) -> Pix
     centre_y, centre_x = rng.uniform(0, height, (count, 1)), rng.uniform(0, width, (count, 1))
     rows = np.abs(np.arange(height) + 0.5 - centre_y) < half_h
     columns = np.abs(np.arange(width) + 0.5 - centre_x) < half_w
-    chosen = (rng.random(count) < 0.5)[:, None, None]
+    chosen = rng.random((count, 1, 1)) < 0.5
     hole = (rows[:, :, None] & columns[:, None, :] & chosen)[..., None]
     return np.where(hole, np.uint8(0 if spec.fill == "black" else 128), batch)

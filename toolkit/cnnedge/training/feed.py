@@ -73,7 +73,9 @@ def one_hot(
 ) -> npt.NDArray[np.float32]:
     """Targets [n] as probabilities [n, classes], smoothed (Szegedy et al. 2016)."""
     plain = np.eye(classes, dtype=np.float32)[targets]
-    return plain * np.float32(1 - smoothing) + np.float32(smoothing / classes)
+    smooth: npt.NDArray[np.float32] = plain * np.float32(1 - smoothing)
+    smooth += np.float32(smoothing / classes)
+    return smooth
 
 
 def class_weights(dataset: Dataset, how: str) -> npt.NDArray[np.float32]:
@@ -82,4 +84,5 @@ def class_weights(dataset: Dataset, how: str) -> npt.NDArray[np.float32]:
     if how == "none":
         return np.ones(classes, np.float32)
     counts = np.bincount(dataset.targets[dataset.indices("train")], minlength=classes)
-    return (counts.sum() / (classes * np.maximum(counts, 1))).astype(np.float32)
+    weights: npt.NDArray[np.float32] = counts.sum() / (classes * np.maximum(counts, 1))
+    return weights.astype(np.float32)

@@ -19,11 +19,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager, get_font
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from ..files import whole
+from .fonts import FONT, drawable, families, shorten
 
 HistoryRow = Mapping[str, "float | None"]
 Series = tuple[list[float], list[float]]
@@ -31,13 +31,6 @@ Series = tuple[list[float], list[float]]
 _INK, _MUTED, _GRID = "#1f2933", "#6b7785", "#e6e9ee"
 _TRAIN, _VALIDATION, _ERROR = "#9aa8b8", "#2563eb", "#d9601a"
 _DPI = 150
-_FONT = "DejaVu Sans"
-# Tried in this order for what DejaVu Sans cannot draw, such as Chinese, Thai or Devanagari.
-_MORE_FONTS = (
-    "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei",
-    "Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "PingFang SC", "Hiragino Sans",
-    "Arial Unicode MS", "Noto Sans Devanagari", "Noto Sans Thai", "Nirmala UI", "Leelawadee UI",
-)  # fmt: skip
 _HITS = LinearSegmentedColormap.from_list("hits", ["#ffffff", "#bcd3fb", "#2563eb"])
 _MISSES = LinearSegmentedColormap.from_list("misses", ["#ffffff", "#f8c9a6", "#d9601a"])
 _NUMBERS_UP_TO = 25
@@ -69,8 +62,8 @@ def save_curves(path: str | os.PathLike[str], history: Sequence[HistoryRow]) -> 
             axes.axvline(x, color=_VALIDATION, lw=0.9, ls=(0, (2, 2)), alpha=0.7)
     if best is not None:
         _mark_best(accuracy, best)
-    figure.text(0.085, 0.945, "Training", fontsize=14, weight="bold", color=_INK, family=_FONT)
-    figure.text(0.085, 0.905, _summary(history, best), fontsize=9, color=_MUTED, family=_FONT)
+    figure.text(0.085, 0.945, "Training", fontsize=14, weight="bold", color=_INK, family=FONT)
+    figure.text(0.085, 0.905, _summary(history, best), fontsize=9, color=_MUTED, family=FONT)
     _write(figure, path)
 
 
@@ -126,7 +119,7 @@ def save_augmentation_grid(
     figure = _figure(total_w, total_h)
     axes = figure.add_axes((0, 0, 1, 1))
     smooth = "nearest" if height <= tile_h * _DPI else "antialiased"
-    names = _drawable(labels)
+    names = drawable(labels)
     for row in range(n):
         top = row * (tile_h + gap)
         for left, picture in zip(columns, [originals[row], *augmented[row]], strict=True):
@@ -134,7 +127,7 @@ def save_augmentation_grid(
             extent = (left, left + tile_w, top + tile_h, top)
             axes.imshow(shown, extent=extent, interpolation=smooth)
         centred = {"ha": "right", "va": "center"}
-        _text(axes, -0.12, top + tile_h / 2, _shorten(names[row], 30), style=centred)
+        _text(axes, -0.12, top + tile_h / 2, shorten(names[row], 30), style=centred)
     axes.set(xlim=(0, total_w), ylim=(total_h, 0))
     axes.set_axis_off()
     header = {"va": "bottom", "size": 8, "color": _MUTED}
@@ -181,7 +174,7 @@ def _panel(axes: Axes, history: Sequence[HistoryRow], key: str, *, percent: bool
         shown = f"{values[-1]:.1f} %" if percent else f"{values[-1]:.3g}"
         ends.append((values[-1], f"{name} {shown}", _MUTED if name == "training" else colour))
     title = "accuracy, %" if percent else "loss"
-    axes.text(0, 1.03, title, transform=axes.transAxes, color=_INK, size=9, family=_FONT)
+    axes.text(0, 1.03, title, transform=axes.transAxes, color=_INK, size=9, family=FONT)
     axes.margins(y=0.1)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     _name_ends(axes, ends)
@@ -199,13 +192,13 @@ def _name_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
     for height, (_, text, colour) in zip(heights, ends, strict=True):
         axes.text(
             1.012, height, text, transform=axes.transAxes, color=colour, size=8, va="center",
-            family=_FONT,
+            family=FONT,
         )  # fmt: skip
 
 
 def _rate_strip(axes: Axes, history: Sequence[HistoryRow]) -> None:
     epochs, rates = _series(history, "learning_rate")
-    axes.text(0, 1.09, "learning rate", transform=axes.transAxes, color=_INK, size=9, family=_FONT)
+    axes.text(0, 1.09, "learning rate", transform=axes.transAxes, color=_INK, size=9, family=FONT)
     if not epochs:
         axes.set_yticks([])
         return
@@ -225,7 +218,7 @@ def _rate_strip(axes: Axes, history: Sequence[HistoryRow]) -> None:
     axes.margins(y=0.25)
     axes.annotate(
         _rate(rates[-1]), (1.012, rates[-1]), xycoords=axes.get_yaxis_transform(), size=8,
-        va="center", family=_FONT, color=_MUTED, annotation_clip=False,
+        va="center", family=FONT, color=_MUTED, annotation_clip=False,
     )  # fmt: skip
 
 
@@ -250,7 +243,7 @@ def _epoch_axis(axes: Axes, history: Sequence[HistoryRow], *, labelled: bool) ->
     axes.set_axisbelow(True)
     axes.tick_params(length=0, labelsize=8, labelcolor=_MUTED, labelbottom=labelled, pad=5)
     if labelled:
-        axes.set_xlabel("epoch", color=_MUTED, size=8, family=_FONT)
+        axes.set_xlabel("epoch", color=_MUTED, size=8, family=FONT)
 
 
 def _mark_best(axes: Axes, best: HistoryRow) -> None:
@@ -262,7 +255,7 @@ def _mark_best(axes: Axes, best: HistoryRow) -> None:
     axes.annotate(
         f"best: {value:.2f} % at epoch {epoch:g}", (epoch, 1.03),
         xycoords=axes.get_xaxis_transform(), color=_VALIDATION, size=8.5, weight="bold",
-        ha="left" if share < 0.35 else "right" if share > 0.65 else "center", family=_FONT,
+        ha="left" if share < 0.35 else "right" if share > 0.65 else "center", family=FONT,
         xytext=(70 if share < 0.15 else 0, 0), textcoords="offset points", annotation_clip=False,
     )  # fmt: skip
 
@@ -333,7 +326,7 @@ def _compact(count: int) -> str:
 
 def _confusion_labels(axes: Axes, labels: Sequence[str], size: float) -> None:
     n = len(labels)
-    names = [_shorten(name, 30) for name in _drawable(labels)]
+    names = [shorten(name, 30) for name in drawable(labels)]
     axes.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -394,51 +387,8 @@ def _text(
     """User text at a data position: every installed script, and `$` is only a dollar."""
     axes.annotate(
         text, (x, y), xytext=offset, textcoords="offset points", annotation_clip=False,
-        family=_families(text), parse_math=False, **{"size": 9, "color": _INK, **style},
+        family=families(text), parse_math=False, **{"size": 9, "color": _INK, **style},
     )  # fmt: skip
-
-
-def _families(text: str) -> list[str]:
-    """DejaVu Sans, and further installed fonts when the text needs them."""
-    families = [_FONT]
-    if not _missing(text, families):
-        return families
-    return families + [name for name in _MORE_FONTS if name in _installed()]
-
-
-def _drawable(labels: Sequence[str]) -> list[str]:
-    """Labels with what no installed font has replaced by a box; a class number if all is boxes."""
-    shown = []
-    for index, label in enumerate(labels):
-        clean = " ".join("".join(c if c.isprintable() else " " for c in str(label)).split())
-        missing = _missing(clean, [_FONT, *_MORE_FONTS])
-        boxed = "".join("\u25a1" if c in missing else c for c in clean)
-        shown.append(boxed if boxed.strip("\u25a1 ") else f"class {index}")
-    return shown
-
-
-def _missing(text: str, families: Sequence[str]) -> set[str]:
-    rest = {c for c in text if not c.isascii()}
-    for family in families:
-        if not rest:
-            break
-        path = _installed().get(family)
-        if path is not None:
-            charmap = get_font(path).get_charmap()
-            rest = {c for c in rest if ord(c) not in charmap}
-    return rest
-
-
-def _installed() -> dict[str, str]:
-    return {font.name: font.fname for font in fontManager.ttflist if font.style == "normal"}
-
-
-def _shorten(text: str, limit: int) -> str:
-    """At most `limit` characters, cut in the middle: both ends of a label tell it apart."""
-    if len(text) <= limit:
-        return text
-    head = (limit - 1) * 2 // 3
-    return f"{text[:head].rstrip()}\u2026{text[head + 1 - limit :].lstrip()}"
 
 
 def _figure(width: float, height: float) -> Figure:

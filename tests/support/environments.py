@@ -1,0 +1,155 @@
+"""Virtual environments of their own for tests, kept in `.venvs/` under the repository root.
+
+A name and requirements enter, the environment's Python leaves. An environment carries a stamp
+that is written last: one without it was interrupted and is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / ".venvs"
+
+_STAMP = ".complete"
+_SOURCES_STAMP = ".sources"
+# All that `pip install .` reads.
+_PROJECT = (
+    *("pyproject.toml", "setup.cfg", "README.md", "LICENSE"),
+    *("toolkit", "models", "recipes", "devices"),
+)
+# What pip says when it is the registry that does not answer, and not the requirements that
+# contradict each other.
+_UNREACHABLE = (
+    "NewConnectionError",
+    "ConnectTimeoutError",
+    "ReadTimeoutError",
+    "ProtocolError",
+    "ProxyError",
+    "Network is unreachable",
+    "name resolution",
+    "(from versions: none)",
+)
+
+
+def environment(name: str, requirements: Sequence[str], *, key: str = "") -> Path:
+    """The Python of an environment with the requirements installed; made where it is missing.
+
+    key: what makes an environment another one, where the requirements' own text does not say.
+    Skips the test where the package registry does not answer, or fails it when CNNEDGE_CI=1.
+    """
+    key = "\0".join((key or "\0".join(requirements), platform.python_version()))
+    folder = FOLDER / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    with _locked(folder):
+        if not (folder / _STAMP).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            _make(folder)
+            _install(_python(folder), name, requirements)
+            (folder / _STAMP).write_text("")
+    return _python(folder)
+
+
+def project_environment(name: str, extra: str = "") -> Path:
+    """The Python of an environment in which a user ran `pip install .` or `.[extra]`.
+
+    Not editable, and from a copy, so that no build folder stays in the tree. Dependencies are
+    resolved once for each setup.cfg; the package is installed anew when its sources change.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / "cnnedge"
+        sources = _copy_project(copy)
+        asked = f"{copy}[{extra}]" if extra else str(copy)
+        key = extra + "".join((copy / f).read_text() for f in ("setup.cfg", "pyproject.toml"))
+        python = environment(name, [asked], key=key)
+        stamp = python.parents[1] / _SOURCES_STAMP
+        with _locked(python.parents[1]):
+            if not stamp.exists() or stamp.read_text() != sources:
+                stamp.unlink(missing_ok=True)
+                _install(python, name, ["--force-reinstall", "--no-deps", str(copy)])
+                stamp.write_text(sources)
+    return python
+
+
+def missing(what: str) -> NoReturn:
+    """Skips the test for something that this machine lacks; fails it when CNNEDGE_CI=1."""
+    if os.environ.get("CNNEDGE_CI") == "1":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+def _python(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time: two test runs in one tree share the environments."""
+    FOLDER.mkdir(exist_ok=True)
+    with open(folder.with_suffix(".lock"), "w") as lock:
+        try:
+            import fcntl
+        except ModuleNotFoundError:  # Windows
+            yield
+            return
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "venv", str(folder)], capture_output=True, text=True
+    )
+    if done.returncode:
+        missing(f"no virtual environment (on Debian: python3-venv): {done.stdout}{done.stderr}")
+
+
+def _install(python: Path, name: str, requirements: Sequence[str]) -> None:
+    done = subprocess.run(
+        [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--retries", "2",
+         "--no-warn-script-location", *requirements],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=clean_environment(),
+        cwd=FOLDER,
+    )  # fmt: skip
+    if done.returncode == 0:
+        return
+    tail = "\n".join(done.stdout.splitlines()[-15:])
+    if any(sign in done.stdout for sign in _UNREACHABLE):
+        missing(f"package registry out of reach: environment '{name}' not made: {tail}")
+    pytest.fail(f"environment '{name}': pip install {' '.join(requirements)} failed:\n{tail}")
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what would leak its packages into another Python."""
+    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+
+
+def _copy_project(target: Path) -> str:
+    """Copies what the package is built from; returns a hash of it."""
+    skipped = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")
+    target.mkdir()
+    for name in _PROJECT:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=skipped)
+        else:
+            shutil.copy(source, target / name)
+    digest = hashlib.sha256()
+    for file in sorted(p for p in target.rglob("*") if p.is_file()):
+        digest.update(f"{file.relative_to(target)}\0{file.stat().st_size}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
