@@ -24,7 +24,7 @@ demo: $(VENV)/.with-train
 	@sh scripts/demo.sh "$(BIN)/cnnedge" "$(DEMO)"
 
 test: $(VENV)/.with-train,dev
-	@CNNEDGE_PYTHON="$(PYTHON)" $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 	@echo "All tests passed. Next: make demo, or read CONTRIBUTING.md"
 
 lint: $(VENV)/.with-train,dev

@@ -56,7 +56,7 @@ def environment(name: str, requirements: Sequence[str], *, key: str = "") -> Pat
         if not (folder / _STAMP).exists():
             shutil.rmtree(folder, ignore_errors=True)
             _make(folder)
-            _install(_python(folder), name, requirements)
+            install(_python(folder), name, requirements)
             (folder / _STAMP).write_text("")
     return _python(folder)
 
@@ -77,9 +77,33 @@ def project_environment(name: str, extra: str = "") -> Path:
         with _locked(python.parents[1]):
             if not stamp.exists() or stamp.read_text() != sources:
                 stamp.unlink(missing_ok=True)
-                _install(python, name, ["--force-reinstall", "--no-deps", str(copy)])
+                install(python, name, ["--force-reinstall", "--no-deps", str(copy)])
                 stamp.write_text(sources)
     return python
+
+
+def install(python: Path, name: str, requirements: Sequence[str]) -> None:
+    """`pip install` with these arguments; skips or fails as `environment` does."""
+    done = subprocess.run(
+        [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--retries", "2",
+         "--no-warn-script-location", *requirements],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=clean_environment(),
+        cwd=FOLDER,
+    )  # fmt: skip
+    if done.returncode == 0:
+        return
+    tail = "\n".join(done.stdout.splitlines()[-15:])
+    if any(sign in done.stdout for sign in _UNREACHABLE):
+        missing(f"package registry out of reach: environment '{name}' not made: {tail}")
+    pytest.fail(f"environment '{name}': pip install {' '.join(requirements)} failed:\n{tail}")
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what would leak its packages into another Python."""
+    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
 
 
 def missing(what: str) -> NoReturn:
@@ -113,29 +137,6 @@ def _make(folder: Path) -> None:
     )
     if done.returncode:
         missing(f"no virtual environment (on Debian: python3-venv): {done.stdout}{done.stderr}")
-
-
-def _install(python: Path, name: str, requirements: Sequence[str]) -> None:
-    done = subprocess.run(
-        [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--retries", "2",
-         "--no-warn-script-location", *requirements],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=clean_environment(),
-        cwd=FOLDER,
-    )  # fmt: skip
-    if done.returncode == 0:
-        return
-    tail = "\n".join(done.stdout.splitlines()[-15:])
-    if any(sign in done.stdout for sign in _UNREACHABLE):
-        missing(f"package registry out of reach: environment '{name}' not made: {tail}")
-    pytest.fail(f"environment '{name}': pip install {' '.join(requirements)} failed:\n{tail}")
-
-
-def clean_environment() -> dict[str, str]:
-    """This process's environment without what would leak its packages into another Python."""
-    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
 
 
 def _copy_project(target: Path) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from .._version import __version__
-from ..errors import CnnedgeError
+from ..errors import CnnedgeError, MissingExtraError
 
 # Name: what it does. Kept here so that --help imports no command.
 COMMANDS = {
@@ -40,7 +40,10 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f".{_MODULES.get(cmd_name, cmd_name)}", __name__)
+        try:
+            module = importlib.import_module(f".{_MODULES.get(cmd_name, cmd_name)}", __name__)
+        except ImportError as error:
+            raise _import_problem(error) from error
         attribute = cmd_name if cmd_name in ("recipes", "devices") else "command"
         command: click.Command = getattr(module, attribute)
         return command
@@ -71,6 +74,19 @@ class LazyGroup(click.Group):
                 traceback.print_exc()
             click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True)
             ctx.exit(error.exit_code)
+
+
+def _import_problem(error: ImportError) -> CnnedgeError:
+    missing = str(error).partition(":")[0]
+    if missing.startswith("lib") and ".so" in missing:
+        return MissingExtraError(
+            f"OpenCV lacks a system library ({error}). On Debian or Ubuntu: "
+            "sudo apt-get install libgl1 libglib2.0-0"
+        )
+    return MissingExtraError(
+        f"a package that cnnedge needs is missing or broken ({error}). Install it anew: "
+        "pip install --force-reinstall cnnedge"
+    )
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -177,6 +177,12 @@ def _print(metrics: dict[str, Any], folder: Path, recipe: Recipe) -> None:
     )
     table.add_row("run", f"{folder}/ (curves.png, confusion.png, augmentation.png)")
     console.print(table)
+    share = max(c["count"] for c in metrics["per_class"]) / test["count"]
+    if test["ci95"][0] <= share:
+        output.warn(
+            f"not surely better than always answering the commonest class ({share:.1%} of the test "
+            "pictures): train longer, on more pictures, or with another model"
+        )
     output.note(f"next: cnnedge convert {output.quoted(folder)}")
 
 

@@ -268,10 +268,14 @@ def _write_report(
 
 
 def _timing_warnings(latencies: list[dict[str, Any]]) -> list[str]:
+    said: dict[str, list[str]] = {}
+    for r in latencies:
+        for reason in r["unstable"]:
+            said.setdefault(reason, []).append(Path(r["model"]).stem)
     return [
-        f"the latency of {Path(r['model']).stem} may be unstable: {'; '.join(r['unstable'])}"
-        for r in latencies
-        if r["unstable"]
+        f"latencies may be unstable: {reason}"
+        + (f" ({', '.join(names)})" if len(names) < len(latencies) else "")
+        for reason, names in said.items()
     ]
 
 

@@ -39,8 +39,8 @@ def numbered(count: int, labels: tuple[str, ...] | None, source: str) -> tuple[s
         return tuple(str(number) for number in range(count))
     if len(labels) != count or len(set(labels)) != count:
         raise DataError(
-            f"{source}: data.labels holds {len(labels)} names ({len(set(labels))} different), "
-            f"but the targets go from 0 to {count - 1}; give {count} different names, in that order, "
+            f"{source}: data.labels holds {len(labels)} names ({len(set(labels))} different), but "
+            f"the targets go from 0 to {count - 1}; give {count} different names, in that order, "
             "or none: --set data.labels=null"
         )
     return _printable(tuple(normalised(label) for label in labels), source)

@@ -34,8 +34,9 @@ def load_dataset(
 
     source: an image folder, an IDX folder or images file, an .npz or .csv file,
     `embedded:fashion_mnist`, `keras:NAME` or `tfds:NAME`. labels: names of numbered classes.
-    splits, seed: see `splits`; splits None: unsplit, all pictures to be judged. max_unreadable: the fraction of pictures that may be unreadable.
-    progress: called with (pictures read, pictures in all), from this thread.
+    splits, seed: see `splits`; splits None: unsplit, all pictures to be judged. max_unreadable:
+    the fraction of pictures that may be unreadable. progress: called with (pictures read, pictures
+    in all), from this thread.
 
     Every picture is decoded once, for its content hash. Raises DataError for anything a person
     can mend in the data, MissingExtraError when keras: or tfds: lacks its package.

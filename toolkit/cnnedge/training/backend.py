@@ -16,7 +16,10 @@ INSTALL = "pip install 'cnnedge[train]'"
 
 
 def require(command: str) -> None:
-    """Imports TensorFlow and tf_keras, or raises MissingExtraError with the line that installs."""
+    """Imports what the workshop needs, quietly.
+
+    Raises MissingExtraError with the line that installs it.
+    """
     # Read at import: 3 hides what TensorFlow's C++ side logs below errors.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
@@ -25,11 +28,13 @@ def require(command: str) -> None:
     try:
         with warnings.catch_warnings(), captured():
             warnings.simplefilter("ignore")
+            import matplotlib  # noqa: F401
             import tensorflow as tf
             import tf_keras  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(
-            f"cnnedge {command} needs TensorFlow and tf-keras ({error}). Install them: {INSTALL}"
+            f"cnnedge {command} needs TensorFlow, tf-keras and matplotlib ({error}). "
+            f"Install them: {INSTALL}"
         ) from None
     tf.get_logger().setLevel("ERROR")
 
