@@ -16,7 +16,7 @@ help:
 $(VENV)/.with-%: setup.cfg pyproject.toml scripts/prepare.sh
 	@sh scripts/prepare.sh "$(PYTHON)" "$(VENV)"
 	@echo "installing cnnedge[$*] into $(VENV) (TensorFlow is large; a minute or two)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e ".[$*]"
+	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check -e ".[$*]"
 	@sh scripts/prepare.sh --check-opencv "$(BIN)/python"
 	@touch $@
 

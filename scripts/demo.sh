@@ -7,7 +7,9 @@ folder=$2
 run=$folder/fashion_cnn
 mkdir -p "$folder"
 
-step() { printf '\n\033[1m%s\033[0m\n' "\$ cnnedge $*"; "$cnnedge" "$@"; }
+bold= plain=
+if [ -t 1 ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); fi
+step() { printf '\n%s\n' "$bold\$ cnnedge $*$plain"; "$cnnedge" "$@"; }
 
 resume=
 [ -e "$run/recipe.yaml" ] && resume=--resume

@@ -97,7 +97,8 @@ def install(python: Path, name: str, requirements: Sequence[str]) -> None:
         return
     tail = "\n".join(done.stdout.splitlines()[-15:])
     if any(sign in done.stdout for sign in _UNREACHABLE):
-        missing(f"package registry out of reach: environment '{name}' not made: {tail}")
+        errors = [line for line in done.stdout.splitlines() if line.startswith("ERROR:")]
+        missing(f"the package registry is out of reach for '{name}': {' '.join(errors) or tail}")
     pytest.fail(f"environment '{name}': pip install {' '.join(requirements)} failed:\n{tail}")
 
 
@@ -121,7 +122,7 @@ def _python(folder: Path) -> Path:
 def _locked(folder: Path) -> Iterator[None]:
     """One process at a time: two test runs in one tree share the environments."""
     FOLDER.mkdir(exist_ok=True)
-    with open(folder.with_suffix(".lock"), "w") as lock:
+    with open(folder.with_name(f"{folder.name}.lock"), "w") as lock:
         try:
             import fcntl
         except ModuleNotFoundError:  # Windows

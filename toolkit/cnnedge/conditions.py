@@ -11,6 +11,8 @@ import os
 import platform
 import resource
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,22 +62,42 @@ def usable_cores() -> int:
         return os.cpu_count() or 1
 
 
-def stolen_ticks() -> tuple[int, int] | None:
-    """(stolen, all) CPU ticks since boot, or None where there is no /proc/stat."""
+@dataclass(frozen=True)
+class Ticks:
+    """CPU time since boot, of all cores: idle, taken by other virtual machines, all."""
+
+    idle: int
+    stolen: int
+    total: int
+
+
+def ticks() -> Ticks | None:
+    """The CPU time so far, or None where there is no /proc/stat."""
     first = (_read("/proc/stat") or "").split("\n", 1)[0].split()
     if len(first) < 9 or first[0] != "cpu":
         return None
-    ticks = [int(t) for t in first[1:9]]
-    return ticks[7], sum(ticks)
+    counts = [int(t) for t in first[1:9]]
+    return Ticks(idle=counts[3] + counts[4], stolen=counts[7], total=sum(counts))
 
 
-def stolen_fraction(
-    before: tuple[int, int] | None, after: tuple[int, int] | None
-) -> float | None:
+def stolen_fraction(before: Ticks | None, after: Ticks | None) -> float | None:
     """The share of CPU time between two readings that other virtual machines took."""
-    if not before or not after or after[1] <= before[1]:
+    if not before or not after or after.total <= before.total:
         return None
-    return (after[0] - before[0]) / (after[1] - before[1])
+    return (after.stolen - before.stolen) / (after.total - before.total)
+
+
+def busy_fraction(seconds: float = 0.5) -> float | None:
+    """The share of the CPU that is in use now, watched for a moment in which we do nothing.
+
+    The load average would still tell of our own training a minute ago.
+    """
+    before = ticks()
+    time.sleep(seconds if before else 0)
+    after = ticks()
+    if not before or not after or after.total <= before.total:
+        return None
+    return 1 - (after.idle - before.idle) / (after.total - before.total)
 
 
 def reset_peak_memory() -> bool:

@@ -135,10 +135,9 @@ def _drift(samples: npt.NDArray[np.float64]) -> float:
 
 def _bad_conditions(conditions: dict[str, Any]) -> list[str]:
     reasons = []
-    cores = conditions.get("cores") or 1
-    load = conditions.get("load_average_1min")
-    if load is not None and load > 0.5 * cores:
-        reasons.append(f"the machine was busy before the run (load {load:.1f} on {cores} cores)")
+    busy = conditions.get("busy_fraction")
+    if busy is not None and busy > 0.1:
+        reasons.append(f"{busy:.0%} of the CPU was in use by others before the run")
     governor = conditions.get("governor")
     if governor in ("powersave", "conservative"):
         reasons.append(f"the CPU governor is '{governor}'")

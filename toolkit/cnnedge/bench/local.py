@@ -75,7 +75,10 @@ def run_cases(
 ) -> list[dict[str, Any]]:
     """Measures the cases in rounds, A B C A B C: what drifts meets all of them alike."""
     collected = [_Collected() for _ in cases]
-    before, ticks = conditions.moment(), conditions.stolen_ticks()
+    around = conditions.machine() | conditions.moment()
+    around |= {"protocol": protocol.name, "processes": protocol.processes}
+    around["busy_fraction"] = conditions.busy_fraction()
+    before = conditions.ticks()
     total = protocol.processes * len(cases)
     for round_ in range(protocol.processes):
         for i, case in enumerate(cases):
@@ -84,11 +87,7 @@ def run_cases(
             collected[i].answers.append(_ask(case, protocol))
     if progress:
         progress(total, total, "")
-    stolen = conditions.stolen_fraction(ticks, conditions.stolen_ticks())
-    around = conditions.machine() | before
-    around |= {"protocol": protocol.name, "processes": protocol.processes}
-    if stolen is not None:
-        around["steal_fraction"] = stolen
+    around["steal_fraction"] = conditions.stolen_fraction(before, conditions.ticks())
     return [_result(c, got.answers, around) for c, got in zip(cases, collected, strict=True)]
 
 

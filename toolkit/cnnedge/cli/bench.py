@@ -95,7 +95,7 @@ def _print(results: list[dict[str, Any]], protocol: str) -> None:
     for r in results:
         if r["unstable"]:
             output.warn(
-                f"{_short(r['model'], results)} with {r['threads']} threads may be unstable: "
+                f"{_short(r['model'], results)} with --threads {r['threads']} may be unstable: "
                 f"{'; '.join(r['unstable'])}. Close other programs, or use --protocol standard"
             )
 
