@@ -25,6 +25,7 @@ from ..specs.arithmetic import LayerRow, trace
 from ..specs.model import ModelSpec, parse_model
 from ..specs.pixels import InputSize
 from ..specs.recipe import plain
+from . import output
 
 YARDSTICK = "mlp"
 
@@ -68,8 +69,11 @@ def _parse_size(
     show_default=True,
     help="Number of classes.",
 )
-@click.option("--json", "target", metavar="FILE", help="Write JSON to FILE, - for stdout.")
-def command(name: str | None, size: InputSize | None, classes: int, target: str | None) -> None:
+@output.json_option
+@output.verbose_option
+def command(
+    name: str | None, size: InputSize | None, classes: int, json_file: str | None, verbose: bool
+) -> None:
     """List the shipped models, or show one layer by layer.
 
     NAME is a shipped model (lenet) or a file of your own (./mine.yaml).
@@ -78,11 +82,9 @@ def command(name: str | None, size: InputSize | None, classes: int, target: str 
         payload, tables = _list_all(size, classes)
     else:
         payload, tables = _show_one(name, size, classes)
-    if target is not None:
-        from .output import write_json
-
-        write_json(target, payload)
-    if target != "-":
+    if json_file:
+        output.write_json(json_file, payload)
+    if json_file != "-":
         _print(tables)
 
 
@@ -107,18 +109,15 @@ def _list_all(size: InputSize | None, classes: int) -> tuple[dict[str, Any], lis
     table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("MACs", justify="right", no_wrap=True)
     table.add_column("description")
-    listed = []
+    listed = {}
     for name in shipped.names("models"):
         model, rows = _read(name, size, classes)
         total, shape = _total(rows), (size or model.input).shape
-        listed.append(
-            {
-                "name": name,
-                "description": model.description,
-                "input": list(shape),
-                **plain(total),
-            }
-        )
+        listed[name] = {
+            "description": model.description,
+            "input": list(shape),
+            **plain(total),
+        }
         table.add_row(
             name,
             _times(shape),
@@ -192,12 +191,12 @@ def _comparison_table(name: str, totals: dict[str, Total]) -> Table:
             each.add_column(heading, justify="right", no_wrap=True)
         for row in rows:
             each.add_row(*row)
-    return table if _natural_width(table) <= _console().width else tight
+    return table if _natural_width(table) <= output.results().width else tight
 
 
 def _layer_tables(rows: list[LayerRow]) -> list[Table]:
     """The layers in one table, or their arithmetic in a second one where the line is too short."""
-    width = _console().width
+    width = output.results().width
     for gap in (1, 0):
         table = _layer_table(rows, gap, with_sums=True)
         if _natural_width(table) <= width:
@@ -276,14 +275,8 @@ def _table(gap: int = 1) -> Table:
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap, 0, 0), show_edge=False)
 
 
-def _console() -> Console:
-    # A pipe has no width of its own; the 80 columns that rich assumes would break the tables.
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=120)
-
-
 def _print(parts: list[Table | str]) -> None:
-    console = _console()
+    console = output.results()
     for index, part in enumerate(parts):
         if index and (isinstance(part, Table) or isinstance(parts[index - 1], Table)):
             console.print()

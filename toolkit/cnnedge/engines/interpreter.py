@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import re
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -90,13 +91,16 @@ def _import(engine: str) -> tuple[str, Any]:
             return name, importlib.import_module(_PACKAGES[name][0])
         except ModuleNotFoundError:
             continue
+    if engine == "tflite-runtime" and sys.version_info >= (3, 12):
+        raise MissingExtraError(
+            "tflite-runtime has no build for Python 3.12 and newer, and will get none; use "
+            "--engine litert, or Python 3.11 with pip install 'cnnedge[tflite-runtime]'"
+        )
     lines = " or ".join(_PACKAGES[name][2] for name in wanted)
     raise MissingExtraError(f"no runtime for .tflite models is installed ({lines})")
 
 
-def _load_error(
-    model: ModelFile, name: str, error: Exception, native: str
-) -> ModelError:
+def _load_error(model: ModelFile, name: str, error: Exception, native: str) -> ModelError:
     if isinstance(error, SystemError) and name == "tflite-runtime":
         return ModelError(
             f"{model.path}: tflite-runtime 2.14 does not work with numpy 2. "

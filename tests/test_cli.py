@@ -1,0 +1,160 @@
+"""The command line as a whole: fast, lazy, and clear about wrong usage."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from support.command import assert_one_clear_line, cnnedge
+
+from cnnedge.cli import COMMANDS
+
+
+def python(code: str, *flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *flags, "-c", textwrap.dedent(code)], capture_output=True, text=True
+    )
+
+
+def test_importing_cnnedge_imports_next_to_nothing() -> None:
+    listed = python("import cnnedge", "-X", "importtime").stderr
+    for heavy in ("tensorflow", "tf_keras", "numpy", "cv2", "rich", "yaml"):
+        assert f" {heavy}\n" not in listed, heavy
+
+
+def test_help_imports_no_command() -> None:
+    done = python("""
+        import sys
+        from cnnedge.cli import group
+        try:
+            group(["--help"])
+        except SystemExit:
+            pass
+        heavy = {"rich", "numpy", "cv2", "yaml", "tensorflow"} & set(sys.modules)
+        assert not heavy, heavy
+    """)
+    assert done.returncode == 0, done.stderr
+    for name in COMMANDS:
+        assert f"  {name} " in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_verbose(command: str) -> None:
+    done = cnnedge(command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "--verbose" in done.stdout
+    assert "--json" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["trian"], "Did you mean 'train'"),
+        (["run"], "Missing argument"),
+        (["run", "m.tflite", "--threads", "0"], "0"),
+        (["bench", "m.tflite", "--protocol", "slow"], "slow"),
+        (["train", "fashion_cnn", "--resume", "--force"], "exclude"),
+        (["convert", "R", "--variant", "int9"], "int9"),
+    ],
+)
+def test_wrong_usage_is_exit_2(arguments: list[str], said: str) -> None:
+    done = cnnedge(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_version() -> None:
+    assert cnnedge("--version").stdout.startswith("cnnedge, version ")
+
+
+@pytest.mark.parametrize("kind", ["recipes", "models", "devices"])
+def test_what_is_shipped_is_listed(kind: str, tmp_path: Path) -> None:
+    done = cnnedge(kind, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    listed = json.loads(cnnedge(kind, "--json", "-", cwd=tmp_path).stdout)
+    assert listed
+    expected = {"recipes": "fashion_cnn", "models": "lenet", "devices": "local"}[kind]
+    assert expected in done.stdout
+
+
+def test_a_recipe_prints_and_parses_back(tmp_path: Path) -> None:
+    from cnnedge.specs import parse_recipe
+
+    text = cnnedge("recipes", "fashion_cnn").stdout
+    assert parse_recipe(text, "printed").model == "fashion_cnn"
+
+
+def test_models_shows_the_arithmetic() -> None:
+    shown = cnnedge("models", "lenet").stdout
+    assert "(28 + 2*1 - 3)/1 + 1 = 28" in shown
+    assert "(14 - 5)/1 + 1 = 10" in shown
+    assert "59,810" in shown
+    assert "fully connected" in shown
+
+
+def test_models_of_a_file_with_errors_names_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(
+        "input: {height: 8, width: 8, channels: 1}\nlayers:\n  - Conv2d: {filters: 3}\n"
+    )
+    done = cnnedge("models", "./m.yaml", cwd=tmp_path)
+    assert_one_clear_line(done, "m.yaml:3", "Conv2D")
+
+
+def test_inspect_own_and_foreign(int8_model: Path, plain_models: dict[str, Path]) -> None:
+    own = json.loads(cnnedge("inspect", int8_model, "--json", "-").stdout)
+    assert own["labels"] == ["circle", "cross", "square"]
+    assert own["cnnedge"]["preprocess"]["resize"] == "letterbox"
+    assert own["inputs"][0]["dtype"] == "uint8"
+    assert own["inputs"][0]["scales"] == [1.0]
+    foreign = cnnedge("inspect", plain_models["float32"], "--operators")
+    assert "not made by cnnedge" in foreign.stdout
+    assert "CONV_2D" in foreign.stdout
+
+
+WITHOUT_TENSORFLOW = """
+    import sys
+
+    class Refuse:
+        def find_spec(self, name, path=None, target=None):
+            if name.split(".")[0] in ("tensorflow", "tf_keras", "keras"):
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    sys.meta_path.insert(0, Refuse())
+    from cnnedge.cli import group
+    group(ARGUMENTS, prog_name="cnnedge")
+"""
+
+
+def without_tensorflow(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return python(WITHOUT_TENSORFLOW.replace("ARGUMENTS", repr([str(a) for a in arguments])))
+
+
+def test_the_runtime_side_needs_no_tensorflow(int8_model: Path, shapes: Path) -> None:
+    for arguments in (
+        ["run", int8_model, "--source", "sample", "--frames", 5],
+        ["eval", int8_model, "--data", shapes],
+        ["inspect", int8_model],
+        ["recipes"],
+        ["models", "lenet"],
+    ):
+        done = without_tensorflow(*arguments)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", ["train", "convert"])
+def test_a_missing_extra_says_the_line_that_installs_it(command: str, trained_run: Path) -> None:
+    argument = "fashion_cnn" if command == "train" else trained_run
+    done = without_tensorflow(command, argument)
+    assert_one_clear_line(done, "pip install 'cnnedge[train]'")
+
+
+def test_a_closed_pipe_is_no_traceback(int8_model: Path) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m cnnedge models lenet | head -n 1",
+        shell=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
