@@ -9,9 +9,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from support.command import assert_one_clear_line, cnnedge
 
 from cnnedge.cli import COMMANDS
+from support.command import assert_one_clear_line, cnnedge
 
 
 def python(code: str, *flags: str) -> subprocess.CompletedProcess[str]:
@@ -158,3 +158,89 @@ def test_a_closed_pipe_is_no_traceback(int8_model: Path) -> None:
         shell=True, capture_output=True, text=True,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
+
+
+def test_what_the_package_names_is_there() -> None:
+    done = python("""
+        import cnnedge
+        for name in cnnedge.__all__:
+            assert getattr(cnnedge, name), name
+        assert callable(cnnedge.bench) and cnnedge.bench.get_protocol("quick")
+        cnnedge.nothing
+    """)
+    assert "no attribute 'nothing'" in done.stderr
+    assert "AssertionError" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("train",), ("convert",), ("eval",), ("bench",), ("inspect",), (), ("run", "-z")]
+)
+def test_too_little_or_unknown_is_wrong_usage(arguments: tuple[str, ...]) -> None:
+    done = cnnedge(*arguments)
+    assert done.returncode == 2
+    assert "Usage:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["recipes", "models", "devices"])
+def test_lists_are_complete(kind: str) -> None:
+    from cnnedge.specs import shipped
+
+    names = shipped.names(kind)  # type: ignore[arg-type]
+    lines = cnnedge(kind).stdout.splitlines()
+    for name in names:
+        assert any(line.startswith(f"{name} ") for line in lines), name
+    assert set(json.loads(cnnedge(kind, "--json", "-").stdout)[kind]) == set(names)
+
+
+def test_an_unknown_recipe_is_answered_with_the_nearest() -> None:
+    assert_one_clear_line(cnnedge("recipes", "fashion_cn"), "Did you mean 'fashion_cnn'")
+
+
+def test_inspect_says_what_travels(int8_model: Path, plain_models: dict[str, Path]) -> None:
+    shown = cnnedge("inspect", int8_model).stdout
+    for part in ("uint8 [1, 24, 24, 3]", "scale 1, zero point 0", "CONV_2D", "recipe shapes",
+                 "circle · cross · square", "resized by letterbox", "RGB 0..255"):  # fmt: skip
+        assert part in shown
+    assert "none in the file" in cnnedge("inspect", plain_models["float32"]).stdout
+
+
+def test_json_goes_to_a_file_too(int8_model: Path, tmp_path: Path) -> None:
+    done = cnnedge("inspect", int8_model, "--json", tmp_path / "deep" / "out.json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "deep" / "out.json").read_text())["labels"]
+    assert "operators" in done.stdout
+    assert_one_clear_line(cnnedge("inspect", int8_model, "--json", tmp_path), str(tmp_path))
+
+
+def test_bench_needs_no_tensorflow(int8_model: Path) -> None:
+    done = without_tensorflow("bench", int8_model)
+    assert done.returncode == 0, done.stderr
+    assert "int8.tflite" in done.stdout
+
+
+def test_a_missing_extra_leaves_everything_as_it_was(trained_run: Path, tmp_path: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in trained_run.rglob("*")}
+    without_tensorflow("train", "mnist_cnn", "--out", tmp_path / "run")
+    without_tensorflow("convert", trained_run)
+    assert not (tmp_path / "run").exists()
+    assert {p: p.stat().st_mtime_ns for p in trained_run.rglob("*")} == before
+
+
+def test_a_reader_that_goes_away_is_answered_with_silence(int8_model: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cnnedge", "inspect", str(int8_model), "--json", "-"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout and process.stderr
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.wait(timeout=60)
+
+
+def test_verbose_shows_where_an_error_came_from(tmp_path: Path) -> None:
+    done = cnnedge("inspect", tmp_path / "none.tflite", "-v")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "Error:" in done.stderr

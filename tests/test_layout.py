@@ -91,3 +91,9 @@ def test_packages_are_all_installed() -> None:
         ".".join(["cnnedge", *p.parent.relative_to(SOURCE).parts]) for p in FILES
     }
     assert listed == there | {"cnnedge.recipes", "cnnedge.models", "cnnedge.devices"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_a_module_opens_with_what_it_is(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text)) or not text.strip()

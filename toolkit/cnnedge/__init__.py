@@ -48,6 +48,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'cnnedge' has no attribute '{name}'")
     from importlib import import_module
 
-    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    home = import_module(f".{_HOMES[name]}", __name__)
+    # The module `bench` can be called as its function, and stays what importing it makes it.
+    value = home if name == _HOMES[name] else getattr(home, name)
     globals()[name] = value
     return value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,11 +39,12 @@ class Window:
         if sys.platform.startswith("linux") and not (
             os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
         ):
-            # Asked to open a window without a display, Qt would end the whole process.
             raise CnnedgeError(
                 "--show needs a display and there is none here (DISPLAY is not set); leave --show "
                 "away, or write a video: --save out.mp4"
             )
+        if sys.platform.startswith("linux"):
+            _check_display()
         self._title = title
 
     def __enter__(self) -> Window:
@@ -67,6 +69,31 @@ class Window:
         if key in (ord("q"), 27):
             return False
         return bool(cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1)
+
+
+def _check_display() -> None:
+    """Opens a window in a process of its own: where it cannot, Qt ends the whole process."""
+    code = "import cv2; cv2.namedWindow('cnnedge', cv2.WINDOW_NORMAL)"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
+        )
+    except subprocess.TimeoutExpired:
+        reason = "no answer in 60 s"
+    else:
+        if done.returncode == 0:
+            return
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        reason = lines[0].strip()[:200] if done.returncode < 0 and lines else ""
+        if done.returncode > 0:
+            # OpenCV's own reason; `Window` finds the same, and says what to install.
+            return
+    shown = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    raise CnnedgeError(
+        f"--show: no window can be opened on the display '{shown}'"
+        f"{f' ({reason})' if reason else ''}. Is it yours and still there? Leave --show away, or "
+        "write a video: --save out.mp4"
+    )
 
 
 @contextlib.contextmanager
@@ -102,6 +129,7 @@ class _VideoSink:
         self._temporary, self._path, self._fps = temporary, path, fps
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
+        self._written = 0
 
     def write(self, frame: Pixels, name: str) -> None:
         if self._writer is None:
@@ -115,14 +143,26 @@ class _VideoSink:
             if not self._writer.isOpened():
                 raise CnnedgeError(f"--save {self._path}: OpenCV cannot write such a video here")
         self._writer.write(_fitted(frame, *self._size))
+        self._written += 1
 
     def close(self) -> None:
         if self._writer is not None:
             self._writer.release()
 
     def check(self) -> None:
-        if self._writer is None or self._temporary.stat().st_size == 0:
+        """OpenCV says nothing when the disk is full: the file itself is asked."""
+        if self._written == 0:
             raise CnnedgeError(f"--save {self._path}: no frame was written")
+        with captured():
+            capture = cv2.VideoCapture(str(self._temporary))
+            count = round(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+            capture.release()
+        # A container may count by duration, and so be one off.
+        if count < max(1, self._written - 1):
+            raise CnnedgeError(
+                f"--save {self._path}: the video was not written whole: {count} of "
+                f"{self._written} frames. Is the disk full? Free some space, or save elsewhere"
+            )
 
 
 class _PictureSink:

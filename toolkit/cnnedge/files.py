@@ -39,7 +39,7 @@ def whole(path: Path) -> Iterator[Path]:
     with explained(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # The whole name stays at the end: writers go by suffixes such as .weights.h5.
+            # The whole name stays at the end: writers go by suffixes such as .keras.
             handle, name = tempfile.mkstemp(
                 prefix=".part-", suffix=f"-{path.name}", dir=path.parent
             )

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
@@ -21,6 +21,12 @@ from ..bundle import read_model
 from ..errors import CnnedgeError, GateError
 from ..results import instabilities, latency
 from .protocols import Protocol, get_protocol
+
+if TYPE_CHECKING:
+    from ..classifier import Classifier
+
+# A string: a classifier brings OpenCV, which the measured processes must not load.
+Model = Union[str, Path, "Classifier"]
 
 # No single inference of an image CNN takes this long; a worker that does hangs.
 _PATIENCE_SECONDS = 600
@@ -42,7 +48,7 @@ class _Collected:
 
 
 def bench(
-    models: Sequence[str | Path],
+    models: Model | Sequence[Model],
     *,
     threads: Iterable[int] = (1,),
     delegates: Iterable[str] = ("cpu",),
@@ -52,20 +58,26 @@ def bench(
 ) -> dict[str, Any]:
     """Measures every model with every thread count and delegate.
 
+    models: one or several, each a path or what `cnnedge.load` gave (measured by its file).
     progress: called with processes done, processes in all, and what runs now. Returns
     {"results": [...]} as the bench contract says. Raises CnnedgeError.
     """
     chosen = get_protocol(protocol)
     threads, delegates = tuple(threads), tuple(delegates)
     cases = [
-        Case(model=Path(m), threads=t, engine=engine, delegate=d)
-        for m in models
+        Case(model=m, threads=t, engine=engine, delegate=d)
+        for m in _paths(models)
         for d in delegates
         for t in threads
     ]
     for path in dict.fromkeys(case.model for case in cases):
         read_model(path)
     return {"results": run_cases(cases, chosen, progress)}
+
+
+def _paths(models: Model | Sequence[Model]) -> list[Path]:
+    several = [models] if isinstance(models, (str, Path)) or hasattr(models, "model") else models
+    return [Path(m) if isinstance(m, (str, Path)) else m.model.path for m in several]
 
 
 def run_cases(

@@ -19,7 +19,7 @@ from ..errors import ModelError, SpecError
 from ..files import write_bytes
 from ..specs.pixels import InputSize, Preprocess
 from . import metadata
-from .graph import Graph, TensorInfo, read_graph
+from .graph import Graph, TensorInfo, read_graph, refusing_damage
 
 LABELS_FILE = "labels.txt"
 PROVENANCE_FILE = "cnnedge.json"
@@ -91,15 +91,19 @@ def read_model(path: str | Path) -> ModelFile:
     files = _associated_files(data)
     described = graph.metadata.get(metadata.METADATA_NAME)
     provenance = _provenance(files, path)
+    _check_unchanged(data, provenance, path)
+    with refusing_damage(str(path)):
+        labels = _labels(files, described)
+        normalization = metadata.normalization(described) if described else None
     return ModelFile(
         path=path,
         data=data,
         sha256=hashlib.sha256(data).hexdigest(),
         graph=graph,
-        labels=_labels(files, described),
+        labels=labels,
         provenance=provenance,
         preprocess=_preprocess(provenance, path),
-        normalization=metadata.normalization(described) if described else None,
+        normalization=normalization,
     )
 
 
@@ -118,7 +122,7 @@ def write_model(
 def pack_model(
     flatbuffer: bytes, *, labels: Sequence[str], size: InputSize, provenance: dict[str, Any]
 ) -> bytes:
-    """The bytes that `write_model` writes."""
+    """The bytes that `write_model` writes; a checksum of the flatbuffer joins the provenance."""
     described = metadata.describe(
         name=f"{provenance.get('recipe', 'model')} ({provenance.get('variant', 'float32')})",
         description=str(provenance.get("description", "")),
@@ -126,8 +130,10 @@ def pack_model(
         labels_file=LABELS_FILE,
         other_files=(PROVENANCE_FILE,),
     )
+    embedded = metadata.embed(_without_archive(flatbuffer), described)
+    provenance = provenance | {"flatbuffer_sha256": hashlib.sha256(embedded).hexdigest()}
     buffer = io.BytesIO()
-    buffer.write(metadata.embed(_without_archive(flatbuffer), described))
+    buffer.write(embedded)
     # Readers expect the files stored, not deflated, in a zip at the end of the flatbuffer.
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
         for name, content in (
@@ -176,6 +182,16 @@ def _provenance(files: dict[str, bytes], path: Path) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         raise ModelError(f"{path}: its {PROVENANCE_FILE} is damaged; convert the model again")
     return value
+
+
+def _check_unchanged(data: bytes, provenance: dict[str, Any] | None, path: Path) -> None:
+    """What a file says of its accuracy holds for the weights that were measured, bit for bit."""
+    expected = (provenance or {}).get("flatbuffer_sha256")
+    if expected and hashlib.sha256(_without_archive(data)).hexdigest() != expected:
+        raise ModelError(
+            f"{path}: the model file is damaged or was changed since it was made: its checksum is "
+            "another. Copy or convert it again"
+        )
 
 
 def _preprocess(provenance: dict[str, Any] | None, path: Path) -> Preprocess | None:

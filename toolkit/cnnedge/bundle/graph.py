@@ -7,6 +7,7 @@ board needs no generated code. Broken bytes raise ModelError.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import struct
 from collections.abc import Callable, Iterator
@@ -94,9 +95,21 @@ def read_graph(data: bytes, place: str) -> Graph:
             f"{place}: this is no TFLite model: bytes 4 to 8 are {data[4:8]!r}, "
             f"expected {IDENTIFIER!r}. cnnedge convert makes one"
         )
-    try:
+    with refusing_damage(place):
         return _read(data)
-    except (struct.error, IndexError, ValueError, TypeError, KeyError, OverflowError) as error:
+
+
+@contextlib.contextmanager
+def refusing_damage(place: str) -> Iterator[None]:
+    """Turns what broken tables raise into one ModelError."""
+    try:
+        yield
+    except struct.error:
+        raise ModelError(
+            f"{place}: the model file is damaged (it points past its own end; was it cut short?). "
+            "Copy or convert it again"
+        ) from None
+    except (IndexError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise ModelError(
             f"{place}: the model file is damaged ({error or type(error).__name__}). "
             "Copy or convert it again"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.text import Text
 
 from ..engines import ENGINES
 from . import output
@@ -71,11 +72,15 @@ def _print(results: list[dict[str, Any]], protocol: str) -> None:
     columns = ["median", "p90", "p99"] if protocol == "quick" else ["p90", "median", "p99"]
     table = output.table()
     for name in ("model", "threads", *columns, "count", "init", "first", "memory", "delegated"):
-        table.add_column(name, justify="left" if name == "model" else "right", no_wrap=True)
+        if name == "model":
+            # A long name is folded; figures are never cut.
+            table.add_column(name, overflow="fold")
+        else:
+            table.add_column(name, justify="right", no_wrap=True)
     for r in results:
         latency, delegate = r["latency_ms"], r["delegate"]
         table.add_row(
-            _short(r["model"], results),
+            Text(_short(r["model"], results)),
             str(r["threads"]),
             *(output.milliseconds(latency[c]) for c in columns),
             f"{latency['count']:,}",
@@ -101,6 +106,10 @@ def _print(results: list[dict[str, Any]], protocol: str) -> None:
 
 
 def _short(model: str, results: list[dict[str, Any]]) -> str:
-    names = {Path(r["model"]).name for r in results}
+    """As much of the path's end as tells the models apart."""
     files = {r["model"] for r in results}
-    return Path(model).name if len(names) == len(files) else model
+    parts = Path(model).parts
+    for count in range(1, len(parts) + 1):
+        if len({Path(f).parts[-count:] for f in files}) == len(files):
+            return str(Path(*parts[-count:]))
+    return model

@@ -193,6 +193,7 @@ def _stopped(
     words += [f"--data {output.quoted(data)}"] if data else []
     words += [f"--set {output.quoted(o)}" for o in overrides]
     words += [f"--out {output.quoted(folder)}"]
-    if not (folder / "checkpoints").exists():
+    # TensorFlow's own list of checkpoints: the folder is there before the first of them.
+    if not (folder / "checkpoints" / "checkpoint").exists():
         return "stopped before the first epoch was done; nothing to resume"
     return f"stopped; all whole epochs are kept. Go on with: {' '.join(words)} --resume"

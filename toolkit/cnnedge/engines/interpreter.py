@@ -61,14 +61,14 @@ class InterpreterEngine:
                     model_content=self._data, num_threads=threads
                 )
                 self._interpreter.allocate_tensors()
+                self.init_ms = (time.perf_counter() - started) * 1000
+                self._input: int = self._interpreter.get_input_details()[0]["index"]
+                self._output: int = self._interpreter.get_output_details()[0]["index"]
+                self.delegate = _report(self._interpreter, model.graph, delegate)
             except (ValueError, RuntimeError, SystemError) as error:
                 problem = error
-        self.init_ms = (time.perf_counter() - started) * 1000
         if problem is not None:
             raise _load_error(model, name, problem, native.text)
-        self._input: int = self._interpreter.get_input_details()[0]["index"]
-        self._output: int = self._interpreter.get_output_details()[0]["index"]
-        self.delegate = _report(self._interpreter, model.graph, delegate)
 
     def set_input(self, values: Values) -> None:
         self._interpreter.set_tensor(self._input, values)

@@ -8,16 +8,18 @@ whole epoch and ends where it would have ended.
 
 from __future__ import annotations
 
+import io
 import time
 from dataclasses import dataclass
 from typing import Any, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from ..data import Pixels
-from ..errors import CnnedgeError
-from ..files import whole
+from ..errors import CnnedgeError, RunFolderError
+from ..files import write_bytes
 from ..specs import Training
 from .feed import Feed, one_hot
 from .run_folder import RunFolder, read_history, write_history
@@ -184,7 +186,11 @@ class _State:
             for name in ("epoch", "best_epoch", "without_gain", "stopped")
         }
         checkpoint = tf.train.Checkpoint(
-            model=model, optimizer=self.optimizer, best=self._best, **self._numbers
+            model=model,
+            optimizer=self.optimizer,
+            random=_generators(model),
+            best=self._best,
+            **self._numbers,
         )
         self._manager = tf.train.CheckpointManager(
             checkpoint, str(run.checkpoints), max_to_keep=2, checkpoint_name="epoch"
@@ -201,8 +207,15 @@ class _State:
     def restore(self) -> None:
         """Goes back to the last whole epoch, if there is one."""
         latest = self._manager.latest_checkpoint
-        if latest:
+        if not latest:
+            return
+        try:
             self._manager.checkpoint.restore(latest).assert_existing_objects_matched()
+        except Exception:  # TensorFlow raises many kinds, AssertionError and IndexError too
+            raise RunFolderError(
+                f"{latest}: this checkpoint is damaged or of another version of cnnedge. Start "
+                "over with --force or another --out"
+            ) from None
 
     def judge(self, epoch: int, row: dict[str, Any]) -> bool:
         """Keeps the best weights; returns whether early stopping ends training."""
@@ -212,8 +225,10 @@ class _State:
         stopping = self._training.early_stopping
         gain = stopping.min_delta if stopping else 0.0
         if accuracy > float(self._best.numpy()) + (gain if self._best.numpy() >= 0 else 0.0):
-            with whole(self._weights(epoch)) as temporary:
-                self._model.save_weights(temporary)
+            # By way of memory: HDF5 ends the whole process where the disk is full.
+            content = io.BytesIO()
+            np.savez(content, *self._model.get_weights())
+            write_bytes(self._weights(epoch), content.getvalue())
             self._best.assign(accuracy)
             self._numbers["best_epoch"].assign(epoch)
             self._numbers["without_gain"].assign(0)
@@ -237,7 +252,7 @@ class _State:
                 "The one before is kept: free some space, then --resume"
             ) from None
         best = self._weights(int(self._numbers["best_epoch"].numpy()))
-        for old in self._run.checkpoints.glob("best-*.weights.h5"):
+        for old in self._run.checkpoints.glob("best-*.npz"):
             if old != best:
                 old.unlink(missing_ok=True)
 
@@ -246,8 +261,22 @@ class _State:
         best = int(self._numbers["best_epoch"].numpy())
         if self._training.keep == "last" or not best:
             return self.epoch
-        self._model.load_weights(self._weights(best))
+        try:
+            with np.load(self._weights(best)) as arrays:
+                self._model.set_weights([arrays[name] for name in arrays.files])
+        except (OSError, ValueError, BadZipFile) as error:
+            raise RunFolderError(
+                f"{self._weights(best)}: the best weights cannot be read ({error}). Start over "
+                "with --force or another --out"
+            ) from None
         return best
 
     def _weights(self, epoch: int) -> Any:
-        return self._run.checkpoints / f"best-{epoch:04d}.weights.h5"
+        return self._run.checkpoints / f"best-{epoch:04d}.npz"
+
+
+def _generators(model: Any) -> list[Any]:
+    """The tf.random.Generator of each random layer; Keras leaves them out of checkpoints."""
+    holders = [getattr(layer, "_random_generator", None) for layer in model.submodules]
+    found = [getattr(holder, "_generator", None) for holder in holders]
+    return [generator for generator in found if generator is not None]

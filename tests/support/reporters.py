@@ -1,0 +1,27 @@
+"""Who is told how training or conversion goes, in tests that call them as functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Quiet:
+    """Keeps the notes; draws nothing."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def scanning(self, done: int, total: int) -> None: ...
+
+    def dataset(self, dataset: Any) -> None: ...
+
+    def epoch(self, number: int, epochs: int, steps: int) -> None: ...
+
+    def step(self, done: int, loss: float, accuracy: float) -> None: ...
+
+    def row(self, row: dict[str, Any]) -> None: ...
+
+    def stage(self, text: str, done: int, total: int) -> None: ...
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)

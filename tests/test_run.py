@@ -1,0 +1,294 @@
+"""`cnnedge run`: every kind of source, every way out, and one clear line when it cannot be."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+import cnnedge as package
+from cnnedge.bundle import read_model, write_model
+from cnnedge.specs import InputSize
+from support.command import assert_one_clear_line, cnnedge
+from support.environments import missing
+from support.pictures import SHAPES, shape_picture
+
+STAGES = {"capture", "preprocess", "inference", "postprocess"}
+
+
+def run(*arguments: object, **options: Any) -> dict[str, Any]:
+    """The JSON of a run; stdout holds nothing else."""
+    done = cnnedge("run", *arguments, "--json", "-", **options)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six pictures of several sizes, one of them in a folder within."""
+    folder = tmp_path_factory.mktemp("my pictures")
+    (folder / "more").mkdir()
+    for i in range(6):
+        picture = shape_picture(SHAPES[i % 3], 500 + i, side=24 + 10 * i)
+        where = folder / "more" if i == 5 else folder
+        cv2.imwrite(str(where / f"shot{i + 7}.png"), picture)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("video") / "clip.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 20.0, (64, 48))
+    assert writer.isOpened()
+    for i in range(30):
+        frame = np.full((48, 64, 3), 4 * i, np.uint8)
+        writer.write(frame)
+    writer.release()
+    return path
+
+
+def test_contract(int8_model: Path) -> None:
+    result = run(int8_model, "--source", "sample", "--frames", "7")
+    assert result["frames"] == len(result["predictions"]) == 7
+    assert result["dropped"] == 0
+    assert result["fps"] > 0
+    assert result["stages_ms"].keys() == STAGES
+    for figures in (*result["stages_ms"].values(), result["frame_age_ms"]):
+        assert 0 <= figures["median"] <= figures["p90"] <= figures["p99"]
+    assert result["delegate"]["requested"] == "auto"
+    assert result["sha256"] == read_model(int8_model).sha256
+    for i, prediction in enumerate(result["predictions"]):
+        assert prediction["frame"] == i
+        scores = [t["score"] for t in prediction["top"]]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_one_picture(int8_model: Path, pictures: Path) -> None:
+    done = cnnedge("run", int8_model, "--source", pictures / "shot7.png")
+    assert done.returncode == 0, done.stderr
+    prediction = package.load(int8_model)(cv2.imread(str(pictures / "shot7.png")))
+    assert f"shot7.png: {prediction.label} {prediction.score:.1%}" in done.stdout
+    assert "1 frames" in done.stdout
+
+
+def test_a_folder_in_natural_order(int8_model: Path, pictures: Path) -> None:
+    result = run(int8_model, "--source", pictures)
+    names = [Path(p["name"]).name for p in result["predictions"]]
+    assert sorted(names, key=lambda n: int(n[4:-4])) == [f"shot{i}.png" for i in range(7, 13)]
+    assert names.index("shot9.png") + 1 == names.index("shot10.png")
+
+
+def test_a_quoted_glob(int8_model: Path, pictures: Path) -> None:
+    result = run(int8_model, "--source", "shot?.png", cwd=pictures)
+    assert [p["name"] for p in result["predictions"]] == ["shot7.png", "shot8.png", "shot9.png"]
+    deep = run(int8_model, "--source", "**/shot1*.png", cwd=pictures)
+    assert deep["frames"] == 3
+
+
+def test_a_folder_gives_what_python_and_eval_give(int8_model: Path, shapes: Path) -> None:
+    result = run(int8_model, "--source", shapes)
+    assert result["frames"] == 120
+    classifier = package.load(int8_model)
+    right = 0
+    for prediction in result["predictions"]:
+        expected = classifier(cv2.imread(prediction["name"]))
+        assert prediction["top"] == [
+            {"label": s.label, "score": s.score, "index": s.index} for s in expected.top(3)
+        ]
+        right += expected.label == Path(prediction["name"]).parent.name
+    done = cnnedge("eval", int8_model, "--split", "all", "--json", "-")
+    assert json.loads(done.stdout)["accuracy"] == right / 120
+
+
+def test_a_video_to_its_end(int8_model: Path, video: Path) -> None:
+    result = run(int8_model, "--source", video)
+    assert result["frames"] == 30
+    assert result["predictions"][-1]["name"].endswith("clip.mp4#29")
+
+
+def test_frames_duration_and_top(int8_model: Path, video: Path) -> None:
+    result = run(int8_model, "--source", video, "--frames", "4", "--top", "1")
+    assert result["frames"] == 4
+    assert all(len(p["top"]) == 1 for p in result["predictions"])
+    more = run(int8_model, "--source", video, "--frames", "1", "--top", "99")
+    assert len(more["predictions"][0]["top"]) == 3
+    short = run(int8_model, "--source", "sample", "--duration", "0.05")
+    assert 0 < short["frames"] < 600
+    assert cnnedge("run", int8_model, "--source", "sample", "--frames", "0").returncode == 2
+
+
+def frames_of(path: Path) -> list[np.ndarray]:
+    capture = cv2.VideoCapture(str(path))
+    frames = []
+    while (read := capture.read())[0]:
+        frames.append(read[1])
+    capture.release()
+    return frames
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
+@pytest.mark.parametrize("count", [1, 5])
+def test_saved_as_a_video(int8_model: Path, tmp_path: Path, suffix: str, count: int) -> None:
+    target = tmp_path / "new folder" / f"out{suffix}"
+    result = run(int8_model, "--source", "sample", "--frames", count, "--save", target)
+    assert result["saved"] == str(target)
+    frames = frames_of(target)
+    assert len(frames) == count
+    assert frames[0].shape == (480, 640, 3)
+    assert [p.name for p in target.parent.iterdir()] == [target.name]
+
+
+def test_saved_as_one_picture(int8_model: Path, pictures: Path, tmp_path: Path) -> None:
+    source = pictures / "more" / "shot12.png"
+    run(int8_model, "--source", source, "--save", tmp_path / "out.jpg")
+    assert cv2.imread(str(tmp_path / "out.jpg")) is not None
+    assert [p.name for p in tmp_path.iterdir()] == ["out.jpg"]
+
+
+def test_saved_as_a_folder(int8_model: Path, pictures: Path, tmp_path: Path) -> None:
+    run(int8_model, "--source", pictures, "--save", tmp_path / "out")
+    names = sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert names == sorted(f"shot{i}.jpg" for i in range(7, 13))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("out.txt", "cannot write .txt"), ("taken", "in the way")]
+)
+def test_saved_where_it_cannot_be(int8_model: Path, tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "taken").write_text("mine")
+    done = cnnedge("run", int8_model, "--source", "sample", "--save", tmp_path / name)
+    assert_one_clear_line(done, said)
+    assert [p.name for p in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_third_party_model_says_what_it_assumes(plain_models: dict[str, Path]) -> None:
+    done = cnnedge("run", plain_models["float32"], "--source", "sample", "--frames", "2",
+                   "--json", "-")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for part in ("no resize rule", "no labels", "no normalisation"):
+        assert part in done.stderr
+    result = json.loads(done.stdout)
+    assert len(result["assumptions"]) == 3
+    assert result["predictions"][0]["top"][0]["label"].startswith("class ")
+
+
+def test_labels_survive_as_they_are(plain_models: dict[str, Path], tmp_path: Path) -> None:
+    labels = ("red, ripe", "größer ü", '木 "x"', "  [bold]spaces\t")
+    write_model(
+        tmp_path / "model.tflite",
+        plain_models["int8"].read_bytes(),
+        labels=labels,
+        size=InputSize(height=16, width=16, channels=3),
+        provenance={"preprocess": {"resize": "stretch"}},
+    )
+    result = run(tmp_path / "model.tflite", "--source", "sample", "--frames", "1", "--top", "4")
+    top = result["predictions"][0]["top"]
+    assert {t["index"]: t["label"] for t in top} == dict(enumerate(labels))
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((9, 9, 3), np.uint8))
+    done = cnnedge("run", tmp_path / "model.tflite", "--source", tmp_path / "a.png", "--top", "4",
+                   env={"PYTHONIOENCODING": "utf-8"})  # fmt: skip
+    for label in labels:
+        assert label.strip() in done.stdout
+
+
+def test_an_unreadable_picture_among_others_is_listed(
+    int8_model: Path, pictures: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(pictures, tmp_path / "some")
+    (folder / "shot8.png").write_bytes(b"")
+    done = cnnedge("run", int8_model, "--source", folder, "--json", tmp_path / "out.json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert result["frames"] == 5
+    assert len(result["skipped"]) == 1
+    assert "shot8.png" in result["skipped"][0]
+    assert "Warning: skipped:" in done.stderr
+
+
+def bad_sources(folder: Path) -> dict[str, tuple[str, list[str]]]:
+    (folder / "empty").mkdir()
+    (folder / "text").mkdir()
+    (folder / "text" / "readme.txt").write_text("no picture")
+    (folder / "broken.mp4").write_bytes(np.random.default_rng(0).bytes(5000))
+    (folder / "empty.mp4").write_bytes(b"")
+    (folder / "empty.png").write_bytes(b"")
+    return {
+        "camera": ("97", ["no camera 97"]),
+        "folder": ("empty", ["no pictures in this folder"]),
+        "texts": ("text", ["no pictures in this folder"]),
+        "video": ("broken.mp4", ["cannot be read"]),
+        "no video": ("empty.mp4", ["the file is empty"]),
+        "picture": ("empty.png", ["nothing could be read", "0 bytes"]),
+        "missing": ("none.png", ["no such file or folder", "sample"]),
+        "glob": ("*.gif", ["no file matches"]),
+        "stream": ("http://127.0.0.1:9/none", ["this stream cannot be opened"]),
+    }
+
+
+@pytest.mark.parametrize("kind", ["camera", "folder", "texts", "video", "no video", "picture",
+                                  "missing", "glob", "stream"])  # fmt: skip
+def test_a_source_that_cannot_be(int8_model: Path, tmp_path: Path, kind: str) -> None:
+    source, said = bad_sources(tmp_path)[kind]
+    before = set(tmp_path.rglob("*"))
+    done = cnnedge("run", int8_model, "--source", source, "--save", "out.mp4", "--json",
+                   "out.json", cwd=tmp_path)  # fmt: skip
+    assert_one_clear_line(done, f"--source {source}", *said)
+    assert done.stdout == ""
+    assert set(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("delegate", ["gpu", "npu", "nnapi", "libnone.so"])
+def test_a_delegate_that_is_not_there_is_refused(int8_model: Path, delegate: str) -> None:
+    done = cnnedge("run", int8_model, "--source", "sample", "--delegate", delegate)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert f"--delegate {delegate}" in done.stderr
+
+
+def test_a_window_without_a_display(int8_model: Path) -> None:
+    env = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
+    done = cnnedge("run", int8_model, "--source", "sample", "--show", env=env)
+    assert_one_clear_line(done, "--show needs a display", "--save")
+
+
+@contextlib.contextmanager
+def virtual_display() -> Iterator[str]:
+    if not shutil.which("Xvfb"):
+        missing("no Xvfb (on Debian: the package xvfb)")
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x768x24", "-nolisten", "tcp"],
+        pass_fds=[write],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(write)
+    try:
+        with os.fdopen(read) as pipe:
+            number = pipe.readline().strip()
+        assert number, "Xvfb did not start"
+        yield f":{number}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_a_window_opens_and_the_run_ends_by_itself(int8_model: Path) -> None:
+    with virtual_display() as display:
+        env = {"DISPLAY": display, "WAYLAND_DISPLAY": "", "QT_QPA_PLATFORM": "xcb"}
+        result = run(int8_model, "--source", "sample", "--show", "--frames", "10", env=env)
+    assert result["frames"] == 10
+
+
+def test_a_display_that_does_not_answer(int8_model: Path) -> None:
+    env = {"DISPLAY": ":9871", "WAYLAND_DISPLAY": ""}
+    done = cnnedge("run", int8_model, "--source", "sample", "--show", env=env)
+    assert_one_clear_line(done, "--show", "display")
