@@ -49,10 +49,21 @@ def write_digits(path: Path) -> Path:
 def train(recipe: str, digits: Path, run: Path, epochs: int) -> dict:
     """Trains through the command line; returns metrics.json."""
     command = [
-        sys.executable, "-m", "cnnedge", "train", recipe, "--data", str(digits),
-        "--out", str(run), "--force", "--set", f"training.epochs={epochs}",
-        "--set", "data.splits={train: 0.6, val: 0.1, test: 0.3}",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "cnnedge",
+        "train",
+        recipe,
+        "--data",
+        str(digits),
+        "--out",
+        str(run),
+        "--force",
+        "--set",
+        f"training.epochs={epochs}",
+        "--set",
+        "data.splits={train: 0.6, val: 0.1, test: 0.3}",
+    ]
     subprocess.run(command, check=True)
     return json.loads((run / "metrics.json").read_text())
 

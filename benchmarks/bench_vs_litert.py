@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnedge.bench import Case, Protocol, run_cases
+from cnnedge.benchmark import Case, Protocol, run_cases
 from cnnedge.bundle import read_model
 from cnnedge.errors import CnnedgeError
 
@@ -66,8 +66,14 @@ def mobilenet(folder: Path, variant: str) -> Path:
 
 def ours(model: Path, threads: int, runs: int) -> dict[str, Any]:
     """The result of `cnnedge bench` with a protocol of one process and exactly `runs` samples."""
-    protocol = Protocol(name="benchmark", processes=1, warmup_seconds=WARMUP_SECONDS, runs=runs,
-                        seconds=0.0, headline="median")  # fmt: skip
+    protocol = Protocol(
+        name="benchmark",
+        processes=1,
+        warmup_seconds=WARMUP_SECONDS,
+        runs=runs,
+        seconds=0.0,
+        headline="median",
+    )
     (result,) = run_cases([Case(model=model, threads=threads, engine="litert")], protocol)
     if result["latency_ms"]["count"] != runs:
         sys.exit(f"cnnedge timed {result['latency_ms']['count']} inferences instead of {runs}")
@@ -81,14 +87,22 @@ def theirs(
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "result.json"
         done = subprocess.run(
-            [sys.executable, "-m", "ai_edge_litert.tools.benchmark_litert_model",
-             f"--model={model}", f"--num_threads={threads}", f"--num_runs={runs}",
-             f"--warmup_runs={warmups}", f"--result_json={answer}", *more],
+            [
+                sys.executable,
+                "-m",
+                "ai_edge_litert.tools.benchmark_litert_model",
+                f"--model={model}",
+                f"--num_threads={threads}",
+                f"--num_runs={runs}",
+                f"--warmup_runs={warmups}",
+                f"--result_json={answer}",
+                *more,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             timeout=PATIENCE_SECONDS,
-        )  # fmt: skip
+        )
         if done.returncode or not answer.exists():
             how = f"exit {done.returncode}"
             sys.exit(f"litert-benchmark failed ({how}): {done.stdout[-500:]}")
@@ -187,8 +201,10 @@ def compare(model: Path, threads: int, rounds: int, seconds: float) -> bool:
     if others is not None:
         print(f"\nother programs kept {others:.1f} of {about['cores']} cores busy meanwhile")
         if others + threads > about["cores"] + 0.1:
-            print("That is more than was free: threads waited for cores, and neither claim holds "
-                  "or fails by these figures.")  # fmt: skip
+            print(
+                "That is more than was free: threads waited for cores, and neither claim holds "
+                "or fails by these figures."
+            )
     return judge(ratios, same)
 
 

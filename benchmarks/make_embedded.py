@@ -22,9 +22,7 @@ SEED = 2017
 OUT = Path(__file__).resolve().parent.parent / "toolkit/cnnedge/embedded/fashion_mnist.npz"
 
 
-def draw(
-    folder: Path, part: str, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def draw(folder: Path, part: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """uint8 [n, 28, 28] and uint8 [n], equally many of each class, in the order of the source."""
     x = read_idx(folder / f"{part}-images-idx3-ubyte.gz")
     y = read_idx(folder / f"{part}-labels-idx1-ubyte.gz")

@@ -85,17 +85,27 @@ def photograph(svg: str, target: Path) -> None:
     width, height = (round(float(v)) for v in box.groups())
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "page.html"
-        page.write_text(
-            "<body style='margin:0'>" + svg.replace("<svg ", f"<svg width={width} ", 1)
-        )
+        page.write_text("<body style='margin:0'>" + svg.replace("<svg ", f"<svg width={width} ", 1))
         subprocess.run(
-            ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-             "--no-first-run", "--disable-background-networking", "--disable-component-update",
-             "--disable-sync", f"--user-data-dir={folder}/profile", "--hide-scrollbars",
-             f"--window-size={width},{height}", f"--screenshot={target.absolute()}",
-             page.as_uri()],
-            check=True, capture_output=True,
-        )  # fmt: skip
+            [
+                "chromium",
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                f"--user-data-dir={folder}/profile",
+                "--hide-scrollbars",
+                f"--window-size={width},{height}",
+                f"--screenshot={target.absolute()}",
+                page.as_uri(),
+            ],
+            check=True,
+            capture_output=True,
+        )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from support.command import cnnedge
 from support.pictures import shape_folder
 from support.recipes import write_recipe

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from cnnedge.specs import InputSize, ModelSpec, parse_model, shipped
 from cnnedge.specs.arithmetic import LayerRow, trace
 

@@ -75,8 +75,10 @@ def bad_data(folder: Path, kind: str) -> tuple[Path, list[str]]:
     return data, [str(data)]  # empty
 
 
-@pytest.mark.parametrize("kind", ["empty", "missing", "one class", "one picture each",
-                                  "text files", "too many unreadable"])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind",
+    ["empty", "missing", "one class", "one picture each", "text files", "too many unreadable"],
+)
 def test_data_that_cannot_be_learnt_from(tmp_path: Path, kind: str) -> None:
     data, said = bad_data(tmp_path, kind)
     done = train(tmp_path, data)
@@ -227,8 +229,10 @@ def no_picture_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_model_whose_input_is_no_picture(no_picture_model: Path, shapes: Path) -> None:
-    for arguments in (("run", no_picture_model, "--source", "sample"),
-                      ("eval", no_picture_model, "--data", shapes)):  # fmt: skip
+    for arguments in (
+        ("run", no_picture_model, "--source", "sample"),
+        ("eval", no_picture_model, "--data", shapes),
+    ):
         assert_one_clear_line(cnnedge(*arguments), "numbers.tflite", "float32 [1, 10]", "inspect")
     # What needs no picture works.
     assert cnnedge("inspect", no_picture_model).returncode == 0
@@ -243,8 +247,9 @@ def mounted(folder: Path, *options: str) -> Iterator[Path]:
         pytest.skip("mounting a small file system needs root on Linux")
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", ",".join(options), "none", str(folder)],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         pytest.skip(f"this user may not mount: {done.stderr.strip()}")
     try:
@@ -287,8 +292,9 @@ def test_convert_on_a_full_disk(tmp_path: Path, trained_run: Path) -> None:
 @pytest.mark.parametrize("name", ["out.avi", "out.mp4", "out.jpg", "folder"])
 def test_save_on_a_full_disk(tmp_path: Path, int8_model: Path, name: str) -> None:
     with mounted(tmp_path / "small", "size=20k") as small:
-        done = cnnedge("run", int8_model, "--source", "sample", "--frames", "60",
-                       "--save", small / name)  # fmt: skip
+        done = cnnedge(
+            "run", int8_model, "--source", "sample", "--frames", "60", "--save", small / name
+        )
         said = "Is the disk full?" if name.startswith(("out.avi", "out.mp4")) else "disk is full"
         assert_one_clear_line(done, str(small / name), said)
         assert not list(small.rglob(".part-*"))

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import cnnedge as package
-from cnnedge.bench import PROTOCOLS, get_protocol
-from cnnedge.bench.protocols import measure
+from cnnedge.benchmark import PROTOCOLS, get_protocol
+from cnnedge.benchmark.protocols import measure
 from cnnedge.bundle import read_model
 from cnnedge.engines import load_engine, random_input
 from cnnedge.errors import CnnedgeError, GateError
@@ -20,9 +20,20 @@ from cnnedge.results import latency
 from support.command import assert_one_clear_line, cnnedge
 
 KEYS = {
-    "model", "sha256", "device", "engine", "engine_version", "threads", "delegate", "init_ms",
-    "first_ms", "latency_ms", "peak_memory_bytes", "samples_ms", "conditions",
-}  # fmt: skip
+    "model",
+    "sha256",
+    "device",
+    "engine",
+    "engine_version",
+    "threads",
+    "delegate",
+    "init_ms",
+    "first_ms",
+    "latency_ms",
+    "peak_memory_bytes",
+    "samples_ms",
+    "conditions",
+}
 STATISTICS = {"median", "mean", "p90", "p99", "min", "max", "std", "count"}
 
 
@@ -160,7 +171,6 @@ def test_protocols_are_what_they_say() -> None:
 
 def test_python_gives_what_the_command_gives(plain_models: dict[str, Path]) -> None:
     seen: list[tuple[int, int]] = []
-    # This very file has imported cnnedge.bench as a module; it can be called all the same.
     outcome = package.bench(
         str(plain_models["int8"]), progress=lambda done, total, what: seen.append((done, total))
     )

@@ -406,9 +406,7 @@ def test_csv(tmp_path: Path, header: str, encoding: str) -> None:
 
 
 def test_csv_with_parts_and_columns_in_another_order(tmp_path: Path) -> None:
-    rows = [
-        f"{c},{'test' if n < 2 else 'train'},p/{c}/{n}.png,me" for c in "ab" for n in range(6)
-    ]
+    rows = [f"{c},{'test' if n < 2 else 'train'},p/{c}/{n}.png,me" for c in "ab" for n in range(6)]
     dataset = load_dataset(table(tmp_path, "label,split,path,by\n" + "\n".join(rows)))
     assert dataset.own_test and dataset.counts()["test"] == {"a": 2, "b": 2}
 

@@ -166,8 +166,9 @@ def test_the_device_side_says_its_version(device_python: Path, tmp_path: Path) -
 
 
 def test_the_device_side_runs(device_python: Path, int8_model: Path, tmp_path: Path) -> None:
-    result = answer(device_python, "run", int8_model, "--source", "sample", "--frames", 50,
-                    cwd=tmp_path)  # fmt: skip
+    result = answer(
+        device_python, "run", int8_model, "--source", "sample", "--frames", 50, cwd=tmp_path
+    )
     assert result["frames"] == 50
     assert result["engine"] == "litert"
     assert result["delegate"]["used"] == "cpu (XNNPACK)"
@@ -222,8 +223,16 @@ def test_tflite_runtime_agrees_with_litert(
     model = trained_run / "export" / f"{variant}.tflite"
     found = {}
     for engine in ("litert", "tflite-runtime"):
-        found[engine] = answer(tflite_runtime_python, "run", model, "--source", pictures,
-                               "--engine", engine, cwd=tmp_path)  # fmt: skip
+        found[engine] = answer(
+            tflite_runtime_python,
+            "run",
+            model,
+            "--source",
+            pictures,
+            "--engine",
+            engine,
+            cwd=tmp_path,
+        )
         assert found[engine]["engine"] == engine
     ours, theirs = scores(found["litert"]), scores(found["tflite-runtime"])
     assert_agree(ours, theirs, 1e-4 if variant == "float32" else one_logit_step(model))
@@ -236,8 +245,9 @@ def test_tflite_runtime_agrees_with_litert(
 def test_tflite_runtime_benchmarks(
     tflite_runtime_python: Path, int8_model: Path, tmp_path: Path
 ) -> None:
-    (result,) = answer(tflite_runtime_python, "bench", int8_model, "--engine", "tflite-runtime",
-                       cwd=tmp_path)["results"]  # fmt: skip
+    (result,) = answer(
+        tflite_runtime_python, "bench", int8_model, "--engine", "tflite-runtime", cwd=tmp_path
+    )["results"]
     assert (result["engine"], result["engine_version"]) == ("tflite-runtime", "2.14.0")
 
 
@@ -246,18 +256,42 @@ def test_tflite_runtime_with_numpy_2_says_what_to_do(
     device_python: Path, int8_model: Path, tmp_path: Path
 ) -> None:
     packages = tmp_path / "packages"
-    install(device_python, "tflite-runtime beside numpy 2",
-            ["--target", str(packages), "--no-deps", TFLITE_RUNTIME])  # fmt: skip
-    done = there(device_python, "run", int8_model, "--source", "sample", "--frames", 1,
-                 "--engine", "tflite-runtime", cwd=tmp_path, PYTHONPATH=str(packages))  # fmt: skip
+    install(
+        device_python,
+        "tflite-runtime beside numpy 2",
+        ["--target", str(packages), "--no-deps", TFLITE_RUNTIME],
+    )
+    done = there(
+        device_python,
+        "run",
+        int8_model,
+        "--source",
+        "sample",
+        "--frames",
+        1,
+        "--engine",
+        "tflite-runtime",
+        cwd=tmp_path,
+        PYTHONPATH=str(packages),
+    )
     assert_one_clear_line(done, "numpy 2", "pip install 'numpy<2'")
 
 
 def test_a_missing_engine_names_the_line_that_installs_it(
     device_python: Path, int8_model: Path, tmp_path: Path
 ) -> None:
-    done = there(device_python, "run", int8_model, "--source", "sample", "--frames", 1,
-                 "--engine", "tflite-runtime", cwd=tmp_path)  # fmt: skip
+    done = there(
+        device_python,
+        "run",
+        int8_model,
+        "--source",
+        "sample",
+        "--frames",
+        1,
+        "--engine",
+        "tflite-runtime",
+        cwd=tmp_path,
+    )
     # No line installs what has no wheel: then the way out is another engine.
     way_out = ["--engine litert"] if sys.version_info >= (3, 12) else []
     assert_one_clear_line(done, "pip install 'cnnedge[tflite-runtime]'", *way_out)

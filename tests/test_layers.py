@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from cnnedge.errors import SpecError
 from cnnedge.specs import InputSize, ModelSpec, parse_model
 from cnnedge.specs.arithmetic import LayerRow, trace

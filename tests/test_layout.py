@@ -12,10 +12,30 @@ import cnnedge
 SOURCE = Path(cnnedge.__file__).parent
 # In import order: each module imports only from those above it (or its own folder).
 ORDER = (
-    "_version", "errors", "specs", "preprocess", "files", "native_stderr", "conditions", "results",
-    "bundle", "pictures", "data", "engines", "classifier", "camera", "overlay", "display",
-    "pipeline", "bench", "scoring", "architectures", "training", "conversion", "cli",
-)  # fmt: skip
+    "_version",
+    "errors",
+    "specs",
+    "preprocess",
+    "files",
+    "native_stderr",
+    "conditions",
+    "results",
+    "bundle",
+    "pictures",
+    "data",
+    "engines",
+    "classifier",
+    "camera",
+    "overlay",
+    "display",
+    "pipeline",
+    "benchmark",
+    "scoring",
+    "architectures",
+    "training",
+    "conversion",
+    "cli",
+)
 DEVICE_SIDE = ORDER[: ORDER.index("architectures")]
 WORKSHOP_ONLY = ("tensorflow", "tf_keras", "tensorflow_model_optimization", "matplotlib", "sklearn")
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -64,8 +64,8 @@ def big_png(side: int) -> bytes:
     """A whole PNG of zeros, 1 bit a pixel, a few hundred kB whatever its size."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(
-            ">I", zlib.crc32(name + body)
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
         )
 
     row = b"\x00" * (1 + (side + 7) // 8)
@@ -201,9 +201,7 @@ def test_unreadable_files_name_path_and_reason(
     assert "WARN" not in capfd.readouterr().err
 
 
-def test_missing_folder_and_forbidden(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_folder_and_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="no such file"):
         read_picture(tmp_path / "nowhere.png")
     with pytest.raises(DataError, match="folder"):

@@ -71,7 +71,8 @@ def test_writes_into_a_given_tensor() -> None:
 
 
 @pytest.mark.parametrize(
-    "frame", [np.zeros((5, 5), np.float32), np.zeros((5, 5, 4), np.uint8), np.zeros((0, 5), np.uint8)]
+    "frame",
+    [np.zeros((5, 5), np.float32), np.zeros((5, 5, 4), np.uint8), np.zeros((0, 5), np.uint8)],
 )
 def test_anything_else_is_refused(frame: np.ndarray) -> None:
     with pytest.raises(ValueError, match="expected"):

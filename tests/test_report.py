@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from cnnedge.conversion import charts
-from cnnedge.conversion.report import FlippedPicture, headline, most_compressed, render_report
+from cnnedge.conversion.flips import FlippedPicture
+from cnnedge.conversion.report import headline, most_compressed, render_report
 
 _VOID = {"meta", "br", "img", "link", "input", "hr"}
-_HOSTILE = '"><script>alert(1)</script><img src=x onerror=\'alert(2)\'> & é 日本 \u202e'
+_HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'> & é 日本 \u202e"
 
 
 class Page(HTMLParser):
@@ -166,16 +167,23 @@ def test_hostile_names_stay_text():
     made = report(
         variant(_HOSTILE, status_reason=_HOSTILE),
         variant("other" + _HOSTILE, size_bytes=1_000_000),
-        run=_HOSTILE, recipe=_HOSTILE, description=_HOSTILE, device=_HOSTILE,
-        data={"source": _HOSTILE, "fingerprint": _HOSTILE}, warnings=[_HOSTILE],
+        run=_HOSTILE,
+        recipe=_HOSTILE,
+        description=_HOSTILE,
+        device=_HOSTILE,
+        data={"source": _HOSTILE, "fingerprint": _HOSTILE},
+        warnings=[_HOSTILE],
         reference={"name": _HOSTILE, "accuracy": 0.9, "ci95": [0.8, 0.95]},
-    )  # fmt: skip
+    )
     flips = [
         flip(
-            name=_HOSTILE, variant=_HOSTILE, true_label=_HOSTILE, reference_label=_HOSTILE,
+            name=_HOSTILE,
+            variant=_HOSTILE,
+            true_label=_HOSTILE,
+            reference_label=_HOSTILE,
             variant_label="b",
         )
-    ]  # fmt: skip
+    ]
     read = page(made, flips, labels=[_HOSTILE, "b"], matrix=[[1, 2], [3, 4]])
     assert read.count("script") == 0
     assert read.count("img") == 1

@@ -171,8 +171,9 @@ def test_saved_where_it_cannot_be(int8_model: Path, tmp_path: Path, name: str, s
 
 
 def test_a_third_party_model_says_what_it_assumes(plain_models: dict[str, Path]) -> None:
-    done = cnnedge("run", plain_models["float32"], "--source", "sample", "--frames", "2",
-                   "--json", "-")  # fmt: skip
+    done = cnnedge(
+        "run", plain_models["float32"], "--source", "sample", "--frames", "2", "--json", "-"
+    )
     assert done.returncode == 0, done.stderr
     for part in ("no resize rule", "no labels", "no normalisation"):
         assert part in done.stderr
@@ -194,8 +195,15 @@ def test_labels_survive_as_they_are(plain_models: dict[str, Path], tmp_path: Pat
     top = result["predictions"][0]["top"]
     assert {t["index"]: t["label"] for t in top} == dict(enumerate(labels))
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((9, 9, 3), np.uint8))
-    done = cnnedge("run", tmp_path / "model.tflite", "--source", tmp_path / "a.png", "--top", "4",
-                   env={"PYTHONIOENCODING": "utf-8"})  # fmt: skip
+    done = cnnedge(
+        "run",
+        tmp_path / "model.tflite",
+        "--source",
+        tmp_path / "a.png",
+        "--top",
+        "4",
+        env={"PYTHONIOENCODING": "utf-8"},
+    )
     for label in labels:
         assert label.strip() in done.stdout
 
@@ -234,13 +242,24 @@ def bad_sources(folder: Path) -> dict[str, tuple[str, list[str]]]:
     }
 
 
-@pytest.mark.parametrize("kind", ["camera", "folder", "texts", "video", "no video", "picture",
-                                  "missing", "glob", "stream"])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind",
+    ["camera", "folder", "texts", "video", "no video", "picture", "missing", "glob", "stream"],
+)
 def test_a_source_that_cannot_be(int8_model: Path, tmp_path: Path, kind: str) -> None:
     source, said = bad_sources(tmp_path)[kind]
     before = set(tmp_path.rglob("*"))
-    done = cnnedge("run", int8_model, "--source", source, "--save", "out.mp4", "--json",
-                   "out.json", cwd=tmp_path)  # fmt: skip
+    done = cnnedge(
+        "run",
+        int8_model,
+        "--source",
+        source,
+        "--save",
+        "out.mp4",
+        "--json",
+        "out.json",
+        cwd=tmp_path,
+    )
     assert_one_clear_line(done, f"--source {source}", *said)
     assert done.stdout == ""
     assert set(tmp_path.rglob("*")) == before

@@ -26,9 +26,18 @@ from support.recipes import write_recipe
 from support.reporters import Quiet
 
 FILES = (
-    "recipe.yaml", "model.yaml", "model.keras", "labels.txt", "metrics.json", "history.csv",
-    "curves.png", "confusion.png", "augmentation.png", "data.json", "checkpoints",
-)  # fmt: skip
+    "recipe.yaml",
+    "model.yaml",
+    "model.keras",
+    "labels.txt",
+    "metrics.json",
+    "history.csv",
+    "curves.png",
+    "confusion.png",
+    "augmentation.png",
+    "data.json",
+    "checkpoints",
+)
 # Everything in a row of history.csv but how long it took.
 LEARNT = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
@@ -56,14 +65,23 @@ def learnt(run: Path) -> list[tuple[str, ...]]:
 def start(recipe: Path, run: Path, epochs: int) -> subprocess.Popen[str]:
     """A training in a process of its own, returned when two epochs are on disk."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "cnnedge", "train", str(recipe), "--out", str(run),
-         "--set", f"training.epochs={epochs}"],
+        [
+            sys.executable,
+            "-m",
+            "cnnedge",
+            "train",
+            str(recipe),
+            "--out",
+            str(run),
+            "--set",
+            f"training.epochs={epochs}",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         # A background shell leaves SIGINT ignored, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+    )
     state = run / "checkpoints" / "checkpoint"
     while not (state.exists() and len(history(run)) >= 2):
         assert process.poll() is None, process.communicate()[1][-2000:]
@@ -125,8 +143,9 @@ def test_killed_and_resumed_ends_where_it_would_have_ended(recipe: Path, tmp_pat
     process.communicate()
     assert not (tmp_path / "cut" / "metrics.json").exists()
     assert 2 <= len(history(tmp_path / "cut")) < epochs
-    done = cnnedge("train", recipe, "--out", tmp_path / "cut", "--resume",
-                   "--set", f"training.epochs={epochs}")  # fmt: skip
+    done = cnnedge(
+        "train", recipe, "--out", tmp_path / "cut", "--resume", "--set", f"training.epochs={epochs}"
+    )
     assert done.returncode == 0, done.stderr
     assert "resuming after epoch" in done.stderr
     assert learnt(tmp_path / "cut") == learnt(tmp_path / "whole")
@@ -172,8 +191,9 @@ def test_ctrl_c_says_how_to_go_on_and_that_works(recipe: Path, tmp_path: Path) -
 def test_another_recipe_cannot_be_resumed(recipe: Path, trained_run: Path, tmp_path: Path) -> None:
     run = shutil.copytree(trained_run, tmp_path / "run")
     (run / "metrics.json").unlink()
-    done = cnnedge("train", run / "recipe.yaml", "--out", run, "--resume",
-                   "--set", "training.batch_size=8")  # fmt: skip
+    done = cnnedge(
+        "train", run / "recipe.yaml", "--out", run, "--resume", "--set", "training.batch_size=8"
+    )
     assert_one_clear_line(done, "training.batch_size", "16", "8", "--force")
 
 
@@ -245,9 +265,11 @@ def test_resume_and_force_exclude_each_other(recipe: Path) -> None:
 def test_early_stopping_stops(recipe: Path, tmp_path: Path) -> None:
     # No gain is as large as 1, so the second validation is one too many without gain.
     metrics = fit(
-        recipe, tmp_path / "run", "training.epochs=9",
+        recipe,
+        tmp_path / "run",
+        "training.epochs=9",
         "training.early_stopping={patience: 2, min_delta: 1}",
-    )  # fmt: skip
+    )
     assert metrics["stopped_early"]
     assert metrics["epochs"] == len(history(tmp_path / "run")) == 3
     assert metrics["kept_epoch"] == 1
@@ -356,10 +378,12 @@ def test_a_diverging_training_says_so(tmp_path: Path, shapes: Path) -> None:
     )
     with pytest.raises(CnnedgeError, match=r"diverged.*learning_rate=1$"):
         fit(
-            recipe, tmp_path / "run", f"model={model}",
+            recipe,
+            tmp_path / "run",
+            f"model={model}",
             "training.optimizer={name: sgd, learning_rate: 10}",
             "training.schedule={name: constant}",
-        )  # fmt: skip
+        )
 
 
 @pytest.mark.parametrize(

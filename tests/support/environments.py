@@ -85,14 +85,23 @@ def project_environment(name: str, extra: str = "") -> Path:
 def install(python: Path, name: str, requirements: Sequence[str]) -> None:
     """`pip install` with these arguments; skips or fails as `environment` does."""
     done = subprocess.run(
-        [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--retries", "2",
-         "--no-warn-script-location", *requirements],
+        [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--retries",
+            "2",
+            "--no-warn-script-location",
+            *requirements,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env=clean_environment(),
         cwd=FOLDER,
-    )  # fmt: skip
+    )
     if done.returncode == 0:
         return
     tail = "\n".join(done.stdout.splitlines()[-15:])

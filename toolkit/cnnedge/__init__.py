@@ -19,7 +19,7 @@ from ._version import __version__
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
 
 if TYPE_CHECKING:
-    from .bench import bench
+    from .benchmark import bench
     from .classifier import Classifier, Prediction, Score, load
     from .errors import CnnedgeError
 
@@ -38,7 +38,7 @@ _HOMES = {
     "CnnedgeError": "errors",
     "Prediction": "classifier",
     "Score": "classifier",
-    "bench": "bench",
+    "bench": "benchmark",
     "load": "classifier",
 }
 
@@ -48,8 +48,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'cnnedge' has no attribute '{name}'")
     from importlib import import_module
 
-    home = import_module(f".{_HOMES[name]}", __name__)
-    # The module `bench` can be called as its function, and stays what importing it makes it.
-    value = home if name == _HOMES[name] else getattr(home, name)
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
     globals()[name] = value
     return value

@@ -199,9 +199,7 @@ class LiveSource:
                     self._ended = True
                 else:
                     self.dropped += self._newest is not None
-                    self._newest = Frame(
-                        pixels, index, f"{self.name}#{index}", time.perf_counter()
-                    )
+                    self._newest = Frame(pixels, index, f"{self.name}#{index}", time.perf_counter())
                     index += 1
                 self._fresh.notify()
 
@@ -252,8 +250,7 @@ def _sample_sprites() -> list[Pixels]:
     assert strip is not None
     side = strip.shape[0]
     return [
-        strip[:, i : i + side].astype(np.uint8, copy=False)
-        for i in range(0, strip.shape[1], side)
+        strip[:, i : i + side].astype(np.uint8, copy=False) for i in range(0, strip.shape[1], side)
     ]
 
 

@@ -132,9 +132,7 @@ class Classifier:
             )
         return labels
 
-    def _encoder(
-        self, pixel_range: str | None
-    ) -> Callable[[Pixels], npt.NDArray[Any]]:
+    def _encoder(self, pixel_range: str | None) -> Callable[[Pixels], npt.NDArray[Any]]:
         dtype = self.model.input.dtype
         if dtype == "uint8":
             return lambda pixels: pixels

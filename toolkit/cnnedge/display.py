@@ -110,6 +110,11 @@ def open_sink(target: str, source: Source) -> Iterator[Sink]:
                 writer.close()
             writer.check()
     elif suffix in PICTURE_SUFFIXES:
+        if source.total != 1:
+            raise CnnedgeError(
+                f"--save {target}: {source.name} gives more than one frame and this file holds "
+                "one; name a video (.mp4) or a folder"
+            )
         yield _PictureSink(path)
     elif not suffix:
         if path.exists() and not path.is_dir():
@@ -137,9 +142,7 @@ class _VideoSink:
             self._size = (width - width % 2, height - height % 2)
             code = cv2.VideoWriter.fourcc(*_CODECS[self._path.suffix.lower()])
             with captured():
-                self._writer = cv2.VideoWriter(
-                    str(self._temporary), code, self._fps, self._size
-                )
+                self._writer = cv2.VideoWriter(str(self._temporary), code, self._fps, self._size)
             if not self._writer.isOpened():
                 raise CnnedgeError(f"--save {self._path}: OpenCV cannot write such a video here")
         self._writer.write(_fitted(frame, *self._size))
@@ -166,7 +169,7 @@ class _VideoSink:
 
 
 class _PictureSink:
-    """Keeps the last frame: for one picture, that picture."""
+    """The one annotated picture."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

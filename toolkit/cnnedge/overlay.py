@@ -110,9 +110,15 @@ def _text(
         cv2.putText(canvas, text, (left, base), colour, font, size, 600 if bold else 400)
         return
     cv2.putText(
-        canvas, _ascii(text), (left, base), cv2.FONT_HERSHEY_SIMPLEX, size / 24, colour,
-        2 if bold else 1, cv2.LINE_AA,
-    )  # fmt: skip
+        canvas,
+        _ascii(text),
+        (left, base),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        size / 24,
+        colour,
+        2 if bold else 1,
+        cv2.LINE_AA,
+    )
 
 
 def _ascii(text: str) -> str:

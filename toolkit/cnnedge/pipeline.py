@@ -124,7 +124,6 @@ def prediction_json(step: Step, top: int) -> dict[str, Any]:
         "frame": step.frame.index,
         "name": step.frame.name,
         "top": [
-            {"label": s.label, "score": s.score, "index": s.index}
-            for s in step.prediction.top(top)
+            {"label": s.label, "score": s.score, "index": s.index} for s in step.prediction.top(top)
         ],
     }

@@ -23,9 +23,7 @@ _INTERPOLATION = {
 }
 
 
-def prepare(
-    frame: Pixels, size: InputSize, rule: Preprocess, out: Pixels | None = None
-) -> Pixels:
+def prepare(frame: Pixels, size: InputSize, rule: Preprocess, out: Pixels | None = None) -> Pixels:
     """One frame as model input.
 
     frame: uint8, [h, w, 3] BGR, or [h, w] / [h, w, 1] grey. out: written to when given, uint8

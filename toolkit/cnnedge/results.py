@@ -103,9 +103,7 @@ def stage(samples_ms: Sequence[float]) -> dict[str, float]:
     return {"median": float(p50), "p90": float(p90), "p99": float(p99)}
 
 
-def instabilities(
-    repeats_ms: Sequence[Sequence[float]], conditions: dict[str, Any]
-) -> list[str]:
+def instabilities(repeats_ms: Sequence[Sequence[float]], conditions: dict[str, Any]) -> list[str]:
     """Why latency samples should not be trusted to a few percent; empty when they can be.
 
     repeats_ms: the samples of each fresh process, in order. conditions: of the same run.

@@ -18,11 +18,7 @@ _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"
 def parameters(model: ModelFile) -> int:
     """Constant values of weighted operators: weights and biases."""
     used = {
-        i
-        for op in model.graph.operators
-        if op.name in _WEIGHTED
-        for i in op.inputs[1:]
-        if i >= 0
+        i for op in model.graph.operators if op.name in _WEIGHTED for i in op.inputs[1:] if i >= 0
     }
     # Weights may reach their operator through a DEQUANTIZE (float16).
     sources = _behind(model.graph, used)
@@ -61,9 +57,7 @@ def weights(model: ModelFile) -> Iterator[tuple[TensorInfo, npt.NDArray[np.gener
 
 
 def _behind(graph: Graph, indices: set[int]) -> list[TensorInfo]:
-    through = {
-        op.outputs[0]: op.inputs[0] for op in graph.operators if op.name == "DEQUANTIZE"
-    }
+    through = {op.outputs[0]: op.inputs[0] for op in graph.operators if op.name == "DEQUANTIZE"}
     return [graph.tensors[through.get(i, i)] for i in sorted(indices)]
 
 

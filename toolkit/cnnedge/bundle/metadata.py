@@ -177,13 +177,15 @@ class _Prefix:
         _write_list(out, self.entries, [*entries, self.entry])
         struct.pack_into("<HHHH", out, self.entry_vtable, 8, 12, 4, 8)
         struct.pack_into("<i", out, self.entry, self.entry - self.entry_vtable)
-        struct.pack_into("<II", out, self.entry + 4, self.name - self.entry - 4,
-                         self.new_buffer_index)  # fmt: skip
+        struct.pack_into(
+            "<II", out, self.entry + 4, self.name - self.entry - 4, self.new_buffer_index
+        )
         name = METADATA_NAME.encode() + b"\0"
         struct.pack_into(f"<I{len(name)}s", out, self.name, len(METADATA_NAME), name)
         struct.pack_into("<HHH", out, self.buffer_vtable, 6, 8, 4)
-        struct.pack_into("<iI", out, self.buffer, self.buffer - self.buffer_vtable,
-                         self.data - self.buffer - 4)  # fmt: skip
+        struct.pack_into(
+            "<iI", out, self.buffer, self.buffer - self.buffer_vtable, self.data - self.buffer - 4
+        )
         struct.pack_into("<I", out, self.data, len(metadata))
         out[self.data + 4 : self.data + 4 + len(metadata)] = metadata
 

@@ -27,14 +27,29 @@ class _Many(click.ParamType[Any]):
 
 @click.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
-@click.option("--threads", multiple=True, type=_Many(click.IntRange(1, 256), "N[,N]"),
-              default=("1",), help="CPU threads; repeat or list: 1,2,4. Default: 1")  # fmt: skip
-@click.option("--delegate", "delegates", multiple=True, type=_Many(click.STRING, "D[,D]"),
-              default=("cpu",), help="What to run on; this version knows cpu.")  # fmt: skip
+@click.option(
+    "--threads",
+    multiple=True,
+    type=_Many(click.IntRange(1, 256), "N[,N]"),
+    default=("1",),
+    help="CPU threads; repeat or list: 1,2,4. Default: 1",
+)
+@click.option(
+    "--delegate",
+    "delegates",
+    multiple=True,
+    type=_Many(click.STRING, "D[,D]"),
+    default=("cpu",),
+    help="What to run on; this version knows cpu.",
+)
 @click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
-@click.option("--protocol", type=click.Choice(["quick", "standard"]), default="quick",
-              show_default=True,
-              help="quick: seconds; standard: at least 1,024 inferences and 60 s.")  # fmt: skip
+@click.option(
+    "--protocol",
+    type=click.Choice(["quick", "standard"]),
+    default="quick",
+    show_default=True,
+    help="quick: seconds; standard: at least 1,024 inferences and 60 s.",
+)
 @output.json_option
 @output.verbose_option
 def command(
@@ -47,7 +62,7 @@ def command(
     verbose: bool,
 ) -> None:
     """Measure latency, start-up and memory of each MODEL in fresh processes, interleaved."""
-    from ..bench import bench
+    from ..benchmark import bench
 
     with output.progress_bar() as progress:
         task = progress.add_task("timing", total=None)

@@ -16,10 +16,19 @@ from . import output
 
 @click.command()
 @click.argument("run")
-@click.option("--variant", "variants", multiple=True, type=click.Choice(get_args(VariantName)),
-              help="Make this variant alone; repeatable. The recipe's when left out.")  # fmt: skip
-@click.option("--max-drop", type=click.FloatRange(0, 100), metavar="POINTS",
-              help="Exit with 3 when a variant loses more percentage points.")  # fmt: skip
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    type=click.Choice(get_args(VariantName)),
+    help="Make this variant alone; repeatable. The recipe's when left out.",
+)
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0, 100),
+    metavar="POINTS",
+    help="Exit with 3 when a variant loses more percentage points.",
+)
 @click.option("--data", metavar="DIR", help="Where the run's pictures are now, if they moved.")
 @output.json_option
 @output.verbose_option
@@ -88,13 +97,27 @@ def _print(report: dict[str, Any], run: Path) -> None:
     console = output.results()
     reference = report["reference"]
     table = output.table()
-    for name in ("variant", "size", "gzip", "accuracy", "95 % interval", "drop", "flipped",
-                 "median", "p90", "p99"):  # fmt: skip
+    for name in (
+        "variant",
+        "size",
+        "gzip",
+        "accuracy",
+        "95 % interval",
+        "drop",
+        "flipped",
+        "median",
+        "p90",
+        "p99",
+    ):
         table.add_column(name, justify="left" if name == "variant" else "right", no_wrap=True)
     table.add_row(
-        "model.keras", "", "", output.percent(reference["accuracy"]),
-        output.interval(reference["ci95"]), style="dim",
-    )  # fmt: skip
+        "model.keras",
+        "",
+        "",
+        output.percent(reference["accuracy"]),
+        output.interval(reference["ci95"]),
+        style="dim",
+    )
     for v in report["variants"]:
         good = v["status"] == "ok"
         latency = v["latency_ms"]

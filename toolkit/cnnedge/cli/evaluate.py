@@ -12,14 +12,24 @@ from . import output
 
 @click.command(name="eval")
 @click.argument("model")
-@click.option("--data", metavar="DIR",
-              help="Pictures with their classes; those of its training when left out.")  # fmt: skip
-@click.option("--split", type=click.Choice(["test", "val", "train", "all"]),
-              help="Which part; test, or all for a model that does not know its split.")  # fmt: skip
+@click.option(
+    "--data",
+    metavar="DIR",
+    help="Pictures with their classes; those of its training when left out.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["test", "val", "train", "all"]),
+    help="Which part; test, or all for a model that does not know its split.",
+)
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
 @click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
-@click.option("--pixels", "pixel_range", type=click.Choice(["0..1", "-1..1", "0..255"]),
-              help="What a float model of a third party expects.")  # fmt: skip
+@click.option(
+    "--pixels",
+    "pixel_range",
+    type=click.Choice(["0..1", "-1..1", "0..255"]),
+    help="What a float model of a third party expects.",
+)
 @output.json_option
 @output.verbose_option
 def command(

@@ -109,9 +109,12 @@ def _provenance_rows(about: dict[str, Any] | None) -> list[tuple[str, str]]:
     rule = about.get("preprocess", {})
     rows = [
         ("made by", f"cnnedge {about.get('cnnedge')}, recipe {about.get('recipe')}"),
-        ("pixels", f"{about.get('input', {}).get('color')} 0..255, resized by "
-                   f"{rule.get('resize')} ({rule.get('interpolation')})"),
-    ]  # fmt: skip
+        (
+            "pixels",
+            f"{about.get('input', {}).get('color')} 0..255, resized by "
+            f"{rule.get('resize')} ({rule.get('interpolation')})",
+        ),
+    ]
     accuracy = about.get("accuracy")
     if accuracy:
         rows.append(

@@ -67,8 +67,14 @@ def write_json(target: str, payload: dict[str, Any]) -> None:
 
 def table(title: str = "") -> Table:
     """An empty results table in the house style."""
-    return Table(title=title or None, title_justify="left", box=None, header_style="bold",
-                 pad_edge=False, padding=(0, 2, 0, 0))  # fmt: skip
+    return Table(
+        title=title or None,
+        title_justify="left",
+        box=None,
+        header_style="bold",
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
 
 
 def verbose_option(function: F) -> F:

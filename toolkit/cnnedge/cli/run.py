@@ -27,23 +27,47 @@ from . import output
 
 @click.command()
 @click.argument("model")
-@click.option("--source", default="0", show_default=True, metavar="SRC",
-              help="Camera index, video, picture, folder, 'glob*.jpg', rtsp:// or http:// "
-              "stream, or 'sample' (a built-in scene).")  # fmt: skip
-@click.option("--delegate", default="auto", show_default=True, metavar="D",
-              help="What to run on: auto or cpu in this version.")  # fmt: skip
+@click.option(
+    "--source",
+    default="0",
+    show_default=True,
+    metavar="SRC",
+    help="Camera index, video, picture, folder, 'glob*.jpg', rtsp:// or http:// "
+    "stream, or 'sample' (a built-in scene).",
+)
+@click.option(
+    "--delegate",
+    default="auto",
+    show_default=True,
+    metavar="D",
+    help="What to run on: auto or cpu in this version.",
+)
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
 @click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
-@click.option("--top", type=click.IntRange(1, 1000), default=3, show_default=True,
-              help="How many labels per frame.")  # fmt: skip
+@click.option(
+    "--top",
+    type=click.IntRange(1, 1000),
+    default=3,
+    show_default=True,
+    help="How many labels per frame.",
+)
 @click.option("--show", is_flag=True, help="Open a live window; q or Esc closes it.")
-@click.option("--save", metavar="OUT", help="Write annotated frames: OUT.mp4 or .avi; a .jpg or "
-              ".png for one picture; a folder for several.")  # fmt: skip
+@click.option(
+    "--save",
+    metavar="OUT",
+    help="Write annotated frames: OUT.mp4 or .avi; a .jpg or "
+    ".png for one picture; a folder for several.",
+)
 @click.option("--frames", type=click.IntRange(1), metavar="N", help="Stop after N frames.")
-@click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="S",
-              help="Stop after S seconds.")  # fmt: skip
-@click.option("--pixels", "pixel_range", type=click.Choice(["0..1", "-1..1", "0..255"]),
-              help="What a float model of a third party expects.")  # fmt: skip
+@click.option(
+    "--duration", type=click.FloatRange(0, min_open=True), metavar="S", help="Stop after S seconds."
+)
+@click.option(
+    "--pixels",
+    "pixel_range",
+    type=click.Choice(["0..1", "-1..1", "0..255"]),
+    help="What a float model of a third party expects.",
+)
 @output.json_option
 @output.verbose_option
 def command(
@@ -101,9 +125,7 @@ def command(
         _print(result, classifier, frames_in)
 
 
-def _draw(
-    step: Step, timings: Timings, classifier: Classifier, source: Source, top: int
-) -> Any:
+def _draw(step: Step, timings: Timings, classifier: Classifier, source: Source, top: int) -> Any:
     from ..overlay import annotate
 
     inference = output.milliseconds(step.inference_ms)
@@ -161,7 +183,8 @@ def _print(result: dict[str, Any], classifier: Classifier, source: Source) -> No
         console.print()
     console.print(table)
     report = classifier.engine.delegate
-    parts = [f"{result['frames']:,} frames", f"{result['fps']:.1f} frames/s"]
+    plural = "" if result["frames"] == 1 else "s"
+    parts = [f"{result['frames']:,} frame{plural}", f"{result['fps']:.1f} frames/s"]
     if source.live:
         parts.append(f"{result['dropped']:,} older frames dropped for newer ones")
     parts.append(

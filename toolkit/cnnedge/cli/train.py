@@ -18,8 +18,13 @@ from . import output
 @click.argument("recipe")
 @click.option("--data", metavar="DIR", help="Pictures to train on, instead of the recipe's own.")
 @click.option("--out", metavar="RUN", help="The run folder; runs/RECIPE when left out.")
-@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
-              help="Override one key of the recipe, e.g. training.epochs=3; repeatable.")  # fmt: skip
+@click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override one key of the recipe, e.g. training.epochs=3; repeatable.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the last whole epoch.")
 @click.option("--force", is_flag=True, help="Delete the run in --out and start over.")
 @output.json_option
@@ -45,8 +50,10 @@ def command(
     folder = Path(out) if out else Path("runs") / resolved.name
     from ..training import backend
 
-    with contextlib.nullcontext() if verbose else output.progress_console().status(
-        "loading TensorFlow"
+    with (
+        contextlib.nullcontext()
+        if verbose
+        else output.progress_console().status("loading TensorFlow")
     ):
         backend.require("train")
     from ..training.session import train
@@ -186,9 +193,7 @@ def _print(metrics: dict[str, Any], folder: Path, recipe: Recipe) -> None:
     output.note(f"next: cnnedge convert {output.quoted(folder)}")
 
 
-def _stopped(
-    folder: Path, recipe: str, data: str | None, overrides: tuple[str, ...]
-) -> str:
+def _stopped(folder: Path, recipe: str, data: str | None, overrides: tuple[str, ...]) -> str:
     words = ["cnnedge train", output.quoted(recipe)]
     words += [f"--data {output.quoted(data)}"] if data else []
     words += [f"--set {output.quoted(o)}" for o in overrides]

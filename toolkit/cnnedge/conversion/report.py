@@ -8,43 +8,19 @@ policy in the page forbids scripts and requests should any escape be missed.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
 from .charts import Point, escape, format_ms, format_percent, format_size, heat_map, scatter
+from .flips import FlippedPicture, card
 from .page_style import CSS
 
 Row = Mapping[str, Any]
 
 _SHOWN_FLIPS = 24
 _SHOWN_CLASSES = 60
-_MOST_SIDE_PX = 256
 # A failed variant further than this below the others would flatten the charts.
 _CHART_REACH = 0.15
-
-
-@dataclass(frozen=True, kw_only=True)
-class FlippedPicture:
-    """A test picture that a variant labels differently from the reference model.
-
-    name: the file's name, or "test[12]". Scores are fractions 0..1 of the label given.
-    pixels: uint8 [h, w, 1] grey or [h, w, 3] RGB.
-    """
-
-    variant: str
-    name: str
-    true_label: str
-    reference_label: str
-    variant_label: str
-    reference_score: float
-    variant_score: float
-    pixels: npt.NDArray[np.uint8]
 
 
 def render_report(report: Row, *, confusion: Row, flipped: Sequence[FlippedPicture]) -> str:
@@ -156,9 +132,15 @@ def _warnings(report: Row) -> str:
 
 def _variants(report: Row) -> str:
     heads = (
-        "Variant", "Size", "Of float32", "Accuracy, %", "Drop, points", "Labels changed",
-        "Latency, median", "Status",
-    )  # fmt: skip
+        "Variant",
+        "Size",
+        "Of float32",
+        "Accuracy, %",
+        "Drop, points",
+        "Labels changed",
+        "Latency, median",
+        "Status",
+    )
     pick = most_compressed(report)
     whole = next((v.get("size_bytes") for v in report["variants"] if v["name"] == "float32"), None)
     rows = "".join(_variant_row(v, report, whole, v["name"] == pick) for v in report["variants"])
@@ -266,7 +248,7 @@ def _plots(report: Row) -> str:
     hollow = "" if all(map(_fit, shown)) else " A hollow point did not pass its checks."
     return (
         '<section><h2>What compression costs</h2><p class="note">Upright bars are 95 % intervals; '
-        f'up and to the left is better.{hollow}{missing}</p>'
+        f"up and to the left is better.{hollow}{missing}</p>"
         f'<div class="plots">{figures}</div></section>'
     )
 
@@ -275,9 +257,15 @@ def _point(variant: Row, x: float, x_high: float | None, pick: str | None) -> Po
     low, high = variant["ci95"]
     name = str(variant["name"])
     return Point(
-        label=name, x=x, y=variant["accuracy"], low=low, high=high, x_high=x_high,
-        marked=name == pick, failed=not _fit(variant),
-    )  # fmt: skip
+        label=name,
+        x=x,
+        y=variant["accuracy"],
+        low=low,
+        high=high,
+        x_high=x_high,
+        marked=name == pick,
+        failed=not _fit(variant),
+    )
 
 
 def _figure(
@@ -333,7 +321,7 @@ def _flips(report: Row, flipped: Sequence[FlippedPicture]) -> str:
         total = max(totals.get(name) or 0, len(pictures))
         said = f"{total:,} picture{'' if total == 1 else 's'} changed label"
         said += f"; {len(shown)} of them shown" if len(shown) < total else ""
-        cards = "".join(_card(picture) for picture in shown)
+        cards = "".join(card(picture) for picture in shown)
         parts.append(
             f'<h3>{escape(name)}</h3><p class="note">{said}.</p><ul class="cards">{cards}</ul>'
         )
@@ -341,43 +329,6 @@ def _flips(report: Row, flipped: Sequence[FlippedPicture]) -> str:
         '<section><h2>Pictures whose label changed</h2><p class="note">What the Keras model said, '
         f"and what the variant says now, each with its score.</p>{''.join(parts)}</section>"
     )
-
-
-def _card(picture: FlippedPicture) -> str:
-    tiny = max(picture.pixels.shape[:2]) < 96
-    source = base64.b64encode(_png(picture.pixels)).decode("ascii")
-    verdicts = (
-        ("Keras", picture.reference_label, picture.reference_score),
-        ("now", picture.variant_label, picture.variant_score),
-    )
-    lines = "".join(
-        f'{who}: <span class="{"right" if label == picture.true_label else "wrong"}">'
-        f"{escape(label)}</span> {100 * score:.0f} %<br>"
-        for who, label, score in verdicts
-    )
-    return (
-        f'<li><img class="{"tiny" if tiny else "photo"}" alt="{escape(picture.true_label)}" '
-        f'src="data:image/png;base64,{source}"><div><b>{escape(picture.true_label)}</b><br>{lines}'
-        f'<span class="note">{escape(picture.name)}</span></div></li>'
-    )
-
-
-def _png(pixels: npt.NDArray[np.uint8]) -> bytes:
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
-        raise ValueError(
-            f"expected uint8 [h, w, 1 or 3], found {pixels.dtype} of shape {pixels.shape}"
-        )
-    height, width = pixels.shape[:2]
-    picture = pixels[:, :, ::-1] if pixels.shape[2] == 3 else pixels
-    picture = np.ascontiguousarray(picture)
-    scale = _MOST_SIDE_PX / max(height, width)
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-    done, encoded = cv2.imencode(".png", picture)
-    if not done:
-        raise ValueError(f"OpenCV could not write a picture of shape {pixels.shape} as PNG")
-    return bytes(encoded)
 
 
 def _method(report: Row) -> str:

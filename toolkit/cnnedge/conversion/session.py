@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from .. import conditions
 from .._version import __version__
-from ..bench import Case, get_protocol, run_cases
+from ..benchmark import Case, get_protocol, run_cases
 from ..bundle import read_model, write_model
 from ..bundle.cost import macs, parameters, sparsity
 from ..classifier import load
@@ -34,7 +34,8 @@ from ..training.fitting import predict
 from ..training.run_folder import RunFolder, open_finished, read_recipe
 from ..training.session import load_recipe_data, read_metrics
 from .converter import convert as convert_keras
-from .report import FlippedPicture, most_compressed, render_report
+from .flips import FlippedPicture
+from .report import most_compressed, render_report
 
 _MOST_FLIPPED = 24
 
@@ -139,9 +140,7 @@ def _make(
     final = work.run.export / f"{variant}.tflite"
     # Scored from a file of its own: the finished name appears with the finished model.
     trial = work.run.export / f".{variant}.trial.tflite"
-    write_model(
-        trial, flatbuffer, labels=labels, size=work.pixels.size, provenance=provenance
-    )
+    write_model(trial, flatbuffer, labels=labels, size=work.pixels.size, provenance=provenance)
     try:
         scores = score(
             load(trial),
@@ -155,9 +154,7 @@ def _make(
         trial.unlink(missing_ok=True)
     entry = _compare(work, variant, scores)
     provenance["accuracy"] = {k: entry[k] for k in ("accuracy", "ci95", "count", "drop_points")}
-    write_model(
-        final, flatbuffer, labels=labels, size=work.pixels.size, provenance=provenance
-    )
+    write_model(final, flatbuffer, labels=labels, size=work.pixels.size, provenance=provenance)
     model = read_model(final)
     return entry | {
         "file": final.name,
@@ -172,9 +169,7 @@ def _make(
     }
 
 
-def _compare(
-    work: _Work, variant: str, scores: npt.NDArray[np.float32]
-) -> dict[str, Any]:
+def _compare(work: _Work, variant: str, scores: npt.NDArray[np.float32]) -> dict[str, Any]:
     reference, predictions = work.reference.argmax(axis=1), scores.argmax(axis=1)
     before, after = reference == work.targets, predictions == work.targets
     return {
@@ -188,9 +183,7 @@ def _compare(
 
 def _judged(entry: dict[str, Any], gate: float | None) -> dict[str, Any]:
     failed = gate is not None and entry["drop_points"] > gate + 1e-9
-    reason = (
-        f"lost {entry['drop_points']:.2f} points, allowed are {gate:g}" if failed else ""
-    )
+    reason = f"lost {entry['drop_points']:.2f} points, allowed are {gate:g}" if failed else ""
     return entry | {"status": "failed" if failed else "ok", "status_reason": reason}
 
 
@@ -258,7 +251,9 @@ def _write_report(
     page = render_report(
         report,
         confusion={
-            "labels": list(work.dataset.classes), "matrix": matrix.tolist(), "variant": shown
+            "labels": list(work.dataset.classes),
+            "matrix": matrix.tolist(),
+            "variant": shown,
         },
         flipped=[f for name, s in scores.items() for f in _flipped(work, name, s)],
     )
@@ -279,9 +274,7 @@ def _timing_warnings(latencies: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _flipped(
-    work: _Work, variant: str, scores: npt.NDArray[np.float32]
-) -> list[FlippedPicture]:
+def _flipped(work: _Work, variant: str, scores: npt.NDArray[np.float32]) -> list[FlippedPicture]:
     reference, predictions = work.reference.argmax(axis=1), scores.argmax(axis=1)
     places = np.flatnonzero(reference != predictions)[:_MOST_FLIPPED]
     classes = work.dataset.classes

@@ -236,9 +236,7 @@ def _unreadable_said(bad: Sequence[Skipped]) -> list[str]:
     return [f"{_files(len(bad))} could not be read, like {bad[0].path}: {bad[0].reason}"]
 
 
-def _untested(
-    listing: Listing, targets: Indices, split: npt.NDArray[np.int8]
-) -> list[str]:
+def _untested(listing: Listing, targets: Indices, split: npt.NDArray[np.int8]) -> list[str]:
     if TEST not in listing.own:
         return []
     counts = np.bincount(targets[split == TEST], minlength=len(listing.classes))

@@ -41,9 +41,7 @@ class Range:
         return f"at least {self.low:g}" if self.low is not None else f"at most {self.high:g}"
 
     def holds(self, value: float) -> bool:
-        return (self.low is None or value >= self.low) and (
-            self.high is None or value <= self.high
-        )
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
 
 def closest(name: str, allowed: Iterable[str]) -> str:
@@ -85,9 +83,7 @@ def override(root: yaml.MappingNode, assignments: Sequence[str]) -> None:
         key, equals, text = assignment.partition("=")
         source = f"--set {assignment}"
         if not equals or not key.strip():
-            raise SpecError(
-                f"{source}: expected KEY=VALUE, for example --set training.epochs=3"
-            )
+            raise SpecError(f"{source}: expected KEY=VALUE, for example --set training.epochs=3")
         value = compose_value(text, source)
         node = root
         parts = key.strip().split(".")
@@ -142,8 +138,7 @@ def build(cls: type[T], node: yaml.Node, key: str = "") -> T:
         values[name] = convert(hints[name], value_node, where)
     for name, field in fields.items():
         required = (
-            field.default is dataclasses.MISSING
-            and field.default_factory is dataclasses.MISSING
+            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         )
         if required and name not in values:
             where = f"{key}.{name}" if key else name
@@ -237,9 +232,7 @@ def _convert_tuple(hint: Any, node: yaml.Node, key: str) -> tuple[Any, ...]:
     if not isinstance(node, yaml.SequenceNode):
         raise problem(node, key, f"expected a list, found {describe(node)}")
     if len(args) == 2 and args[1] is Ellipsis:
-        return tuple(
-            convert(args[0], child, f"{key}[{i}]") for i, child in enumerate(node.value)
-        )
+        return tuple(convert(args[0], child, f"{key}[{i}]") for i, child in enumerate(node.value))
     if len(node.value) != len(args):
         raise problem(node, key, f"expected {len(args)} values, found {len(node.value)}")
     return tuple(

@@ -103,9 +103,7 @@ def predict(
     return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)
 
 
-def cross_entropy(
-    probabilities: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]
-) -> float:
+def cross_entropy(probabilities: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]) -> float:
     """The mean cross-entropy, in nats, without label smoothing."""
     chosen = np.sum(probabilities * one_hot(targets, probabilities.shape[1]), axis=1)
     return float(-np.mean(np.log(np.maximum(chosen, 1e-7))))

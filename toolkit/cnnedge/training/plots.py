@@ -10,27 +10,21 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from ..files import whole
-from .fonts import FONT, drawable, families, shorten
+from .canvas import DPI, GRID, INK, MUTED, new_figure, write_png, write_text
+from .fonts import FONT, drawable, shorten
 
 HistoryRow = Mapping[str, "float | None"]
 Series = tuple[list[float], list[float]]
 
-_INK, _MUTED, _GRID = "#1f2933", "#6b7785", "#e6e9ee"
 _TRAIN, _VALIDATION, _ERROR = "#9aa8b8", "#2563eb", "#d9601a"
-_DPI = 150
 _HITS = LinearSegmentedColormap.from_list("hits", ["#ffffff", "#bcd3fb", "#2563eb"])
 _MISSES = LinearSegmentedColormap.from_list("misses", ["#ffffff", "#f8c9a6", "#d9601a"])
 _NUMBERS_UP_TO = 25
@@ -46,7 +40,7 @@ def save_curves(path: str | os.PathLike[str], history: Sequence[HistoryRow]) -> 
     """
     if not history:
         raise ValueError("the history has no rows; save_curves draws one epoch or more")
-    figure = _figure(8.6, 6.4)
+    figure = new_figure(8.6, 6.4)
     grid = figure.add_gridspec(
         3, 1, height_ratios=[1, 1, 0.28], hspace=0.16, left=0.085, right=0.86, top=0.84, bottom=0.09
     )
@@ -62,9 +56,9 @@ def save_curves(path: str | os.PathLike[str], history: Sequence[HistoryRow]) -> 
             axes.axvline(x, color=_VALIDATION, lw=0.9, ls=(0, (2, 2)), alpha=0.7)
     if best is not None:
         _mark_best(accuracy, best)
-    figure.text(0.085, 0.945, "Training", fontsize=14, weight="bold", color=_INK, family=FONT)
-    figure.text(0.085, 0.905, _summary(history, best), fontsize=9, color=_MUTED, family=FONT)
-    _write(figure, path)
+    figure.text(0.085, 0.945, "Training", fontsize=14, weight="bold", color=INK, family=FONT)
+    figure.text(0.085, 0.905, _summary(history, best), fontsize=9, color=MUTED, family=FONT)
+    write_png(figure, path)
 
 
 def save_confusion(
@@ -82,7 +76,7 @@ def save_confusion(
     if n == 0 or counts.shape != (n, n):
         raise ValueError(f"expected shape {(n, n)} for {n} labels, found {counts.shape}")
     cell = min(1.0, max(0.24, 6.0 / n)) if n <= _NUMBERS_UP_TO else 0.24
-    figure = _figure(cell * (n + 3), cell * n)
+    figure = new_figure(cell * (n + 3), cell * n)
     axes = figure.add_axes((0, 0, 1, 1))
     size = max(6.0, min(9.0, cell * 18))
     totals = counts.sum(axis=1)
@@ -95,7 +89,7 @@ def save_confusion(
     right, total = int(np.trace(counts)), int(counts.sum())
     accuracy = f"{100 * right / total:.2f} % accuracy" if total else "no pictures"
     _above(axes, accuracy, f"{right:,} of {total:,} right; rows: true class, columns: predicted")
-    _write(figure, path, tight=True)
+    write_png(figure, path, tight=True)
 
 
 def save_augmentation_grid(
@@ -116,9 +110,9 @@ def save_augmentation_grid(
     gap, wide_gap = 0.07, 0.24
     columns = [0.0, *(tile_w + wide_gap + i * (tile_w + gap) for i in range(versions))]
     total_w, total_h = columns[-1] + tile_w, n * (tile_h + gap) - gap
-    figure = _figure(total_w, total_h)
+    figure = new_figure(total_w, total_h)
     axes = figure.add_axes((0, 0, 1, 1))
-    smooth = "nearest" if height <= tile_h * _DPI else "antialiased"
+    smooth = "nearest" if height <= tile_h * DPI else "antialiased"
     names = drawable(labels)
     for row in range(n):
         top = row * (tile_h + gap)
@@ -127,14 +121,14 @@ def save_augmentation_grid(
             extent = (left, left + tile_w, top + tile_h, top)
             axes.imshow(shown, extent=extent, interpolation=smooth)
         centred = {"ha": "right", "va": "center"}
-        _text(axes, -0.12, top + tile_h / 2, shorten(names[row], 30), style=centred)
+        write_text(axes, -0.12, top + tile_h / 2, shorten(names[row], 30), style=centred)
     axes.set(xlim=(0, total_w), ylim=(total_h, 0))
     axes.set_axis_off()
-    header = {"va": "bottom", "size": 8, "color": _MUTED}
-    _text(axes, 0, -0.08, "original", style=header)
+    header = {"va": "bottom", "size": 8, "color": MUTED}
+    write_text(axes, 0, -0.08, "original", style=header)
     if versions:
-        _text(axes, columns[1], -0.08, "as training sees it, drawn at random", style=header)
-    _write(figure, path, tight=True)
+        write_text(axes, columns[1], -0.08, "as training sees it, drawn at random", style=header)
+    write_png(figure, path, tight=True)
 
 
 def _grid_shape(
@@ -172,9 +166,9 @@ def _panel(axes: Axes, history: Sequence[HistoryRow], key: str, *, percent: bool
         dots = "o" if len(epochs) == 1 or len(epochs) < len(history) else None
         axes.plot(epochs, values, color=colour, lw=width, marker=dots, ms=3.5, zorder=3)
         shown = f"{values[-1]:.1f} %" if percent else f"{values[-1]:.3g}"
-        ends.append((values[-1], f"{name} {shown}", _MUTED if name == "training" else colour))
+        ends.append((values[-1], f"{name} {shown}", MUTED if name == "training" else colour))
     title = "accuracy, %" if percent else "loss"
-    axes.text(0, 1.03, title, transform=axes.transAxes, color=_INK, size=9, family=FONT)
+    axes.text(0, 1.03, title, transform=axes.transAxes, color=INK, size=9, family=FONT)
     axes.margins(y=0.1)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     _name_ends(axes, ends)
@@ -191,21 +185,32 @@ def _name_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
         heights = [middle - least / 2, middle + least / 2]
     for height, (_, text, colour) in zip(heights, ends, strict=True):
         axes.text(
-            1.012, height, text, transform=axes.transAxes, color=colour, size=8, va="center",
+            1.012,
+            height,
+            text,
+            transform=axes.transAxes,
+            color=colour,
+            size=8,
+            va="center",
             family=FONT,
-        )  # fmt: skip
+        )
 
 
 def _rate_strip(axes: Axes, history: Sequence[HistoryRow]) -> None:
     epochs, rates = _series(history, "learning_rate")
-    axes.text(0, 1.09, "learning rate", transform=axes.transAxes, color=_INK, size=9, family=FONT)
+    axes.text(0, 1.09, "learning rate", transform=axes.transAxes, color=INK, size=9, family=FONT)
     if not epochs:
         axes.set_yticks([])
         return
     axes.plot(
-        epochs, rates, color=_MUTED, lw=1.3, drawstyle="steps-mid",
-        marker="o" if len(epochs) == 1 else None, ms=3.5,
-    )  # fmt: skip
+        epochs,
+        rates,
+        color=MUTED,
+        lw=1.3,
+        drawstyle="steps-mid",
+        marker="o" if len(epochs) == 1 else None,
+        ms=3.5,
+    )
     if min(rates) == max(rates):
         axes.yaxis.set_major_locator(FixedLocator(rates[:1]))
     elif min(rates) > 0 and max(rates) / min(rates) > 4:
@@ -217,9 +222,15 @@ def _rate_strip(axes: Axes, history: Sequence[HistoryRow]) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _rate(value)))
     axes.margins(y=0.25)
     axes.annotate(
-        _rate(rates[-1]), (1.012, rates[-1]), xycoords=axes.get_yaxis_transform(), size=8,
-        va="center", family=FONT, color=_MUTED, annotation_clip=False,
-    )  # fmt: skip
+        _rate(rates[-1]),
+        (1.012, rates[-1]),
+        xycoords=axes.get_yaxis_transform(),
+        size=8,
+        va="center",
+        family=FONT,
+        color=MUTED,
+        annotation_clip=False,
+    )
 
 
 def _rate(value: float) -> str:
@@ -239,11 +250,11 @@ def _epoch_axis(axes: Axes, history: Sequence[HistoryRow], *, labelled: bool) ->
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color("#c3cad3")
-    axes.grid(True, color=_GRID, lw=0.8)
+    axes.grid(True, color=GRID, lw=0.8)
     axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=8, labelcolor=_MUTED, labelbottom=labelled, pad=5)
+    axes.tick_params(length=0, labelsize=8, labelcolor=MUTED, labelbottom=labelled, pad=5)
     if labelled:
-        axes.set_xlabel("epoch", color=_MUTED, size=8, family=FONT)
+        axes.set_xlabel("epoch", color=MUTED, size=8, family=FONT)
 
 
 def _mark_best(axes: Axes, best: HistoryRow) -> None:
@@ -253,11 +264,18 @@ def _mark_best(axes: Axes, best: HistoryRow) -> None:
     share = (epoch - low) / (high - low)
     # Above the frame no line can cross it.
     axes.annotate(
-        f"best: {value:.2f} % at epoch {epoch:g}", (epoch, 1.03),
-        xycoords=axes.get_xaxis_transform(), color=_VALIDATION, size=8.5, weight="bold",
-        ha="left" if share < 0.35 else "right" if share > 0.65 else "center", family=FONT,
-        xytext=(70 if share < 0.15 else 0, 0), textcoords="offset points", annotation_clip=False,
-    )  # fmt: skip
+        f"best: {value:.2f} % at epoch {epoch:g}",
+        (epoch, 1.03),
+        xycoords=axes.get_xaxis_transform(),
+        color=_VALIDATION,
+        size=8.5,
+        weight="bold",
+        ha="left" if share < 0.35 else "right" if share > 0.65 else "center",
+        family=FONT,
+        xytext=(70 if share < 0.15 else 0, 0),
+        textcoords="offset points",
+        annotation_clip=False,
+    )
 
 
 def _best_row(history: Sequence[HistoryRow]) -> HistoryRow | None:
@@ -315,9 +333,9 @@ def _write_counts(
     for (row, column), count in np.ndenumerate(counts):
         if count:
             strength = shares[row, column] if row == column else shares[row, column] ** 0.5
-            colour = "white" if strength > 0.62 else _INK
+            colour = "white" if strength > 0.62 else INK
             style = {"ha": "center", "va": "center", "size": size, "color": colour}
-            _text(axes, column, row, _compact(int(count)), style=style)
+            write_text(axes, column, row, _compact(int(count)), style=style)
 
 
 def _compact(count: int) -> str:
@@ -332,18 +350,18 @@ def _confusion_labels(axes: Axes, labels: Sequence[str], size: float) -> None:
         spine.set_visible(False)
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.hlines(np.arange(n + 1) - 0.5, -0.5, n - 0.5, color=_GRID, lw=0.6, clip_on=False)
-    axes.vlines(np.arange(n + 1) - 0.5, -0.5, n - 0.5, color=_GRID, lw=0.6, clip_on=False)
+    axes.hlines(np.arange(n + 1) - 0.5, -0.5, n - 0.5, color=GRID, lw=0.6, clip_on=False)
+    axes.vlines(np.arange(n + 1) - 0.5, -0.5, n - 0.5, color=GRID, lw=0.6, clip_on=False)
     turned = n > _NUMBERS_UP_TO
     for index, name in enumerate(names):
         row_style = {"ha": "right", "va": "center", "size": size}
-        _text(axes, -0.5, index, name, offset=(-4, 0), style=row_style)
+        write_text(axes, -0.5, index, name, offset=(-4, 0), style=row_style)
         if turned:
             style = {"ha": "center", "va": "top", "size": size, "rotation": 90}
         else:
             style = {"ha": "right", "va": "center", "size": size, "rotation": 45}
             style["rotation_mode"] = "anchor"
-        _text(axes, index, n - 0.5, name, offset=(0, -5 if turned else -7), style=style)
+        write_text(axes, index, n - 0.5, name, offset=(0, -5 if turned else -7), style=style)
 
 
 def _recall_column(
@@ -358,46 +376,20 @@ def _recall_column(
     thick = min(0.28, 0.14 / cell)
     for row, (hit, total) in enumerate(zip(hits, totals, strict=True)):
         share = hit / total if total else 0.0
-        for width, colour in ((full, _GRID), (full * share, _VALIDATION)):
+        for width, colour in ((full, GRID), (full * share, _VALIDATION)):
             corner = (start, row - thick / 2)
             axes.add_patch(Rectangle(corner, width, thick, fc=colour, lw=0, clip_on=False))
         said = f"{100 * share:.1f} %" if total else "no pictures"
-        _text(axes, start + full, row, said, offset=(5, 0), style={"va": "center", "size": size})
-    header = {"va": "bottom", "size": size, "color": _MUTED}
-    _text(axes, start, -0.5, "recall", offset=(0, 4), style=header)
+        write_text(
+            axes, start + full, row, said, offset=(5, 0), style={"va": "center", "size": size}
+        )
+    header = {"va": "bottom", "size": size, "color": MUTED}
+    write_text(axes, start, -0.5, "recall", offset=(0, 4), style=header)
 
 
 def _above(axes: Axes, title: str, line: str) -> None:
     """The title and a line, above the matrix and flush with its left edge."""
     place = {"ha": "left", "va": "bottom"}
-    _text(axes, -0.5, -0.5, line, offset=(0, 22), style={**place, "size": 8, "color": _MUTED})
+    write_text(axes, -0.5, -0.5, line, offset=(0, 22), style={**place, "size": 8, "color": MUTED})
     bold = {**place, "size": 14, "weight": "bold"}
-    _text(axes, -0.5, -0.5, title, offset=(0, 37), style=bold)
-
-
-def _text(
-    axes: Axes,
-    x: float,
-    y: float,
-    text: str,
-    *,
-    style: Mapping[str, Any],
-    offset: tuple[float, float] = (0, 0),
-) -> None:
-    """User text at a data position: every installed script, and `$` is only a dollar."""
-    axes.annotate(
-        text, (x, y), xytext=offset, textcoords="offset points", annotation_clip=False,
-        family=families(text), parse_math=False, **{"size": 9, "color": _INK, **style},
-    )  # fmt: skip
-
-
-def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _write(figure: Figure, path: str | os.PathLike[str], *, tight: bool = False) -> None:
-    box: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.25} if tight else {}
-    with whole(Path(path)) as beside:
-        figure.savefig(beside, format="png", dpi=_DPI, facecolor="white", **box)
+    write_text(axes, -0.5, -0.5, title, offset=(0, 37), style=bold)

@@ -171,9 +171,17 @@ def _clear(run: RunFolder) -> None:
     for folder in (run.checkpoints, run.export):
         shutil.rmtree(folder, ignore_errors=True)
     for name in (
-        "recipe.yaml", "model.yaml", "model.keras", "labels.txt", "metrics.json", "history.csv",
-        "curves.png", "confusion.png", "augmentation.png", "data.json",
-    ):  # fmt: skip
+        "recipe.yaml",
+        "model.yaml",
+        "model.keras",
+        "labels.txt",
+        "metrics.json",
+        "history.csv",
+        "curves.png",
+        "confusion.png",
+        "augmentation.png",
+        "data.json",
+    ):
         (run.path / name).unlink(missing_ok=True)
 
 

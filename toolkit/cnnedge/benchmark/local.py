@@ -115,7 +115,7 @@ def _ask(case: Case, protocol: Protocol) -> dict[str, Any]:
     }
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "cnnedge.bench.worker"],
+            [sys.executable, "-m", "cnnedge.benchmark.worker"],
             input=json.dumps(request),
             capture_output=True,
             text=True,
@@ -138,9 +138,7 @@ def _ask(case: Case, protocol: Protocol) -> dict[str, Any]:
     return answer
 
 
-def _result(
-    case: Case, answers: list[dict[str, Any]], around: dict[str, Any]
-) -> dict[str, Any]:
+def _result(case: Case, answers: list[dict[str, Any]], around: dict[str, Any]) -> dict[str, Any]:
     repeats = [a["samples_ms"] for a in answers]
     first = answers[0]
     growth = [a["memory_growth_bytes"] for a in answers if a["memory_growth_bytes"] is not None]

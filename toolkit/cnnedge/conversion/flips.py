@@ -1,0 +1,70 @@
+"""A test picture whose label a variant changed, and its card on the report's page."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .charts import escape
+
+_MOST_SIDE_PX = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlippedPicture:
+    """A test picture that a variant labels differently from the reference model.
+
+    name: the file's name, or "test[12]". Scores are fractions 0..1 of the label given.
+    pixels: uint8 [h, w, 1] grey or [h, w, 3] RGB.
+    """
+
+    variant: str
+    name: str
+    true_label: str
+    reference_label: str
+    variant_label: str
+    reference_score: float
+    variant_score: float
+    pixels: npt.NDArray[np.uint8]
+
+
+def card(picture: FlippedPicture) -> str:
+    """One list item of HTML; the picture inside it. Raises ValueError for other pixels."""
+    tiny = max(picture.pixels.shape[:2]) < 96
+    source = base64.b64encode(_png(picture.pixels)).decode("ascii")
+    verdicts = (
+        ("Keras", picture.reference_label, picture.reference_score),
+        ("now", picture.variant_label, picture.variant_score),
+    )
+    lines = "".join(
+        f'{who}: <span class="{"right" if label == picture.true_label else "wrong"}">'
+        f"{escape(label)}</span> {100 * score:.0f} %<br>"
+        for who, label, score in verdicts
+    )
+    return (
+        f'<li><img class="{"tiny" if tiny else "photo"}" alt="{escape(picture.true_label)}" '
+        f'src="data:image/png;base64,{source}"><div><b>{escape(picture.true_label)}</b><br>{lines}'
+        f'<span class="note">{escape(picture.name)}</span></div></li>'
+    )
+
+
+def _png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
+        raise ValueError(
+            f"expected uint8 [h, w, 1 or 3], found {pixels.dtype} of shape {pixels.shape}"
+        )
+    height, width = pixels.shape[:2]
+    picture = pixels[:, :, ::-1] if pixels.shape[2] == 3 else pixels
+    picture = np.ascontiguousarray(picture)
+    scale = _MOST_SIDE_PX / max(height, width)
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    done, encoded = cv2.imencode(".png", picture)
+    if not done:
+        raise ValueError(f"OpenCV could not write a picture of shape {pixels.shape} as PNG")
+    return bytes(encoded)
