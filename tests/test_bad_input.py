@@ -291,9 +291,14 @@ def test_convert_on_a_full_disk(tmp_path: Path, trained_run: Path) -> None:
 
 @pytest.mark.parametrize("name", ["out.avi", "out.mp4", "out.jpg", "folder"])
 def test_save_on_a_full_disk(tmp_path: Path, int8_model: Path, name: str) -> None:
+    source: object = "sample"
+    if name == "out.jpg":
+        source = tmp_path / "noise.png"
+        noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3)).astype(np.uint8)
+        cv2.imwrite(str(source), noise)
     with mounted(tmp_path / "small", "size=20k") as small:
         done = cnnedge(
-            "run", int8_model, "--source", "sample", "--frames", "60", "--save", small / name
+            "run", int8_model, "--source", source, "--frames", "60", "--save", small / name
         )
         said = "Is the disk full?" if name.startswith(("out.avi", "out.mp4")) else "disk is full"
         assert_one_clear_line(done, str(small / name), said)

@@ -77,7 +77,7 @@ def test_one_picture(int8_model: Path, pictures: Path) -> None:
     assert done.returncode == 0, done.stderr
     prediction = package.load(int8_model)(cv2.imread(str(pictures / "shot7.png")))
     assert f"shot7.png: {prediction.label} {prediction.score:.1%}" in done.stdout
-    assert "1 frames" in done.stdout
+    assert "1 frame;" in done.stdout
 
 
 def test_a_folder_in_natural_order(int8_model: Path, pictures: Path) -> None:
@@ -311,3 +311,9 @@ def test_a_display_that_does_not_answer(int8_model: Path) -> None:
     env = {"DISPLAY": ":9871", "WAYLAND_DISPLAY": ""}
     done = cnnedge("run", int8_model, "--source", "sample", "--show", env=env)
     assert_one_clear_line(done, "--show", "display")
+
+
+def test_one_picture_file_takes_one_picture(int8_model: Path, shapes: Path, tmp_path: Path) -> None:
+    done = cnnedge("run", int8_model, "--source", shapes, "--save", tmp_path / "out.jpg")
+    assert_one_clear_line(done, "out.jpg", "more than one frame")
+    assert not list(tmp_path.iterdir())
