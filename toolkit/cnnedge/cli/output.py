@@ -51,7 +51,7 @@ def note(text: str) -> None:
 
 def warn(text: str) -> None:
     """One warning on stderr."""
-    message = Text("Warning: ", style="bold yellow") + Text(text, style="default")
+    message = Text.assemble(("Warning: ", "bold yellow"), text)
     progress_console().print(message, highlight=False, soft_wrap=True)
 
 
