@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from ..engines import ENGINES
 from . import output
+from .runtime import note_assumptions, runtime_options
 
 
 @click.command(name="eval")
@@ -22,14 +22,7 @@ from . import output
     type=click.Choice(["test", "val", "train", "all"]),
     help="Which part; test, or all for a model that does not know its split.",
 )
-@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
-@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
-@click.option(
-    "--pixels",
-    "pixel_range",
-    type=click.Choice(["0..1", "-1..1", "0..255"]),
-    help="What a float model of a third party expects.",
-)
+@runtime_options
 @output.json_option
 @output.verbose_option
 def command(
@@ -47,8 +40,7 @@ def command(
     from ..scoring import evaluate, load_model_data
 
     classifier = load(model, threads=threads, engine=engine, pixel_range=pixel_range)
-    for assumption in classifier.assumptions:
-        output.note(f"assumed: {assumption}")
+    note_assumptions(classifier)
     trained_here = "data" in (classifier.model.provenance or {})
     part: Any = split or ("test" if trained_here else "all")
     with output.progress_bar("pictures") as progress:

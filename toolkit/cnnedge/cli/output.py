@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -151,8 +150,3 @@ def quoted(path: str | Path) -> str:
     import shlex
 
     return shlex.quote(str(path))
-
-
-def terminal_width() -> int:
-    """Columns of the terminal."""
-    return shutil.get_terminal_size((100, 24)).columns

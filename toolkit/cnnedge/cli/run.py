@@ -12,7 +12,6 @@ from rich.text import Text
 
 from ..camera import Source, open_source
 from ..classifier import Classifier, load
-from ..engines import ENGINES
 from ..pipeline import (
     MOST_PREDICTIONS,
     STAGES,
@@ -23,6 +22,7 @@ from ..pipeline import (
     summary,
 )
 from . import output
+from .runtime import note_assumptions, runtime_options
 
 
 @click.command()
@@ -42,8 +42,7 @@ from . import output
     metavar="D",
     help="What to run on: auto or cpu in this version.",
 )
-@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
-@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
+@runtime_options
 @click.option(
     "--top",
     type=click.IntRange(1, 1000),
@@ -61,12 +60,6 @@ from . import output
 @click.option("--frames", type=click.IntRange(1), metavar="N", help="Stop after N frames.")
 @click.option(
     "--duration", type=click.FloatRange(0, min_open=True), metavar="S", help="Stop after S seconds."
-)
-@click.option(
-    "--pixels",
-    "pixel_range",
-    type=click.Choice(["0..1", "-1..1", "0..255"]),
-    help="What a float model of a third party expects.",
 )
 @output.json_option
 @output.verbose_option
@@ -91,8 +84,7 @@ def command(
     classifier = load(
         model, delegate=delegate, threads=threads, engine=engine, pixel_range=pixel_range
     )
-    for assumption in classifier.assumptions:
-        output.note(f"assumed: {assumption}")
+    note_assumptions(classifier)
     timings = Timings()
     predictions: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
