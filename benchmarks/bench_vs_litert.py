@@ -51,7 +51,7 @@ def mobilenet(folder: Path, variant: str) -> Path:
     backend.require("benchmark")
     import tf_keras
 
-    from cnnedge.conversion.converter import convert
+    from cnnedge.converter import convert
 
     print(f"making {path}", file=sys.stderr)
     image = tf_keras.Input((224, 224, 3))

@@ -43,7 +43,7 @@ def int8_model(trained_run: Path) -> Path:
 def plain_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Untrained .tflite files without any metadata, as third parties make them, by variant."""
     tf_keras = pytest.importorskip("tf_keras")
-    from cnnedge.conversion.converter import convert
+    from cnnedge.converter import convert
 
     image = tf_keras.Input((16, 16, 3), name="image")
     x = tf_keras.layers.Rescaling(1 / 255)(image)

@@ -59,7 +59,7 @@ def test_other_delegates_are_refused_not_faked(plain_models: dict[str, Path]) ->
 
 def test_no_classifier(tmp_path: Path) -> None:
     tf_keras = pytest.importorskip("tf_keras")
-    from cnnedge.conversion.converter import convert
+    from cnnedge.converter import convert
 
     image = tf_keras.Input((16, 16, 3))
     model = tf_keras.Model(image, tf_keras.layers.Conv2D(2, 3)(image))

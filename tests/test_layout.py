@@ -32,6 +32,7 @@ ORDER = (
     "benchmark",
     "scoring",
     "architectures",
+    "converter",
     "training",
     "conversion",
     "cli",

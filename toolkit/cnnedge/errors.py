@@ -18,6 +18,10 @@ class SpecError(CnnedgeError):
     """A recipe, model definition or device profile says something that is not allowed."""
 
 
+class WeightsError(CnnedgeError):
+    """Pretrained weights are missing, damaged, or of another network."""
+
+
 class DataError(CnnedgeError):
     """The pictures or labels cannot be used as they are."""
 

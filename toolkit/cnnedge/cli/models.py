@@ -21,7 +21,8 @@ from rich.table import Table
 
 from ..errors import SpecError
 from ..specs import shipped
-from ..specs.arithmetic import LayerRow, trace
+from ..specs.arithmetic import BACKBONE_INDEX, LayerRow, trace
+from ..specs.backbones import BACKBONES
 from ..specs.model import ModelSpec, parse_model
 from ..specs.pixels import InputSize
 from ..specs.recipe import plain
@@ -109,15 +110,24 @@ def _list_all(size: InputSize | None, classes: int) -> tuple[dict[str, Any], lis
     table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("MACs", justify="right", no_wrap=True)
     table.add_column("description")
-    listed = {}
+    listed, left_out, published = {}, {}, []
     for name in shipped.names("models"):
-        model, rows = _read(name, size, classes)
+        model = parse_model(*shipped.read("models", name))
+        # A size meant for small networks must not end the list at the first backbone.
+        complaint = model.check_input(size or model.input)
+        if complaint:
+            left_out[name] = complaint
+            continue
+        _, rows = _read(name, size, classes)
         total, shape = _total(rows), (size or model.input).shape
         listed[name] = {
             "description": model.description,
             "input": list(shape),
             **plain(total),
+            **_published(model),
         }
+        if model.backbone:
+            published.append(model.backbone)
         table.add_row(
             name,
             _times(shape),
@@ -125,11 +135,39 @@ def _list_all(size: InputSize | None, classes: int) -> tuple[dict[str, Any], lis
             f"{total.macs:,}",
             model.description.strip(),
         )
-    notes = [
+    shown: list[Table | str] = [table]
+    if published:
+        shown += [_published_table(published)]
+    if left_out:
+        shown.append("\n".join(f"Not shown: {name}: {why}" for name, why in left_out.items()))
+    shown += [
         f"For {classes} classes. MACs: multiply-accumulates for one picture.",
         "One model layer by layer: cnnedge models lenet",
     ]
-    return {"classes": classes, "models": listed}, [table, *notes]
+    return {"classes": classes, "models": listed, "left_out": left_out}, shown
+
+
+def _published(model: ModelSpec) -> dict[str, Any]:
+    """Where a model's ready-made weights come from; each None for a model without a backbone."""
+    backbone = BACKBONES[model.backbone] if model.backbone else None
+    return {
+        "backbone": model.backbone,
+        **{
+            key: getattr(backbone, key, None) for key in ("imagenet_top1", "weights", "licence")
+        },
+    }
+
+
+def _published_table(names: Iterable[str]) -> Table:
+    table = _table()
+    table.add_column("backbone", no_wrap=True)
+    table.add_column("ImageNet\ntop-1", justify="right", no_wrap=True)
+    table.add_column("licence", no_wrap=True)
+    table.add_column("published weights")
+    for name in names:
+        known = BACKBONES[name]
+        table.add_row(name, _percent(known.imagenet_top1), known.licence, known.weights)
+    return table
 
 
 def _show_one(
@@ -145,11 +183,13 @@ def _show_one(
         "classes": classes,
         "layers": plain(rows),
         **plain(totals[name]),
+        **_published(model),
         "comparison": {label: plain(total) for label, total in totals.items() if label != name},
     }
     shown: list[Table | str] = [
         f"{name}: input {_times(picture.shape)}, {classes} classes. {model.description.strip()}",
         *_layer_tables(rows),
+        *([_published_table([model.backbone])] if model.backbone else []),
         _comparison_table(name, totals),
         _notes(rows, picture),
     ]
@@ -167,7 +207,8 @@ def _comparison(
         parameters=sum(r.dense_equivalent for r in rows),
         macs=sum(r.dense_equivalent_macs for r in rows),
     )
-    if exploded != totals[name]:
+    # A backbone's layers are not here one by one.
+    if exploded != totals[name] and not _has_backbone(rows):
         totals["the same activations, fully connected"] = exploded
     return totals
 
@@ -207,7 +248,7 @@ def _layer_tables(rows: list[LayerRow]) -> list[Table]:
     sums.add_column("arithmetic")
     for row in rows:
         if row.arithmetic:
-            sums.add_row(str(row.index), row.type, row.arithmetic)
+            sums.add_row(_index(row), row.type, row.arithmetic)
     plain_table = _layer_table(rows, 1, with_sums=False)
     fits = _natural_width(plain_table) <= width
     return [plain_table if fits else _layer_table(rows, 0, with_sums=False), sums]
@@ -223,7 +264,7 @@ def _layer_table(rows: list[LayerRow], gap: int, *, with_sums: bool) -> Table:
         table.add_column("\narithmetic", no_wrap=True)
     for row in rows:
         cells = [
-            str(row.index),
+            _index(row),
             row.type,
             _times(row.output_shape),
             f"{row.activation_values:,}",
@@ -240,13 +281,22 @@ def _natural_width(table: Table) -> int:
 
 
 def _notes(rows: list[LayerRow], picture: InputSize) -> str:
-    weights, working = _total(rows).parameters, _working_values(rows, picture)
+    weights = _total(rows).parameters
     return (
         f"Weights: {_kib(weights * 4)} as float32, {_kib(weights)} as int8.\n"
-        f"Working memory: at least {_kib(working * 4)} as float32, {_kib(working)} as int8: the "
-        "largest\ninput and output of one layer together.\n"
+        f"{_working_memory(rows, picture)}\n"
         "values: numbers in one picture's output. receptive field: input pixels that\n"
         "one value depends on at most. MACs: multiply-accumulates for one picture."
+    )
+
+
+def _working_memory(rows: list[LayerRow], picture: InputSize) -> str:
+    if _has_backbone(rows):
+        return "Working memory: what the layers within the backbone need, which are not listed."
+    working = _working_values(rows, picture)
+    return (
+        f"Working memory: at least {_kib(working * 4)} as float32, {_kib(working)} as int8: the "
+        "largest\ninput and output of one layer together."
     )
 
 
@@ -256,6 +306,18 @@ def _working_values(rows: list[LayerRow], picture: InputSize) -> int:
     real = [r.activation_values for r in rows if r.arithmetic and r.type != "Flatten"]
     values = [math.prod(picture.shape), *real]
     return max(a + b for a, b in pairwise(values))
+
+
+def _has_backbone(rows: list[LayerRow]) -> bool:
+    return rows[0].index == BACKBONE_INDEX
+
+
+def _index(row: LayerRow) -> str:
+    return "-" if row.index == BACKBONE_INDEX else str(row.index)
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f} %"
 
 
 def _kib(size_bytes: int) -> str:

@@ -33,7 +33,7 @@ from ..training import backend
 from ..training.fitting import predict
 from ..training.run_folder import RunFolder, open_finished, read_recipe
 from ..training.session import load_recipe_data, read_metrics
-from .converter import convert as convert_keras
+from ..converter import convert as convert_keras
 from .flips import FlippedPicture
 from .report import most_compressed, render_report
 

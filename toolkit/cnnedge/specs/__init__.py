@@ -4,15 +4,18 @@ from .device import DeviceProfile, parse_device
 from .model import LayerSpec, ModelSpec, parse_model
 from .pixels import InputSize, Preprocess
 from .recipe import (
+    AllStage,
     Augmentation,
     Calibration,
     Conversion,
     DataSpec,
     EarlyStopping,
+    HeadStage,
     Optimizer,
     Recipe,
     Schedule,
     Splits,
+    TopStage,
     Training,
     VariantName,
     dump,
@@ -22,12 +25,14 @@ from .recipe import (
 )
 
 __all__ = [
+    "AllStage",
     "Augmentation",
     "Calibration",
     "Conversion",
     "DataSpec",
     "DeviceProfile",
     "EarlyStopping",
+    "HeadStage",
     "InputSize",
     "LayerSpec",
     "ModelSpec",
@@ -36,6 +41,7 @@ __all__ = [
     "Recipe",
     "Schedule",
     "Splits",
+    "TopStage",
     "Training",
     "VariantName",
     "dump",

@@ -1,7 +1,8 @@
 """The arithmetic of a network, without building it.
 
-A ModelSpec, an input size and a number of classes enter; one row per layer leaves: output shape,
-parameters, multiply-accumulates, receptive field and the sum that gives the size. It follows
+A ModelSpec, an input size and a number of classes enter; one row per layer, and one for a
+backbone, leaves: output shape, parameters, multiply-accumulates, receptive field and the sum that
+gives the size. It follows
 TensorFlow's padding exactly, so the rows equal what Keras builds.
 """
 
@@ -13,18 +14,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import SpecError
+from .backbones import BACKBONES, Backbone
 from .layers import resolve
 from .model import LayerSpec, ModelSpec
 from .pixels import InputSize
 
 Arguments = Mapping[str, Any]
 
+BACKBONE_INDEX = -1
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerRow:
     """What one layer does to shape and cost.
 
-    index: the layer's place in the definition, from 0. output_shape: without the batch.
+    index: the layer's place in the definition, from 0; -1 for the backbone. type: the layer's Keras
+    name, or the backbone's. output_shape: without the batch.
     activation_values: numbers in the output of one picture (4 bytes each as float32, 1 as uint8).
     parameters: all; trainable_parameters: without batch statistics.
     macs: multiply-accumulates of convolutions and fully connected layers for one picture; scaling
@@ -95,7 +100,7 @@ class _Step:
 
 
 def trace(model: ModelSpec, size: InputSize | None, classes: int) -> list[LayerRow]:
-    """One row per layer of `model`, in order.
+    """One row per layer of `model`, in order, after one for its backbone where it has one.
 
     size: the input picture, None for the model's own; classes: the number of classes. Raises
     SpecError for shapes that cannot be, and for a model that does not end in one softmax
@@ -107,6 +112,12 @@ def trace(model: ModelSpec, size: InputSize | None, classes: int) -> list[LayerR
     axes = (Axis(size=picture.height), Axis(size=picture.width))
     step = _Step(shape=picture.shape, axes=axes)
     rows = []
+    complaint = model.check_input(picture)
+    if complaint:
+        raise SpecError(complaint)
+    if model.backbone:
+        step = _backbone(step, model.backbone)
+        rows.append(_row(BACKBONE_INDEX, model.backbone, step, picture))
     for index, layer in enumerate(model.layers):
         try:
             step = _STEPS[layer.type](step, layer.type, resolve(layer.arguments, classes))
@@ -153,6 +164,37 @@ def _check_end(layers: tuple[LayerSpec, ...], rows: list[LayerRow], classes: int
         )
 
 
+def _backbone(before: _Step, name: str) -> _Step:
+    backbone = BACKBONES[name]
+    height, width = (axis.size for axis in before.axes)
+    (vertical, down), (horizontal, across) = (
+        _backbone_axis(backbone, pixels) for pixels in (height, width)
+    )
+    return _Step(
+        shape=(vertical.size, horizontal.size, backbone.channels),
+        axes=(vertical, horizontal),
+        parameters=backbone.parameters,
+        frozen=backbone.parameters - backbone.trainable_parameters,
+        macs=backbone.macs(height, width),
+        arithmetic=_both(down, across),
+    )
+
+
+def _backbone_axis(backbone: Backbone, pixels: int) -> tuple[Axis, str]:
+    places = backbone.map_size(pixels)
+    # Twice the picture, centred, reaches both of its ends from every place.
+    span = backbone.receptive_field or 2 * (places + 1) * backbone.stride
+    start = (backbone.stride - span) // 2
+    quotient = f"{pixels}/{backbone.stride}"
+    text = f"ceil({quotient})" if pixels % backbone.stride else quotient
+    axis = Axis(size=places, jump=backbone.stride, start=start, span=span)
+    return axis, f"{text} = {places}"
+
+
+def _both(vertical: str, horizontal: str) -> str:
+    return vertical if vertical == horizontal else f"height {vertical}, width {horizontal}"
+
+
 def _picture(before: _Step) -> tuple[int, int, int]:
     if len(before.shape) != 3:
         raise SpecError(
@@ -187,8 +229,7 @@ def _slide(
         strict=True,
     )
     vertical, horizontal = axes
-    text = sums[0] if sums[0] == sums[1] else f"height {sums[0]}, width {sums[1]}"
-    return (vertical, horizontal), text
+    return (vertical, horizontal), _both(sums[0], sums[1])
 
 
 def _slide_axis(
@@ -258,9 +299,8 @@ def _zero_padding(before: _Step, layer: str, arguments: Arguments) -> _Step:
         f"{n} + {first} + {last} = {n + first + last}"
         for n, (first, last) in zip((height, width), sides, strict=True)
     ]
-    text = sums[0] if sums[0] == sums[1] else f"height {sums[0]}, width {sums[1]}"
     shape = (axes[0].size, axes[1].size, channels)
-    return _Step(shape=shape, axes=(axes[0], axes[1]), arithmetic=text)
+    return _Step(shape=shape, axes=(axes[0], axes[1]), arithmetic=_both(sums[0], sums[1]))
 
 
 def _flatten(before: _Step, layer: str, arguments: Arguments) -> _Step:

@@ -1,4 +1,4 @@
-"""Model definitions: a list of Keras layers by their Keras names."""
+"""Model definitions: a list of Keras layers by their Keras names, on a backbone or on the pixels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from .backbones import BACKBONES, MINIMUM_SIDE, BackboneName
 from .layers import read_arguments
 from .pixels import InputSize
 from .strict import build, compose, describe, pairs, problem
@@ -38,14 +39,38 @@ class LayerSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """One network: its input and its layers in order, from raw pixels 0..255 to probabilities."""
+    """One network: its input and its layers in order, from raw pixels 0..255 to probabilities.
+
+    backbone: a network with published weights that comes before the layers, which are its head.
+    """
 
     description: str = ""
     input: InputSize
+    backbone: BackboneName | None = None
     layers: tuple[LayerSpec, ...]
 
     def check(self) -> str | None:
-        return None if self.layers else "layers is empty; list at least one Keras layer"
+        if not self.layers:
+            return "layers is empty; list at least one Keras layer"
+        return self.check_input(self.input)
+
+    def check_input(self, size: InputSize) -> str | None:
+        """What is wrong with pictures of this size, whatever the layers; None when nothing is."""
+        if self.backbone is None:
+            return None
+        if size.channels != 3:
+            return (
+                f"input.channels is {size.channels}; the backbone {self.backbone} was trained on "
+                "RGB and takes 3. Grey pictures are repeated over the three"
+            )
+        if min(size.height, size.width) < MINIMUM_SIDE:
+            trained = BACKBONES[self.backbone].side
+            return (
+                f"input is {size.height}x{size.width}; the backbone {self.backbone} takes "
+                f"pictures from {MINIMUM_SIDE}x{MINIMUM_SIDE} on, and was trained at "
+                f"{trained}x{trained}"
+            )
+        return None
 
 
 def parse_model(text: str, source: str) -> ModelSpec:

@@ -14,6 +14,7 @@ from .pixels import InputSize, Preprocess
 from .strict import Range, build, compose, override
 
 VariantName = Literal["float32", "float16", "dynamic", "int8"]
+Method = Literal["scratch", "transfer", "logistic", "svm", "pretrained"]
 Fraction = Annotated[float, Range(0, 1)]
 
 
@@ -56,7 +57,10 @@ class DataSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer:
-    """SGD with momentum, Adam or AdamW; weight_decay is decoupled and AdamW's alone."""
+    """SGD with momentum, Adam or AdamW; weight_decay is decoupled and AdamW's alone.
+
+    learning_rate: of training from scratch; the stages of a transfer have their own.
+    """
 
     name: Literal["sgd", "adam", "adamw"] = "adamw"
     learning_rate: Annotated[float, Range(1e-8, 10)] = 1e-3
@@ -93,19 +97,93 @@ class EarlyStopping:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
-    """Training of one model. `keep`: the weights that leave, of the best validation or the last."""
+class HeadStage:
+    """Transfer, first stage: the head alone, on cached features of the frozen backbone.
 
+    views: versions of each training picture in the cache; the first is the picture itself, the
+    others are augmented. schedule: within the stage; so for the other stages.
+    """
+
+    epochs: Annotated[int, Range(1, 10_000)] = 30
+    learning_rate: Annotated[float, Range(1e-8, 10)] = 1e-3
+    schedule: Schedule = Schedule()
+    views: Annotated[int, Range(1, 1000)] = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopStage:
+    """Transfer, second stage: head and the last `blocks` of the backbone.
+
+    views: as in HeadStage, of the feature maps below those blocks; 0 caches nothing, and every
+    epoch sees augmentations of its own.
+    """
+
+    blocks: Annotated[int, Range(1, 100)] = 3
+    epochs: Annotated[int, Range(1, 10_000)] = 3
+    learning_rate: Annotated[float, Range(1e-8, 10)] = 2e-4
+    schedule: Schedule = Schedule()
+    views: Annotated[int, Range(0, 1000)] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllStage:
+    """Transfer, third stage: every layer.
+
+    batch_norm: `frozen` keeps the statistics and scales of the pretrained network (few pictures
+    make bad statistics); `trained` learns them anew.
+    """
+
+    epochs: Annotated[int, Range(1, 10_000)] = 8
+    learning_rate: Annotated[float, Range(1e-8, 10)] = 4e-4
+    schedule: Schedule = Schedule(warmup_epochs=2)
+    batch_norm: Literal["frozen", "trained"] = "frozen"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Training of one model. `keep`: the weights that leave, of the best validation or the last.
+
+    method: `scratch` trains every layer from random weights. The others begin with the weights
+    that the recipe names: `pretrained` takes the network as it is, with its ImageNet labels;
+    `logistic` and `svm` fit a linear classifier on the features of the frozen backbone and fold
+    it into the head; `transfer` goes through the stages head, top and all (those that are given;
+    head and all when none is), which no other method uses.
+    epochs: of scratch. views: of logistic and svm, as in HeadStage.
+    """
+
+    method: Method = "scratch"
     epochs: Annotated[int, Range(1, 10_000)] = 20
     batch_size: Annotated[int, Range(1, 65_536)] = 64
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
+    head: HeadStage | None = None
+    top: TopStage | None = None
+    all: AllStage | None = None
+    views: Annotated[int, Range(1, 1000)] = 1
     label_smoothing: Annotated[float, Range(0, 0.9)] = 0.0
     class_weights: Literal["none", "balanced"] = "none"
     validate_every: Annotated[int, Range(1, 10_000)] = 1
     early_stopping: EarlyStopping | None = None
     keep: Literal["best", "last"] = "best"
     seed: int = 0
+
+    def check(self) -> str | None:
+        if self.method == "scratch":
+            return None
+        default = Training()
+        stages = "its stages have their own, like training.head.epochs"
+        has = stages if self.method == "transfer" else "it has none"
+        for key, value, unset in (
+            ("epochs", self.epochs, default.epochs),
+            (
+                "optimizer.learning_rate",
+                self.optimizer.learning_rate,
+                default.optimizer.learning_rate,
+            ),
+        ):
+            if value != unset:
+                return f"{key} is {value:g}, and is scratch's; the method is {self.method}: {has}"
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,13 +240,15 @@ class Conversion:
 class Recipe:
     """One experiment, from pictures to variants.
 
-    name: of the recipe's file where it is left out. input: overrides the model's own input size.
+    name: of the recipe's file where it is left out. weights: what the backbone begins with:
+    `imagenet`, `none`, or a file (.h5, .keras, .npz). input: overrides the model's own input size.
     """
 
     name: str = ""
     description: str = ""
     data: DataSpec
     model: str
+    weights: str = "imagenet"
     input: InputSize | None = None
     preprocess: Preprocess = Preprocess()
     training: Training = Training()

@@ -1,48 +1,105 @@
 """Batches for training, drawn so that a resumed run sees what an uninterrupted one would.
 
-Prepared pixels, targets and a recipe enter; for each epoch a tf.data.Dataset of
-(float32 raw pixels, one-hot targets, weights) leaves. What an epoch holds depends on seed and
-epoch number alone.
+A data set, a source of values (pixels, or cached features) and a recipe enter; for each epoch a
+tf.data.Dataset of (float32 values, one-hot targets, weights) leaves. What an epoch holds depends
+on seed and epoch number alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ..data import Dataset, Pixels
-from ..specs import Recipe
+from ..specs import Augmentation, Training
 from .augmentation import augment, mix
+from .features import Features
+from .mirroring import mirror, mirror_classes
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
+Indices = npt.NDArray[np.int64]
 
 # Parts of the random key, so that order and augmentation are drawn apart.
 _ORDER, _PIXELS = 1, 2
 
 
-class Feed:
-    """The training pictures of one run. steps: batches per epoch, the last may be smaller."""
+class Source(Protocol):
+    """Where values come from. shape: of one row; mixup: alpha, 0 for none."""
 
-    def __init__(self, dataset: Dataset, pixels: Pixels, recipe: Recipe) -> None:
-        self._recipe = recipe
+    shape: tuple[int, ...]
+    mixup: float
+
+    def draw(
+        self, indices: Indices, classes: Indices, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.float32], Indices]:
+        """float32 [n, *shape], and the classes, which a change of the picture may change."""
+
+
+class PixelSource:
+    """Prepared pixels, augmented anew each time."""
+
+    def __init__(self, pixels: Pixels, augmentation: Augmentation) -> None:
+        self.shape: tuple[int, ...] = pixels.size.shape
+        self.mixup = augmentation.mixup
         self._pixels = pixels
+        self._augmentation = augmentation
+        self._mirrored = mirror_classes(pixels.dataset.classes, augmentation.flip)
+        if self._mirrored is not None:
+            vertical = "vertical" if augmentation.flip == "both" else "none"
+            self._augmentation = replace(augmentation, flip=vertical)
+
+    def draw(
+        self, indices: Indices, classes: Indices, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.float32], Indices]:
+        pictures = self._pixels.batch(indices)
+        if self._mirrored is not None:
+            pictures, classes = mirror(pictures, classes, self._mirrored, rng)
+        return augment(pictures, self._augmentation, rng).astype(np.float32), classes
+
+
+class FeatureSource:
+    """Cached features: one of a picture's views, drawn anew each time."""
+
+    mixup = 0.0
+
+    def __init__(self, features: Features) -> None:
+        self.shape = features.shape
+        self._features = features
+
+    def draw(
+        self, indices: Indices, classes: Indices, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.float32], Indices]:
+        views = rng.integers(0, self._features.views.count, len(indices))
+        values = np.empty((len(indices), *self.shape), np.float32)
+        for view in np.unique(views):
+            chosen = views == view
+            values[chosen] = self._features.rows(indices[chosen], int(view))
+        return values, classes
+
+
+class Feed:
+    """The training part of a data set. steps: batches per epoch, the last may be smaller."""
+
+    def __init__(self, dataset: Dataset, source: Source, training: Training) -> None:
+        self._source = source
+        self._training = training
         self._indices = dataset.indices("train")
         self._targets = dataset.targets
         self._classes = len(dataset.classes)
-        self._weights = class_weights(dataset, recipe.training.class_weights)
+        self._weights = class_weights(dataset, training.class_weights)
         self.count = len(self._indices)
-        self.steps = -(-self.count // recipe.training.batch_size)
+        self.steps = -(-self.count // training.batch_size)
 
     def epoch(self, number: int) -> Any:
         """The tf.data.Dataset of one epoch."""
         import tensorflow as tf
 
-        shape = self._pixels.size.shape
         signature = (
-            tf.TensorSpec((None, *shape), tf.float32),
+            tf.TensorSpec((None, *self._source.shape), tf.float32),
             tf.TensorSpec((None, self._classes), tf.float32),
             tf.TensorSpec((None,), tf.float32),
         )
@@ -53,18 +110,16 @@ class Feed:
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The batches of one epoch as NumPy arrays."""
-        training = self._recipe.training
+        training = self._training
         order = np.random.default_rng([training.seed, _ORDER, epoch]).permutation(self._indices)
         for step in range(self.steps):
             rng = np.random.default_rng([training.seed, _PIXELS, epoch, step])
             chosen = order[step * training.batch_size : (step + 1) * training.batch_size]
-            changed = augment(self._pixels.batch(chosen), self._recipe.augmentation, rng)
-            classes = self._targets[chosen]
-            x = changed.astype(np.float32)
+            x, classes = self._source.draw(chosen, self._targets[chosen], rng)
             y = one_hot(classes, self._classes, training.label_smoothing)
             w = self._weights[classes]
-            if self._recipe.augmentation.mixup:
-                x, y, w = mix(x, y, w, self._recipe.augmentation.mixup, rng)
+            if self._source.mixup:
+                x, y, w = mix(x, y, w, self._source.mixup, rng)
             yield x, y, w
 
 

@@ -1,7 +1,7 @@
 """The epochs: fit, validate, checkpoint, stop early, resume.
 
-A compiled model's parts, a Feed and a recipe enter; the model with the kept weights and the
-history leave. After each epoch a checkpoint holds all that the next one depends on (weights,
+A model, a Feed, and the phase of training to go through enter; the model with the kept weights
+and the history leave. After each epoch a checkpoint holds all that the next one depends on (weights,
 optimizer, random states, what was best), so a run killed at any moment goes on from its last
 whole epoch and ends where it would have ended.
 """
@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 from zipfile import BadZipFile
 
@@ -20,7 +22,7 @@ import numpy.typing as npt
 from ..data import Pixels
 from ..errors import CnnedgeError, RunFolderError
 from ..files import write_bytes
-from ..specs import Training
+from ..specs import Schedule, Training
 from .feed import Feed, one_hot
 from .run_folder import RunFolder, read_history, write_history
 from .schedule import make_optimizer, rate
@@ -38,6 +40,30 @@ class Reporter(Protocol):
     def note(self, text: str) -> None: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A part of training with a learning rate of its own: all of it, or a stage of a transfer.
+
+    stage: its name in the recipe, empty where it is all of training. before: epochs of earlier
+    phases; epochs are numbered through.
+    """
+
+    stage: str = ""
+    epochs: int
+    learning_rate: float
+    schedule: Schedule
+    before: int = 0
+
+    @property
+    def rate_key(self) -> str:
+        """Where the recipe holds the learning rate."""
+        return f"training.{self.stage or 'optimizer'}.learning_rate"
+
+    def folder(self, run: RunFolder) -> Path:
+        """Where this phase keeps its checkpoints."""
+        return run.checkpoints / self.stage if self.stage else run.checkpoints
+
+
 @dataclass
 class Fitted:
     """The outcome: the history's rows, the epoch whose weights were kept, why it ended."""
@@ -47,57 +73,91 @@ class Fitted:
     stopped_early: bool
 
 
+Validation = Callable[[], dict[str, float]]
+
+
 def fit(
     model: Any,
     feed: Feed,
-    pixels: Pixels,
-    validation: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+    validate: Validation | None,
     training: Training,
+    phase: Phase,
     run: RunFolder,
     reporter: Reporter,
 ) -> Fitted:
-    """Trains, or goes on training, until the epochs are done or early stopping ends them.
+    """Trains, or goes on training, until the phase is done or early stopping ends it.
 
-    validation: indices into `pixels` and their targets; may be empty. Raises KeyboardInterrupt
-    when stopped by hand: the checkpoint of the last whole epoch is then on disk.
+    validate: gives val_loss and val_accuracy of the model as it is; None without pictures for
+    it. Raises KeyboardInterrupt when stopped by hand: the checkpoint of the last whole epoch is
+    then on disk.
     """
-    state = _State(model, training, run)
+    state = _State(model, training, phase, run)
     state.restore()
-    if state.epoch:
-        reporter.note(f"resuming after epoch {state.epoch} of {training.epochs}")
-    history = read_history(run, state.epoch)
+    if 0 < state.epoch < phase.epochs:
+        reporter.note(f"resuming after epoch {phase.before + state.epoch}{_of(phase)}")
+    history = read_history(run, phase.before + state.epoch)
     model.compile(
         optimizer=state.optimizer, loss="categorical_crossentropy", weighted_metrics=["accuracy"]
     )
     stopped = state.stopped
-    while state.epoch < training.epochs and not stopped:
-        row = _one_epoch(model, feed, training, state.epoch, reporter)
+    while state.epoch < phase.epochs and not stopped:
+        row = _one_epoch(model, feed, training, phase, state.epoch, reporter)
         number = state.epoch + 1
-        due = number % training.validate_every == 0 or number == training.epochs
-        if len(validation[0]) and due:
-            row |= _validate(model, pixels, validation)
+        due = number % training.validate_every == 0 or number == phase.epochs
+        if validate and due:
+            row |= validate()
         stopped = state.judge(number, row)
         history.append(row)
         write_history(run, history)
         state.save(number)
         reporter.row(row)
     kept = state.load_kept()
-    return Fitted(history=history, kept_epoch=kept, stopped_early=stopped)
+    return Fitted(history=history, kept_epoch=phase.before + kept, stopped_early=stopped)
+
+
+def _of(phase: Phase) -> str:
+    return f" of stage {phase.stage}" if phase.stage else f" of {phase.epochs}"
+
+
+def validation(
+    answer: Callable[[], npt.NDArray[np.float32]], targets: npt.NDArray[np.int64]
+) -> Validation | None:
+    """What `fit` validates with: `answer` gives probabilities [n, classes] for targets [n]."""
+
+    def validate() -> dict[str, float]:
+        probabilities = answer()
+        return {
+            "val_loss": cross_entropy(probabilities, targets),
+            "val_accuracy": float(np.mean(probabilities.argmax(axis=1) == targets)),
+        }
+
+    return validate if len(targets) else None
 
 
 def predict(
-    model: Any, pixels: Pixels, indices: npt.NDArray[np.int64], batch_size: int = 256
+    model: Any, pixels: Pixels, indices: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
     """Probabilities of a Keras model for pictures by index: float32 [n, classes]."""
+    # A batch of large pictures takes gigabytes of feature maps.
+    batch_size = int(np.clip(2**22 // np.prod(pixels.size.shape), 8, 256))
+    return predict_values(model, pixels.batch, indices, batch_size)
+
+
+def predict_values(
+    model: Any,
+    values: Callable[[npt.NDArray[np.int64]], npt.NDArray[Any]],
+    indices: npt.NDArray[np.int64],
+    batch_size: int = 256,
+) -> npt.NDArray[np.float32]:
+    """As `predict`, of a model of anything: `values` gives its input rows by index."""
     import tensorflow as tf
 
-    shape = (None, *pixels.size.shape)
     infer = tf.function(
         lambda x: model(x, training=False),
-        input_signature=[tf.TensorSpec(shape, tf.float32)],
+        input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)],
     )
     parts = [
-        infer(pixels.batch(indices[i : i + batch_size]).astype(np.float32)).numpy()
+        infer(values(indices[i : i + batch_size]).astype(np.float32)).numpy()
         for i in range(0, len(indices), batch_size)
     ]
     return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)
@@ -110,21 +170,22 @@ def cross_entropy(probabilities: npt.NDArray[np.float32], targets: npt.NDArray[n
 
 
 def _one_epoch(
-    model: Any, feed: Feed, training: Training, epoch: int, reporter: Reporter
+    model: Any, feed: Feed, training: Training, phase: Phase, epoch: int, reporter: Reporter
 ) -> dict[str, Any]:
-    reporter.epoch(epoch + 1, training.epochs, feed.steps)
-    callback = _callback(feed, training, epoch, reporter)
+    number = phase.before + epoch
+    reporter.epoch(number + 1, phase.before + phase.epochs, feed.steps)
+    callback = _callback(feed, phase, epoch, reporter)
     started = time.perf_counter()
-    logs = model.fit(feed.epoch(epoch), epochs=1, verbose=0, callbacks=[callback]).history
+    logs = model.fit(feed.epoch(number), epochs=1, verbose=0, callbacks=[callback]).history
     seconds = time.perf_counter() - started
     loss = float(logs["loss"][0])
     if not np.isfinite(loss):
         raise CnnedgeError(
-            f"training diverged: the loss of epoch {epoch + 1} is {loss}. Lower the rate: "
-            f"--set training.optimizer.learning_rate={training.optimizer.learning_rate / 10:g}"
+            f"training diverged: the loss of epoch {number + 1} is {loss}. Lower the rate: "
+            f"--set {phase.rate_key}={phase.learning_rate / 10:g}"
         )
     return {
-        "epoch": epoch + 1,
+        "epoch": number + 1,
         "loss": loss,
         "accuracy": float(logs["accuracy"][0]),
         "val_loss": None,
@@ -132,10 +193,11 @@ def _one_epoch(
         "learning_rate": callback.last_rate,
         "seconds": seconds,
         "images_per_second": feed.count / seconds,
+        "stage": phase.stage,
     }
 
 
-def _callback(feed: Feed, training: Training, epoch: int, reporter: Reporter) -> Any:
+def _callback(feed: Feed, phase: Phase, epoch: int, reporter: Reporter) -> Any:
     import tf_keras
 
     class Steps(tf_keras.callbacks.Callback):  # type: ignore[misc]
@@ -145,9 +207,7 @@ def _callback(feed: Feed, training: Training, epoch: int, reporter: Reporter) ->
 
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
             moment = epoch + batch / feed.steps
-            self.last_rate = rate(
-                training.schedule, training.optimizer.learning_rate, moment, training.epochs
-            )
+            self.last_rate = rate(phase.schedule, phase.learning_rate, moment, phase.epochs)
             self.model.optimizer.learning_rate.assign(self.last_rate)
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -156,28 +216,16 @@ def _callback(feed: Feed, training: Training, epoch: int, reporter: Reporter) ->
     return Steps()
 
 
-def _validate(
-    model: Any,
-    pixels: Pixels,
-    validation: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
-) -> dict[str, float]:
-    indices, targets = validation
-    probabilities = predict(model, pixels, indices)
-    return {
-        "val_loss": cross_entropy(probabilities, targets),
-        "val_accuracy": float(np.mean(probabilities.argmax(axis=1) == targets)),
-    }
-
-
 class _State:
     """What a checkpoint holds: model, optimizer, random states, and how far training is."""
 
-    def __init__(self, model: Any, training: Training, run: RunFolder) -> None:
+    def __init__(self, model: Any, training: Training, phase: Phase, run: RunFolder) -> None:
         import tensorflow as tf
 
-        self.optimizer = make_optimizer(training)
+        self._folder = phase.folder(run)
+        self.optimizer = make_optimizer(training, phase.learning_rate)
         self.optimizer.build(model.trainable_variables)
-        self._model, self._training, self._run = model, training, run
+        self._model, self._training = model, training
         self._best = tf.Variable(-1.0, dtype=tf.float64)
         self._numbers = {
             name: tf.Variable(0, dtype=tf.int64)
@@ -191,7 +239,7 @@ class _State:
             **self._numbers,
         )
         self._manager = tf.train.CheckpointManager(
-            checkpoint, str(run.checkpoints), max_to_keep=2, checkpoint_name="epoch"
+            checkpoint, str(self._folder), max_to_keep=2, checkpoint_name="epoch"
         )
 
     @property
@@ -246,11 +294,11 @@ class _State:
         except (tf.errors.OpError, OSError) as error:
             reason = str(error).splitlines()[0][:200]
             raise CnnedgeError(
-                f"{self._run.checkpoints}: cannot write the checkpoint of epoch {epoch}: {reason}. "
+                f"{self._folder}: cannot write the checkpoint of epoch {epoch}: {reason}. "
                 "The one before is kept: free some space, then --resume"
             ) from None
         best = self._weights(int(self._numbers["best_epoch"].numpy()))
-        for old in self._run.checkpoints.glob("best-*.npz"):
+        for old in self._folder.glob("best-*.npz"):
             if old != best:
                 old.unlink(missing_ok=True)
 
@@ -270,7 +318,7 @@ class _State:
         return best
 
     def _weights(self, epoch: int) -> Any:
-        return self._run.checkpoints / f"best-{epoch:04d}.npz"
+        return self._folder / f"best-{epoch:04d}.npz"
 
 
 def _generators(model: Any) -> list[Any]:

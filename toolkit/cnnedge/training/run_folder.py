@@ -28,6 +28,7 @@ HISTORY_FIELDS = (
     "learning_rate",
     "seconds",
     "images_per_second",
+    "stage",
 )
 
 
@@ -157,7 +158,10 @@ def read_history(run: RunFolder, epochs: int) -> list[dict[str, Any]]:
         return []
     with run.history.open(encoding="utf-8", newline="") as file:
         rows = [
-            {k: (float(v) if v not in ("", None) else None) for k, v in row.items()}
+            {
+                k: (v if k == "stage" else float(v) if v not in ("", None) else None)
+                for k, v in row.items()
+            }
             for row in csv.DictReader(file)
         ]
     kept: list[dict[str, Any]] = [r for r in rows if r["epoch"] and r["epoch"] <= epochs]

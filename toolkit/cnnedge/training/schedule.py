@@ -22,18 +22,18 @@ def rate(schedule: Schedule, base: float, epoch: float, epochs: int) -> float:
     return base
 
 
-def make_optimizer(training: Training) -> Any:
+def make_optimizer(training: Training, learning_rate: float) -> Any:
     """The Keras optimizer; its rate is set before every step by `rate`."""
     import tf_keras
 
     spec = training.optimizer
     if spec.name == "sgd":
         return tf_keras.optimizers.SGD(
-            spec.learning_rate, momentum=spec.momentum, nesterov=spec.nesterov
+            learning_rate, momentum=spec.momentum, nesterov=spec.nesterov
         )
     if spec.name == "adam":
-        return tf_keras.optimizers.Adam(spec.learning_rate)
-    optimizer = tf_keras.optimizers.AdamW(spec.learning_rate, weight_decay=spec.weight_decay)
+        return tf_keras.optimizers.Adam(learning_rate)
+    optimizer = tf_keras.optimizers.AdamW(learning_rate, weight_decay=spec.weight_decay)
     # Biases and batch-norm scales are few and not what overfits; decaying them only hurts.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

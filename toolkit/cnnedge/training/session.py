@@ -14,20 +14,18 @@ from typing import Any, Protocol
 import numpy as np
 
 from .._version import __version__
-from ..architectures import build_model
 from ..data import Dataset, Pixels, load_dataset
-from ..errors import RunFolderError, SpecError
+from ..errors import RunFolderError
 from ..files import whole, write_json, write_text
 from ..results import accuracy, confusion, per_class
-from ..specs import InputSize, ModelSpec, Recipe, parse_model, shipped
-from . import backend, fitting
+from ..specs import Recipe, parse_model, shipped
+from . import backend, fitting, methods, transfer
 from .augmentation import augment
-from .feed import Feed
 from .plots import save_augmentation_grid, save_confusion, save_curves
 from .run_folder import RunFolder, check_new, make_new, open_existing
 
 
-class SessionReporter(fitting.Reporter, Protocol):
+class SessionReporter(transfer.Reporter, Protocol):
     """Who is told how a whole session goes."""
 
     def scanning(self, done: int, total: int) -> None: ...
@@ -60,7 +58,7 @@ def train(
     dataset = load_recipe_data(recipe, reporter.scanning)
     reporter.dataset(dataset)
     backend.make_repeatable(recipe.training.seed)
-    model = _build(model_spec, size, len(dataset.classes), place)
+    model, weights = methods.build(model_spec, size, len(dataset.classes), recipe, place)
     if run is None:
         run = make_new(out, recipe)
         write_text(run.model_definition, definition)
@@ -70,10 +68,19 @@ def train(
         _check_same_data(run, dataset)
     pixels = Pixels(dataset, size, recipe.preprocess)
     _draw_augmentation(run, recipe, dataset, pixels)
-    fitted = _fit(model, dataset, pixels, recipe, run, reporter)
+    work = transfer.Materials(
+        model=model,
+        spec=model_spec,
+        dataset=dataset,
+        pixels=pixels,
+        recipe=recipe,
+        run=run,
+        reporter=reporter,
+    )
+    fitted, details = methods.fit(work)
     with whole(run.model) as temporary:
         model.save(temporary)
-    return _finish(model, dataset, pixels, fitted, run)
+    return _finish(work, fitted, details | {"weights": weights})
 
 
 def load_recipe_data(recipe: Recipe, progress: Any = None) -> Dataset:
@@ -116,43 +123,14 @@ def read_metrics(run: RunFolder) -> dict[str, Any]:
     return metrics
 
 
-def _build(spec: ModelSpec, size: InputSize, classes: int, place: str) -> Any:
-    try:
-        return build_model(spec, size, classes)
-    except SpecError as error:
-        raise SpecError(f"{place}: {error}") from None
-
-
-def _fit(
-    model: Any,
-    dataset: Dataset,
-    pixels: Pixels,
-    recipe: Recipe,
-    run: RunFolder,
-    reporter: SessionReporter,
-) -> fitting.Fitted:
-    indices = dataset.indices("val")
-    fitted = fitting.fit(
-        model,
-        Feed(dataset, pixels, recipe),
-        pixels,
-        (indices, dataset.targets[indices]),
-        recipe.training,
-        run,
-        reporter,
-    )
-    if fitted.stopped_early:
-        reporter.note(f"stopped early after epoch {fitted.history[-1]['epoch']}")
-    return fitted
-
-
 def _finish(
-    model: Any, dataset: Dataset, pixels: Pixels, fitted: fitting.Fitted, run: RunFolder
+    work: transfer.Materials, fitted: fitting.Fitted, details: dict[str, Any]
 ) -> dict[str, Any]:
+    model, dataset, run = work.model, work.dataset, work.run
     indices = dataset.indices("test")
     targets = dataset.targets[indices]
     started = time.perf_counter()
-    predictions = fitting.predict(model, pixels, indices).argmax(axis=1)
+    predictions = fitting.predict(model, work.pixels, indices).argmax(axis=1)
     seconds = time.perf_counter() - started
     matrix = confusion(targets, predictions, len(dataset.classes))
     save_curves(run.path / "curves.png", fitted.history)
@@ -174,11 +152,13 @@ def _finish(
         },
         "per_class": per_class(matrix, dataset.classes),
         "confusion": matrix.tolist(),
+        "method": work.recipe.training.method,
         "epochs": len(fitted.history),
         "kept_epoch": fitted.kept_epoch,
         "stopped_early": fitted.stopped_early,
         "test_seconds": seconds,
         "versions": {"cnnedge": __version__, **backend.versions()},
+        **details,
     }
     write_json(run.metrics, metrics)
     return metrics

@@ -10,10 +10,11 @@ from typing import Any
 
 import tf_keras
 
-from .specs.arithmetic import trace
-from .specs.layers import Penalty, resolve
-from .specs.model import LayerSpec, ModelSpec
-from .specs.pixels import InputSize
+from ..specs.arithmetic import trace
+from ..specs.layers import Penalty, resolve
+from ..specs.model import LayerSpec, ModelSpec
+from ..specs.pixels import InputSize
+from .backbones import features
 
 
 def build_model(model: ModelSpec, size: InputSize, classes: int) -> tf_keras.Model:
@@ -21,12 +22,13 @@ def build_model(model: ModelSpec, size: InputSize, classes: int) -> tf_keras.Mod
 
     Takes float32 [batch, height, width, channels], raw pixels 0..255, as the input named
     "image"; gives float32 [batch, classes], softmax probabilities. Each layer is named after its
-    type and its place in the definition, so that two builds have the same names. Raises
+    type and its place in the definition, so that two builds have the same names; those of a
+    backbone keep the names of its family. Raises
     SpecError for shapes that cannot be.
     """
     trace(model, size, classes)
     image = tf_keras.Input(shape=size.shape, name="image", dtype="float32")
-    values = image
+    values = features(model.backbone, image) if model.backbone else image
     for index, layer in enumerate(model.layers):
         values = _keras_layer(layer, index, classes)(values)
     return tf_keras.Model(inputs=image, outputs=values)

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..bundle import read_graph
-from ..errors import ModelError
-from ..native_stderr import captured
-from ..preprocess import Pixels
+from .bundle import read_graph
+from .errors import ModelError
+from .native_stderr import captured
+from .preprocess import Pixels
 
 
 def convert(model: Any, variant: str, calibration: Pixels) -> bytes:

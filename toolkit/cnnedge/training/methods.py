@@ -1,0 +1,122 @@
+"""The ways to train a recipe: from scratch, transfer in stages, or a linear classifier.
+
+A model definition, a data set and a recipe enter; the trained Keras model and what is worth
+telling about its training leave.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..architectures import build_model, load_weights
+from ..data import Pixels
+from ..errors import SpecError
+from ..specs import InputSize, ModelSpec, Recipe, plain
+from . import backend, fitting, transfer
+from .feed import Feed, PixelSource
+from .linear import fit_linear
+
+Outcome = tuple[fitting.Fitted, dict[str, Any]]
+
+
+def build(
+    spec: ModelSpec, size: InputSize, classes: int, recipe: Recipe, place: str
+) -> tuple[Any, dict[str, Any] | None]:
+    """The model with the weights that training begins with, and where those came from.
+
+    place: names the definition in messages. Raises SpecError, WeightsError, MissingExtraError.
+    """
+    method = recipe.training.method
+    if method != "scratch" and spec.backbone is None:
+        raise SpecError(
+            f"{place}: training.method {method} needs a model with a backbone, and {recipe.model} "
+            "is a list of layers. Train it with method scratch, or take another model: "
+            "'cnnedge models' lists them"
+        )
+    backend.make_repeatable(recipe.training.seed)
+    try:
+        model = build_model(spec, size, classes)
+    except SpecError as error:
+        raise SpecError(f"{place}: {error}") from None
+    if method == "scratch" or spec.backbone is None or recipe.weights == "none":
+        return model, None
+    return model, plain(load_weights(model, spec.backbone, recipe.weights))
+
+
+def fit(work: transfer.Materials) -> Outcome:
+    """Trains by the recipe's method, or goes on with it."""
+    return _METHODS[work.recipe.training.method](work)
+
+
+def _scratch(work: transfer.Materials) -> Outcome:
+    training = work.recipe.training
+    indices = work.dataset.indices("val")
+    phase = fitting.Phase(
+        epochs=training.epochs,
+        learning_rate=training.optimizer.learning_rate,
+        schedule=training.schedule,
+    )
+    source = PixelSource(work.pixels, work.recipe.augmentation)
+    fitted = fitting.fit(
+        work.model,
+        Feed(work.dataset, source, training),
+        fitting.validation(
+            lambda: fitting.predict(work.model, work.pixels, indices),
+            work.dataset.targets[indices],
+        ),
+        training,
+        phase,
+        work.run,
+        work.reporter,
+    )
+    if fitted.stopped_early:
+        work.reporter.note(f"stopped early after epoch {fitted.history[-1]['epoch']}")
+    return fitted, {}
+
+
+def _transfer(work: transfer.Materials) -> Outcome:
+    fitted, summaries = transfer.train_stages(work)
+    return fitted, {"stages": summaries}
+
+
+def _linear(work: transfer.Materials) -> Outcome:
+    training = work.recipe.training
+    below, above = transfer.cut(
+        work.model, transfer.feature_layer(work.model, len(work.spec.layers))
+    )
+    dense = work.model.layers[-1]
+    weighted = [layer for layer in above.layers if layer.weights]
+    if weighted != [dense] or type(dense).__name__ != "Dense":
+        raise SpecError(
+            f"training.method {training.method} fits one Dense layer with softmax at the end of "
+            f"{work.recipe.model}; its head has other layers with weights"
+        )
+    features = transfer.extract(work, below, training.views)
+    train, classes = transfer.view_rows(work.dataset, features, training.views)
+    started = time.perf_counter()
+    work.reporter.note(f"fitting {training.method} on {len(train):,} feature rows")
+    method: Any = training.method
+    linear = fit_linear(
+        method,
+        train,
+        classes,
+        balanced=training.class_weights == "balanced",
+        seed=training.seed,
+    )
+    dense.set_weights([linear.kernel, linear.bias][: len(dense.weights)])
+    details = {
+        "strength": linear.strength,
+        "cross_validation": {f"{c:g}": score for c, score in linear.scores.items()},
+        "seconds": time.perf_counter() - started,
+    }
+    return fitting.Fitted(history=[], kept_epoch=0, stopped_early=False), {"linear": details}
+
+
+_METHODS: dict[str, Callable[[transfer.Materials], Outcome]] = {
+    "scratch": _scratch,
+    "transfer": _transfer,
+    "logistic": _linear,
+    "svm": _linear,
+}
