@@ -48,9 +48,7 @@ _EFFICIENTNET = _Names(stem=r"stem_", block=r"block\d[a-z](?=_)", top=r"top_(?!d
 _MOBILENET_V2 = _Names(
     stem=r"Conv1(_|$)|bn_Conv1", block=r"(block_\d+|expanded_conv)(?=_)", top=r"Conv_1|out_relu$"
 )
-_MOBILENET_V3 = _Names(
-    stem=r"Conv(/|$)", block=r"expanded_conv(_\d+)?(?=/)", top=r"Conv_1(/|$)"
-)
+_MOBILENET_V3 = _Names(stem=r"Conv(/|$)", block=r"expanded_conv(_\d+)?(?=/)", top=r"Conv_1(/|$)")
 _RESNET = _Names(stem=r"(conv1|pool1)_", block=r"conv\d_block\d+(?=_)", top=r"(?!)")
 
 _FAMILIES: Mapping[str, _Family] = {

@@ -102,9 +102,7 @@ def _block(values: Any, before: int, stage: _Stage, stride: int, name: str) -> A
     return values
 
 
-def _convolution(
-    values: Any, channels: int, kernel: int, stride: int, name: str, norm: str
-) -> Any:
+def _convolution(values: Any, channels: int, kernel: int, stride: int, name: str, norm: str) -> Any:
     values = layers.Conv2D(
         channels, kernel, stride, padding="same", use_bias=False, name=f"{name}_conv"
     )(values)

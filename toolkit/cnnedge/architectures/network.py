@@ -22,9 +22,8 @@ def build_model(model: ModelSpec, size: InputSize, classes: int) -> tf_keras.Mod
 
     Takes float32 [batch, height, width, channels], raw pixels 0..255, as the input named
     "image"; gives float32 [batch, classes], softmax probabilities. Each layer is named after its
-    type and its place in the definition, so that two builds have the same names; those of a
-    backbone keep the names of its family. Raises
-    SpecError for shapes that cannot be.
+    type and its place in the definition, those of a backbone as its family names them, so that
+    two builds have the same names. Raises SpecError for shapes that cannot be.
     """
     trace(model, size, classes)
     image = tf_keras.Input(shape=size.shape, name="image", dtype="float32")

@@ -3,7 +3,7 @@
 A path enters; the tensors of its state dict leave, by name. The file is a row of pickles followed
 by raw storages (torch.save with `_use_new_zipfile_serialization=False`; the format is described by
 torch/serialization.py). A pickle may name any function for the reader to call: here the few names
-that a state dict needs are answered by functions of this module, and any other name is refused
+that a state dict needs are answered by objects of this module, and any other name is refused
 before anything is called.
 """
 
@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import collections
 import io
+import math
 import pickle
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ from ..errors import WeightsError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
+_SAVE_AGAIN = (
+    "save its state dict as torch.save(state, 'NAME.pth', _use_new_zipfile_serialization=False)"
+)
 _DTYPES = {
     "FloatStorage": "<f4",
     "DoubleStorage": "<f8",
@@ -35,6 +39,13 @@ _DTYPES = {
     "CharStorage": "<i1",
     "ByteStorage": "<u1",
 }
+
+
+@dataclass(frozen=True)
+class _StorageType:
+    """What torch.FloatStorage and its like stand for here."""
+
+    dtype: str
 
 
 @dataclass(frozen=True)
@@ -66,26 +77,50 @@ def read_checkpoint(path: Path) -> dict[str, npt.NDArray[Any]]:
         content = path.read_bytes()
     except OSError as error:
         raise WeightsError(f"{path}: cannot read these weights: {error.strerror}") from None
-    stream = io.BytesIO(content)
     try:
-        magic, protocol = _Plain(stream).load(), _Plain(stream).load()
-        if magic != _MAGIC or protocol != _PROTOCOL:
-            raise WeightsError(f"{path}: this is no PyTorch checkpoint of the legacy format")
-        _Plain(stream).load()  # what machine wrote it; storages are little-endian all the same
-        state = _Tensors(stream).load()
-        keys = _Plain(stream).load()
-        storages = _read_storages(stream, keys, _storages(state))
-        return {
-            name: _tensor(view, storages)
-            for name, view in state.items()
-            if isinstance(view, _View)
-        }
+        return _read(content)
     except WeightsError as error:
-        raise WeightsError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
+        raise WeightsError(f"{path}: {error}") from None
     except Exception as error:  # a damaged pickle raises nearly anything
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise WeightsError(
-            f"{path}: this PyTorch checkpoint is damaged or of another format ({error})"
+            f"{path}: this PyTorch checkpoint is damaged or incomplete ({reason}). Fetch it again, "
+            f"or {_SAVE_AGAIN}"
         ) from None
+
+
+def _read(content: bytes) -> dict[str, npt.NDArray[Any]]:
+    if content.startswith(b"PK"):
+        raise WeightsError(
+            "this PyTorch checkpoint is of the newer zip format; read here is the legacy one: "
+            f"{_SAVE_AGAIN}"
+        )
+    stream = io.BytesIO(content)
+    if not _is_legacy(stream):
+        raise WeightsError(
+            f"this is no PyTorch checkpoint of the legacy format, the one read here: {_SAVE_AGAIN}"
+        )
+    # What machine wrote it. PyTorch writes storages little-endian on every machine.
+    _Plain(stream).load()
+    reader = _Tensors(stream)
+    state = reader.load()
+    if not isinstance(state, dict):
+        raise WeightsError(f"found a {type(state).__name__}; expected a state dict: {_SAVE_AGAIN}")
+    storages = _read_storages(stream, _Plain(stream).load(), reader.storages)
+    return {
+        str(name): _tensor(str(name), view, storages)
+        for name, view in state.items()
+        if isinstance(view, _View)
+    }
+
+
+def _is_legacy(stream: io.BytesIO) -> bool:
+    try:
+        return bool(_Plain(stream).load() == _MAGIC and _Plain(stream).load() == _PROTOCOL)
+    except WeightsError:
+        raise
+    except Exception:  # no pickle at all
+        return False
 
 
 class _Plain(pickle.Unpickler):
@@ -93,74 +128,83 @@ class _Plain(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         raise WeightsError(
-            f"the checkpoint names {module}.{name}, which is no tensor; it was not called"
+            f"this checkpoint names {module}.{name}, which makes no tensor; it was not called. "
+            f"If you trust where the file comes from, {_SAVE_AGAIN}"
         )
 
     def persistent_load(self, pid: Any) -> Any:
-        raise WeightsError("the checkpoint refers to a storage where none may be")
+        raise WeightsError("this checkpoint is damaged: it refers to a storage where none may be")
 
 
 class _Tensors(_Plain):
-    """A state dict: the names that tensors need stand for functions of this module."""
+    """A state dict; `storages` holds those that its tensors refer to, by key."""
+
+    def __init__(self, stream: io.BytesIO) -> None:
+        super().__init__(stream)
+        self.storages: dict[str, _Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
             return collections.OrderedDict
-        if module == "torch._utils" and name == "_rebuild_tensor_v2":
-            return _rebuild
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _Rebuild()
         if module == "torch" and name in _DTYPES:
             return _StorageType(_DTYPES[name])
         return super().find_class(module, name)
 
     def persistent_load(self, pid: Any) -> _Storage:
-        kind, storage, key, _location, count = pid[:5]
-        if kind != "storage" or not isinstance(storage, _StorageType):
-            raise WeightsError("the checkpoint refers to something that is no storage")
-        return _Storage(str(key), storage.dtype, int(count))
+        kind, storage, key, _location, count, *view = pid
+        if kind != "storage" or not isinstance(storage, _StorageType) or any(view):
+            raise WeightsError("this checkpoint refers to something that is no whole storage")
+        return self.storages.setdefault(str(key), _Storage(str(key), storage.dtype, int(count)))
 
 
-@dataclass(frozen=True)
-class _StorageType:
-    """What torch.FloatStorage and its like stand for here."""
+class _Rebuild:
+    """What torch._utils._rebuild_tensor_v2 stands for.
 
-    dtype: str
+    Not a function: a pickle may set attributes of what it names, and a function is one for the
+    whole process.
+    """
 
+    __slots__ = ()
 
-def _rebuild(
-    storage: _Storage, offset: int, size: Sequence[int], stride: Sequence[int], *rest: Any
-) -> _View:
-    return _View(storage, int(offset), tuple(map(int, size)), tuple(map(int, stride)))
-
-
-def _storages(state: Any) -> dict[str, _Storage]:
-    if not isinstance(state, dict):
-        raise WeightsError("it holds no state dict, but another object")
-    views = [view for view in state.values() if isinstance(view, _View)]
-    return {view.storage.key: view.storage for view in views}
+    def __call__(
+        self,
+        storage: _Storage,
+        offset: int,
+        size: Sequence[int],
+        strides: Sequence[int],
+        *_: Any,
+    ) -> _View:
+        return _View(storage, int(offset), tuple(map(int, size)), tuple(map(int, strides)))
 
 
 def _read_storages(
-    stream: io.BytesIO, keys: Any, wanted: dict[str, _Storage]
+    stream: io.BytesIO, keys: Any, wanted: Mapping[str, _Storage]
 ) -> dict[str, npt.NDArray[Any]]:
-    if not isinstance(keys, list) or set(wanted) - set(keys):
-        raise WeightsError("its list of storages does not fit its tensors")
+    if not isinstance(keys, list) or set(keys) != set(wanted):
+        raise WeightsError("this checkpoint is damaged: its storages are not those of its tensors")
     found = {}
     for key in keys:
         (count,) = struct.unpack("<q", stream.read(8))
-        storage = wanted.get(key)
-        if storage is None or storage.count != count:
-            raise WeightsError(f"storage {key} is not of the size that its tensor says")
+        storage = wanted[key]
+        if count != storage.count or count < 0:
+            raise WeightsError(
+                f"this checkpoint is damaged: storage {key} holds {count} values; its tensors say "
+                f"{storage.count}"
+            )
         raw = stream.read(count * np.dtype(storage.dtype).itemsize)
         found[key] = np.frombuffer(raw, storage.dtype, count)
     return found
 
 
-def _tensor(view: _View, storages: dict[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+def _tensor(name: str, view: _View, storages: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
     values = storages[view.storage.key]
+    size = math.prod(view.shape)
     last = view.offset + sum((n - 1) * s for n, s in zip(view.shape, view.strides, strict=True))
     negative = min((view.offset, *view.shape, *view.strides)) < 0
-    if negative or (0 not in view.shape and last >= len(values)):
-        raise WeightsError("a tensor reaches beyond its storage")
+    # A view may repeat values (stride 0): a few bytes of file would then fill any memory.
+    if negative or size > len(values) or (size and last >= len(values)):
+        raise WeightsError(f"this checkpoint is damaged: {name} reaches beyond its storage")
     strides = [s * values.itemsize for s in view.strides]
-    seen = np.lib.stride_tricks.as_strided(values[view.offset :], view.shape, strides)
-    return np.array(seen)
+    return np.array(np.lib.stride_tricks.as_strided(values[view.offset :], view.shape, strides))

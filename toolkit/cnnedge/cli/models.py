@@ -22,7 +22,7 @@ from rich.table import Table
 from ..errors import SpecError
 from ..specs import shipped
 from ..specs.arithmetic import BACKBONE_INDEX, LayerRow, trace
-from ..specs.backbones import BACKBONES
+from ..specs.backbones import BACKBONES, MINIMUM_SIDE
 from ..specs.model import ModelSpec, parse_model
 from ..specs.pixels import InputSize
 from ..specs.recipe import plain
@@ -110,24 +110,16 @@ def _list_all(size: InputSize | None, classes: int) -> tuple[dict[str, Any], lis
     table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("MACs", justify="right", no_wrap=True)
     table.add_column("description")
-    listed, left_out, published = {}, {}, []
-    for name in shipped.names("models"):
-        model = parse_model(*shipped.read("models", name))
-        # A size meant for small networks must not end the list at the first backbone.
-        complaint = model.check_input(size or model.input)
-        if complaint:
-            left_out[name] = complaint
-            continue
-        _, rows = _read(name, size, classes)
-        total, shape = _total(rows), (size or model.input).shape
+    models, left_out = _fitting(size)
+    listed = {}
+    for name, model in models.items():
+        total, shape = _total(_read(name, size, classes)[1]), (size or model.input).shape
         listed[name] = {
             "description": model.description,
             "input": list(shape),
             **plain(total),
             **_published(model),
         }
-        if model.backbone:
-            published.append(model.backbone)
         table.add_row(
             name,
             _times(shape),
@@ -135,11 +127,12 @@ def _list_all(size: InputSize | None, classes: int) -> tuple[dict[str, Any], lis
             f"{total.macs:,}",
             model.description.strip(),
         )
-    shown: list[Table | str] = [table]
-    if published:
-        shown += [_published_table(published)]
+    shown: list[Table | str] = [table, *_published_table(models.values())]
     if left_out:
-        shown.append("\n".join(f"Not shown: {name}: {why}" for name, why in left_out.items()))
+        shown.append(
+            f"Not shown, as backbones take RGB pictures from {MINIMUM_SIDE}x{MINIMUM_SIDE} on: "
+            f"{', '.join(left_out)}."
+        )
     shown += [
         f"For {classes} classes. MACs: multiply-accumulates for one picture.",
         "One model layer by layer: cnnedge models lenet",
@@ -147,27 +140,48 @@ def _list_all(size: InputSize | None, classes: int) -> tuple[dict[str, Any], lis
     return {"classes": classes, "models": listed, "left_out": left_out}, shown
 
 
+def _fitting(size: InputSize | None) -> tuple[dict[str, ModelSpec], dict[str, str]]:
+    """The shipped models; apart, what backbones say to a size that is none for them.
+
+    A size meant for small networks must not end the list at the first backbone.
+    """
+    models = {n: parse_model(*shipped.read("models", n)) for n in shipped.names("models")}
+    complaints = {n: m.check_input(size or m.input) for n, m in models.items()}
+    left_out = {n: text for n, text in complaints.items() if text}
+    return {n: m for n, m in models.items() if n not in left_out}, left_out
+
+
 def _published(model: ModelSpec) -> dict[str, Any]:
     """Where a model's ready-made weights come from; each None for a model without a backbone."""
     backbone = BACKBONES[model.backbone] if model.backbone else None
     return {
         "backbone": model.backbone,
-        **{
-            key: getattr(backbone, key, None) for key in ("imagenet_top1", "weights", "licence")
-        },
+        **{key: getattr(backbone, key, None) for key in ("imagenet_top1", "weights", "licence")},
     }
 
 
-def _published_table(names: Iterable[str]) -> Table:
+def _published_line(model: ModelSpec) -> list[str]:
+    if model.backbone is None:
+        return []
+    known = BACKBONES[model.backbone]
+    return [
+        f"Published weights: {known.weights}; licence {known.licence}; ImageNet top-1 "
+        f"{_percent(known.imagenet_top1)}."
+    ]
+
+
+def _published_table(models: Iterable[ModelSpec]) -> list[Table]:
     table = _table()
     table.add_column("backbone", no_wrap=True)
     table.add_column("ImageNet\ntop-1", justify="right", no_wrap=True)
     table.add_column("licence", no_wrap=True)
     table.add_column("published weights")
-    for name in names:
-        known = BACKBONES[name]
-        table.add_row(name, _percent(known.imagenet_top1), known.licence, known.weights)
-    return table
+    for model in models:
+        if model.backbone:
+            known = BACKBONES[model.backbone]
+            accuracy = _percent(known.imagenet_top1)
+            table.add_row(model.backbone, accuracy, known.licence, known.weights)
+    return [table] if table.rows else []
 
 
 def _show_one(
@@ -189,7 +203,7 @@ def _show_one(
     shown: list[Table | str] = [
         f"{name}: input {_times(picture.shape)}, {classes} classes. {model.description.strip()}",
         *_layer_tables(rows),
-        *([_published_table([model.backbone])] if model.backbone else []),
+        *_published_line(model),
         _comparison_table(name, totals),
         _notes(rows, picture),
     ]

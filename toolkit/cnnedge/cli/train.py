@@ -25,6 +25,13 @@ from . import output
     multiple=True,
     help="Override one key of the recipe, e.g. training.epochs=3; repeatable.",
 )
+@click.option(
+    "--strategy",
+    type=click.Choice(["auto", "mirrored", "multiworker"]),
+    default="auto",
+    show_default=True,
+    help="Over several GPUs, or several machines that TF_CONFIG names.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the last whole epoch.")
 @click.option("--force", is_flag=True, help="Delete the run in --out and start over.")
 @output.json_option
@@ -34,6 +41,7 @@ def command(
     data: str | None,
     out: str | None,
     overrides: tuple[str, ...],
+    strategy: str,
     resume: bool,
     force: bool,
     json_file: str | None,
@@ -57,14 +65,19 @@ def command(
     ):
         backend.require("train")
     from ..training.session import train
+    from ..training.strategy import open_workers
 
+    workers = open_workers(strategy)
     with output.progress_bar("pictures") as progress:
         reporter = _Reporter(progress)
         try:
-            metrics = train(resolved, folder, reporter, resume=resume, force=force)
+            metrics = train(resolved, folder, reporter, resume=resume, force=force, workers=workers)
         except KeyboardInterrupt:
             progress.stop()
             raise CnnedgeError(_stopped(folder, recipe, data, overrides)) from None
+    if not workers.writes:
+        output.note(f"worker {workers.index} is done; worker 0 writes {folder}/ and the results")
+        return
     if json_file:
         output.write_json(json_file, metrics)
     if json_file != "-":
@@ -111,6 +124,11 @@ class _Reporter:
             )
         for warning in dataset.warnings:
             output.warn(warning)
+
+    def extracting(self, done: int, total: int) -> None:
+        self._show("features", done, total)
+        if done == total:
+            self._clear()
 
     def epoch(self, number: int, epochs: int, steps: int) -> None:
         self._epochs = epochs
@@ -169,12 +187,8 @@ def _print(metrics: dict[str, Any], folder: Path, recipe: Recipe) -> None:
         f"(95 % interval {output.interval(test['ci95'])})",
     )
     table.add_row("parameters", f"{metrics['parameters']:,}")
-    table.add_row(
-        "training",
-        f"{metrics['epochs']} epochs in {_clock(metrics['train_seconds'])} "
-        f"({metrics['images_per_second']:,.0f} pictures/s), weights of epoch "
-        f"{metrics['kept_epoch']} kept",
-    )
+    for name, text in _how(metrics):
+        table.add_row(name, text)
     weakest = min(
         (c for c in metrics["per_class"] if c["recall"] is not None), key=lambda c: c["recall"]
     )
@@ -191,6 +205,39 @@ def _print(metrics: dict[str, Any], folder: Path, recipe: Recipe) -> None:
             "pictures): train longer, on more pictures, or with another model"
         )
     output.note(f"next: cnnedge convert {output.quoted(folder)}")
+
+
+def _how(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    """How the model was trained, in rows of the results table."""
+    if metrics["method"] in ("logistic", "svm"):
+        linear = metrics["linear"]
+        folds = max(linear["cross_validation"].values())
+        return [
+            (
+                "training",
+                f"{metrics['method']} on frozen features in {linear['seconds']:.1f} s "
+                f"({output.percent(folds)} in cross-validation, C = {linear['strength']:g})",
+            )
+        ]
+    rows = [
+        (
+            f"stage {stage['stage']}",
+            f"{stage['epochs']} epochs in {_clock(stage['seconds'])}, "
+            f"{stage['trained_parameters']:,} parameters"
+            + (
+                f", validation {output.percent(stage['val_accuracy'])}"
+                if stage["val_accuracy"] is not None
+                else ""
+            ),
+        )
+        for stage in metrics.get("stages", [])
+    ]
+    text = (
+        f"{metrics['epochs']} epochs in {_clock(metrics['train_seconds'])} "
+        f"({metrics['images_per_second']:,.0f} pictures/s), weights of epoch "
+        f"{metrics['kept_epoch']} kept"
+    )
+    return [*rows, ("training", text)]
 
 
 def _stopped(folder: Path, recipe: str, data: str | None, overrides: tuple[str, ...]) -> str:

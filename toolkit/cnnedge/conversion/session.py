@@ -23,6 +23,7 @@ from ..benchmark import Case, get_protocol, run_cases
 from ..bundle import read_model, write_model
 from ..bundle.cost import macs, parameters, sparsity
 from ..classifier import load
+from ..converter import convert as convert_keras
 from ..data import Dataset, Pixels, calibration_indices
 from ..errors import DataError
 from ..files import write_json, write_text
@@ -33,7 +34,6 @@ from ..training import backend
 from ..training.fitting import predict
 from ..training.run_folder import RunFolder, open_finished, read_recipe
 from ..training.session import load_recipe_data, read_metrics
-from ..converter import convert as convert_keras
 from .flips import FlippedPicture
 from .report import most_compressed, render_report
 

@@ -1,4 +1,4 @@
-"""Model definitions: a list of Keras layers by their Keras names, on a backbone or on the pixels."""
+"""Model definitions: a list of Keras layers by their Keras names, with or without a backbone."""
 
 from __future__ import annotations
 

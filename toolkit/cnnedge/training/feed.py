@@ -8,7 +8,6 @@ on seed and epoch number alone.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +17,8 @@ from ..data import Dataset, Pixels
 from ..specs import Augmentation, Training
 from .augmentation import augment, mix
 from .features import Features
-from .mirroring import mirror, mirror_classes
+from .mirroring import mirror, mirror_classes, without_mirror
+from .strategy import Workers
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 Indices = npt.NDArray[np.int64]
@@ -49,8 +49,7 @@ class PixelSource:
         self._augmentation = augmentation
         self._mirrored = mirror_classes(pixels.dataset.classes, augmentation.flip)
         if self._mirrored is not None:
-            vertical = "vertical" if augmentation.flip == "both" else "none"
-            self._augmentation = replace(augmentation, flip=vertical)
+            self._augmentation = without_mirror(augmentation)
 
     def draw(
         self, indices: Indices, classes: Indices, rng: np.random.Generator
@@ -82,11 +81,17 @@ class FeatureSource:
 
 
 class Feed:
-    """The training part of a data set. steps: batches per epoch, the last may be smaller."""
+    """The training part of a data set. steps: batches per epoch, the last may be smaller.
 
-    def __init__(self, dataset: Dataset, source: Source, training: Training) -> None:
+    Of several workers each takes its own rows of every batch.
+    """
+
+    def __init__(
+        self, dataset: Dataset, source: Source, training: Training, workers: Workers
+    ) -> None:
         self._source = source
         self._training = training
+        self._workers = workers
         self._indices = dataset.indices("train")
         self._targets = dataset.targets
         self._classes = len(dataset.classes)
@@ -95,7 +100,31 @@ class Feed:
         self.steps = -(-self.count // training.batch_size)
 
     def epoch(self, number: int) -> Any:
-        """The tf.data.Dataset of one epoch."""
+        """The tf.data.Dataset of one epoch; of several workers, a distributed one."""
+        if self._workers.count > 1:
+            return self._workers.strategy.distribute_datasets_from_function(
+                lambda context: self._dataset(number)
+            )
+        return self._dataset(number)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """The batches of one epoch as NumPy arrays."""
+        training = self._training
+        order = np.random.default_rng([training.seed, _ORDER, epoch]).permutation(self._indices)
+        for step in range(self.steps):
+            # Each worker changes its own rows alone; one by itself draws as it always did.
+            who = [self._workers.index] if self._workers.count > 1 else []
+            rng = np.random.default_rng([training.seed, _PIXELS, epoch, step, *who])
+            batch = order[step * training.batch_size : (step + 1) * training.batch_size]
+            chosen, share = self._share(batch)
+            x, classes = self._source.draw(chosen, self._targets[chosen], rng)
+            y = one_hot(classes, self._classes, training.label_smoothing)
+            w = self._weights[classes] * share
+            if self._source.mixup:
+                x, y, w = mix(x, y, w, self._source.mixup, rng)
+            yield x, y, w
+
+    def _dataset(self, number: int) -> Any:
         import tensorflow as tf
 
         signature = (
@@ -108,19 +137,17 @@ class Feed:
         )
         return dataset.apply(tf.data.experimental.assert_cardinality(self.steps)).prefetch(4)
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch as NumPy arrays."""
-        training = self._training
-        order = np.random.default_rng([training.seed, _ORDER, epoch]).permutation(self._indices)
-        for step in range(self.steps):
-            rng = np.random.default_rng([training.seed, _PIXELS, epoch, step])
-            chosen = order[step * training.batch_size : (step + 1) * training.batch_size]
-            x, classes = self._source.draw(chosen, self._targets[chosen], rng)
-            y = one_hot(classes, self._classes, training.label_smoothing)
-            w = self._weights[classes]
-            if self._source.mixup:
-                x, y, w = mix(x, y, w, self._source.mixup, rng)
-            yield x, y, w
+    def _share(self, batch: Indices) -> tuple[Indices, npt.NDArray[np.float32]]:
+        """This worker's pictures of a batch, and a weight for each.
+
+        All workers must get as many: pictures of no weight fill the last ones up, and the others
+        weigh more by as much, for Keras takes the mean over rows and workers.
+        """
+        count, rows = self._workers.count, len(batch)
+        padded = np.arange(-(-rows // count) * count)
+        mine = np.array_split(padded, count)[self._workers.index]
+        weights = np.where(mine < rows, len(padded) / rows, 0).astype(np.float32)
+        return batch[mine % rows], weights
 
 
 def one_hot(

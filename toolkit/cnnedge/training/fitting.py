@@ -26,6 +26,7 @@ from ..specs import Schedule, Training
 from .feed import Feed, one_hot
 from .run_folder import RunFolder, read_history, write_history
 from .schedule import make_optimizer, rate
+from .strategy import is_lost_worker
 
 
 class Reporter(Protocol):
@@ -91,14 +92,19 @@ def fit(
     it. Raises KeyboardInterrupt when stopped by hand: the checkpoint of the last whole epoch is
     then on disk.
     """
-    state = _State(model, training, phase, run)
-    state.restore()
+    scope = model.distribute_strategy.scope
+    with scope():
+        state = _State(model, training, phase, run)
+        state.restore()
     if 0 < state.epoch < phase.epochs:
         reporter.note(f"resuming after epoch {phase.before + state.epoch}{_of(phase)}")
     history = read_history(run, phase.before + state.epoch)
-    model.compile(
-        optimizer=state.optimizer, loss="categorical_crossentropy", weighted_metrics=["accuracy"]
-    )
+    with scope():
+        model.compile(
+            optimizer=state.optimizer,
+            loss="categorical_crossentropy",
+            weighted_metrics=["accuracy"],
+        )
     stopped = state.stopped
     while state.epoch < phase.epochs and not stopped:
         row = _one_epoch(model, feed, training, phase, state.epoch, reporter)
@@ -134,9 +140,7 @@ def validation(
     return validate if len(targets) else None
 
 
-def predict(
-    model: Any, pixels: Pixels, indices: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32]:
+def predict(model: Any, pixels: Pixels, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Probabilities of a Keras model for pictures by index: float32 [n, classes]."""
     # A batch of large pictures takes gigabytes of feature maps.
     batch_size = int(np.clip(2**22 // np.prod(pixels.size.shape), 8, 256))
@@ -176,7 +180,13 @@ def _one_epoch(
     reporter.epoch(number + 1, phase.before + phase.epochs, feed.steps)
     callback = _callback(feed, phase, epoch, reporter)
     started = time.perf_counter()
-    logs = model.fit(feed.epoch(number), epochs=1, verbose=0, callbacks=[callback]).history
+    logs = model.fit(
+        feed.epoch(number),
+        epochs=1,
+        steps_per_epoch=feed.steps,
+        verbose=0,
+        callbacks=[callback],
+    ).history
     seconds = time.perf_counter() - started
     loss = float(logs["loss"][0])
     if not np.isfinite(loss):
@@ -292,6 +302,8 @@ class _State:
         try:
             self._manager.save(checkpoint_number=epoch)
         except (tf.errors.OpError, OSError) as error:
+            if is_lost_worker(error):
+                raise
             reason = str(error).splitlines()[0][:200]
             raise CnnedgeError(
                 f"{self._folder}: cannot write the checkpoint of epoch {epoch}: {reason}. "

@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..architectures import build_model, load_weights
-from ..data import Pixels
+from ..architectures import build_model
 from ..errors import SpecError
 from ..specs import InputSize, ModelSpec, Recipe, plain
-from . import backend, fitting, transfer
+from . import fitting, transfer
 from .feed import Feed, PixelSource
 from .linear import fit_linear
 
@@ -35,13 +34,14 @@ def build(
             "is a list of layers. Train it with method scratch, or take another model: "
             "'cnnedge models' lists them"
         )
-    backend.make_repeatable(recipe.training.seed)
     try:
         model = build_model(spec, size, classes)
     except SpecError as error:
         raise SpecError(f"{place}: {error}") from None
     if method == "scratch" or spec.backbone is None or recipe.weights == "none":
         return model, None
+    from ..architectures.weights import load_weights
+
     return model, plain(load_weights(model, spec.backbone, recipe.weights))
 
 
@@ -61,7 +61,7 @@ def _scratch(work: transfer.Materials) -> Outcome:
     source = PixelSource(work.pixels, work.recipe.augmentation)
     fitted = fitting.fit(
         work.model,
-        Feed(work.dataset, source, training),
+        Feed(work.dataset, source, training, work.workers),
         fitting.validation(
             lambda: fitting.predict(work.model, work.pixels, indices),
             work.dataset.targets[indices],
@@ -107,6 +107,7 @@ def _linear(work: transfer.Materials) -> Outcome:
     )
     dense.set_weights([linear.kernel, linear.bias][: len(dense.weights)])
     details = {
+        "method": method,
         "strength": linear.strength,
         "cross_validation": {f"{c:g}": score for c, score in linear.scores.items()},
         "seconds": time.perf_counter() - started,

@@ -51,11 +51,11 @@ def said(classes: Sequence[str], flip: str) -> str:
     mirrored = mirror_classes(classes, flip)
     if mirrored is None:
         return ""
-    pairs = [
-        f"{classes[i]} as {classes[j]}" for i, j in enumerate(mirrored) if j not in (NEVER, i)
-    ]
+    pairs = [f"{classes[i]} as {classes[j]}" for i, j in enumerate(mirrored) if j not in (NEVER, i)]
     alone = [classes[i] for i, j in enumerate(mirrored) if j == NEVER]
-    parts = [f"mirrored pictures of sided classes change sides ({', '.join(pairs)})"] if pairs else []
+    parts = (
+        [f"mirrored pictures of sided classes change sides ({', '.join(pairs)})"] if pairs else []
+    )
     parts += [f"{', '.join(alone)}: never mirrored, as the other side is no class"] if alone else []
     return "; ".join(parts)
 

@@ -157,14 +157,14 @@ def read_history(run: RunFolder, epochs: int) -> list[dict[str, Any]]:
     if not run.history.exists():
         return []
     with run.history.open(encoding="utf-8", newline="") as file:
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 k: (v if k == "stage" else float(v) if v not in ("", None) else None)
                 for k, v in row.items()
             }
             for row in csv.DictReader(file)
         ]
-    kept: list[dict[str, Any]] = [r for r in rows if r["epoch"] and r["epoch"] <= epochs]
+    kept = [r for r in rows if r["epoch"] and r["epoch"] <= epochs]
     for row in kept:
         row["epoch"] = int(row["epoch"])
     return kept

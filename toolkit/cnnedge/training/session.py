@@ -19,10 +19,12 @@ from ..errors import RunFolderError
 from ..files import whole, write_json, write_text
 from ..results import accuracy, confusion, per_class
 from ..specs import Recipe, parse_model, shipped
-from . import backend, fitting, methods, transfer
+from . import backend, fitting, methods, mirroring, transfer
 from .augmentation import augment
 from .plots import save_augmentation_grid, save_confusion, save_curves
 from .run_folder import RunFolder, check_new, make_new, open_existing
+from .strategy import Workers, losses_explained, open_workers, own_folder
+from .strengths_plot import save_strengths
 
 
 class SessionReporter(transfer.Reporter, Protocol):
@@ -40,11 +42,23 @@ def train(
     *,
     resume: bool = False,
     force: bool = False,
+    workers: Workers | None = None,
 ) -> dict[str, Any]:
     """Trains a recipe into the folder `out` and returns its metrics.
 
-    Raises CnnedgeError for what the user can mend; KeyboardInterrupt when stopped by hand.
+    workers: what `open_workers` gave; one device when left out. Raises CnnedgeError for what the
+    user can mend; KeyboardInterrupt when stopped by hand.
     """
+    workers = workers or open_workers("auto")
+    if workers.writes and not resume:
+        check_new(out, force=force)
+    with own_folder(workers, out, resume=resume) as folder, losses_explained(workers):
+        return _train(recipe, folder, reporter, workers, resume=resume)
+
+
+def _train(
+    recipe: Recipe, out: Path, reporter: SessionReporter, workers: Workers, *, resume: bool
+) -> dict[str, Any]:
     definition, place = shipped.read("models", recipe.model)
     model_spec = parse_model(definition, place)
     size = recipe.input or model_spec.input
@@ -52,13 +66,14 @@ def train(
     if run and run.complete:
         reporter.note(f"{out}: this run is complete; nothing to resume")
         return read_metrics(run)
-    if not resume:
-        check_new(out, force=force)
     # The data is read before a folder is made: a wrong path leaves nothing behind.
     dataset = load_recipe_data(recipe, reporter.scanning)
     reporter.dataset(dataset)
+    if text := mirroring.said(dataset.classes, recipe.augmentation.flip):
+        reporter.note(text)
     backend.make_repeatable(recipe.training.seed)
-    model, weights = methods.build(model_spec, size, len(dataset.classes), recipe, place)
+    with workers.strategy.scope():
+        model, weights = methods.build(model_spec, size, len(dataset.classes), recipe, place)
     if run is None:
         run = make_new(out, recipe)
         write_text(run.model_definition, definition)
@@ -66,6 +81,8 @@ def train(
         write_json(run.data, _identity(dataset))
     else:
         _check_same_data(run, dataset)
+    # No worker goes ahead while another still reads or clears the run folder.
+    workers.wait()
     pixels = Pixels(dataset, size, recipe.preprocess)
     _draw_augmentation(run, recipe, dataset, pixels)
     work = transfer.Materials(
@@ -76,11 +93,14 @@ def train(
         recipe=recipe,
         run=run,
         reporter=reporter,
+        workers=workers,
     )
     fitted, details = methods.fit(work)
     with whole(run.model) as temporary:
         model.save(temporary)
-    return _finish(work, fitted, details | {"weights": weights})
+    metrics = _finish(work, fitted, details | {"weights": weights, "workers": workers.count})
+    workers.wait()
+    return metrics
 
 
 def load_recipe_data(recipe: Recipe, progress: Any = None) -> Dataset:
@@ -133,7 +153,7 @@ def _finish(
     predictions = fitting.predict(model, work.pixels, indices).argmax(axis=1)
     seconds = time.perf_counter() - started
     matrix = confusion(targets, predictions, len(dataset.classes))
-    save_curves(run.path / "curves.png", fitted.history)
+    _draw_curves(run.path / "curves.png", fitted, details)
     save_confusion(run.path / "confusion.png", matrix, dataset.classes)
     trained = sum(row["seconds"] for row in fitted.history)
     pictures = len(dataset.indices("train")) * len(fitted.history)
@@ -162,6 +182,14 @@ def _finish(
     }
     write_json(run.metrics, metrics)
     return metrics
+
+
+def _draw_curves(path: Path, fitted: fitting.Fitted, details: dict[str, Any]) -> None:
+    if fitted.history:
+        save_curves(path, fitted.history)
+    elif linear := details.get("linear"):
+        scores = {float(c): score for c, score in linear["cross_validation"].items()}
+        save_strengths(path, scores, linear["strength"], linear["method"])
 
 
 def _draw_augmentation(

@@ -22,6 +22,7 @@ from .features import Extractor, Features, Views
 from .feed import FeatureSource, Feed, PixelSource, Source
 from .mirroring import mirror_classes
 from .run_folder import RunFolder
+from .strategy import Workers
 
 Stage = HeadStage | TopStage | AllStage
 
@@ -43,6 +44,7 @@ class Materials:
     recipe: Recipe
     run: RunFolder
     reporter: Reporter
+    workers: Workers
 
 
 def stages(training: Training) -> list[tuple[str, Stage]]:
@@ -90,7 +92,8 @@ def cut(model: Any, layer: str) -> tuple[Any, Any]:
     import tf_keras
 
     middle = model.get_layer(layer).output
-    return tf_keras.Model(model.input, middle), tf_keras.Model(middle, model.output)
+    with model.distribute_strategy.scope():
+        return tf_keras.Model(model.input, middle), tf_keras.Model(middle, model.output)
 
 
 def _train_stage(
@@ -108,7 +111,7 @@ def _train_stage(
     work.reporter.note(_opening(phase, stage, parameters))
     fitted = fitting.fit(
         trained,
-        Feed(work.dataset, source, work.recipe.training),
+        Feed(work.dataset, source, work.recipe.training, work.workers),
         fitting.validation(lambda: answer(indices), work.dataset.targets[indices]),
         work.recipe.training,
         phase,

@@ -1,0 +1,165 @@
+"""Pretrained weights into models.
+
+A Keras model, its backbone's name and a source of weights enter; the model's layers are filled,
+all or none, and what was loaded from where leaves. Also the names of the ImageNet classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import WeightsError
+from ..specs.backbones import BACKBONES
+from .backbones import block_names
+from .weight_files import Arrays, FileWeights, read_weights
+from .weight_store import Progress, StoredFile, digest, find
+
+IMAGENET = "imagenet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedWeights:
+    """source: what was loaded from where. sha256: of the file. layers: how many were filled."""
+
+    source: str
+    sha256: str
+    layers: int
+
+
+def load_weights(
+    model: Any,
+    backbone: str,
+    source: str = IMAGENET,
+    *,
+    progress: Progress | None = None,
+    base_url: str | None = None,
+) -> LoadedWeights:
+    """Fills the backbone's layers of a model built here; those of its head stay as they are.
+
+    source: "imagenet", or the path of a file that tf_keras wrote (.h5, .keras), that
+    np.savez(path, *model.get_weights()) wrote, or a PyTorch checkpoint of efficientnet_lite0
+    (.pth). A file may hold a head too; it is left out. progress, base_url: see
+    weight_store.find. Raises WeightsError, MissingExtraError.
+    """
+    blocks = block_names(backbone, [layer.name for layer in model.layers])
+    own = {name for block in blocks for name in block}
+    layers = [layer for layer in model.layers if layer.name in own]
+    file = _file(source, backbone, False, progress, base_url)
+    return _fill(layers, backbone, file)
+
+
+def load_classifier_weights(
+    model: Any,
+    backbone: str,
+    source: str = IMAGENET,
+    *,
+    progress: Progress | None = None,
+    base_url: str | None = None,
+) -> LoadedWeights:
+    """Fills every layer of `backbones.classifier`, the published head among them."""
+    return _fill(model.layers, backbone, _file(source, backbone, True, progress, base_url))
+
+
+def imagenet_labels() -> tuple[str, ...]:
+    """The 1,000 classes of ImageNet in the order of every published classifier, all different."""
+    text = resources.files("cnnedge.embedded").joinpath("imagenet_labels.txt").read_text("utf-8")
+    return tuple(text.splitlines())
+
+
+def _file(
+    source: str, backbone: str, top: bool, progress: Progress | None, base_url: str | None
+) -> StoredFile:
+    if source == IMAGENET:
+        return find(backbone, top=top, progress=progress, base_url=base_url)
+    return StoredFile(path=Path(source).expanduser(), text=source)
+
+
+def _fill(layers: Sequence[Any], backbone: str, file: StoredFile) -> LoadedWeights:
+    weighted = [layer for layer in layers if layer.weights]
+    found = read_weights(file.path, backbone)
+    arrays = _matched(weighted, found, f"{file.path}: these weights do not fit {backbone}")
+    text = file.text
+    if BACKBONES[backbone].bgr and not found.ours:
+        kernel, *rest = arrays[0]
+        arrays[0] = (kernel[:, :, ::-1, :], *rest)
+        text += "; its first kernel turned from BGR to RGB"
+    # Only now: a file that does not fit leaves the model as it was.
+    for layer, values in zip(weighted, arrays, strict=True):
+        layer.set_weights(values)
+    return LoadedWeights(
+        source=text, sha256=digest(file.path, hashlib.sha256()), layers=len(weighted)
+    )
+
+
+def _matched(layers: Sequence[Any], found: FileWeights, problem: str) -> list[Arrays]:
+    """Each layer's arrays: those of its name, or where names differ those in its place."""
+    missing = [layer for layer in layers if layer.name not in found.layers]
+    if missing:
+        try:
+            return _by_order(layers, found, problem)
+        except WeightsError:
+            if len(missing) == len(layers):
+                raise
+        raise WeightsError(
+            f"{problem}: found no layer {missing[0].name}; expected one of shapes "
+            f"{_text(_shapes(missing[0]))}. {_NEXT}"
+        )
+    for layer in layers:
+        _check(layer, found.layers[layer.name], problem)
+    _check_between(layers, found, problem)
+    return [found.layers[layer.name] for layer in layers]
+
+
+def _check_between(layers: Sequence[Any], found: FileWeights, problem: str) -> None:
+    """Refuses a deeper network of the same family: it has all these layers, and others between."""
+    own = {layer.name for layer in layers}
+    inside = [name for name in found.layers if name in own]
+    names = list(found.layers)
+    for name in names[names.index(inside[0]) : names.index(inside[-1])]:
+        if name not in own:
+            raise WeightsError(f"{problem}: found a layer {name}, which it does not have. {_NEXT}")
+
+
+def _by_order(layers: Sequence[Any], found: FileWeights, problem: str) -> list[Arrays]:
+    """The arrays in the file's order, whatever its layers are called."""
+    rest = [array for arrays in found.layers.values() for array in arrays]
+    # Before the first convolution a file may hold a normalisation of pixels.
+    start = next((place for place, array in enumerate(rest) if array.ndim == 4), 0)
+    rest = rest[start:]
+    taken = []
+    for layer in layers:
+        count = len(layer.weights)
+        arrays, rest = tuple(rest[:count]), rest[count:]
+        _check(layer, arrays, problem)
+        taken.append(arrays)
+    return taken
+
+
+_NEXT = (
+    "Allowed: a file of this backbone's weights whose layers have its names, or whose arrays have "
+    "its shapes in its order. Give another file, or the backbone that this one belongs to"
+)
+
+
+def _check(layer: Any, arrays: Arrays, problem: str) -> None:
+    found = [tuple(map(int, np.shape(array))) for array in arrays]
+    if found != _shapes(layer):
+        raise WeightsError(
+            f"{problem}: for layer {layer.name} found shapes {_text(found)}; expected "
+            f"{_text(_shapes(layer))}. {_NEXT}"
+        )
+
+
+def _shapes(layer: Any) -> list[tuple[int, ...]]:
+    return [tuple(weight.shape) for weight in layer.weights]
+
+
+def _text(shapes: Sequence[tuple[int, ...]]) -> str:
+    return ", ".join(str(list(shape)) for shape in shapes) or "none"
