@@ -121,6 +121,7 @@ def _apart(layer: str, names: list[str], arrays: list[npt.NDArray[Any]]) -> _Nam
 def _keras(path: Path) -> _Named:
     import tf_keras
 
+    # Keras would read HDF5 under this name, and run the Lambda layers in it.
     if not zipfile.is_zipfile(path):
         raise WeightsError("this is no .keras file. Save the model again with tf_keras")
     yield from _layers(tf_keras.models.load_model(path, compile=False))

@@ -138,7 +138,7 @@ def fetch(file: Published, backbone: str, progress: Progress | None = None) -> S
 def cache_folder() -> Path:
     """Where Keras keeps the weights it downloaded."""
     home = os.environ.get("KERAS_HOME")
-    return (Path(home) if home else Path.home() / ".keras") / "models"
+    return (Path(home).expanduser() if home else Path.home() / ".keras") / "models"
 
 
 def _packaged() -> StoredFile:

@@ -13,8 +13,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import WeightsError
 from ..specs.backbones import BACKBONES
 from .backbones import block_names
@@ -100,19 +98,16 @@ def _fill(layers: Sequence[Any], backbone: str, file: StoredFile) -> LoadedWeigh
 
 def _matched(layers: Sequence[Any], found: FileWeights, problem: str) -> list[Arrays]:
     """Each layer's arrays: those of its name, or where names differ those in its place."""
-    missing = [layer for layer in layers if layer.name not in found.layers]
-    if missing:
+    known = [layer.name in found.layers for layer in layers]
+    if not all(known):
         try:
             return _by_order(layers, found, problem)
         except WeightsError:
-            if len(missing) == len(layers):
+            # Where the file knows some of the names, these say more than its order.
+            if not any(known):
                 raise
-        raise WeightsError(
-            f"{problem}: found no layer {missing[0].name}; expected one of shapes "
-            f"{_text(_shapes(missing[0]))}. {_NEXT}"
-        )
     for layer in layers:
-        _check(layer, found.layers[layer.name], problem)
+        _check(layer, found.layers.get(layer.name), problem)
     _check_between(layers, found, problem)
     return [found.layers[layer.name] for layer in layers]
 
@@ -148,12 +143,13 @@ _NEXT = (
 )
 
 
-def _check(layer: Any, arrays: Arrays, problem: str) -> None:
-    found = [tuple(map(int, np.shape(array))) for array in arrays]
+def _check(layer: Any, arrays: Arrays | None, problem: str) -> None:
+    found = [tuple(map(int, array.shape)) for array in arrays or ()]
     if found != _shapes(layer):
+        what = "found no weights" if arrays is None else f"found shapes {_text(found)}"
         raise WeightsError(
-            f"{problem}: for layer {layer.name} found shapes {_text(found)}; expected "
-            f"{_text(_shapes(layer))}. {_NEXT}"
+            f"{problem}: for layer {layer.name} {what}; expected shapes {_text(_shapes(layer))}. "
+            f"{_NEXT}"
         )
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import Progress, TaskID
 
 from ..errors import CnnedgeError
 from ..specs import Recipe, named, parse_recipe, shipped
 from . import output
+from .comparison import compare_models
+from .progress import TrainingReporter, clock
 
 
 @click.command()
@@ -32,6 +34,11 @@ from . import output
     show_default=True,
     help="Over several GPUs, or several machines that TF_CONFIG names.",
 )
+@click.option(
+    "--compare",
+    metavar="MODEL,MODEL...",
+    help="Try these models' frozen features on the pictures, and train nothing.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the last whole epoch.")
 @click.option("--force", is_flag=True, help="Delete the run in --out and start over.")
 @output.json_option
@@ -42,6 +49,7 @@ def command(
     out: str | None,
     overrides: tuple[str, ...],
     strategy: str,
+    compare: str | None,
     resume: bool,
     force: bool,
     json_file: str | None,
@@ -67,9 +75,12 @@ def command(
     from ..training.session import train
     from ..training.strategy import open_workers
 
+    if compare is not None:
+        compare_models(resolved, _names(compare), json_file)
+        return
     workers = open_workers(strategy)
     with output.progress_bar("pictures") as progress:
-        reporter = _Reporter(progress)
+        reporter = TrainingReporter(progress)
         try:
             metrics = train(resolved, folder, reporter, resume=resume, force=force, workers=workers)
         except KeyboardInterrupt:
@@ -92,87 +103,24 @@ def resolve(recipe: str, data: str | None, overrides: tuple[str, ...]) -> Recipe
 
         source = data if ":" in data and not Path(data).exists() else str(_absolute(data))
         overrides = (*overrides, f"data.source={json.dumps(source)}")
-    return named(parse_recipe(text, place, overrides), recipe)
+    resolved = named(parse_recipe(text, place, overrides), recipe)
+    if resolved.weights in ("imagenet", "none"):
+        return resolved
+    # The run folder's recipe must find the file from any working directory.
+    return dataclasses.replace(resolved, weights=str(_absolute(resolved.weights)))
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise click.UsageError(
+            "--compare names no model, for example --compare resnet50,mobilenet_v2"
+        )
+    return names
 
 
 def _absolute(data: str) -> Path:
     return Path(data).expanduser().absolute()
-
-
-class _Reporter:
-    """Draws training on stderr."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task: TaskID | None = None
-        self._batches = 0
-        self._rate: float | None = None
-        self._epochs = 0
-
-    def scanning(self, done: int, total: int) -> None:
-        self._show("reading pictures", done, total)
-
-    def dataset(self, dataset: Any) -> None:
-        self._clear()
-        counts = {split: sum(per.values()) for split, per in dataset.counts().items()}
-        parts = ", ".join(f"{counts.get(s, 0):,} {s}" for s in ("train", "val", "test"))
-        output.note(f"{len(dataset.classes)} classes, {parts} pictures from {dataset.source}")
-        if dataset.skipped:
-            output.warn(
-                f"{len(dataset.skipped)} files could not be read and are left out, first "
-                f"{dataset.skipped[0].path}: {dataset.skipped[0].reason}"
-            )
-        for warning in dataset.warnings:
-            output.warn(warning)
-
-    def extracting(self, done: int, total: int) -> None:
-        self._show("features", done, total)
-        if done == total:
-            self._clear()
-
-    def epoch(self, number: int, epochs: int, steps: int) -> None:
-        self._epochs = epochs
-        self._clear()
-        self._task = self._progress.add_task(
-            f"epoch {number:>3}/{epochs}", total=steps, rate=self._rate
-        )
-
-    def step(self, done: int, loss: float, accuracy: float) -> None:
-        if self._task is not None:
-            self._progress.update(self._task, completed=done)
-
-    def row(self, row: dict[str, Any]) -> None:
-        self._rate = row["images_per_second"]
-        self._clear()
-        validated = row["val_accuracy"]
-        text = (
-            f"epoch {row['epoch']:>3}/{self._epochs}  loss {row['loss']:.4f}  "
-            f"accuracy {row['accuracy']:.4f}"
-        )
-        if validated is not None:
-            text += f"  val loss {row['val_loss']:.4f}  val accuracy {validated:.4f}"
-        left = (self._epochs - row["epoch"]) * row["seconds"]
-        text += f"  {row['images_per_second']:,.0f} pictures/s  {_clock(left)} left"
-        self._progress.console.print(text, highlight=False, soft_wrap=True)
-
-    def note(self, text: str) -> None:
-        self._clear()
-        output.note(text)
-
-    def _show(self, text: str, done: int, total: int) -> None:
-        if self._task is None:
-            self._task = self._progress.add_task(text, total=total)
-        self._progress.update(self._task, completed=done, total=total)
-
-    def _clear(self) -> None:
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._task = None
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
 
 
 def _print(metrics: dict[str, Any], folder: Path, recipe: Recipe) -> None:
@@ -222,7 +170,7 @@ def _how(metrics: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [
         (
             f"stage {stage['stage']}",
-            f"{stage['epochs']} epochs in {_clock(stage['seconds'])}, "
+            f"{stage['epochs']} epochs in {clock(stage['seconds'])}, "
             f"{stage['trained_parameters']:,} parameters"
             + (
                 f", validation {output.percent(stage['val_accuracy'])}"
@@ -233,7 +181,7 @@ def _how(metrics: dict[str, Any]) -> list[tuple[str, str]]:
         for stage in metrics.get("stages", [])
     ]
     text = (
-        f"{metrics['epochs']} epochs in {_clock(metrics['train_seconds'])} "
+        f"{metrics['epochs']} epochs in {clock(metrics['train_seconds'])} "
         f"({metrics['images_per_second']:,.0f} pictures/s), weights of epoch "
         f"{metrics['kept_epoch']} kept"
     )

@@ -53,7 +53,8 @@ class FeatureTable:
         self.shape = tuple(shape)
         self._parts: list[Rows] = []
         self._places: dict[bytes, tuple[int, int]] = {}
-        for keys in sorted(folder.glob("*.keys.npy")):
+        # A name with a dot in front is a part that another process is still writing.
+        for keys in sorted(folder.glob("[!.]*.keys.npy")):
             self._open(keys)
 
     def __contains__(self, key: bytes) -> bool:
@@ -92,7 +93,12 @@ class FeatureTable:
                 and rows.dtype == np.float32
                 and rows.shape[1:] == self.shape
             )
-        except (OSError, ValueError, EOFError):
+        except FileNotFoundError:
+            fits = False
+        except OSError:
+            # Not to be read now, as with too many open files; that says nothing of what is in it.
+            return
+        except Exception:  # NumPy raises many kinds for a damaged header
             fits = False
         if not fits:
             # Somebody cut these files short; what they held is made again.

@@ -24,6 +24,7 @@ from ..bundle import read_model
 from ..converter import convert
 from ..data import Pixels
 from ..engines import Engine, load_engine
+from ..errors import ModelError
 from ..files import write_bytes
 from ..specs import Augmentation, plain
 from .augmentation import augment
@@ -35,6 +36,8 @@ Indices = npt.NDArray[np.int64]
 # Rows of a part: few enough that an interrupted extraction loses little.
 _PART_BYTES = 64 * 2**20
 _BATCH = 64
+# Where a Keras config names other layers.
+_LINKS = ("inbound_nodes", "input_layers", "output_layers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +60,16 @@ class Extractor:
         self.shape: tuple[int, ...] = tuple(int(n) for n in network.output_shape[1:])
         self.key = _network_key(network)
         self._root = root or cache_root()
-        path = self._root / "extractors" / f"{self.key}.tflite"
-        if not path.exists():
-            write_bytes(path, convert(network, "float32", np.empty((0, 0, 0, 0), np.uint8)))
-        self.path = path
-        self._model = read_model(path)
+        self.path = self._root / "extractors" / f"{self.key}.tflite"
         self._engines: list[Engine] = []
+        try:
+            self._model = read_model(self.path)
+            self._engine(0)
+        except ModelError:
+            # Not made yet, or cut short since.
+            made = convert(network, "float32", np.empty((0, 0, 0, 0), np.uint8))
+            write_bytes(self.path, made)
+            self._model = read_model(self.path)
 
     def table(self, pixels: Pixels, views: Views | None) -> FeatureTable:
         """The rows kept for these pixels; views: None for the pictures themselves."""
@@ -173,7 +180,29 @@ class Features:
 
 
 def _network_key(network: Any) -> str:
-    digest = hashlib.sha256(json.dumps(network.get_config(), sort_keys=True, default=str).encode())
+    """sha256, hex, of what decides the output: layers, how they are linked, weights.
+
+    Names do not: Keras numbers them by what else the process has built. Nor does what is
+    trainable: a stage and a linear classifier share the rows below them.
+    """
+    config = _unnamed(network.get_config(), {})
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
     for values in network.get_weights():
         digest.update(str(values.shape).encode() + np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()
+
+
+def _unnamed(config: Any, places: dict[str, int], links: bool = False) -> Any:
+    """A Keras config without names; links name a layer by its place."""
+    if isinstance(config, dict):
+        if "layers" in config:
+            names = [layer["config"]["name"] for layer in config["layers"]]
+            places = {name: place for place, name in enumerate(names)}
+        return {
+            key: _unnamed(value, places, links or key in _LINKS)
+            for key, value in config.items()
+            if key not in ("name", "trainable")
+        }
+    if isinstance(config, list | tuple):
+        return [_unnamed(value, places, links) for value in config]
+    return places.get(config, config) if links and isinstance(config, str) else config

@@ -1,9 +1,9 @@
 """The epochs: fit, validate, checkpoint, stop early, resume.
 
 A model, a Feed, and the phase of training to go through enter; the model with the kept weights
-and the history leave. After each epoch a checkpoint holds all that the next one depends on (weights,
-optimizer, random states, what was best), so a run killed at any moment goes on from its last
-whole epoch and ends where it would have ended.
+and the history leave. After each epoch a checkpoint holds all that the next one depends on
+(weights, optimizer, random states, what was best), so a run killed at any moment goes on from its
+last whole epoch and ends where it would have ended.
 """
 
 from __future__ import annotations

@@ -40,32 +40,42 @@ class Linear:
 
 
 def fit_linear(
-    kind: Kind, features: Rows, classes: Classes, *, balanced: bool = False, seed: int = 0
+    kind: Kind,
+    features: Rows,
+    classes: Classes,
+    *,
+    views: int = 1,
+    balanced: bool = False,
+    seed: int = 0,
 ) -> Linear:
     """Fits multinomial logistic regression or a linear SVM (one against the rest).
 
-    features: float32 [n, d]; classes: int64 [n], each from 0 on present. balanced: every class
-    weighs the same in sum. The strength with the best cross-validated accuracy on these rows is
-    taken, of equals the strongest penalty. An SVM's scores are no probabilities: they are scaled
-    by one factor, fitted to the cross-validated scores (temperature scaling, Guo et al. 2017).
-    Raises DataError for fewer than two rows of a class.
+    features: float32 [views * n, d], view 0 of all n pictures, then view 1 of all; classes: int64,
+    of each row, each from 0 on present. balanced: every class weighs the same in sum. The strength
+    with the best cross-validated accuracy on view 0 is taken, of equals the strongest penalty; a
+    picture is judged by a classifier that saw no view of it. An SVM's scores are no probabilities:
+    they are scaled by one factor, fitted to the cross-validated scores (temperature scaling, Guo
+    et al. 2017).
+    Raises DataError for fewer than two pictures of a class.
     """
     count = int(classes.max()) + 1
-    fewest = int(np.bincount(classes, minlength=count).min())
+    pictures = classes[: len(classes) // views]
+    fewest = int(np.bincount(pictures, minlength=count).min())
     if fewest < 2:
         raise DataError("a class has fewer than 2 training pictures; a linear classifier needs 2")
     mean = features.mean(axis=0, dtype=np.float64)
     deviation = features.std(axis=0, dtype=np.float64)
-    deviation[deviation < 1e-9] = 1.0
+    # What varies by float32 rounding alone is constant: scaled up, that noise would be a feature.
+    deviation[deviation < 1e-9 + 1e-6 * np.abs(mean)] = 1.0
     rows = (features - mean) / deviation
-    folds = _folds(classes, min(_FOLDS, fewest), seed)
+    folds = _folds(pictures, views, min(_FOLDS, fewest), seed)
     scores, outside = {}, {}
     for strength in STRENGTHS:
         outside[strength] = _cross_scores(kind, rows, classes, strength, folds, balanced, seed)
-        scores[strength] = float(np.mean(outside[strength].argmax(axis=1) == classes))
+        scores[strength] = float(np.mean(outside[strength].argmax(axis=1) == pictures))
     best = max(STRENGTHS, key=lambda c: (scores[c], -c))
     kernel, bias = _fit(kind, rows, classes, best, balanced, seed)
-    factor = _temperature(outside[best], classes) if kind == "svm" else 1.0
+    factor = _temperature(outside[best], pictures) if kind == "svm" else 1.0
     kernel = kernel / deviation[:, None]
     bias = bias - mean @ kernel
     return Linear(
@@ -76,11 +86,13 @@ def fit_linear(
     )
 
 
-def _folds(classes: Classes, count: int, seed: int) -> Any:
+def _folds(pictures: Classes, views: int, count: int, seed: int) -> Any:
+    """(rows to learn, pictures to judge); pictures: the class of each."""
     from sklearn.model_selection import StratifiedKFold
 
     split = StratifiedKFold(count, shuffle=True, random_state=seed)
-    return list(split.split(classes, classes))
+    starts = len(pictures) * np.arange(views)[:, None]
+    return [((starts + train).ravel(), judged) for train, judged in split.split(pictures, pictures)]
 
 
 def _cross_scores(
@@ -92,8 +104,8 @@ def _cross_scores(
     balanced: bool,
     seed: int,
 ) -> Floats:
-    """Scores [n, classes] of each row by a classifier that never saw it."""
-    result = np.zeros((len(rows), int(classes.max()) + 1))
+    """Scores [n, classes] of each picture by a classifier that never saw it."""
+    result = np.zeros((sum(len(judged) for _, judged in folds), int(classes.max()) + 1))
     for train, judged in folds:
         kernel, bias = _fit(kind, rows[train], classes[train], strength, balanced, seed)
         result[judged] = rows[judged] @ kernel + bias

@@ -34,15 +34,23 @@ def build(
             "is a list of layers. Train it with method scratch, or take another model: "
             "'cnnedge models' lists them"
         )
+    weights = "none" if method == "scratch" else recipe.weights
+    return build_pretrained(spec, size, classes, weights, place)
+
+
+def build_pretrained(
+    spec: ModelSpec, size: InputSize, classes: int, weights: str, place: str
+) -> tuple[Any, dict[str, Any] | None]:
+    """The model, its backbone with the weights of that name or path, and where they came from."""
     try:
         model = build_model(spec, size, classes)
     except SpecError as error:
         raise SpecError(f"{place}: {error}") from None
-    if method == "scratch" or spec.backbone is None or recipe.weights == "none":
+    if spec.backbone is None or weights == "none":
         return model, None
     from ..architectures.weights import load_weights
 
-    return model, plain(load_weights(model, spec.backbone, recipe.weights))
+    return model, plain(load_weights(model, spec.backbone, weights))
 
 
 def fit(work: transfer.Materials) -> Outcome:

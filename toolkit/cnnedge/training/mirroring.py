@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ..preprocess import Pixels
+from ..specs import Augmentation
 
 Indices = npt.NDArray[np.int64]
 
@@ -44,6 +46,13 @@ def mirror(
     pictures = pictures.copy()
     pictures[chosen] = pictures[chosen, :, ::-1]
     return pictures, np.where(chosen, mirrored[classes], classes)
+
+
+def without_mirror(augmentation: Augmentation) -> Augmentation:
+    """The same augmentation without its horizontal flips."""
+    if augmentation.flip == "both":
+        return replace(augmentation, flip="vertical")
+    return replace(augmentation, flip="none")
 
 
 def said(classes: Sequence[str], flip: str) -> str:

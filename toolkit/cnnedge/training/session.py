@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +20,7 @@ from ..errors import RunFolderError
 from ..files import whole, write_json, write_text
 from ..results import accuracy, confusion, per_class
 from ..specs import Recipe, parse_model, shipped
-from . import backend, fitting, methods, mirroring, transfer
+from . import backend, few_pictures, fitting, methods, mirroring, transfer
 from .augmentation import augment
 from .plots import save_augmentation_grid, save_confusion, save_curves
 from .run_folder import RunFolder, check_new, make_new, open_existing
@@ -68,6 +69,7 @@ def _train(
         return read_metrics(run)
     # The data is read before a folder is made: a wrong path leaves nothing behind.
     dataset = load_recipe_data(recipe, reporter.scanning)
+    dataset = replace(dataset, warnings=(*dataset.warnings, *few_pictures.said(dataset)))
     reporter.dataset(dataset)
     if text := mirroring.said(dataset.classes, recipe.augmentation.flip):
         reporter.note(text)

@@ -20,7 +20,7 @@ from ..specs import AllStage, Augmentation, HeadStage, ModelSpec, Recipe, TopSta
 from . import fitting
 from .features import Extractor, Features, Views
 from .feed import FeatureSource, Feed, PixelSource, Source
-from .mirroring import mirror_classes
+from .mirroring import mirror_classes, without_mirror
 from .run_folder import RunFolder
 from .strategy import Workers
 
@@ -131,8 +131,8 @@ def _lowest_trained(work: Materials, stage: Stage) -> str:
     blocks = block_names(str(work.spec.backbone), backbone)
     if stage.blocks >= len(blocks):
         raise SpecError(
-            f"training.top.blocks is {stage.blocks}; {work.spec.backbone} has {len(blocks)} blocks, and "
-            "all of them is the stage 'all'"
+            f"training.top.blocks is {stage.blocks}; {work.spec.backbone} has {len(blocks)} "
+            "blocks, and all of them is the stage 'all'"
         )
     return blocks[-stage.blocks - 1][-1]
 
@@ -189,7 +189,7 @@ def unmirrored(dataset: Dataset, recipe: Recipe) -> Augmentation:
     augmentation = replace(recipe.augmentation, mixup=0.0)
     if mirror_classes(dataset.classes, augmentation.flip) is None:
         return augmentation
-    return replace(augmentation, flip="vertical" if augmentation.flip == "both" else "none")
+    return without_mirror(augmentation)
 
 
 def _opening(phase: fitting.Phase, stage: Stage, parameters: int) -> str:

@@ -1,0 +1,107 @@
+"""Which backbone for these pictures: a linear classifier on each one's features.
+
+A recipe and the names of models enter; for each a cross-validated accuracy, its costs and its
+latency leave. Features are cached, so a second comparison, or training the one that was chosen,
+begins where this one ended. The test part is not touched: it judges the model that is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..benchmark import Case, get_protocol, run_cases
+from ..data import Dataset, Pixels
+from ..errors import CnnedgeError, MissingExtraError, SpecError, WeightsError
+from ..results import accuracy
+from ..specs import Recipe, parse_model, shipped
+from ..specs.arithmetic import trace
+from . import backend, methods
+from .features import Extractor, Features, Views
+from .linear import fit_linear
+from .session import load_recipe_data
+from .transfer import cut, feature_layer
+
+
+class Reporter(Protocol):
+    """Who is told how the comparison goes."""
+
+    def scanning(self, done: int, total: int) -> None: ...
+
+    def dataset(self, dataset: Dataset) -> None: ...
+
+    def extracting(self, done: int, total: int) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+
+def compare(recipe: Recipe, models: Sequence[str], reporter: Reporter) -> dict[str, Any]:
+    """One row for each model that could be tried, and why the others could not.
+
+    Gives {"pictures": n, "compared": [{"model", "accuracy", "count", "ci95", "parameters", "macs",
+    "latency_ms", "weights"}], "left_out": [{"model", "reason"}]}. accuracy: of logistic regression
+    in cross-validation on the training and validation pictures. Raises CnnedgeError where none
+    can be tried.
+    """
+    dataset = load_recipe_data(recipe, reporter.scanning)
+    reporter.dataset(dataset)
+    rows, left_out, files = [], [], []
+    for name in dict.fromkeys(models):
+        try:
+            row, extractor = _one(recipe, name, dataset, reporter)
+        except (WeightsError, MissingExtraError) as error:
+            left_out.append({"model": name, "reason": str(error)})
+            reporter.warn(f"{name} is left out: {error}")
+            continue
+        rows.append(row)
+        files.append(Case(model=extractor.path))
+    if not rows:
+        reasons = "; ".join(f"{each['model']}: {each['reason']}" for each in left_out)
+        raise CnnedgeError(f"none of these models can be compared. {reasons}")
+    reporter.note("timing, interleaved")
+    timed = run_cases(files, get_protocol("quick"))
+    for row, result in zip(rows, timed, strict=True):
+        row["latency_ms"] = result["latency_ms"]
+    return {"pictures": rows[0]["count"], "compared": rows, "left_out": left_out}
+
+
+def _one(
+    recipe: Recipe, name: str, dataset: Dataset, reporter: Reporter
+) -> tuple[dict[str, Any], Extractor]:
+    text, place = shipped.read("models", name)
+    spec = parse_model(text, place)
+    if spec.backbone is None:
+        raise SpecError(f"{place}: --compare takes models with a backbone; this one has none")
+    size = recipe.input or spec.input
+    backend.make_repeatable(recipe.training.seed)
+    reporter.note(f"{name}: building, loading weights ({recipe.weights})")
+    model, weights = methods.build_pretrained(
+        spec, size, len(dataset.classes), recipe.weights, place
+    )
+    below, _ = cut(model, feature_layer(model, len(spec.layers)))
+    extractor = Extractor(below)
+    pixels = Pixels(dataset, size, recipe.preprocess)
+    features = Features(extractor, pixels, Views())
+    indices = np.concatenate([dataset.indices("train"), dataset.indices("val")])
+    features.extract(indices, 1, reporter.extracting)
+    rows = features.rows(indices)
+    linear = fit_linear(
+        "logistic",
+        rows.reshape(len(rows), -1),
+        dataset.targets[indices],
+        balanced=recipe.training.class_weights == "balanced",
+        seed=recipe.training.seed,
+    )
+    right = round(linear.scores[linear.strength] * len(indices))
+    costs = trace(spec, size, len(dataset.classes))
+    return {
+        "model": name,
+        **accuracy(np.arange(len(indices)) < right),
+        "parameters": sum(row.parameters for row in costs),
+        "macs": sum(row.macs for row in costs),
+        "weights": weights["source"] if weights else "none: random, so the accuracy says little",
+    }, extractor
