@@ -32,7 +32,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -165,7 +165,9 @@ def with_keras(recipe: Recipe) -> dict:
     loading = load_tensorflow()
     import tf_keras
 
-    from cnnedge.training import methods, transfer
+    from cnnedge.architectures import build_model
+    from cnnedge.architectures.weights import load_weights
+    from cnnedge.training import transfer
     from cnnedge.training.feed import class_weights
     from cnnedge.training.fitting import predict
     from cnnedge.training.schedule import make_optimizer
@@ -175,11 +177,15 @@ def with_keras(recipe: Recipe) -> dict:
     assert head is not None
     started = time.perf_counter()
     dataset = load_recipe_data(recipe)
-    definition, place = shipped.read("models", recipe.model)
-    spec = parse_model(definition, place)
+    spec = parse_model(*shipped.read("models", recipe.model))
     size = recipe.input or spec.input
+    # As cnnedge does, so that both heads begin with the same weights; but its deterministic
+    # kernels, which may be slower, are not asked for here.
+    tf_keras.backend.experimental.enable_tf_random_generator()
     tf_keras.utils.set_random_seed(training.seed)
-    flat, _ = methods.build(spec, size, len(dataset.classes), recipe, place)
+    flat = build_model(spec, size, len(dataset.classes))
+    if recipe.weights != "none":
+        load_weights(flat, str(spec.backbone), recipe.weights)
     base, top = transfer.cut(flat, transfer.feature_layer(flat, len(spec.layers)))
     base.trainable = False
     image = tf_keras.Input(size.shape)
@@ -351,6 +357,8 @@ class Clock:
     def dataset(self, dataset: Any) -> None:
         self.data = dataset
 
+    def downloading(self, done: int, total: int) -> None: ...
+
     def extracting(self, done: int, total: int) -> None:
         if done == total:
             self.extracted += total
@@ -367,22 +375,26 @@ class Clock:
 
 def report(results: dict[str, list[dict[str, dict]]], arguments: argparse.Namespace) -> bool:
     """Prints the table, the ratios and the claims; returns whether all of them are met."""
-    machine, first = conditions.machine(), next(iter(results.values()))[0]
+    machine = conditions.machine()
+    judged = len(next(iter(results.values()))[0]["Keras"]["right"])
     loading = [r["loading"] for runs in results.values() for run in runs for r in run.values()]
     model = arguments.backbone or arguments.recipe
     print(
-        f"\n{model}, {arguments.epochs} epochs, {len(first['Keras']['right'])} validation pictures; "
+        f"\n{model}, {arguments.epochs} epochs, {judged} validation pictures; "
         f"{machine['cpu']}, {machine['cores']} CPU threads for each side, load "
         f"{conditions.moment().get('load_average_1min', 'unknown')}; seconds, median of "
         f"{arguments.repeats}; loading TensorFlow, {np.median(loading):.1f} s, left out\n"
     )
-    print("augmentation  side    total  converting  extracting    head    rest   pictures  val right")
+    print(f"{'augmentation':12}  side {'total':>8}{'converting':>12}{'extracting':>12}", end="")
+    print(f"{'head':>8}{'rest':>8}{'pictures':>11}  validation")
     for policy, runs in results.items():
         for side in SIDES:
             print(f"{policy:12}  {side:5}{line([run[side] for run in runs])}")
-    met = [line for policy, runs in results.items() for line in judge(policy, runs)]
-    print("pictures: how many went through the frozen part, in training and validation")
-    return all(met)
+    print("pictures: that went through the frozen part, in training and validation")
+    met = True
+    for policy, runs in results.items():
+        met = judge(policy, runs) and met
+    return met
 
 
 def line(runs: list[dict]) -> str:
@@ -398,8 +410,9 @@ def line(runs: list[dict]) -> str:
     )
 
 
-def judge(policy: str, runs: list[dict[str, dict]]) -> Iterator[bool]:
-    """Prints the ratios of one policy; yields whether each claim about it is met."""
+def judge(policy: str, runs: list[dict[str, dict]]) -> bool:
+    """Prints the ratios of one policy; returns whether every claim about it is met."""
+    met = True
     print(f"\naugmentation {policy}")
     for side in SIDES[1:]:
         pairs = [(run["Keras"], run[side]) for run in runs]
@@ -419,7 +432,7 @@ def judge(policy: str, runs: list[dict[str, dict]]) -> Iterator[bool]:
             f"{np.median(reached[:, 0] / reached[:, 1]):.1f}"
         )
         if policy == "off" and side == "cold":
-            yield said(f"claimed {CLAIM:g} at least", ratio >= CLAIM)
+            met = said(f"claimed {CLAIM:g} at least", ratio >= CLAIM)
     for run in runs:
         keras, own = (np.array(run[side]["right"]) for side in SIDES[:2])
         p = mcnemar(keras, own)
@@ -428,9 +441,11 @@ def judge(policy: str, runs: list[dict[str, dict]]) -> Iterator[bool]:
             f"{np.sum(keras != own)} answered otherwise, McNemar p = {p:.2g}"
         )
         if policy == "off":
-            yield said(f"{text}; claimed equal within noise (p at least 0.05)", p >= 0.05)
+            claim = "claimed equal within noise (p at least 0.05)"
+            met = said(f"{text}; {claim}", p >= 0.05) and met
         else:
             print(f"  {text}")
+    return met
 
 
 def first(curve: Curve, level: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -39,6 +39,17 @@ def accuracy(linear: Linear, rows: np.ndarray, classes: np.ndarray) -> float:
     return float(np.mean(probabilities(linear, rows).argmax(axis=1) == classes))
 
 
+def centred(scores: np.ndarray) -> np.ndarray:
+    result: np.ndarray = scores - scores.mean(axis=1, keepdims=True)
+    return result
+
+
+def margins(model: Any, rows: np.ndarray) -> np.ndarray:
+    """scikit-learn's scores, one for each class, centred."""
+    scores = model.decision_function(rows)
+    return centred(np.stack([-scores / 2, scores / 2], axis=1) if scores.ndim == 1 else scores)
+
+
 def surprise(answers: np.ndarray, classes: np.ndarray) -> float:
     """The mean negative log-likelihood."""
     return float(-np.log(answers[np.arange(len(classes)), classes] + 1e-30).mean())
@@ -69,19 +80,20 @@ def test_the_folded_layer_answers_as_scikit_learn_does(
     mean, deviation = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
     standard = (rows - mean) / deviation
     weight = "balanced" if balanced else None
-    answers = probabilities(linear, rows.astype(np.float64))
-    if kind == "logistic":
-        model = linear_model.LogisticRegression(
-            C=linear.strength, class_weight=weight, max_iter=2000
-        ).fit(standard, classes)
-        assert np.allclose(answers, model.predict_proba(standard), atol=2e-3)
-    else:
-        model = svm.LinearSVC(
-            C=linear.strength, class_weight=weight, random_state=0, tol=1e-3, max_iter=1000
-        ).fit(standard, classes)
-    sure = np.sort(answers, axis=1)[:, -1] - np.sort(answers, axis=1)[:, -2] > 1e-3
-    assert sure.mean() > 0.9
-    assert (answers.argmax(axis=1) == model.predict(standard))[sure].all()
+    model: Any = (
+        linear_model.LogisticRegression(
+            C=linear.strength, class_weight=weight, max_iter=500, tol=1e-3
+        )
+        if kind == "logistic"
+        else svm.LinearSVC(C=linear.strength, class_weight=weight, random_state=0, tol=1e-3)
+    )
+    expected = margins(model.fit(standard, classes), standard)
+    found = centred(np.log(probabilities(linear, rows.astype(np.float64))))
+    # softmax leaves the scores but for a constant; an SVM's are scaled by one positive factor.
+    factor = float((found * expected).sum() / (expected**2).sum())
+    assert factor > 0
+    assert kind == "svm" or abs(factor - 1) < 1e-3
+    assert np.allclose(found, factor * expected, atol=1e-3 * np.abs(found).max())
 
 
 @both_kinds
@@ -120,27 +132,26 @@ def test_the_best_strength_is_taken_and_of_equals_the_strongest_penalty(kind: Ki
     best = max(hard.scores.values())
     assert hard.strength == min(c for c, score in hard.scores.items() if score == best)
     assert len(set(hard.scores.values())) > 1
-    easy = fit_linear(kind, *clouds())
+    easy = fit_linear(kind, *clouds((21, 21, 21)))
     assert set(easy.scores.values()) == {1.0}
     assert easy.strength == min(STRENGTHS)
 
 
 @both_kinds
 def test_views_of_a_picture_do_not_judge_each_other(kind: Kind) -> None:
-    rows, classes = clouds((30, 30, 30), apart=0.1, width=40)
+    rows, classes = clouds((30, 30, 30), apart=0.2, width=40)
     rng = np.random.default_rng(1)
-    views = np.concatenate([rows + rng.normal(0, 0.05, rows.shape) * v for v in range(5)])
-    views, tiled = views.astype(np.float32), np.tile(classes, 5)
-    apart = fit_linear(kind, views, tiled, views=5)
-    # Classes that hardly differ: who knows another view of a picture knows its class by heart.
-    assert max(fit_linear(kind, views, tiled).scores.values()) > 0.85
-    assert max(apart.scores.values()) < 0.6
-    judged, truth = clouds((300, 300, 300), apart=0.1, width=40, seed=2)
-    assert abs(max(apart.scores.values()) - accuracy(apart, judged, truth)) < 0.15
+    others = [rows + rng.normal(0, 0.3, rows.shape) for _ in range(4)]
+    views, tiled = np.concatenate([rows, *others]).astype(np.float32), np.tile(classes, 5)
+    linear = fit_linear(kind, views, tiled, views=5)
+    truly = accuracy(linear, *clouds((300, 300, 300), apart=0.2, width=40, seed=2))
+    assert abs(linear.scores[linear.strength] - truly) < 0.12
+    # Whoever learnt from another view of a picture knows its class by heart.
+    assert max(fit_linear(kind, views, tiled).scores.values()) > truly + 0.2
 
 
 @pytest.mark.parametrize("apart", [0.2, 0.5, 1.0, 10.0])
-@pytest.mark.parametrize("counts", [(25, 25), (25, 25, 25)])
+@pytest.mark.parametrize("counts", [(200, 200), (200, 200, 200)])
 def test_an_svms_probabilities_are_as_sure_as_it_is_right(
     apart: float, counts: tuple[int, ...]
 ) -> None:
@@ -155,11 +166,8 @@ def test_an_svms_probabilities_are_as_sure_as_it_is_right(
     # The same classifier without the factor.
     mean, deviation = rows.mean(axis=0), rows.std(axis=0)
     model = svm.LinearSVC(C=linear.strength, random_state=0, tol=1e-3)
-    scores = model.fit((rows - mean) / deviation, classes).decision_function(
-        (judged - mean) / deviation
-    )
-    if len(counts) == 2:
-        scores = np.stack([-scores / 2, scores / 2], axis=1)
+    model.fit((rows - mean) / deviation, classes)
+    scores = margins(model, (judged - mean) / deviation)
     plain = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     assert (plain.argmax(axis=1) == answers.argmax(axis=1)).mean() > 0.99, "a negative factor"
     assert surprise(answers, truth) < surprise(plain, truth) + 0.02

@@ -93,6 +93,16 @@ class _Reporter:
         output.note(text)
 
 
+def _accuracy(entry: dict[str, Any]) -> tuple[str, str]:
+    if entry["accuracy"] is None:
+        return "unknown", ""
+    return output.percent(entry["accuracy"]), output.interval(entry["ci95"])
+
+
+def _drop(points: float | None) -> str:
+    return "" if points is None else f"{points:+.2f}"
+
+
 def _print(report: dict[str, Any], run: Path) -> None:
     console = output.results()
     reference = report["reference"]
@@ -114,8 +124,7 @@ def _print(report: dict[str, Any], run: Path) -> None:
         "model.keras",
         "",
         "",
-        output.percent(reference["accuracy"]),
-        output.interval(reference["ci95"]),
+        *_accuracy(reference),
         style="dim",
     )
     for v in report["variants"]:
@@ -125,9 +134,8 @@ def _print(report: dict[str, Any], run: Path) -> None:
             Text(v["name"], style="bold" if good else "bold red"),
             output.size(v["size_bytes"]),
             output.size(v["gzip_bytes"]),
-            output.percent(v["accuracy"]),
-            output.interval(v["ci95"]),
-            Text(f"{v['drop_points']:+.2f}", style="" if good else "red"),
+            *_accuracy(v),
+            Text(_drop(v["drop_points"]), style="" if good else "red"),
             f"{v['flipped']}",
             *(output.milliseconds(latency[k]) for k in ("median", "p90", "p99")),
         )

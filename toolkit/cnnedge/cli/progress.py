@@ -35,6 +35,11 @@ class TrainingReporter:
         for warning in dataset.warnings:
             output.warn(warning)
 
+    def downloading(self, done: int, total: int) -> None:
+        self._show("downloading weights (KB)", done // 1000, total // 1000)
+        if done >= total:
+            self._clear()
+
     def extracting(self, done: int, total: int) -> None:
         self._show("features", done, total)
         if done == total:

@@ -129,30 +129,37 @@ def _print(metrics: dict[str, Any], folder: Path, recipe: Recipe) -> None:
     table = output.table()
     table.add_column("trained", style="bold")
     table.add_column(recipe.name)
-    table.add_row(
-        "test accuracy",
-        f"{output.percent(test['accuracy'])} of {test['count']:,} pictures "
-        f"(95 % interval {output.interval(test['ci95'])})",
-    )
+    table.add_row("test accuracy", _test_accuracy(test))
     table.add_row("parameters", f"{metrics['parameters']:,}")
     for name, text in _how(metrics):
         table.add_row(name, text)
-    weakest = min(
-        (c for c in metrics["per_class"] if c["recall"] is not None), key=lambda c: c["recall"]
-    )
-    table.add_row(
-        "weakest class",
-        f"{weakest['label']}: {weakest['recall']:.0%} of its {weakest['count']} pictures found",
-    )
-    table.add_row("run", f"{folder}/ (curves.png, confusion.png, augmentation.png)")
+    recalls = [c for c in metrics["per_class"] if c["recall"] is not None]
+    if recalls:
+        weakest = min(recalls, key=lambda c: c["recall"])
+        table.add_row(
+            "weakest class",
+            f"{weakest['label']}: {weakest['recall']:.0%} of its {weakest['count']} pictures found",
+        )
+    plots = ("curves.png", "confusion.png", "augmentation.png")
+    drawn = ", ".join(name for name in plots if (folder / name).exists())
+    table.add_row("run", f"{folder}/ ({drawn})")
     console.print(table)
-    share = max(c["count"] for c in metrics["per_class"]) / test["count"]
-    if test["ci95"][0] <= share:
+    share = max((c["count"] for c in recalls), default=0) / max(test["count"], 1)
+    if recalls and test["ci95"][0] <= share:
         output.warn(
             f"not surely better than always answering the commonest class ({share:.1%} of the test "
             "pictures): train longer, on more pictures, or with another model"
         )
     output.note(f"next: cnnedge convert {output.quoted(folder)}")
+
+
+def _test_accuracy(test: dict[str, Any]) -> str:
+    if test["accuracy"] is None:
+        return "unknown: the pictures are of none of the network's classes"
+    return (
+        f"{output.percent(test['accuracy'])} of {test['count']:,} pictures "
+        f"(95 % interval {output.interval(test['ci95'])})"
+    )
 
 
 def _how(metrics: dict[str, Any]) -> list[tuple[str, str]]:
@@ -167,6 +174,8 @@ def _how(metrics: dict[str, Any]) -> list[tuple[str, str]]:
                 f"({output.percent(folds)} in cross-validation, C = {linear['strength']:g})",
             )
         ]
+    if metrics["method"] == "pretrained":
+        return [("training", "none: the network as it was published, with its labels")]
     rows = [
         (
             f"stage {stage['stage']}",

@@ -27,11 +27,12 @@ from ..converter import convert as convert_keras
 from ..data import Dataset, Pixels, calibration_indices
 from ..errors import DataError
 from ..files import write_json, write_text
-from ..results import accuracy, confusion, mcnemar
+from ..results import accuracy, mcnemar
 from ..scoring import score
 from ..specs import InputSize, Recipe, plain
 from ..training import backend
 from ..training.fitting import predict
+from ..training.judging import judge, truths
 from ..training.run_folder import RunFolder, open_finished, read_recipe
 from ..training.session import load_recipe_data, read_metrics
 from .flips import FlippedPicture
@@ -52,15 +53,16 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class _Work:
-    """What every variant needs."""
+    """What every variant needs. targets: None where the pictures are of unknown classes."""
 
     run: RunFolder
+    labels: tuple[str, ...]
     recipe: Recipe
     dataset: Dataset
     pixels: Pixels
     model: Any
     indices: npt.NDArray[np.int64]
-    targets: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.int64] | None
     reference: npt.NDArray[np.float32]
     calibration: npt.NDArray[np.uint8]
 
@@ -99,12 +101,13 @@ def convert(
 def _prepare(run: RunFolder, recipe: Recipe, reporter: Reporter) -> _Work:
     dataset = load_recipe_data(recipe, reporter.scanning)
     trained = read_metrics(run)["data"]
-    if list(dataset.classes) != trained["classes"]:
+    published = recipe.training.method == "pretrained"
+    if list(dataset.classes) != trained["classes"] and not published:
         raise DataError(
             f"{dataset.source}: its classes are {', '.join(dataset.classes)}; the run was trained "
             f"on {', '.join(trained['classes'])}. Name the data it was trained on: --data DIR"
         )
-    if dataset.fingerprint != trained["fingerprint"]:
+    if dataset.fingerprint != trained["fingerprint"] and not published:
         reporter.note(
             f"the pictures in {dataset.source} are not exactly those of training; each keeps its "
             "split, and the test accuracy is of the pictures found now"
@@ -115,16 +118,24 @@ def _prepare(run: RunFolder, recipe: Recipe, reporter: Reporter) -> _Work:
     size = InputSize(height=height, width=width, channels=channels)
     pixels = Pixels(dataset, size, recipe.preprocess)
     indices = dataset.indices("test")
+    labels = tuple(run.labels.read_text(encoding="utf-8").splitlines())
+    targets = truths(labels, dataset, indices)
+    if targets is None:
+        reporter.note(
+            "the pictures are of none of the model's classes: no accuracy can be measured, only "
+            "whether a variant answers as model.keras does (flipped)"
+        )
     wanted = recipe.convert.calibration
     reporter.stage("scoring model.keras on the test pictures", 0, 0)
     return _Work(
         run=run,
+        labels=labels,
         recipe=recipe,
         dataset=dataset,
         pixels=pixels,
         model=model,
         indices=indices,
-        targets=dataset.targets[indices],
+        targets=targets,
         reference=predict(model, pixels, indices),
         calibration=pixels.batch(calibration_indices(dataset, wanted.count, wanted.seed)),
     )
@@ -136,7 +147,7 @@ def _make(
     reporter.stage(f"{variant}: converting ({position + 1} of {total})", 0, 0)
     flatbuffer = convert_keras(work.model, variant, work.calibration)
     provenance = _provenance(work, variant)
-    labels = work.dataset.classes
+    labels = work.labels
     final = work.run.export / f"{variant}.tflite"
     # Scored from a file of its own: the finished name appears with the finished model.
     trial = work.run.export / f".{variant}.trial.tflite"
@@ -171,19 +182,26 @@ def _make(
 
 def _compare(work: _Work, variant: str, scores: npt.NDArray[np.float32]) -> dict[str, Any]:
     reference, predictions = work.reference.argmax(axis=1), scores.argmax(axis=1)
+    flipped = {"name": variant, "flipped": int(np.sum(reference != predictions))}
+    if work.targets is None:
+        unknown = ("accuracy", "ci95", "drop_points", "mcnemar_p")
+        return flipped | {"count": len(reference)} | dict.fromkeys(unknown)
     before, after = reference == work.targets, predictions == work.targets
-    return {
-        "name": variant,
+    return flipped | {
         **accuracy(after),
         "drop_points": 100 * (float(before.mean()) - float(after.mean())),
-        "flipped": int(np.sum(reference != predictions)),
         "mcnemar_p": mcnemar(before, after),
     }
 
 
 def _judged(entry: dict[str, Any], gate: float | None) -> dict[str, Any]:
-    failed = gate is not None and entry["drop_points"] > gate + 1e-9
-    reason = f"lost {entry['drop_points']:.2f} points, allowed are {gate:g}" if failed else ""
+    drop = entry["drop_points"]
+    reason = ""
+    if gate is not None and drop is None:
+        reason = f"its accuracy cannot be measured on these pictures; allowed to lose are {gate:g}"
+    elif gate is not None and drop > gate + 1e-9:
+        reason = f"lost {drop:.2f} points, allowed are {gate:g}"
+    failed = bool(reason)
     return entry | {"status": "failed" if failed else "ok", "status_reason": reason}
 
 
@@ -227,7 +245,9 @@ def _write_report(
     gate: float | None,
 ) -> dict[str, Any]:
     scores = {entry["name"]: entry.pop("_scores") for entry in entries}
-    before = work.reference.argmax(axis=1) == work.targets
+    before = {"accuracy": None, "count": len(work.indices), "ci95": None}
+    if work.targets is not None:
+        before = accuracy(work.reference.argmax(axis=1) == work.targets)
     report = {
         "cnnedge": __version__,
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -238,7 +258,7 @@ def _write_report(
         "threads": 1,
         "test_pictures": len(work.indices),
         "data": {"source": work.dataset.source, "fingerprint": work.dataset.fingerprint},
-        "reference": {"name": "model.keras", **accuracy(before)},
+        "reference": {"name": "model.keras", **before},
         "max_drop": gate,
         "best": most_compressed({"variants": entries}),
         "variants": entries,
@@ -246,20 +266,25 @@ def _write_report(
         "conditions": latencies[0]["conditions"] if latencies else {},
     }
     shown = report["best"] or entries[0]["name"]
-    predictions = scores[shown].argmax(axis=1)
-    matrix = confusion(work.targets, predictions, len(work.dataset.classes))
     page = render_report(
         report,
-        confusion={
-            "labels": list(work.dataset.classes),
-            "matrix": matrix.tolist(),
-            "variant": shown,
-        },
+        confusion=_confusion(work, shown, scores[shown]),
         flipped=[f for name, s in scores.items() for f in _flipped(work, name, s)],
     )
     write_text(work.run.export / "report.html", page)
     write_json(work.run.export / "report.json", report)
     return report
+
+
+def _confusion(work: _Work, variant: str, scores: npt.NDArray[np.float32]) -> dict[str, Any]:
+    judged = judge(work.labels, work.dataset, work.indices, scores.argmax(axis=1))
+    if not judged["confusion"]:
+        return {}
+    return {
+        "labels": judged.get("confusion_labels", list(work.labels)),
+        "matrix": judged["confusion"],
+        "variant": variant,
+    }
 
 
 def _timing_warnings(latencies: list[dict[str, Any]]) -> list[str]:
@@ -277,12 +302,12 @@ def _timing_warnings(latencies: list[dict[str, Any]]) -> list[str]:
 def _flipped(work: _Work, variant: str, scores: npt.NDArray[np.float32]) -> list[FlippedPicture]:
     reference, predictions = work.reference.argmax(axis=1), scores.argmax(axis=1)
     places = np.flatnonzero(reference != predictions)[:_MOST_FLIPPED]
-    classes = work.dataset.classes
+    classes = work.labels
     return [
         FlippedPicture(
             variant=variant,
             name=Path(work.dataset.name(int(work.indices[i]))).name,
-            true_label=classes[work.targets[i]],
+            true_label=work.dataset.classes[work.dataset.targets[work.indices[i]]],
             reference_label=classes[reference[i]],
             variant_label=classes[predictions[i]],
             reference_score=float(work.reference[i].max()),

@@ -32,6 +32,8 @@ class Reporter(Protocol):
 
     def dataset(self, dataset: Dataset) -> None: ...
 
+    def downloading(self, done: int, total: int) -> None: ...
+
     def extracting(self, done: int, total: int) -> None: ...
 
     def note(self, text: str) -> None: ...
@@ -80,7 +82,7 @@ def _one(
     backend.make_repeatable(recipe.training.seed)
     reporter.note(f"{name}: building, loading weights ({recipe.weights})")
     model, weights = methods.build_pretrained(
-        spec, size, len(dataset.classes), recipe.weights, place
+        spec, size, len(dataset.classes), recipe.weights, place, reporter.downloading
     )
     below, _ = cut(model, feature_layer(model, len(spec.layers)))
     extractor = Extractor(below)

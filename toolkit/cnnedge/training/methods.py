@@ -11,21 +11,33 @@ from collections.abc import Callable
 from typing import Any
 
 from ..architectures import build_model
+from ..data import Dataset
 from ..errors import SpecError
 from ..specs import InputSize, ModelSpec, Recipe, plain
 from . import fitting, transfer
 from .feed import Feed, PixelSource
 from .linear import fit_linear
 
+Progress = Callable[[int, int], None]
 Outcome = tuple[fitting.Fitted, dict[str, Any]]
 
 
+def labels(recipe: Recipe, dataset: Dataset) -> tuple[str, ...]:
+    """The names of what the model tells apart: the data's classes, or ImageNet's."""
+    if recipe.training.method != "pretrained":
+        return dataset.classes
+    from ..architectures.weights import imagenet_labels
+
+    return imagenet_labels()
+
+
 def build(
-    spec: ModelSpec, size: InputSize, classes: int, recipe: Recipe, place: str
+    spec: ModelSpec, size: InputSize, classes: int, recipe: Recipe, place: str, progress: Progress
 ) -> tuple[Any, dict[str, Any] | None]:
     """The model with the weights that training begins with, and where those came from.
 
-    place: names the definition in messages. Raises SpecError, WeightsError, MissingExtraError.
+    place: names the definition in messages. progress: of a download, bytes done and in all.
+    Raises SpecError, WeightsError, MissingExtraError.
     """
     method = recipe.training.method
     if method != "scratch" and spec.backbone is None:
@@ -34,12 +46,14 @@ def build(
             "is a list of layers. Train it with method scratch, or take another model: "
             "'cnnedge models' lists them"
         )
+    if method == "pretrained":
+        return _published(spec, size, recipe.weights, progress)
     weights = "none" if method == "scratch" else recipe.weights
-    return build_pretrained(spec, size, classes, weights, place)
+    return build_pretrained(spec, size, classes, weights, place, progress)
 
 
 def build_pretrained(
-    spec: ModelSpec, size: InputSize, classes: int, weights: str, place: str
+    spec: ModelSpec, size: InputSize, classes: int, weights: str, place: str, progress: Progress
 ) -> tuple[Any, dict[str, Any] | None]:
     """The model, its backbone with the weights of that name or path, and where they came from."""
     try:
@@ -50,7 +64,25 @@ def build_pretrained(
         return model, None
     from ..architectures.weights import load_weights
 
-    return model, plain(load_weights(model, spec.backbone, weights))
+    return model, plain(load_weights(model, spec.backbone, weights, progress=progress))
+
+
+def _published(
+    spec: ModelSpec, size: InputSize, weights: str, progress: Progress
+) -> tuple[Any, dict[str, Any] | None]:
+    """The whole network as its authors trained it."""
+    from ..architectures import classifier
+    from ..architectures.weights import load_classifier_weights
+
+    if weights == "none":
+        raise SpecError(
+            "training.method pretrained takes the network as it is, and weights: none leaves "
+            "nothing of it; take weights: imagenet, or another method"
+        )
+    model = classifier(str(spec.backbone), size)
+    return model, plain(
+        load_classifier_weights(model, str(spec.backbone), weights, progress=progress)
+    )
 
 
 def fit(work: transfer.Materials) -> Outcome:
@@ -123,9 +155,14 @@ def _linear(work: transfer.Materials) -> Outcome:
     return fitting.Fitted(history=[], kept_epoch=0, stopped_early=False), {"linear": details}
 
 
+def _pretrained(work: transfer.Materials) -> Outcome:
+    return fitting.Fitted(history=[], kept_epoch=0, stopped_early=False), {}
+
+
 _METHODS: dict[str, Callable[[transfer.Materials], Outcome]] = {
     "scratch": _scratch,
     "transfer": _transfer,
     "logistic": _linear,
     "svm": _linear,
+    "pretrained": _pretrained,
 }

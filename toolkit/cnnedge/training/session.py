@@ -18,10 +18,10 @@ from .._version import __version__
 from ..data import Dataset, Pixels, load_dataset
 from ..errors import RunFolderError
 from ..files import whole, write_json, write_text
-from ..results import accuracy, confusion, per_class
 from ..specs import Recipe, parse_model, shipped
 from . import backend, few_pictures, fitting, methods, mirroring, transfer
 from .augmentation import augment
+from .judging import judge
 from .plots import save_augmentation_grid, save_confusion, save_curves
 from .run_folder import RunFolder, check_new, make_new, open_existing
 from .strategy import Workers, losses_explained, open_workers, own_folder
@@ -34,6 +34,8 @@ class SessionReporter(transfer.Reporter, Protocol):
     def scanning(self, done: int, total: int) -> None: ...
 
     def dataset(self, dataset: Dataset) -> None: ...
+
+    def downloading(self, done: int, total: int) -> None: ...
 
 
 def train(
@@ -69,27 +71,33 @@ def _train(
         return read_metrics(run)
     # The data is read before a folder is made: a wrong path leaves nothing behind.
     dataset = load_recipe_data(recipe, reporter.scanning)
-    dataset = replace(dataset, warnings=(*dataset.warnings, *few_pictures.said(dataset)))
+    if recipe.training.method != "pretrained":
+        dataset = replace(dataset, warnings=(*dataset.warnings, *few_pictures.said(dataset)))
     reporter.dataset(dataset)
     if text := mirroring.said(dataset.classes, recipe.augmentation.flip):
         reporter.note(text)
+    labels = methods.labels(recipe, dataset)
     backend.make_repeatable(recipe.training.seed)
     with workers.strategy.scope():
-        model, weights = methods.build(model_spec, size, len(dataset.classes), recipe, place)
+        model, weights = methods.build(
+            model_spec, size, len(labels), recipe, place, reporter.downloading
+        )
     if run is None:
         run = make_new(out, recipe)
         write_text(run.model_definition, definition)
-        write_text(run.labels, "\n".join(dataset.classes) + "\n")
+        write_text(run.labels, "\n".join(labels) + "\n")
         write_json(run.data, _identity(dataset))
     else:
         _check_same_data(run, dataset)
     # No worker goes ahead while another still reads or clears the run folder.
     workers.wait()
     pixels = Pixels(dataset, size, recipe.preprocess)
-    _draw_augmentation(run, recipe, dataset, pixels)
+    if recipe.training.method != "pretrained":
+        _draw_augmentation(run, recipe, dataset, pixels)
     work = transfer.Materials(
         model=model,
         spec=model_spec,
+        labels=labels,
         dataset=dataset,
         pixels=pixels,
         recipe=recipe,
@@ -150,17 +158,18 @@ def _finish(
 ) -> dict[str, Any]:
     model, dataset, run = work.model, work.dataset, work.run
     indices = dataset.indices("test")
-    targets = dataset.targets[indices]
     started = time.perf_counter()
     predictions = fitting.predict(model, work.pixels, indices).argmax(axis=1)
     seconds = time.perf_counter() - started
-    matrix = confusion(targets, predictions, len(dataset.classes))
+    judged = judge(work.labels, dataset, indices, predictions)
     _draw_curves(run.path / "curves.png", fitted, details)
-    save_confusion(run.path / "confusion.png", matrix, dataset.classes)
+    if judged["confusion"]:
+        shown = judged.get("confusion_labels", work.labels)
+        save_confusion(run.path / "confusion.png", np.array(judged["confusion"]), shown)
     trained = sum(row["seconds"] for row in fitted.history)
     pictures = len(dataset.indices("train")) * len(fitted.history)
     metrics = {
-        "test": accuracy(predictions == targets),
+        **judged,
         "parameters": int(model.count_params()),
         "train_seconds": trained,
         "images_per_second": pictures / trained if trained else 0.0,
@@ -172,8 +181,6 @@ def _finish(
             "source": dataset.source,
             "warnings": list(dataset.warnings),
         },
-        "per_class": per_class(matrix, dataset.classes),
-        "confusion": matrix.tolist(),
         "method": work.recipe.training.method,
         "epochs": len(fitted.history),
         "kept_epoch": fitted.kept_epoch,

@@ -35,10 +35,14 @@ class Reporter(fitting.Reporter, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Materials:
-    """What training needs. model: Keras, of `spec`, with the weights it begins with."""
+    """What training needs. model: Keras, of `spec`, with the weights it begins with.
+
+    labels: what it tells apart, in the order of its output.
+    """
 
     model: Any
     spec: ModelSpec
+    labels: tuple[str, ...]
     dataset: Dataset
     pixels: Pixels
     recipe: Recipe
