@@ -144,6 +144,7 @@ def _linear(work: transfer.Materials) -> Outcome:
         classes,
         balanced=training.class_weights == "balanced",
         seed=training.seed,
+        views=training.views,
     )
     dense.set_weights([linear.kernel, linear.bias][: len(dense.weights)])
     details = {
