@@ -177,6 +177,8 @@ def with_keras(recipe: Recipe) -> dict:
     assert head is not None
     started = time.perf_counter()
     dataset = load_recipe_data(recipe)
+    if not len(dataset.indices("val")):
+        raise CnnedgeError(f"{dataset.source}: no pictures for validation; set data.splits")
     spec = parse_model(*shipped.read("models", recipe.model))
     size = recipe.input or spec.input
     # As cnnedge does, so that both heads begin with the same weights; but its deterministic
@@ -426,8 +428,8 @@ def judge(policy: str, runs: list[dict[str, dict]]) -> bool:
             ]
         )
         print(
-            f"  Keras / {side}: {ratio:.1f}; to the validation accuracy that both end with "
-            f"({100 * np.median(levels):.1f} %): {np.median(reached[:, 0]):.1f} s / "
+            f"  Keras / {side}: {ratio:.1f}; until validation accuracy first reached the lower of "
+            f"both last ones ({100 * np.median(levels):.1f} %): {np.median(reached[:, 0]):.1f} s / "
             f"{np.median(reached[:, 1]):.1f} s = "
             f"{np.median(reached[:, 0] / reached[:, 1]):.1f}"
         )

@@ -64,7 +64,9 @@ def _listing(source: str, labels: tuple[str, ...] | None) -> Listing:
     if is_folder:
         return idx_listing(path, labels) if _holds_idx(path) else folder_listing(path, labels)
     if not is_file:
-        raise DataError(f"{source}: there is no such file or folder; {_ALLOWED}")
+        raise DataError(
+            f"{source}: there is no such file or folder; {_ALLOWED}. Name yours: --data DIR"
+        )
     if path.suffix.lower() == ".npz":
         return npz_listing(path, labels)
     if path.suffix.lower() == ".csv":
