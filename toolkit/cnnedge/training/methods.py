@@ -49,7 +49,12 @@ def build(
     if method == "pretrained":
         return _published(spec, size, recipe.weights, progress)
     weights = "none" if method == "scratch" else recipe.weights
-    return build_pretrained(spec, size, classes, weights, place, progress)
+    built = build_pretrained(spec, size, classes, weights, place, progress)
+    if method == "transfer":
+        # Said now, and not when hours of earlier stages are done.
+        for _, stage in transfer.stages(recipe.training):
+            transfer.lowest_trained(built[0], spec, stage)
+    return built
 
 
 def build_pretrained(

@@ -82,6 +82,8 @@ def _train(
         model, weights = methods.build(
             model_spec, size, len(labels), recipe, place, reporter.downloading
         )
+    if weights is None and recipe.training.method != "scratch":
+        reporter.note("weights: none: the backbone begins with random weights, which know nothing")
     if run is None:
         run = make_new(out, recipe)
         write_text(run.model_definition, definition)

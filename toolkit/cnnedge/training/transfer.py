@@ -103,7 +103,7 @@ def cut(model: Any, layer: str) -> tuple[Any, Any]:
 def _train_stage(
     work: Materials, stage: Stage, phase: fitting.Phase
 ) -> tuple[fitting.Fitted, dict[str, Any]]:
-    lowest = _lowest_trained(work, stage)
+    lowest = lowest_trained(work.model, work.spec, stage)
     names = [layer.name for layer in work.model.layers]
     frozen_norm = not isinstance(stage, AllStage) or stage.batch_norm == "frozen"
     for place, layer in enumerate(work.model.layers):
@@ -125,18 +125,18 @@ def _train_stage(
     return fitted, _summary(fitted, phase, parameters)
 
 
-def _lowest_trained(work: Materials, stage: Stage) -> str:
-    """The layer after which this stage trains."""
+def lowest_trained(model: Any, spec: ModelSpec, stage: Stage) -> str:
+    """The layer after which a stage trains. Raises SpecError for more blocks than there are."""
     if isinstance(stage, HeadStage):
-        return feature_layer(work.model, len(work.spec.layers))
-    backbone = [layer.name for layer in work.model.layers[: -len(work.spec.layers)]]
+        return feature_layer(model, len(spec.layers))
+    backbone = [layer.name for layer in model.layers[: -len(spec.layers)]]
     if isinstance(stage, AllStage):
         return str(backbone[0])
-    blocks = block_names(str(work.spec.backbone), backbone)
+    blocks = block_names(str(spec.backbone), backbone)
     if stage.blocks >= len(blocks):
         raise SpecError(
-            f"training.top.blocks is {stage.blocks}; {work.spec.backbone} has {len(blocks)} "
-            "blocks, and all of them is the stage 'all'"
+            f"training.top.blocks is {stage.blocks}; {spec.backbone} has {len(blocks)} blocks, and "
+            "all of them is the stage 'all'"
         )
     return blocks[-stage.blocks - 1][-1]
 
