@@ -203,6 +203,6 @@ def _stopped(folder: Path, recipe: str, data: str | None, overrides: tuple[str, 
     words += [f"--set {output.quoted(o)}" for o in overrides]
     words += [f"--out {output.quoted(folder)}"]
     # TensorFlow's own list of checkpoints: the folder is there before the first of them.
-    if not (folder / "checkpoints" / "checkpoint").exists():
+    if not any((folder / "checkpoints").rglob("checkpoint")):
         return "stopped before the first epoch was done; nothing to resume"
     return f"stopped; all whole epochs are kept. Go on with: {' '.join(words)} --resume"

@@ -28,10 +28,14 @@ _ORDER, _PIXELS = 1, 2
 
 
 class Source(Protocol):
-    """Where values come from. shape: of one row; mixup: alpha, 0 for none."""
+    """Where values come from. shape: of one row; mixup: alpha, 0 for none.
+
+    seconds_at_stake: how much training may be lost to a kill; 0 for no more than an epoch.
+    """
 
     shape: tuple[int, ...]
     mixup: float
+    seconds_at_stake: float
 
     def draw(
         self, indices: Indices, classes: Indices, rng: np.random.Generator
@@ -41,6 +45,8 @@ class Source(Protocol):
 
 class PixelSource:
     """Prepared pixels, augmented anew each time."""
+
+    seconds_at_stake = 0.0
 
     def __init__(self, pixels: Pixels, augmentation: Augmentation) -> None:
         self.shape: tuple[int, ...] = pixels.size.shape
@@ -64,6 +70,8 @@ class FeatureSource:
     """Cached features: one of a picture's views, drawn anew each time."""
 
     mixup = 0.0
+    # An epoch takes less than the checkpoint behind it would.
+    seconds_at_stake = 5.0
 
     def __init__(self, features: Features) -> None:
         self.shape = features.shape
@@ -96,16 +104,26 @@ class Feed:
         self._targets = dataset.targets
         self._classes = len(dataset.classes)
         self._weights = class_weights(dataset, training.class_weights)
+        self.seconds_at_stake = source.seconds_at_stake
+        self._epoch = 0
+        self._made: Any = None
         self.count = len(self._indices)
         self.steps = -(-self.count // training.batch_size)
 
     def epoch(self, number: int) -> Any:
-        """The tf.data.Dataset of one epoch; of several workers, a distributed one."""
-        if self._workers.count > 1:
-            return self._workers.strategy.distribute_datasets_from_function(
-                lambda context: self._dataset(number)
-            )
-        return self._dataset(number)
+        """The tf.data.Dataset of one epoch, to be gone through before the next one is asked for.
+
+        Of several workers, a distributed one.
+        """
+        # One data set whose generator looks the number up: making another costs time.
+        self._epoch = number
+        if self._made is None:
+            self._made = self._dataset()
+            if self._workers.count > 1:
+                self._made = self._workers.strategy.distribute_datasets_from_function(
+                    lambda context: self._dataset()
+                )
+        return self._made
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The batches of one epoch as NumPy arrays."""
@@ -124,7 +142,7 @@ class Feed:
                 x, y, w = mix(x, y, w, self._source.mixup, rng)
             yield x, y, w
 
-    def _dataset(self, number: int) -> Any:
+    def _dataset(self) -> Any:
         import tensorflow as tf
 
         signature = (
@@ -133,7 +151,7 @@ class Feed:
             tf.TensorSpec((None,), tf.float32),
         )
         dataset = tf.data.Dataset.from_generator(
-            lambda: self.batches(number), output_signature=signature
+            lambda: self.batches(self._epoch), output_signature=signature
         )
         return dataset.apply(tf.data.experimental.assert_cardinality(self.steps)).prefetch(4)
 

@@ -105,7 +105,7 @@ def fit(
             loss="categorical_crossentropy",
             weighted_metrics=["accuracy"],
         )
-    stopped = state.stopped
+    stopped, saved = state.stopped, time.perf_counter()
     while state.epoch < phase.epochs and not stopped:
         row = _one_epoch(model, feed, training, phase, state.epoch, reporter)
         number = state.epoch + 1
@@ -114,8 +114,11 @@ def fit(
             row |= validate()
         stopped = state.judge(number, row)
         history.append(row)
-        write_history(run, history)
-        state.save(number)
+        last = stopped or number == phase.epochs
+        if last or time.perf_counter() - saved >= feed.seconds_at_stake:
+            write_history(run, history)
+            state.save(number)
+            saved = time.perf_counter()
         reporter.row(row)
     kept = state.load_kept()
     return Fitted(history=history, kept_epoch=phase.before + kept, stopped_early=stopped)
@@ -142,29 +145,35 @@ def validation(
 
 def predict(model: Any, pixels: Pixels, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Probabilities of a Keras model for pictures by index: float32 [n, classes]."""
-    # A batch of large pictures takes gigabytes of feature maps.
-    batch_size = int(np.clip(2**22 // np.prod(pixels.size.shape), 8, 256))
-    return predict_values(model, pixels.batch, indices, batch_size)
+    return predictor(model, pixels.batch)(indices)
 
 
-def predict_values(
-    model: Any,
-    values: Callable[[npt.NDArray[np.int64]], npt.NDArray[Any]],
-    indices: npt.NDArray[np.int64],
-    batch_size: int = 256,
-) -> npt.NDArray[np.float32]:
-    """As `predict`, of a model of anything: `values` gives its input rows by index."""
+def predictor(
+    model: Any, values: Callable[[npt.NDArray[np.int64]], npt.NDArray[Any]]
+) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]:
+    """A function from indices [n] to probabilities [n, classes], traced once for many calls.
+
+    values: gives the model's input rows by index.
+    """
     import tensorflow as tf
 
+    shape = model.input_shape[1:]
     infer = tf.function(
         lambda x: model(x, training=False),
-        input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)],
+        input_signature=[tf.TensorSpec((None, *shape), tf.float32)],
+        autograph=False,
     )
-    parts = [
-        infer(values(indices[i : i + batch_size]).astype(np.float32)).numpy()
-        for i in range(0, len(indices), batch_size)
-    ]
-    return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)
+    # A batch of large pictures takes gigabytes of feature maps.
+    size = int(np.clip(2**22 // np.prod(shape), 8, 256))
+
+    def answer(indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        parts = [
+            infer(values(indices[i : i + size]).astype(np.float32)).numpy()
+            for i in range(0, len(indices), size)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)
+
+    return answer
 
 
 def cross_entropy(probabilities: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]) -> float:

@@ -104,13 +104,11 @@ def _scratch(work: transfer.Materials) -> Outcome:
         schedule=training.schedule,
     )
     source = PixelSource(work.pixels, work.recipe.augmentation)
+    answer = fitting.predictor(work.model, work.pixels.batch)
     fitted = fitting.fit(
         work.model,
         Feed(work.dataset, source, training, work.workers),
-        fitting.validation(
-            lambda: fitting.predict(work.model, work.pixels, indices),
-            work.dataset.targets[indices],
-        ),
+        fitting.validation(lambda: answer(indices), work.dataset.targets[indices]),
         training,
         phase,
         work.run,

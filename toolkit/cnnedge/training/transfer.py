@@ -146,18 +146,10 @@ def _source(work: Materials, stage: Stage, lowest: str) -> tuple[Any, Source, An
     views = 0 if isinstance(stage, AllStage) else stage.views
     if not views:
         source = PixelSource(work.pixels, work.recipe.augmentation)
-        return (
-            work.model,
-            source,
-            lambda indices: fitting.predict(work.model, work.pixels, indices),
-        )
+        return work.model, source, fitting.predictor(work.model, work.pixels.batch)
     below, above = cut(work.model, lowest)
     features = extract(work, below, views)
-
-    def answer(indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        return fitting.predict_values(above, lambda some: features.rows(some), indices)
-
-    return above, FeatureSource(features), answer
+    return above, FeatureSource(features), fitting.predictor(above, features.rows)
 
 
 def extract(work: Materials, network: Any, views: int) -> Features:
