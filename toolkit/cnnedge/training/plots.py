@@ -54,11 +54,34 @@ def save_curves(path: str | os.PathLike[str], history: Sequence[HistoryRow]) -> 
         if best is not None:
             x = _number(best, "epoch")
             axes.axvline(x, color=_VALIDATION, lw=0.9, ls=(0, (2, 2)), alpha=0.7)
+    _mark_stages((accuracy, loss, rate), history)
     if best is not None:
         _mark_best(accuracy, best)
     figure.text(0.085, 0.945, "Training", fontsize=14, weight="bold", color=INK, family=FONT)
     figure.text(0.085, 0.905, _summary(history, best), fontsize=9, color=MUTED, family=FONT)
     write_png(figure, path)
+
+
+def _mark_stages(panels: Sequence[Axes], history: Sequence[HistoryRow]) -> None:
+    """A line where each stage of a transfer begins, and its name above the first panel."""
+    names = [str(row.get("stage") or "") for row in history]
+    for place, (name, row) in enumerate(zip(names, history, strict=True)):
+        if not name or (place and names[place - 1] == name):
+            continue
+        begin = _number(row, "epoch")
+        if place:
+            for axes in panels:
+                axes.axvline(begin - 0.5, color=MUTED, lw=0.9, alpha=0.6)
+        panels[0].annotate(
+            name,
+            (begin - (0.5 if place else 0), 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, -4),
+            textcoords="offset points",
+            va="top",
+            size=9,
+            color=MUTED,
+        )
 
 
 def save_confusion(

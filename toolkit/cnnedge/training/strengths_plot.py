@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from matplotlib.ticker import MaxNLocator
+
 from .canvas import GRID, INK, MUTED, new_figure, write_png
 
 
@@ -36,7 +38,9 @@ def save_strengths(
         axes.spines[side].set_visible(False)
     axes.tick_params(colors=MUTED, labelsize=8, length=0)
     axes.set_xlabel("C, the inverse strength of the penalty", color=MUTED, size=9)
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_formatter("{x:.0f} %")
+    axes.minorticks_off()
     name = {"logistic": "Logistic regression", "svm": "Linear SVM"}.get(kind, kind)
     figure.text(0.085, 0.915, f"{name} on frozen features", size=12, color=INK, weight="bold")
     said = "accuracy in cross-validation on the training pictures; the ringed C was taken"
