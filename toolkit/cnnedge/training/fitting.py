@@ -105,10 +105,10 @@ def fit(
             loss="categorical_crossentropy",
             weighted_metrics=["accuracy"],
         )
-    stopped, saved = state.stopped, time.perf_counter()
-    while state.epoch < phase.epochs and not stopped:
-        row = _one_epoch(model, feed, training, phase, state.epoch, reporter)
-        number = state.epoch + 1
+    number, stopped, saved = state.epoch, state.stopped, time.perf_counter()
+    while number < phase.epochs and not stopped:
+        row = _one_epoch(model, feed, training, phase, number, reporter)
+        number += 1
         due = number % training.validate_every == 0 or number == phase.epochs
         if validate and due:
             row |= validate()
