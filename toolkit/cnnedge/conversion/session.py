@@ -30,7 +30,7 @@ from ..files import write_json, write_text
 from ..results import accuracy, mcnemar
 from ..scoring import score
 from ..specs import InputSize, Recipe, plain
-from ..training import backend
+from ..training import backend, methods
 from ..training.fitting import predict
 from ..training.judging import judge, truths
 from ..training.run_folder import RunFolder, open_finished, read_recipe
@@ -118,7 +118,7 @@ def _prepare(run: RunFolder, recipe: Recipe, reporter: Reporter) -> _Work:
     size = InputSize(height=height, width=width, channels=channels)
     pixels = Pixels(dataset, size, recipe.preprocess)
     indices = dataset.indices("test")
-    labels = tuple(run.labels.read_text(encoding="utf-8").splitlines())
+    labels = methods.labels(recipe, dataset)
     targets = truths(labels, dataset, indices)
     if targets is None:
         reporter.note(
@@ -222,6 +222,7 @@ def _provenance(work: _Work, variant: str) -> dict[str, Any]:
         "cnnedge": __version__,
         "recipe": recipe.name,
         "description": recipe.description,
+        "method": recipe.training.method,
         "variant": variant,
         "input": {**plain(size), "color": "RGB" if size.channels == 3 else "GRAY"},
         "preprocess": plain(recipe.preprocess),
