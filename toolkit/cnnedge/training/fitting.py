@@ -24,6 +24,7 @@ from ..errors import CnnedgeError, RunFolderError
 from ..files import write_bytes
 from ..specs import Schedule, Training
 from .feed import Feed, one_hot
+from .interrupt import held_back
 from .run_folder import RunFolder, read_history, write_history
 from .schedule import make_optimizer, rate
 from .strategy import is_lost_worker
@@ -106,20 +107,22 @@ def fit(
             weighted_metrics=["accuracy"],
         )
     number, stopped, saved = state.epoch, state.stopped, time.perf_counter()
-    while number < phase.epochs and not stopped:
-        row = _one_epoch(model, feed, training, phase, number, reporter)
-        number += 1
-        due = number % training.validate_every == 0 or number == phase.epochs
-        if validate and due:
-            row |= validate()
-        stopped = state.judge(number, row)
-        history.append(row)
-        last = stopped or number == phase.epochs
-        if last or time.perf_counter() - saved >= feed.seconds_at_stake:
-            write_history(run, history)
-            state.save(number)
-            saved = time.perf_counter()
-        reporter.row(row)
+    with held_back() as check:
+        while number < phase.epochs and not stopped:
+            row = _one_epoch(model, feed, phase, number, reporter, check)
+            number += 1
+            due = number % training.validate_every == 0 or number == phase.epochs
+            if validate and due:
+                row |= validate()
+            stopped = state.judge(number, row)
+            history.append(row)
+            last = stopped or number == phase.epochs
+            if last or time.perf_counter() - saved >= feed.seconds_at_stake:
+                write_history(run, history)
+                state.save(number)
+                saved = time.perf_counter()
+            reporter.row(row)
+            check()
     kept = state.load_kept()
     return Fitted(history=history, kept_epoch=phase.before + kept, stopped_early=stopped)
 
@@ -183,11 +186,16 @@ def cross_entropy(probabilities: npt.NDArray[np.float32], targets: npt.NDArray[n
 
 
 def _one_epoch(
-    model: Any, feed: Feed, training: Training, phase: Phase, epoch: int, reporter: Reporter
+    model: Any,
+    feed: Feed,
+    phase: Phase,
+    epoch: int,
+    reporter: Reporter,
+    check: Callable[[], None],
 ) -> dict[str, Any]:
     number = phase.before + epoch
     reporter.epoch(number + 1, phase.before + phase.epochs, feed.steps)
-    callback = _callback(feed, phase, epoch, reporter)
+    callback = _callback(feed, phase, epoch, reporter, check)
     started = time.perf_counter()
     logs = model.fit(
         feed.epoch(number),
@@ -216,7 +224,9 @@ def _one_epoch(
     }
 
 
-def _callback(feed: Feed, phase: Phase, epoch: int, reporter: Reporter) -> Any:
+def _callback(
+    feed: Feed, phase: Phase, epoch: int, reporter: Reporter, check: Callable[[], None]
+) -> Any:
     import tf_keras
 
     class Steps(tf_keras.callbacks.Callback):  # type: ignore[misc]
@@ -231,6 +241,7 @@ def _callback(feed: Feed, phase: Phase, epoch: int, reporter: Reporter) -> Any:
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             reporter.step(batch + 1, float(logs["loss"]), float(logs["accuracy"]))
+            check()
 
     return Steps()
 
