@@ -15,7 +15,6 @@ class TrainingReporter:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task: TaskID | None = None
-        self._batches = 0
         self._rate: float | None = None
         self._epochs = 0
 

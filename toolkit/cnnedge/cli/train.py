@@ -11,6 +11,7 @@ import click
 
 from ..errors import CnnedgeError
 from ..specs import Recipe, named, parse_recipe, shipped
+from ..training.strategy import NAMES as STRATEGIES
 from . import output
 from .comparison import compare_models
 from .progress import TrainingReporter, clock
@@ -29,7 +30,7 @@ from .progress import TrainingReporter, clock
 )
 @click.option(
     "--strategy",
-    type=click.Choice(["auto", "mirrored", "multiworker"]),
+    type=click.Choice(STRATEGIES),
     default="auto",
     show_default=True,
     help="Over several GPUs, or several machines that TF_CONFIG names.",

@@ -15,7 +15,7 @@ from ..data import Dataset
 from ..errors import SpecError
 from ..specs import InputSize, ModelSpec, Recipe, plain
 from . import fitting, transfer
-from .feed import Feed, PixelSource
+from .feed import PixelSource
 from .linear import fit_linear
 
 Progress = Callable[[int, int], None]
@@ -97,7 +97,6 @@ def fit(work: transfer.Materials) -> Outcome:
 
 def _scratch(work: transfer.Materials) -> Outcome:
     training = work.recipe.training
-    indices = work.dataset.indices("val")
     phase = fitting.Phase(
         epochs=training.epochs,
         learning_rate=training.optimizer.learning_rate,
@@ -105,15 +104,7 @@ def _scratch(work: transfer.Materials) -> Outcome:
     )
     source = PixelSource(work.pixels, work.recipe.augmentation)
     answer = fitting.predictor(work.model, work.pixels.batch)
-    fitted = fitting.fit(
-        work.model,
-        Feed(work.dataset, source, training, work.workers),
-        fitting.validation(lambda: answer(indices), work.dataset.targets[indices]),
-        training,
-        phase,
-        work.run,
-        work.reporter,
-    )
+    fitted = transfer.fit_phase(work, phase, work.model, source, answer)
     if fitted.stopped_early:
         work.reporter.note(f"stopped early after epoch {fitted.history[-1]['epoch']}")
     return fitted, {}

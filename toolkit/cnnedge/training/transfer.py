@@ -7,6 +7,7 @@ below the layers it trains runs once per picture and view, not once per epoch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -25,6 +26,7 @@ from .run_folder import RunFolder
 from .strategy import Workers
 
 Stage = HeadStage | TopStage | AllStage
+Answer = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]
 
 
 class Reporter(fitting.Reporter, Protocol):
@@ -110,19 +112,27 @@ def _train_stage(
         norm = type(layer).__name__.endswith("BatchNormalization")
         layer.trainable = place > names.index(lowest) and not (norm and frozen_norm)
     trained, source, answer = _source(work, stage, lowest)
-    indices = work.dataset.indices("val")
     parameters = int(sum(np.prod(w.shape) for w in trained.trainable_weights))
     work.reporter.note(_opening(phase, stage, parameters))
-    fitted = fitting.fit(
-        trained,
-        Feed(work.dataset, source, work.recipe.training, work.workers),
+    fitted = fit_phase(work, phase, trained, source, answer)
+    return fitted, _summary(fitted, phase, parameters)
+
+
+def fit_phase(
+    work: Materials, phase: fitting.Phase, model: Any, source: Source, answer: Answer
+) -> fitting.Fitted:
+    """Fits `model` on what `source` draws; `answer` gives its probabilities for validation."""
+    indices = work.dataset.indices("val")
+    training = work.recipe.training
+    return fitting.fit(
+        model,
+        Feed(work.dataset, source, training, work.workers),
         fitting.validation(lambda: answer(indices), work.dataset.targets[indices]),
-        work.recipe.training,
+        training,
         phase,
         work.run,
         work.reporter,
     )
-    return fitted, _summary(fitted, phase, parameters)
 
 
 def lowest_trained(model: Any, spec: ModelSpec, stage: Stage) -> str:
@@ -141,7 +151,7 @@ def lowest_trained(model: Any, spec: ModelSpec, stage: Stage) -> str:
     return blocks[-stage.blocks - 1][-1]
 
 
-def _source(work: Materials, stage: Stage, lowest: str) -> tuple[Any, Source, Any]:
+def _source(work: Materials, stage: Stage, lowest: str) -> tuple[Any, Source, Answer]:
     """The Keras model to fit, where its inputs come from, and its answer for pictures by index."""
     views = 0 if isinstance(stage, AllStage) else stage.views
     if not views:
