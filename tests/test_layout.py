@@ -34,6 +34,7 @@ ORDER = (
     "architectures",
     "converter",
     "training",
+    "compression",
     "conversion",
     "cli",
 )

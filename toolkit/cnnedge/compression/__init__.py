@@ -1,0 +1,1 @@
+"""Smaller models from a trained one: prune, remove channels, cluster, distil, train for int8."""
