@@ -1,5 +1,6 @@
 """Recipes, models, device profiles and the resize rule: strict YAML into frozen dataclasses."""
 
+from .compress import ChannelSettings, Compression
 from .device import DeviceProfile, parse_device
 from .model import LayerSpec, ModelSpec, parse_model
 from .pixels import InputSize, Preprocess
@@ -17,20 +18,36 @@ from .recipe import (
     Splits,
     TopStage,
     Training,
-    VariantName,
     dump,
     named,
     parse_recipe,
     plain,
 )
+from .variant import (
+    FORMATS,
+    Channels,
+    Cluster,
+    Distil,
+    Prune,
+    Qat,
+    Technique,
+    Variant,
+    parse_variant,
+)
 
 __all__ = [
+    "FORMATS",
     "AllStage",
     "Augmentation",
     "Calibration",
+    "ChannelSettings",
+    "Channels",
+    "Cluster",
+    "Compression",
     "Conversion",
     "DataSpec",
     "DeviceProfile",
+    "Distil",
     "EarlyStopping",
     "HeadStage",
     "InputSize",
@@ -38,16 +55,20 @@ __all__ = [
     "ModelSpec",
     "Optimizer",
     "Preprocess",
+    "Prune",
+    "Qat",
     "Recipe",
     "Schedule",
     "Splits",
+    "Technique",
     "TopStage",
     "Training",
-    "VariantName",
+    "Variant",
     "dump",
     "named",
     "parse_device",
     "parse_model",
     "parse_recipe",
+    "parse_variant",
     "plain",
 ]

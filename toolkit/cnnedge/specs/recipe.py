@@ -10,11 +10,13 @@ from typing import Annotated, Any, Literal
 
 import yaml
 
+from .compress import Compression
 from .pixels import InputSize, Preprocess
 from .strict import Range, build, compose, override
+from .variant import FORMATS, Variant, check_names
 
-VariantName = Literal["float32", "float16", "dynamic", "int8"]
 Method = Literal["scratch", "transfer", "logistic", "svm", "pretrained"]
+Remedy = Literal["calibration", "selective", "qat"]
 Fraction = Annotated[float, Range(0, 1)]
 
 
@@ -223,17 +225,22 @@ class Calibration:
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """The variants to make; max_drop is the gate in percentage points, null for none."""
+    """The variants to make; max_drop is the gate in percentage points, null for none.
 
-    variants: tuple[VariantName, ...] = ("float32", "float16", "dynamic", "int8")
+    remedies: what is tried, in this order, for an int8 variant that the gate refuses: calibrating
+    with all training pictures there is time for, leaving the worst layers in float (selective),
+    quantisation-aware training (qat).
+    """
+
+    variants: tuple[Variant, ...] = tuple(Variant(format=f) for f in FORMATS[:4])
     calibration: Calibration = Calibration()
     max_drop: Annotated[float | None, Range(0, 100)] = None
+    remedies: tuple[Remedy, ...] = ()
 
     def check(self) -> str | None:
         if not self.variants:
             return "variants is empty; name at least one"
-        twice = [v for v in dict.fromkeys(self.variants) if self.variants.count(v) > 1]
-        return f"variants names {twice[0]} twice" if twice else None
+        return check_names(self.variants)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,6 +260,7 @@ class Recipe:
     preprocess: Preprocess = Preprocess()
     training: Training = Training()
     augmentation: Augmentation = Augmentation()
+    compress: Compression = Compression()
     convert: Conversion = Conversion()
 
 
@@ -275,6 +283,8 @@ def dump(spec: Any) -> str:
 
 def plain(value: Any) -> Any:
     """Dataclasses and tuples as dicts and lists, for YAML and JSON."""
+    if isinstance(value, Variant):
+        return value.plain()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, (tuple, list)):
