@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 from rich.progress import Progress, TaskID
 from rich.text import Text
 
+from ..conversion.budget import parse_budget
 from ..errors import GateError
-from ..specs import VariantName
+from ..specs import FORMATS, TECHNIQUES, Variant, parse_variant
 from . import output
+from .progress import clock
 
 
 @click.command()
 @click.argument("run")
 @click.option(
     "--variant",
-    "variants",
+    "names",
     multiple=True,
-    type=click.Choice(get_args(VariantName)),
-    help="Make this variant alone; repeatable. The recipe's when left out.",
+    metavar="NAME",
+    help="Make this variant alone; repeatable. The recipe's when left out. A format "
+    f"({', '.join(FORMATS)}), a technique ({', '.join(TECHNIQUES)}), or several of them joined: "
+    "channels50-distil-qat, prune80-float16, '[channels: 0.5, qat]'.",
 )
 @click.option(
     "--max-drop",
@@ -29,21 +33,52 @@ from . import output
     metavar="POINTS",
     help="Exit with 3 when a variant loses more percentage points.",
 )
+@click.option(
+    "--budget",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Search for the best variant within latency=10ms and size=1MB, measured here; "
+    "repeatable. With --max-drop.",
+)
+@click.option(
+    "--device",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help="Where latency is measured.",
+)
 @click.option("--data", metavar="DIR", help="Where the run's pictures are now, if they moved.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change the run's recipe for this conversion: --set compress.qat.epochs=4.",
+)
 @output.json_option
 @output.verbose_option
 def command(
     run: str,
-    variants: tuple[str, ...],
+    names: tuple[str, ...],
     max_drop: float | None,
+    budget: tuple[str, ...],
+    device: str,
     data: str | None,
+    overrides: tuple[str, ...],
     json_file: str | None,
     verbose: bool,
 ) -> None:
     """Convert the finished RUN to .tflite variants, each scored and timed as it ships.
 
-    Writes RUN/export/VARIANT.tflite, report.json and report.html.
+    Writes RUN/export/VARIANT.tflite, report.json and report.html. What an earlier conversion
+    made is found again, so one that was stopped goes on by the same command.
     """
+    variants = _variants(names)
+    if budget and variants:
+        raise click.UsageError("--budget searches by itself; leave --variant away")
+    if device != "local":
+        raise click.UsageError(f"--device {device}: only 'local' can be measured on so far")
+    limits = parse_budget(budget) if budget else None
     from ..training import backend
     from ..training.run_folder import open_finished
 
@@ -56,15 +91,35 @@ def command(
         report = convert(
             Path(run),
             _Reporter(progress),
-            variants=tuple(dict.fromkeys(variants)),
+            variants=variants,
             max_drop=max_drop,
             data=data,
+            overrides=overrides,
+            budget=limits,
         )
     if json_file:
         output.write_json(json_file, report)
     if json_file != "-":
         _print(report, Path(run))
-    failed = [v for v in report["variants"] if v["status"] != "ok"]
+    _check_gate(report)
+
+
+def _variants(names: tuple[str, ...]) -> tuple[Variant, ...]:
+    found = {}
+    for name in names:
+        variant = parse_variant(name, f"--variant {name}")
+        found[variant.name] = variant
+    return tuple(found.values())
+
+
+def _check_gate(report: dict[str, Any]) -> None:
+    from ..conversion.gate import unmended
+
+    if report["chosen"]:
+        if report["chosen"]["name"] is None:
+            raise GateError(f"nothing holds the budget: {report['chosen']['why']}")
+        return
+    failed = unmended(report["variants"])
     if failed:
         said = "; ".join(f"{v['name']} {v['status_reason']}" for v in failed)
         raise GateError(f"the accuracy gate was not met: {said}. All files are kept")
@@ -77,6 +132,10 @@ class _Reporter:
         self._progress = progress
         self._task: TaskID | None = None
         self._text = ""
+        self._what = ""
+        self._epochs = 0
+        self._steps = 0
+        self._epoch = 0
 
     def scanning(self, done: int, total: int) -> None:
         self.stage("reading pictures", done, total)
@@ -88,6 +147,27 @@ class _Reporter:
             self._progress.reset(self._task, description=text, total=total or None)
             self._text = text
         self._progress.update(self._task, completed=done, total=total or None)
+
+    def training(self, what: str) -> None:
+        self._what = what
+
+    def epoch(self, number: int, epochs: int, steps: int) -> None:
+        self._epoch, self._epochs, self._steps = number, epochs, steps
+
+    def step(self, done: int, loss: float, accuracy: float) -> None:
+        total = self._epochs * self._steps
+        self.stage(f"training {self._what}", (self._epoch - 1) * self._steps + done, total)
+
+    def row(self, row: dict[str, Any]) -> None:
+        left = (self._epochs - row["epoch"]) * row["seconds"]
+        text = (
+            f"{self._what}: epoch {row['epoch']}/{self._epochs}  loss {row['loss']:.4f}  "
+            f"accuracy {row['accuracy']:.4f}"
+        )
+        if row["val_accuracy"] is not None:
+            text += f"  val accuracy {row['val_accuracy']:.4f}"
+        text += f"  {row['images_per_second']:,.0f} pictures/s  {clock(left)} left"
+        self._progress.console.print(text, highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
         output.note(text)
@@ -103,6 +183,11 @@ def _drop(points: float | None) -> str:
     return "" if points is None else f"{points:+.2f}"
 
 
+def _against(control: dict[str, Any] | None) -> str:
+    """Points better or worse than the same model trained on for as long."""
+    return "" if control is None else f"{control['difference_points']:+.2f}"
+
+
 def _print(report: dict[str, Any], run: Path) -> None:
     console = output.results()
     reference = report["reference"]
@@ -114,10 +199,10 @@ def _print(report: dict[str, Any], run: Path) -> None:
         "accuracy",
         "95 % interval",
         "drop",
-        "flipped",
+        "control",
+        "zeros",
         "median",
         "p90",
-        "p99",
     ):
         table.add_column(name, justify="left" if name == "variant" else "right", no_wrap=True)
     table.add_row(
@@ -136,19 +221,25 @@ def _print(report: dict[str, Any], run: Path) -> None:
             output.size(v["gzip_bytes"]),
             *_accuracy(v),
             Text(_drop(v["drop_points"]), style="" if good else "red"),
-            f"{v['flipped']}",
-            *(output.milliseconds(latency[k]) for k in ("median", "p90", "p99")),
+            _against(v["control"]),
+            f"{v['sparsity']:.0%}" if v["sparsity"] > 0.005 else "",
+            *(output.milliseconds(latency[k]) for k in ("median", "p90")),
         )
     console.print(table)
     counts = {v["latency_ms"]["count"] for v in report["variants"]}
     output.note(
         f"{report['test_pictures']:,} test pictures; drop in points from model.keras (minus: "
-        f"gained); latency on {report['device']}, {report['threads']} thread, "
+        "gained); control: points against the same model trained on for as long; latency on "
+        f" {report['device']}, {report['threads']} thread, "
         f"{min(counts):,} inferences or more each"
     )
     for warning in report["warnings"]:
         output.warn(warning)
     export = run / "export"
     console.print(f"report: {export / 'report.html'}", highlight=False, soft_wrap=True)
-    best = f"{report['best'] or report['variants'][0]['name']}.tflite"
+    if report["chosen"]:
+        output.note(report["chosen"]["why"])
+        output.note(f"frontier, the fastest first: {', '.join(report['frontier'])}")
+    picked = (report["chosen"] or {}).get("name") or report["best"]
+    best = f"{picked or report['variants'][0]['name']}.tflite"
     output.note(f"next: cnnedge run {output.quoted(export / best)} --source sample")

@@ -25,9 +25,11 @@ from .recipe import (
 )
 from .variant import (
     FORMATS,
+    TECHNIQUES,
     Channels,
     Cluster,
     Distil,
+    Format,
     Prune,
     Qat,
     Technique,
@@ -37,6 +39,7 @@ from .variant import (
 
 __all__ = [
     "FORMATS",
+    "TECHNIQUES",
     "AllStage",
     "Augmentation",
     "Calibration",
@@ -49,6 +52,7 @@ __all__ = [
     "DeviceProfile",
     "Distil",
     "EarlyStopping",
+    "Format",
     "HeadStage",
     "InputSize",
     "LayerSpec",

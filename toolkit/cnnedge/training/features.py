@@ -85,8 +85,8 @@ class Extractor:
         name = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
         return FeatureTable(self._root / "features" / name, self.shape)
 
-    def run(self, pictures: npt.NDArray[np.uint8]) -> Rows:
-        """Features of prepared pictures: uint8 [n, h, w, c] to float32 [n, ...]."""
+    def run(self, pictures: npt.NDArray[Any]) -> Rows:
+        """Features of prepared pictures, pixels 0..255: [n, h, w, c] to float32 [n, ...]."""
         # One interpreter of one thread per core beats one interpreter of many threads.
         count = min(os.cpu_count() or 1, max(1, len(pictures)))
         for number in range(count):

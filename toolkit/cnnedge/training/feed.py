@@ -7,7 +7,7 @@ on seed and epoch number alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ from .strategy import Workers
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 Indices = npt.NDArray[np.int64]
+Teacher = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 
 # Parts of the random key, so that order and augmentation are drawn apart.
 _ORDER, _PIXELS = 1, 2
@@ -91,13 +92,22 @@ class FeatureSource:
 class Feed:
     """The training part of a data set. steps: batches per epoch, the last may be smaller.
 
+    teacher: gives probabilities [n, classes] for the very values that are trained on; they follow
+    the targets, [n, 2 * classes].
+
     Of several workers each takes its own rows of every batch.
     """
 
     def __init__(
-        self, dataset: Dataset, source: Source, training: Training, workers: Workers
+        self,
+        dataset: Dataset,
+        source: Source,
+        training: Training,
+        workers: Workers,
+        teacher: Teacher | None = None,
     ) -> None:
         self._source = source
+        self._teacher = teacher
         self._training = training
         self._workers = workers
         self._indices = dataset.indices("train")
@@ -140,6 +150,8 @@ class Feed:
             w = self._weights[classes] * share
             if self._source.mixup:
                 x, y, w = mix(x, y, w, self._source.mixup, rng)
+            if self._teacher:
+                y = np.concatenate([y, self._teacher(x)], axis=1)
             yield x, y, w
 
     def _dataset(self) -> Any:
@@ -147,7 +159,7 @@ class Feed:
 
         signature = (
             tf.TensorSpec((None, *self._source.shape), tf.float32),
-            tf.TensorSpec((None, self._classes), tf.float32),
+            tf.TensorSpec((None, self._classes * (2 if self._teacher else 1)), tf.float32),
             tf.TensorSpec((None,), tf.float32),
         )
         dataset = tf.data.Dataset.from_generator(

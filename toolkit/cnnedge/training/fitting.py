@@ -47,7 +47,8 @@ class Phase:
     """A part of training with a learning rate of its own: all of it, or a stage of a transfer.
 
     stage: its name in the recipe, empty where it is all of training. before: epochs of earlier
-    phases; epochs are numbered through.
+    phases; epochs are numbered through. remedy: the option that lowers the rate, where that is
+    not the stage's own learning_rate.
     """
 
     stage: str = ""
@@ -55,11 +56,13 @@ class Phase:
     learning_rate: float
     schedule: Schedule
     before: int = 0
+    remedy: str = ""
 
     @property
-    def rate_key(self) -> str:
-        """Where the recipe holds the learning rate."""
-        return f"training.{self.stage or 'optimizer'}.learning_rate"
+    def lower_rate(self) -> str:
+        """The option that trains with a tenth of the learning rate."""
+        key = f"training.{self.stage or 'optimizer'}.learning_rate"
+        return self.remedy or f"--set {key}={self.learning_rate / 10:g}"
 
     def folder(self, run: RunFolder) -> Path:
         """Where this phase keeps its checkpoints."""
@@ -78,6 +81,18 @@ class Fitted:
 Validation = Callable[[], dict[str, float]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What training minimises and how it counts; Keras losses and metrics or their names.
+
+    callbacks: of Keras, that a technique needs called during training.
+    """
+
+    loss: Any = "categorical_crossentropy"
+    accuracy: Any = "accuracy"
+    callbacks: tuple[Any, ...] = ()
+
+
 def fit(
     model: Any,
     feed: Feed,
@@ -86,6 +101,7 @@ def fit(
     phase: Phase,
     run: RunFolder,
     reporter: Reporter,
+    objective: Objective = Objective(),
 ) -> Fitted:
     """Trains, or goes on training, until the phase is done or early stopping ends it.
 
@@ -103,13 +119,13 @@ def fit(
     with scope():
         model.compile(
             optimizer=state.optimizer,
-            loss="categorical_crossentropy",
-            weighted_metrics=["accuracy"],
+            loss=objective.loss,
+            weighted_metrics=[objective.accuracy],
         )
     number, stopped, saved = state.epoch, state.stopped, time.perf_counter()
     with held_back() as check:
         while number < phase.epochs and not stopped:
-            row = _one_epoch(model, feed, phase, number, reporter, check)
+            row = _one_epoch(model, feed, phase, number, reporter, check, objective)
             number += 1
             due = number % training.validate_every == 0 or number == phase.epochs
             if validate and due:
@@ -192,6 +208,7 @@ def _one_epoch(
     epoch: int,
     reporter: Reporter,
     check: Callable[[], None],
+    objective: Objective,
 ) -> dict[str, Any]:
     number = phase.before + epoch
     reporter.epoch(number + 1, phase.before + phase.epochs, feed.steps)
@@ -202,14 +219,14 @@ def _one_epoch(
         epochs=1,
         steps_per_epoch=feed.steps,
         verbose=0,
-        callbacks=[callback],
+        callbacks=[callback, *objective.callbacks],
     ).history
     seconds = time.perf_counter() - started
     loss = float(logs["loss"][0])
     if not np.isfinite(loss):
         raise CnnedgeError(
             f"training diverged: the loss of epoch {number + 1} is {loss}. Lower the rate: "
-            f"--set {phase.rate_key}={phase.learning_rate / 10:g}"
+            f"{phase.lower_rate}"
         )
     return {
         "epoch": number + 1,

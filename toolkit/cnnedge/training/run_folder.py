@@ -1,7 +1,7 @@
 """The folder of one run: what is in it, and who may write there.
 
     RUN/recipe.yaml  model.yaml  model.keras  labels.txt  metrics.json  history.csv  curves.png
-    RUN/confusion.png  augmentation.png  data.json  checkpoints/  export/
+    RUN/confusion.png  augmentation.png  data.json  checkpoints/  compress/  export/
 
 A run is complete when metrics.json is there: it is written last.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,11 @@ class RunFolder:
     @property
     def export(self) -> Path:
         return self.path / "export"
+
+    @property
+    def compress(self) -> Path:
+        """Models that compression made on the way, each in a folder of its own."""
+        return self.path / "compress"
 
     @property
     def data(self) -> Path:
@@ -138,9 +144,9 @@ def open_finished(path: Path) -> RunFolder:
     return run
 
 
-def read_recipe(run: RunFolder) -> Recipe:
-    """The resolved recipe of a run. Raises SpecError."""
-    return parse_recipe(run.recipe.read_text(encoding="utf-8"), str(run.recipe))
+def read_recipe(run: RunFolder, overrides: Sequence[str] = ()) -> Recipe:
+    """The resolved recipe of a run, with KEY=VALUE changes. Raises SpecError."""
+    return parse_recipe(run.recipe.read_text(encoding="utf-8"), str(run.recipe), overrides)
 
 
 def write_history(run: RunFolder, rows: list[dict[str, Any]]) -> None:
@@ -172,7 +178,7 @@ def read_history(run: RunFolder, epochs: int) -> list[dict[str, Any]]:
 
 def _clear(run: RunFolder) -> None:
     # Only what a run consists of: a file that somebody put beside it is not ours to delete.
-    for folder in (run.checkpoints, run.export):
+    for folder in (run.checkpoints, run.compress, run.export):
         shutil.rmtree(folder, ignore_errors=True)
     for name in (
         "recipe.yaml",

@@ -1,0 +1,254 @@
+"""The techniques of a variant, one after the other, each result kept and found again.
+
+A Variant enters; the Keras model at its end leaves, with what it took. Every step has a folder
+under RUN/compress named after what was done and a key of all that decides the outcome; variants
+that begin with the same steps share them, and a killed conversion makes only what is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .._version import __version__
+from ..errors import CnnedgeError, RunFolderError
+from ..files import whole, write_json
+from ..specs import Distil, Technique, Variant, plain, shipped
+from ..training import backend
+from ..training.features import Extractor
+from ..training.run_folder import RunFolder, open_finished
+from . import tfmot_edges
+from .techniques import Before, apply, new_student, rebuilt
+from .workshop import Session, Workshop, fit, make_trainable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A model after some steps; not in memory. key: of all that decided it.
+
+    folder: None for the run's own model. sessions: of training since it. names, words: of the
+    techniques so far. teacher: the run folder whose answers later steps train on, "" for this
+    run's, None for none. student: the name of the model that replaced the run's own.
+    """
+
+    key: str
+    folder: Path | None = None
+    parent: Stage | None = None
+    names: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    sessions: tuple[Session, ...] = ()
+    seconds: float = 0.0
+    teacher: str | None = None
+    student: str | None = None
+
+    @property
+    def epochs(self) -> int:
+        return sum(session.epochs for session in self.sessions)
+
+
+def build(shop: Workshop, variant: Variant) -> Stage:
+    """Takes the run's model through the variant's techniques, as far as not done before."""
+    stage = Stage(key=shop.model_key)
+    for technique in variant.techniques:
+        stage = _step(shop, stage, technique)
+    return stage
+
+
+def control(shop: Workshop, stage: Stage) -> Stage:
+    """The same model trained on for as long, at the same rates, without any technique."""
+    plain_stage = Stage(key=shop.model_key, student=stage.student)
+    for session in stage.sessions:
+        plain_stage = _plain_step(shop, plain_stage, session)
+    return plain_stage
+
+
+def load(shop: Workshop, stage: Stage) -> Any:
+    """The Keras model of a stage; a new one each time. Raises RunFolderError for a damaged one."""
+    if stage.folder is None:
+        if stage.student:
+            return new_student(shop, stage.student)
+        return make_trainable(shop.model(), shop.recipe)
+    if stage.words[-1:] == ("qat",):
+        assert stage.parent is not None
+        model = rebuilt(shop, _before(shop, stage.parent, stage.folder))
+        tfmot_edges.load_weights(model, stage.folder / "weights.npz")
+        return model
+    try:
+        return make_trainable(backend.load_keras(stage.folder / "model.keras"), shop.recipe)
+    except (OSError, ValueError, KeyError) as error:
+        raise RunFolderError(
+            f"{stage.folder}: the model in it cannot be read ({str(error).splitlines()[0]}). "
+            "Delete this folder and convert again"
+        ) from None
+
+
+def check(shop: Workshop, variants: Sequence[Variant]) -> None:
+    """Says before any training what cannot be done: data of other classes, teachers, students."""
+    for variant in variants:
+        if variant.techniques and shop.recipe.training.method == "pretrained":
+            raise CnnedgeError(
+                f"{variant.name}: techniques train on pictures of the model's own classes, and "
+                "this run is the published network as it is. Convert it to a format alone, or "
+                "train it on your pictures first: method: transfer"
+            )
+        for technique in variant.techniques:
+            if isinstance(technique, Distil):
+                _check_distil(shop, technique)
+
+
+def _check_distil(shop: Workshop, technique: Distil) -> None:
+    if technique.student:
+        new_student(shop, technique.student)
+    if technique.teacher is None:
+        return
+    teacher = open_finished(Path(technique.teacher))
+    labels = tuple(teacher.labels.read_text(encoding="utf-8").splitlines())
+    if labels != shop.dataset.classes:
+        raise CnnedgeError(
+            f"{teacher.path}: as a teacher it must tell the same classes apart: it knows "
+            f"{', '.join(labels[:12])}; the run's are {', '.join(shop.dataset.classes[:12])}"
+        )
+
+
+def _step(shop: Workshop, parent: Stage, technique: Technique) -> Stage:
+    student = teacher = None
+    if isinstance(technique, Distil):
+        student, teacher = technique.student, technique.teacher or ""
+    if student:
+        parent = replace(parent, student=student)
+    if teacher is not None:
+        parent = replace(parent, teacher=teacher)
+    decides = {
+        "technique": technique.word,
+        "arguments": plain(technique),
+        "settings": plain(getattr(shop.recipe.compress, technique.word)),
+        "teacher": None if parent.teacher is None else _teacher_key(shop, parent.teacher),
+        "distil": None if parent.teacher is None else plain(shop.recipe.compress.distil),
+        "student": student and _definition(student),
+        "sample": len(shop.sample),
+    }
+    names = (*parent.names, technique.name)
+    words = (*parent.words, technique.word)
+    stage = replace(parent, key=_key(shop, parent.key, decides), names=names, words=words)
+    folder = shop.run.compress / f"{'-'.join(names)}-{stage.key[:8]}"
+    return _kept(stage, parent, folder) or _make(shop, stage, parent, folder, technique)
+
+
+def _make(shop: Workshop, stage: Stage, parent: Stage, folder: Path, technique: Technique) -> Stage:
+    started = time.perf_counter()
+    backend.make_repeatable(shop.recipe.training.seed)
+    model, sessions = apply(shop, technique, _before(shop, parent, folder / "training"))
+    return _keep(model, stage, parent, folder, sessions, time.perf_counter() - started)
+
+
+def _plain_step(shop: Workshop, parent: Stage, session: Session) -> Stage:
+    key = _key(shop, parent.key, {"control": session.plain(), "student": parent.student})
+    stage = replace(parent, key=key, names=(*parent.names, "control"))
+    folder = shop.run.compress / f"control-{key[:8]}"
+    if kept := _kept(stage, parent, folder):
+        return kept
+    started = time.perf_counter()
+    backend.make_repeatable(shop.recipe.training.seed)
+    model = load(shop, parent)
+    shop.reporter.training(f"control: {session.epochs} epochs without a technique")
+    fit(shop, model, session, folder / "training")
+    return _keep(model, stage, parent, folder, [session], time.perf_counter() - started)
+
+
+def _keep(
+    model: Any,
+    stage: Stage,
+    parent: Stage,
+    folder: Path,
+    sessions: Sequence[Session],
+    seconds: float,
+) -> Stage:
+    """Writes the model, then step.json: a step is done when that is there."""
+    if stage.words[-1:] == ("qat",) and stage.names[-1:] != ("control",):
+        tfmot_edges.save_weights(model, folder / "weights.npz")
+    else:
+        with whole(folder / "model.keras") as temporary:
+            model.save(temporary)
+    history = folder / "history.csv"
+    for written in sorted((folder / "training").rglob("history.csv")):
+        # Of several sessions the last one's: the others' are short.
+        shutil.copy(written, history)
+    write_json(
+        folder / "step.json",
+        {
+            "key": stage.key,
+            "names": list(stage.names),
+            "sessions": [plain(session) for session in sessions],
+            "seconds": seconds,
+        },
+    )
+    shutil.rmtree(folder / "training", ignore_errors=True)
+    kept = _kept(stage, parent, folder)
+    assert kept is not None
+    return kept
+
+
+def _kept(stage: Stage, parent: Stage, folder: Path) -> Stage | None:
+    """The stage as an earlier conversion made it, or None."""
+    try:
+        known = json.loads((folder / "step.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if known.get("key") != stage.key:
+        return None
+    return replace(
+        stage,
+        folder=folder,
+        parent=parent,
+        sessions=(*parent.sessions, *(Session(**session) for session in known["sessions"])),
+        seconds=parent.seconds + known["seconds"],
+    )
+
+
+def _before(shop: Workshop, parent: Stage, folder: Path) -> Before:
+    return Before(
+        model=load(shop, parent),
+        words=parent.words,
+        teacher=None if parent.teacher is None else _teacher(shop, parent.teacher),
+        folder=folder,
+    )
+
+
+def _teacher(shop: Workshop, run: str) -> Extractor:
+    """The teacher as float32 .tflite: LiteRT answers faster than Keras does."""
+    if not run:
+        return Extractor(shop.model())
+    return Extractor(backend.load_keras(RunFolder(Path(run)).model))
+
+
+def _teacher_key(shop: Workshop, run: str) -> str:
+    if not run:
+        return shop.model_key
+    return hashlib.sha256(RunFolder(Path(run)).model.read_bytes()).hexdigest()
+
+
+def _key(shop: Workshop, parent: str, decides: dict[str, Any]) -> str:
+    training = plain(shop.recipe.training)
+    for other in ("keep", "early_stopping", "validate_every"):
+        del training[other]
+    everything = {
+        "parent": parent,
+        "training": training,
+        "augmentation": plain(shop.recipe.augmentation),
+        "data": shop.dataset.fingerprint,
+        "cnnedge": __version__,
+        "versions": backend.versions(),
+        **decides,
+    }
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+
+
+def _definition(model: str) -> str:
+    """The definition of a student: what it is decides, not what it is called."""
+    return shipped.read("models", model)[0]

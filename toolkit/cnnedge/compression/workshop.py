@@ -1,0 +1,159 @@
+"""What all techniques work with, and one call that fits a model on a run's own data.
+
+A finished run, its recipe and its pictures enter; `fit` trains any model with the run's
+augmentation, batches and optimizer, on the labels or on a teacher's answers as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..data import Dataset, Pixels
+from ..specs import AllStage, Recipe, Schedule
+from ..training import fitting
+from ..training.features import Extractor
+from ..training.feed import Feed, PixelSource, one_hot
+from ..training.run_folder import RunFolder
+from ..training.strategy import Workers
+from .distillation import distilled
+
+
+class Reporter(fitting.Reporter, Protocol):
+    """Who is told; training: what is being trained, before its epochs."""
+
+    def training(self, what: str) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """One run to compress.
+
+    model: gives the run's own Keras model anew, float32 [None, h, w, c] pixels to probabilities;
+    a loaded one belongs to who asked. model_key: hex, of its file. sample: int64 indices of
+    training pictures, stratified, for statistics and ranges. latency_ms: measures a Keras model
+    as int8 on the device that is aimed at.
+    """
+
+    run: RunFolder
+    recipe: Recipe
+    dataset: Dataset
+    pixels: Pixels
+    model: Callable[[], Any]
+    model_key: str
+    sample: npt.NDArray[np.int64]
+    workers: Workers
+    reporter: Reporter
+    latency_ms: Callable[[Any], float]
+
+    @property
+    def full_rate(self) -> float:
+        """The learning rate that the recipe trained all layers with."""
+        training = self.recipe.training
+        if training.method == "scratch":
+            return training.optimizer.learning_rate
+        return (training.all or AllStage()).learning_rate
+
+    @property
+    def steps(self) -> int:
+        """Training steps of one epoch."""
+        return -(-len(self.dataset.indices("train")) // self.recipe.training.batch_size)
+
+    def sample_pixels(self) -> npt.NDArray[np.uint8]:
+        """uint8 [n, h, w, c] of the sample."""
+        return self.pixels.batch(self.sample)
+
+    def sample_targets(self) -> npt.NDArray[np.float32]:
+        """float32 one-hot [n, classes] of the sample."""
+        return one_hot(self.dataset.targets[self.sample], len(self.dataset.classes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """One stretch of training. learning_rate at its beginning; a cosine takes it to zero.
+
+    word: the technique, whose `rate` in the recipe this comes from. warmup_epochs: only a model
+    with random weights needs them.
+    """
+
+    word: str
+    epochs: int
+    learning_rate: float
+    warmup_epochs: float = 0.0
+
+    def plain(self) -> dict[str, Any]:
+        """What a control must repeat."""
+        return {
+            "epochs": self.epochs,
+            "learning_rate": self.learning_rate,
+            "warmup_epochs": self.warmup_epochs,
+        }
+
+
+def fit(
+    shop: Workshop,
+    model: Any,
+    session: Session,
+    folder: Path,
+    *,
+    teacher: Extractor | None = None,
+    callbacks: tuple[Any, ...] = (),
+) -> list[dict[str, Any]]:
+    """Trains `model` in place, with checkpoints in `folder`; returns the history's rows.
+
+    Goes on where a killed one stopped, given a model that was made in the same way. teacher: as
+    float32 .tflite; it answers for the very pictures, augmented, that the model sees.
+    """
+    training = replace(
+        shop.recipe.training,
+        keep="last",
+        early_stopping=None,
+        validate_every=session.epochs,
+    )
+    settings = shop.recipe.compress.distil
+    word = "distil" if session.word == "student" else session.word
+    objective = fitting.Objective(callbacks=callbacks)
+    if teacher is not None:
+        objective = replace(
+            distilled(len(shop.dataset.classes), settings.temperature, settings.weight),
+            callbacks=callbacks,
+        )
+    source = PixelSource(shop.pixels, shop.recipe.augmentation)
+    run = RunFolder(folder)
+    indices = shop.dataset.indices("val")
+    answer = fitting.predictor(model, shop.pixels.batch)
+    rate = getattr(shop.recipe.compress, word).rate
+    fitted = fitting.fit(
+        model,
+        Feed(shop.dataset, source, training, shop.workers, teacher.run if teacher else None),
+        fitting.validation(lambda: answer(indices), shop.dataset.targets[indices]),
+        training,
+        fitting.Phase(
+            epochs=session.epochs,
+            learning_rate=session.learning_rate,
+            schedule=Schedule(warmup_epochs=session.warmup_epochs),
+            remedy=f"--set compress.{word}.rate={rate / 10:g}",
+        ),
+        run,
+        shop.reporter,
+        objective,
+    )
+    return fitted.history
+
+
+def make_trainable(model: Any, recipe: Recipe) -> Any:
+    """Lets every layer train that the recipe's last stage would; returns the model.
+
+    Where that keeps the pretrained statistics of batch normalisation, so do the techniques.
+    """
+    training = recipe.training
+    frozen = training.method != "scratch" and (training.all or AllStage()).batch_norm == "frozen"
+    for layer in model.layers:
+        norm = type(layer).__name__.endswith("BatchNormalization")
+        layer.trainable = not (norm and frozen)
+    return model

@@ -1,0 +1,272 @@
+"""One variant: trained, converted, scored through the runtime, packed and written whole.
+
+A Job enters; what is known of the finished file leaves. It is also kept beside the run, under a
+key of all that decides it, so that a conversion that was stopped makes only what is missing.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+
+from .._version import __version__
+from ..bundle import read_model, write_model
+from ..bundle.compatibility import not_runnable
+from ..bundle.cost import layer_costs, macs, parameters, sparsity
+from ..classifier import load
+from ..compression import chain
+from ..converter import convert as convert_keras
+from ..files import write_bytes, write_json
+from ..results import accuracy, mcnemar
+from ..scoring import score
+from ..specs import Variant, plain
+from ..training import backend
+from .selective import leave_in_float
+from .work import Work
+
+Scores = npt.NDArray[np.float32]
+
+_CALIBRATED = ("int8", "int8-float-io", "int16x8", "selective")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A file to make. name: of the file. calibration: pictures; remedy_of: the refused variant."""
+
+    variant: Variant
+    name: str
+    calibration: int
+    remedy_of: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A finished variant. entry: of report.json, without latency. scores: float32 [n, classes]."""
+
+    entry: dict[str, Any]
+    scores: Scores
+
+
+def make(work: Work, job: Job, position: str) -> Made:
+    """The variant's file in RUN/export, new or as it was made before.
+
+    position: like "3 of 12", for progress. Raises CnnedgeError.
+    """
+    report = work.reporter
+    report.stage(f"{job.name} ({position})", 0, 0)
+    stage = chain.build(work.workshop, job.variant)
+    control = _control(work, job, stage, position)
+    key = _key(work, job, stage.key)
+    final = work.run.export / f"{job.name}.tflite"
+    known = _known(work, job.name, key)
+    if known and _sha256(final) == known.entry["sha256"]:
+        return replace(known, entry=known.entry | {"control": _against(work, known, control)})
+    flatbuffer, float_layers = _flatbuffer(work, job, stage, position)
+    scores = _score(work, job, flatbuffer, position)
+    compared = compare(work, job.name, scores)
+    provenance = _provenance(work, job, stage)
+    provenance["accuracy"] = {k: compared[k] for k in ("accuracy", "ci95", "count", "drop_points")}
+    write_model(final, flatbuffer, labels=work.labels, size=work.pixels.size, provenance=provenance)
+    entry = compared | _described(job, stage, final, float_layers)
+    made = Made(entry=entry, scores=scores)
+    _keep(work, job.name, key, made)
+    return replace(made, entry=entry | {"control": _against(work, made, control)})
+
+
+def compare(work: Work, name: str, scores: Scores) -> dict[str, Any]:
+    """Accuracy and what changed against model.keras, picture by picture."""
+    reference, predictions = work.reference.argmax(axis=1), scores.argmax(axis=1)
+    flipped = {"name": name, "flipped": int(np.sum(reference != predictions))}
+    if work.targets is None:
+        unknown = ("accuracy", "ci95", "drop_points", "mcnemar_p")
+        return flipped | {"count": len(reference)} | dict.fromkeys(unknown)
+    before, after = reference == work.targets, predictions == work.targets
+    return flipped | {
+        **accuracy(after),
+        "drop_points": 100 * (float(before.mean()) - float(after.mean())),
+        "mcnemar_p": mcnemar(before, after),
+    }
+
+
+def _flatbuffer(
+    work: Work, job: Job, stage: chain.Stage, position: str
+) -> tuple[bytes, Sequence[str]]:
+    work.reporter.stage(f"{job.name}: converting ({position})", 0, 0)
+    model = chain.load(work.workshop, stage) if stage.folder else work.workshop.model()
+    calibration = work.calibration(job.calibration)
+    if job.variant.format == "selective":
+        return leave_in_float(work, model, calibration, job.name)
+    form, sparse = job.variant.format, job.variant.sparse
+    return convert_keras(model, form, calibration, sparse=sparse), ()
+
+
+def _score(work: Work, job: Job, flatbuffer: bytes, position: str) -> Scores:
+    """Answers of the very file for the test pictures, from a trial of it under another name."""
+    trial = work.run.export / f".{job.name}.trial.tflite"
+    write_model(
+        trial,
+        flatbuffer,
+        labels=work.labels,
+        size=work.pixels.size,
+        provenance={"preprocess": plain(work.recipe.preprocess)},
+    )
+    try:
+        return score(
+            load(trial),
+            work.pixels,
+            work.indices,
+            lambda done, all_: work.reporter.stage(f"{job.name}: scoring ({position})", done, all_),
+        )
+    finally:
+        trial.unlink(missing_ok=True)
+
+
+def _control(work: Work, job: Job, stage: chain.Stage, position: str) -> Made | None:
+    """The control in the variant's own format, scored; shared by variants of equal training."""
+    if not stage.sessions or not work.recipe.compress.control:
+        return None
+    control = chain.control(work.workshop, stage)
+    # Techniques of their own format, such as qat, are judged against what others get: int8.
+    plain_job = replace(job, variant=Variant(format=job.variant.format))
+    name = f"control-{control.key[:8]}-{job.variant.format}"
+    key = _key(work, plain_job, control.key)
+    if known := _known(work, name, key):
+        return known
+    job = replace(plain_job, name=name)
+    flatbuffer, _ = _flatbuffer(work, job, control, position)
+    scores = _score(work, job, flatbuffer, position)
+    made = Made(entry=compare(work, name, scores) | {"epochs": control.epochs}, scores=scores)
+    _keep(work, name, key, made)
+    return made
+
+
+def _against(work: Work, made: Made, control: Made | None) -> dict[str, Any] | None:
+    if control is None or work.targets is None:
+        return None
+    without = control.scores.argmax(axis=1) == work.targets
+    with_it = made.scores.argmax(axis=1) == work.targets
+    return {
+        "accuracy": control.entry["accuracy"],
+        "ci95": control.entry["ci95"],
+        "epochs": control.entry["epochs"],
+        "difference_points": 100 * (float(with_it.mean()) - float(without.mean())),
+        "mcnemar_p": mcnemar(without, with_it),
+    }
+
+
+def _described(
+    job: Job, stage: chain.Stage, file: Path, float_layers: Sequence[str]
+) -> dict[str, Any]:
+    model = read_model(file)
+    reasons = not_runnable(model)
+    return {
+        "file": file.name,
+        "sha256": model.sha256,
+        "size_bytes": model.size_bytes,
+        "gzip_bytes": len(gzip.compress(model.data, 9, mtime=0)),
+        "input_dtype": model.input.dtype,
+        "sparsity": sparsity(model),
+        "macs": macs(model.graph),
+        "parameters": parameters(model),
+        "techniques": list(stage.names),
+        "format": job.variant.format,
+        "sparse": job.variant.sparse,
+        "epochs": stage.epochs,
+        "train_seconds": stage.seconds,
+        "calibration_pictures": job.calibration if job.variant.format in _CALIBRATED else None,
+        "float_layers": list(float_layers),
+        "remedy_of": job.remedy_of,
+        "layers": layer_costs(model),
+        "tflite_runtime": {"runs": not reasons, "reasons": list(reasons)},
+    }
+
+
+def _provenance(work: Work, job: Job, stage: chain.Stage) -> dict[str, Any]:
+    recipe = work.recipe
+    size = work.pixels.size
+    calibrated = job.variant.format in _CALIBRATED
+    seed = recipe.convert.calibration.seed
+    return {
+        "format": 1,
+        "cnnedge": __version__,
+        "recipe": recipe.name,
+        "description": recipe.description,
+        "method": recipe.training.method,
+        "variant": job.name,
+        "techniques": list(stage.names),
+        "epochs_after_training": stage.epochs,
+        "input": {**plain(size), "color": "RGB" if size.channels == 3 else "GRAY"},
+        "preprocess": plain(recipe.preprocess),
+        "data": {
+            "source": work.dataset.source,
+            "fingerprint": work.dataset.fingerprint,
+            "splits": plain(recipe.data.splits),
+            "seed": recipe.data.seed,
+            "max_unreadable": recipe.data.max_unreadable,
+        },
+        "calibration": {"count": job.calibration, "seed": seed} if calibrated else None,
+        "model_sha256": work.model_key,
+        "versions": backend.versions(),
+    }
+
+
+def _key(work: Work, job: Job, stage_key: str) -> str:
+    """Of all that decides a file and its score."""
+    recipe = work.recipe
+    calibrated = job.variant.format in _CALIBRATED
+    decides = {
+        "stage": stage_key,
+        "format": job.variant.format,
+        "sparse": job.variant.sparse,
+        "calibration": [job.calibration, recipe.convert.calibration.seed] if calibrated else None,
+        "gate": recipe.convert.max_drop if job.variant.format == "selective" else None,
+        "recipe": [recipe.name, recipe.description],
+        "preprocess": plain(recipe.preprocess),
+        "data": [work.dataset.source, work.dataset.fingerprint, work.dataset.counts()],
+        "labels": work.labels,
+        "cnnedge": __version__,
+        "versions": backend.versions(),
+    }
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+def _folder(work: Work) -> Path:
+    return work.run.compress / "measured"
+
+
+def _known(work: Work, name: str, key: str) -> Made | None:
+    """What was measured before under this name and key, or None."""
+    try:
+        kept = json.loads((_folder(work) / f"{name}.json").read_text(encoding="utf-8"))
+        with np.load(_folder(work) / f"{name}.npz") as arrays:
+            scores = arrays["scores"]
+    except (OSError, ValueError, KeyError, BadZipFile):
+        return None
+    if not isinstance(kept, dict) or kept.get("key") != key:
+        return None
+    return Made(entry=kept["entry"], scores=scores)
+
+
+def _keep(work: Work, name: str, key: str, made: Made) -> None:
+    """The scores first: where the JSON is, they are."""
+    content = io.BytesIO()
+    np.savez(content, scores=made.scores)
+    write_bytes(_folder(work) / f"{name}.npz", content.getvalue())
+    write_json(_folder(work) / f"{name}.json", {"key": key, "entry": made.entry})
+
+
+def _sha256(file: Path) -> str:
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""

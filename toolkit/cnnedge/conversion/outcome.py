@@ -1,0 +1,181 @@
+"""report.json and report.html of one conversion.
+
+Measured entries and the answers of each variant enter; the report leaves, in memory and written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import conditions
+from .._version import __version__
+from ..compression import chain
+from ..converter import convert as convert_keras
+from ..data import calibration_indices
+from ..errors import CnnedgeError
+from ..files import write_json, write_text
+from ..results import accuracy
+from ..specs import Variant
+from ..training.judging import judge
+from .flips import FlippedPicture
+from .report import most_compressed, render_report
+from .search import Found
+from .selective import ERROR_PICTURES
+from .sensitivity import layer_errors
+from .work import Work
+
+Scores = npt.NDArray[np.float32]
+
+_MOST_FLIPPED = 24
+
+
+def write_report(
+    work: Work,
+    entries: list[dict[str, Any]],
+    scores: dict[str, Scores],
+    latencies: list[dict[str, Any]],
+    found: Found | None,
+) -> dict[str, Any]:
+    """Writes RUN/export/report.json and report.html; returns the former's content."""
+    before: dict[str, Any] = {"accuracy": None, "count": len(work.indices), "ci95": None}
+    if work.targets is not None:
+        before = accuracy(work.reference.argmax(axis=1) == work.targets)
+    gate = work.recipe.convert.max_drop
+    report = {
+        "cnnedge": __version__,
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "run": str(work.run.path),
+        "recipe": work.recipe.name,
+        "description": work.recipe.description,
+        "device": conditions.cpu_name(),
+        "threads": 1,
+        "test_pictures": len(work.indices),
+        "data": {"source": work.dataset.source, "fingerprint": work.dataset.fingerprint},
+        "reference": {"name": "model.keras", **before},
+        "max_drop": gate,
+        "best": most_compressed({"variants": entries}),
+        "frontier": frontier(entries, lambda e: e["latency_ms"]["median"]),
+        "size_frontier": frontier(entries, lambda e: e["size_bytes"]),
+        "budget": _budget(found, gate),
+        "chosen": {"name": found.name, "why": found.why} if found else None,
+        "calibration": _calibration(work),
+        "sensitivity": _sensitivity(work, entries),
+        "variants": entries,
+        "warnings": _timing_warnings(latencies),
+        "conditions": latencies[0]["conditions"] if latencies else {},
+    }
+    shown = (found and found.name) or report["best"] or entries[0]["name"]
+    page = render_report(
+        report,
+        confusion=_confusion(work, shown, scores[shown]),
+        flipped=[f for name, s in scores.items() for f in _flipped(work, name, s)],
+    )
+    write_text(work.run.export / "report.html", page)
+    write_json(work.run.export / "report.json", report)
+    return report
+
+
+def frontier(entries: list[dict[str, Any]], cost: Any) -> list[str]:
+    """Names of those that no other beats in accuracy and cost at once, the cheapest first."""
+    known = [e for e in entries if e["accuracy"] is not None]
+    names, best = [], -1.0
+    for entry in sorted(known, key=lambda e: (cost(e), -e["accuracy"])):
+        if entry["accuracy"] > best:
+            names.append(entry["name"])
+            best = entry["accuracy"]
+    return names
+
+
+def _budget(found: Found | None, gate: float | None) -> dict[str, Any] | None:
+    return dataclasses.asdict(found.budget) | {"max_drop": gate} if found else None
+
+
+def _calibration(work: Work) -> dict[str, Any]:
+    wanted = work.recipe.convert.calibration
+    chosen = calibration_indices(work.dataset, wanted.count, wanted.seed)
+    counts = Counter(work.dataset.classes[t] for t in work.dataset.targets[chosen])
+    return {"count": len(chosen), "seed": wanted.seed, "per_class": dict(sorted(counts.items()))}
+
+
+def _sensitivity(work: Work, entries: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The error of each layer of the run's own model in int8; None where no variant is int8."""
+    names = [e["name"] for e in entries if e["format"] in ("int8", "selective")]
+    if not names:
+        return None
+    calibration = work.recipe.convert.calibration
+    what = [work.model_key, work.dataset.fingerprint, calibration.count, calibration.seed]
+    key = hashlib.sha256(json.dumps(what).encode()).hexdigest()
+    kept = work.run.compress / "measured" / f"sensitivity-{key[:16]}.json"
+    if kept.exists():
+        try:
+            known: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+            return known
+        except ValueError:
+            pass
+    work.reporter.stage("finding the layers that int8 hurts", 0, 0)
+    model = chain.load(work.workshop, chain.build(work.workshop, Variant()))
+    pictures = work.calibration(calibration.count)
+    try:
+        flatbuffer = convert_keras(model, "int8", pictures)
+        errors = layer_errors(model, flatbuffer, pictures[:ERROR_PICTURES])
+    except CnnedgeError as error:
+        work.reporter.note(f"the error of each layer is not known: {error}")
+        return None
+    found = {
+        "variant": "int8",
+        "pictures": min(ERROR_PICTURES, len(pictures)),
+        "layers": [dataclasses.asdict(error) for error in errors],
+    }
+    write_json(kept, found)
+    return found
+
+
+def _confusion(work: Work, variant: str, scores: Scores) -> dict[str, Any]:
+    judged = judge(work.labels, work.dataset, work.indices, scores.argmax(axis=1))
+    if not judged["confusion"]:
+        return {}
+    return {
+        "labels": judged.get("confusion_labels", list(work.labels)),
+        "matrix": judged["confusion"],
+        "variant": variant,
+    }
+
+
+def _timing_warnings(latencies: list[dict[str, Any]]) -> list[str]:
+    said: dict[str, list[str]] = {}
+    for r in latencies:
+        for reason in r["unstable"]:
+            said.setdefault(reason, []).append(Path(r["model"]).stem)
+    return [
+        f"latencies may be unstable: {reason}"
+        + (f" ({', '.join(names)})" if len(names) < len(latencies) else "")
+        for reason, names in said.items()
+    ]
+
+
+def _flipped(work: Work, variant: str, scores: Scores) -> list[FlippedPicture]:
+    reference, predictions = work.reference.argmax(axis=1), scores.argmax(axis=1)
+    places = np.flatnonzero(reference != predictions)[:_MOST_FLIPPED]
+    classes = work.labels
+    return [
+        FlippedPicture(
+            variant=variant,
+            name=Path(work.dataset.name(int(work.indices[i]))).name,
+            true_label=work.dataset.classes[work.dataset.targets[work.indices[i]]],
+            reference_label=classes[reference[i]],
+            variant_label=classes[predictions[i]],
+            reference_score=float(work.reference[i].max()),
+            variant_score=float(scores[i].max()),
+            pixels=work.pixels.one(int(work.indices[i])),
+        )
+        for i in places
+    ]

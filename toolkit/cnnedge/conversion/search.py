@@ -1,0 +1,159 @@
+"""The best variant within a budget of latency and size, found by measuring.
+
+A Work and a Budget enter; all that was made on the way leaves, with the pick and the reason. A
+candidate is timed and weighed before it is trained: how fast a network is does not depend on its
+weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..compression.techniques import smaller_models
+from ..errors import CnnedgeError
+from ..specs import Channels, Distil, Format, Qat, Technique, Variant
+from .budget import Budget
+from .gate import judged
+from .making import Made
+from .work import Work, glance, time_files
+
+# Measured again with all others at the end: leave room for noise.
+_MARGIN = 0.95
+# Formats that every run can be had in without training, the most exact first.
+_FORMATS: tuple[Format, ...] = ("float32", "float16", "dynamic", "int8")
+# Less accuracy than this is not worth a slower model.
+_TELL_APART = 0.001
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """made: everything, in order. name: of the pick; None where nothing holds. why: in words."""
+
+    made: list[Made]
+    budget: Budget
+    name: str | None
+    why: str
+
+
+def search(work: Work, budget: Budget, make: Callable[[Variant], Made]) -> Found:
+    """Builds candidates until one is within the budget and the gate.
+
+    First the formats without training; then fewer channels, as many as the budget lets stay,
+    fine-tuned, then taught by the whole model, then trained for int8. Raises CnnedgeError.
+    """
+    made = [make(Variant(format=form)) for form in _FORMATS]
+    if pick := _best(work, budget, made):
+        return _found(work, budget, made, pick)
+    if work.recipe.training.method == "pretrained":
+        why = "a published network can only change its format here: train it on your pictures first"
+        return Found(made=made, budget=budget, name=None, why=why)
+    for techniques in _ladder(work, budget, made):
+        try:
+            made.append(make(Variant(techniques=techniques)))
+        except CnnedgeError as error:
+            work.reporter.note(f"{Variant(techniques=techniques).name} cannot be made: {error}")
+            continue
+        if pick := _best(work, budget, made):
+            return _found(work, budget, made, pick)
+    return Found(made=made, budget=budget, name=None, why=_nearest(work, budget, made))
+
+
+def _ladder(work: Work, budget: Budget, made: list[Made]) -> list[tuple[Technique, ...]]:
+    whole = made[-1].entry
+    if budget.holds(_latency(work, whole), whole["size_bytes"]):
+        # int8 fits and is refused by the gate alone.
+        return [(Qat(),), (Distil(), Qat())]
+    channels = Channels(macs=_fraction(work, budget))
+    return [(channels,), (channels, Distil()), (channels, Distil(), Qat())]
+
+
+def _fraction(work: Work, budget: Budget) -> float:
+    """The largest fraction of multiply-accumulates whose int8 model is within the budget.
+
+    Found by halving, each candidate measured. Raises CnnedgeError where none is.
+    """
+    smaller = smaller_models(work.workshop, work.workshop.model())
+    pictures = work.calibration(8)
+    low, high = 0.02, 1.0
+    best: float | None = None
+    for step in range(8):
+        middle = (low * high) ** 0.5
+        work.reporter.stage(f"measuring at {100 * middle:.0f} % of the work", step, 8)
+        try:
+            latency, size = glance(smaller(middle), pictures)
+        except CnnedgeError:
+            low = middle
+            continue
+        if budget.holds(latency / _MARGIN, size / _MARGIN):
+            best, low = middle, middle
+        else:
+            high = middle
+        if high / low < 1.08:
+            break
+    if best is None:
+        raise CnnedgeError(
+            "no removal of channels brings this network within the budget on this machine. Allow "
+            "more, or train a smaller network: 'cnnedge models' lists them"
+        )
+    # A readable name, and never above what was measured.
+    return max(0.01, int(100 * best) / 100)
+
+
+def _best(work: Work, budget: Budget, made: list[Made]) -> Made | None:
+    """The most accurate that holds; of those about as accurate, the fastest."""
+    gate = work.recipe.convert.max_drop
+    holding = [
+        m
+        for m in made
+        if judged(m.entry, gate)["status"] == "ok"
+        and budget.holds(_latency(work, m.entry), m.entry["size_bytes"])
+    ]
+    if not holding:
+        return None
+    top = max(_accuracy(m) for m in holding)
+    alike = [m for m in holding if _accuracy(m) >= top - _TELL_APART]
+    return min(alike, key=lambda m: (_latency(work, m.entry), m.entry["size_bytes"]))
+
+
+def _accuracy(made: Made) -> float:
+    return float(made.entry["accuracy"] or 0.0)
+
+
+def _latency(work: Work, entry: dict[str, Any]) -> float:
+    """A median in milliseconds, measured once for each file of this search."""
+    if "searched_ms" not in entry:
+        from ..benchmark import get_protocol
+
+        timed = time_files([work.run.export / entry["file"]], get_protocol("quick"))
+        entry["searched_ms"] = timed[0]["latency_ms"]["median"]
+    return float(entry["searched_ms"])
+
+
+def _found(work: Work, budget: Budget, made: list[Made], pick: Made) -> Found:
+    entry = pick.entry
+    said = [f"{_latency(work, entry):.3g} ms", f"{entry['size_bytes'] / 1e3:.0f} KB"]
+    if entry["accuracy"] is not None:
+        said.append(f"{100 * entry['accuracy']:.2f} % right, {entry['drop_points']:+.2f} points")
+    others = [m for m in made if m is not pick]
+    refused = sum(judged(m.entry, work.recipe.convert.max_drop)["status"] != "ok" for m in others)
+    outside = sum(not budget.holds(_latency(work, m.entry), m.entry["size_bytes"]) for m in others)
+    why = (
+        f"{entry['name']} is within the budget and the most accurate that is: {', '.join(said)}; "
+        f"of {len(others)} others {outside} cost more than allowed and {refused} lost too much"
+    )
+    return Found(made=made, budget=budget, name=entry["name"], why=why)
+
+
+def _nearest(work: Work, budget: Budget, made: list[Made]) -> str:
+    gate = work.recipe.convert.max_drop
+    within = [m for m in made if budget.holds(_latency(work, m.entry), m.entry["size_bytes"])]
+    if not within:
+        return "nothing came within the budget: allow more, or begin with a smaller network"
+    best = max(within, key=_accuracy).entry
+    return (
+        f"the best within the budget, {best['name']}, loses {best['drop_points']:.2f} points; "
+        f"allowed are {gate:g}. Allow more, fine-tune longer (--set compress.channels.epochs=), or "
+        "give it a larger budget"
+    )

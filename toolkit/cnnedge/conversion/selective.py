@@ -1,0 +1,90 @@
+"""Selective quantisation: the worst layers stay in float, as few as the gate needs.
+
+A Keras model enters; an int8 flatbuffer leaves in which those layers compute in float32, and
+their names. How many it takes is decided on validation pictures; the test pictures only judge.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..bundle import write_model
+from ..classifier import load
+from ..converter import convert as convert_keras
+from ..data import calibration_indices
+from ..scoring import score
+from ..specs import plain
+from ..training.fitting import predict
+from .sensitivity import layer_errors, worst_layers
+from .work import Work
+
+# Pictures for the error of each layer: the ratio settles soon, and each layer is run apart.
+ERROR_PICTURES = 32
+_JUDGED = 1000
+# Points that may be lost where no gate is given.
+_USUAL_GATE = 0.5
+
+
+def leave_in_float(
+    work: Work, model: Any, calibration: npt.NDArray[np.uint8], name: str
+) -> tuple[bytes, tuple[str, ...]]:
+    """The int8 flatbuffer with the fewest float layers, worst first, that holds the gate.
+
+    Tries 1, 2, 3, 4, 6, 8, 12 and so on, up to half of the layers; the last of these where none
+    holds: the gate then says so. Raises CnnedgeError.
+    """
+    gate = work.recipe.convert.max_drop
+    allowed = (_USUAL_GATE if gate is None else gate) / 100
+    indices = _judging(work)
+    right = work.dataset.targets[indices]
+    exact = predict(model, work.pixels, indices).argmax(axis=1)
+    if work.targets is None:
+        right = exact  # unknown classes: the float model's answers are all there is
+    whole = convert_keras(model, "int8", calibration)
+    work.reporter.stage(f"{name}: finding the layers that hurt", 0, 0)
+    errors = layer_errors(model, whole, calibration[:ERROR_PICTURES])
+    for count in _counts(len(errors)):
+        layers = worst_layers(errors, count)
+        work.reporter.stage(f"{name}: {len(layers)} layers in float", 0, 0)
+        flatbuffer = convert_keras(model, "int8", calibration, float_layers=layers)
+        answers = _answers(work, flatbuffer, indices)
+        if np.mean(exact == right) - np.mean(answers == right) <= allowed:
+            break
+    return flatbuffer, layers
+
+
+def _judging(work: Work) -> npt.NDArray[np.int64]:
+    """Validation pictures; training pictures where there are none."""
+    indices = work.dataset.indices("val")
+    if len(indices) >= 50:
+        return indices[:_JUDGED]
+    return calibration_indices(work.dataset, _JUDGED, work.recipe.convert.calibration.seed + 1)
+
+
+def _counts(layers: int) -> list[int]:
+    counts, step = [1, 2, 3, 4], 2
+    while counts[-1] + step <= max(4, layers // 2):
+        counts += [counts[-1] + step, counts[-1] + 2 * step]
+        step *= 2
+    return [count for count in counts if count <= max(1, layers // 2)]
+
+
+def _answers(
+    work: Work, flatbuffer: bytes, indices: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "selective.tflite"
+        write_model(
+            path,
+            flatbuffer,
+            labels=work.labels,
+            size=work.pixels.size,
+            provenance={"preprocess": plain(work.recipe.preprocess)},
+        )
+        answers: npt.NDArray[np.int64] = score(load(path), work.pixels, indices).argmax(axis=1)
+        return answers

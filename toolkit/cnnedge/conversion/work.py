@@ -1,0 +1,147 @@
+"""What every variant of one conversion needs: the run, its pictures, and the float answers.
+
+A finished run enters; a Work leaves, with the test pictures' answers of model.keras.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..benchmark import Case, run_cases
+from ..benchmark import Protocol as Timing
+from ..compression.workshop import Reporter as CompressionReporter
+from ..compression.workshop import Workshop
+from ..converter import convert as convert_keras
+from ..data import Dataset, Pixels, calibration_indices
+from ..errors import DataError
+from ..files import write_bytes
+from ..specs import InputSize, Recipe
+from ..training import backend, methods
+from ..training.fitting import predict
+from ..training.judging import truths
+from ..training.run_folder import RunFolder
+from ..training.session import load_recipe_data, read_metrics
+from ..training.strategy import open_workers
+
+# Enough to rank candidates; what is reported is measured by the whole protocol.
+_GLANCE = Timing(
+    name="glance", processes=1, warmup_seconds=0.2, runs=40, seconds=0.6, headline="median"
+)
+
+
+class Reporter(CompressionReporter, Protocol):
+    """Who is told how conversion goes."""
+
+    def scanning(self, done: int, total: int) -> None: ...
+
+    def stage(self, text: str, done: int, total: int) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """labels: in the order of the model's output. indices: int64, the test pictures. targets: the
+    right output of each, None where the pictures are of unknown classes. reference: float32
+    [n, classes], model.keras' answers. model_key: sha256 of model.keras, hex.
+    """
+
+    run: RunFolder
+    labels: tuple[str, ...]
+    recipe: Recipe
+    dataset: Dataset
+    pixels: Pixels
+    indices: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.int64] | None
+    reference: npt.NDArray[np.float32]
+    model_key: str
+    workshop: Workshop
+    reporter: Reporter
+
+    def calibration(self, count: int) -> npt.NDArray[np.uint8]:
+        """uint8 [n, h, w, c]: training pictures, stratified."""
+        seed = self.recipe.convert.calibration.seed
+        return self.pixels.batch(calibration_indices(self.dataset, count, seed))
+
+
+def prepare(run: RunFolder, recipe: Recipe, reporter: Reporter) -> Work:
+    """Reads data and model of a run. Raises CnnedgeError."""
+    dataset = load_recipe_data(recipe, reporter.scanning)
+    _check_data(run, recipe, dataset, reporter)
+    reporter.stage("loading model.keras", 0, 0)
+    model = backend.load_keras(run.model)
+    height, width, channels = model.input_shape[1:]
+    size = InputSize(height=height, width=width, channels=channels)
+    pixels = Pixels(dataset, size, recipe.preprocess)
+    indices = dataset.indices("test")
+    labels = methods.labels(recipe, dataset)
+    targets = truths(labels, dataset, indices)
+    if targets is None:
+        reporter.note(
+            "the pictures are of none of the model's classes: no accuracy can be measured, only "
+            "whether a variant answers as model.keras does (flipped)"
+        )
+    reporter.stage("scoring model.keras on the test pictures", 0, 0)
+    wanted = recipe.convert.calibration
+    sample = calibration_indices(dataset, wanted.count, wanted.seed)
+    key = hashlib.sha256(run.model.read_bytes()).hexdigest()
+    return Work(
+        run=run,
+        labels=labels,
+        recipe=recipe,
+        dataset=dataset,
+        pixels=pixels,
+        indices=indices,
+        targets=targets,
+        reference=predict(model, pixels, indices),
+        model_key=key,
+        workshop=Workshop(
+            run=run,
+            recipe=recipe,
+            dataset=dataset,
+            pixels=pixels,
+            model=lambda: backend.load_keras(run.model),
+            model_key=key,
+            sample=sample,
+            workers=open_workers("auto"),
+            reporter=reporter,
+            latency_ms=lambda model: glance(model, pixels.batch(sample[:8]))[0],
+        ),
+        reporter=reporter,
+    )
+
+
+def glance(model: Any, pictures: npt.NDArray[np.uint8]) -> tuple[float, int]:
+    """Median latency in milliseconds and size in bytes of a Keras model as int8, roughly."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "int8.tflite"
+        write_bytes(path, convert_keras(model, "int8", pictures))
+        return time_files([path], _GLANCE)[0]["latency_ms"]["median"], path.stat().st_size
+
+
+def time_files(
+    files: list[Path], protocol: Timing, progress: Callable[[int, int, str], None] | None = None
+) -> list[dict[str, Any]]:
+    """Benchmark results of model files on one CPU thread here, interleaved."""
+    return run_cases([Case(model=f) for f in files], protocol, progress)
+
+
+def _check_data(run: RunFolder, recipe: Recipe, dataset: Dataset, reporter: Reporter) -> None:
+    trained = read_metrics(run)["data"]
+    published = recipe.training.method == "pretrained"
+    if list(dataset.classes) != trained["classes"] and not published:
+        raise DataError(
+            f"{dataset.source}: its classes are {', '.join(dataset.classes)}; the run was trained "
+            f"on {', '.join(trained['classes'])}. Name the data it was trained on: --data DIR"
+        )
+    if dataset.fingerprint != trained["fingerprint"] and not published:
+        reporter.note(
+            f"the pictures in {dataset.source} are not exactly those of training; each keeps its "
+            "split, and the test accuracy is of the pictures found now"
+        )
