@@ -113,17 +113,18 @@ def test_what_travels_in_the_file(trained_run: Path, report: dict[str, Any]) -> 
 
 
 def test_calibration_is_of_training_pictures_alone(trained_run: Path) -> None:
-    from cnnedge.conversion.session import _prepare
+    from cnnedge.conversion.work import prepare
     from cnnedge.training.run_folder import RunFolder, read_recipe
 
     run = RunFolder(trained_run)
-    work = _prepare(run, read_recipe(run), Quiet())
-    assert len(work.calibration) == 40
+    work = prepare(run, read_recipe(run), Quiet())
+    calibration = work.calibration(40)
+    assert len(calibration) == 40
     parts = {
         part: {p.tobytes() for p in work.pixels.batch(work.dataset.indices(part))}
         for part in ("train", "val", "test")
     }
-    used = {p.tobytes() for p in work.calibration}
+    used = {p.tobytes() for p in calibration}
     assert used <= parts["train"]
     assert not used & (parts["val"] | parts["test"])
 

@@ -20,7 +20,7 @@ def test_defaults_and_values() -> None:
     recipe = parse_recipe(GOOD, "good.yaml")
     assert recipe.training.epochs == 3
     assert recipe.training.optimizer.name == "adamw"
-    assert recipe.convert.variants == ("float32", "float16", "dynamic", "int8")
+    assert [v.name for v in recipe.convert.variants] == ["float32", "float16", "dynamic", "int8"]
 
 
 def test_scientific_notation_without_a_point_is_a_number() -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 
 class Quiet:
-    """Keeps the notes; draws nothing."""
+    """Keeps the notes, and what techniques trained; draws nothing."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
+        self.trained: list[str] = []
 
     def scanning(self, done: int, total: int) -> None: ...
 
@@ -24,6 +25,9 @@ class Quiet:
     def step(self, done: int, loss: float, accuracy: float) -> None: ...
 
     def row(self, row: dict[str, Any]) -> None: ...
+
+    def training(self, what: str) -> None:
+        self.trained.append(what)
 
     def stage(self, text: str, done: int, total: int) -> None: ...
 

@@ -23,15 +23,14 @@ from .._version import __version__
 from ..bundle import read_model, write_model
 from ..bundle.compatibility import not_runnable
 from ..bundle.cost import layer_costs, macs, parameters, sparsity
-from ..classifier import load
 from ..compression import chain
 from ..converter import convert as convert_keras
 from ..files import write_bytes, write_json
 from ..results import accuracy, mcnemar
-from ..scoring import score
 from ..specs import Variant, plain
 from ..training import backend
 from .selective import leave_in_float
+from .trial import answers
 from .work import Work
 
 Scores = npt.NDArray[np.float32]
@@ -111,24 +110,13 @@ def _flatbuffer(
 
 
 def _score(work: Work, job: Job, flatbuffer: bytes, position: str) -> Scores:
-    """Answers of the very file for the test pictures, from a trial of it under another name."""
-    trial = work.run.export / f".{job.name}.trial.tflite"
-    write_model(
-        trial,
+    """Answers of the very file for the test pictures."""
+    return answers(
+        work,
         flatbuffer,
-        labels=work.labels,
-        size=work.pixels.size,
-        provenance={"preprocess": plain(work.recipe.preprocess)},
+        work.indices,
+        lambda done, total: work.reporter.stage(f"{job.name}: scoring ({position})", done, total),
     )
-    try:
-        return score(
-            load(trial),
-            work.pixels,
-            work.indices,
-            lambda done, all_: work.reporter.stage(f"{job.name}: scoring ({position})", done, all_),
-        )
-    finally:
-        trial.unlink(missing_ok=True)
 
 
 def _control(work: Work, job: Job, stage: chain.Stage, position: str) -> Made | None:

@@ -9,6 +9,7 @@ import dataclasses
 import datetime
 import hashlib
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -151,15 +152,21 @@ def _confusion(work: Work, variant: str, scores: Scores) -> dict[str, Any]:
 
 
 def _timing_warnings(latencies: list[dict[str, Any]]) -> list[str]:
-    said: dict[str, list[str]] = {}
+    """One line for each kind of trouble: the figures in it differ from variant to variant."""
+    said: dict[str, list[tuple[str, str]]] = {}
     for r in latencies:
         for reason in r["unstable"]:
-            said.setdefault(reason, []).append(Path(r["model"]).stem)
+            kind = re.sub(r"[\d.]+", "", reason).replace("+", "").replace("-", "")
+            said.setdefault(kind, []).append((Path(r["model"]).stem, reason))
     return [
-        f"latencies may be unstable: {reason}"
-        + (f" ({', '.join(names)})" if len(names) < len(latencies) else "")
-        for reason, names in said.items()
+        f"latencies may be unstable: {found[0][1]}"
+        + (f" ({found[0][0]}" + _others(len(found) - 1) + ")" if len(latencies) > 1 else "")
+        for found in said.values()
     ]
+
+
+def _others(count: int) -> str:
+    return "" if not count else f" and {count} other{'' if count == 1 else 's'} likewise"
 
 
 def _flipped(work: Work, variant: str, scores: Scores) -> list[FlippedPicture]:

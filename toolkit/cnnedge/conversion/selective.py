@@ -6,21 +6,16 @@ their names. How many it takes is decided on validation pictures; the test pictu
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..bundle import write_model
-from ..classifier import load
 from ..converter import convert as convert_keras
 from ..data import calibration_indices
-from ..scoring import score
-from ..specs import plain
 from ..training.fitting import predict
 from .sensitivity import layer_errors, worst_layers
+from .trial import answers
 from .work import Work
 
 # Pictures for the error of each layer: the ratio settles soon, and each layer is run apart.
@@ -52,8 +47,8 @@ def leave_in_float(
         layers = worst_layers(errors, count)
         work.reporter.stage(f"{name}: {len(layers)} layers in float", 0, 0)
         flatbuffer = convert_keras(model, "int8", calibration, float_layers=layers)
-        answers = _answers(work, flatbuffer, indices)
-        if np.mean(exact == right) - np.mean(answers == right) <= allowed:
+        given = answers(work, flatbuffer, indices).argmax(axis=1)
+        if np.mean(exact == right) - np.mean(given == right) <= allowed:
             break
     return flatbuffer, layers
 
@@ -72,19 +67,3 @@ def _counts(layers: int) -> list[int]:
         counts += [counts[-1] + step, counts[-1] + 2 * step]
         step *= 2
     return [count for count in counts if count <= max(1, layers // 2)]
-
-
-def _answers(
-    work: Work, flatbuffer: bytes, indices: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "selective.tflite"
-        write_model(
-            path,
-            flatbuffer,
-            labels=work.labels,
-            size=work.pixels.size,
-            provenance={"preprocess": plain(work.recipe.preprocess)},
-        )
-        answers: npt.NDArray[np.int64] = score(load(path), work.pixels, indices).argmax(axis=1)
-        return answers

@@ -1,0 +1,291 @@
+"""Compression end to end: techniques beside their controls, kept, gated, mended, searched."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnedge.bundle import read_model
+from cnnedge.conversion.session import convert
+from cnnedge.specs import parse_variant
+from support.broken import broken_model
+from support.command import assert_one_clear_line, cnnedge
+from support.reporters import Quiet
+
+QUICK = (
+    "compress.channels={epochs: 4, steps: 2, multiple: 2}",
+    "compress.prune.epochs=2",
+    "compress.distil={epochs: 1, student_epochs: 2}",
+    "compress.cluster.epochs=1",
+    "compress.qat.epochs=1",
+)
+# Twelve, every technique and every format among them.
+TWELVE = (
+    "float32",
+    "dynamic",
+    "int8",
+    "int8-float-io",
+    "int16x8",
+    "qat",
+    "prune80",
+    "prune80-qat",
+    "cluster16",
+    "channels50",
+    "distil_shapes_model",
+    "channels50-distil-qat",
+)
+
+
+def quick() -> list[str]:
+    return [word for setting in QUICK for word in ("--set", setting)]
+
+
+def variants(run: Path) -> list[str]:
+    """--variant for each of the twelve; the student is the run's own definition."""
+    student = run.parent / "shapes_model.yaml"
+    if not student.exists():
+        student.write_text((run / "model.yaml").read_text())
+    texts = [f"distil: {student}" if name.startswith("distil_") else name for name in TWELVE]
+    return [word for text in texts for word in ("--variant", text)]
+
+
+def copy_of(run: Path, folder: Path) -> Path:
+    """The run without what conversions made of it."""
+    to = folder / "run"
+    shutil.copytree(run, to, ignore=shutil.ignore_patterns("export", "compress"))
+    return to
+
+
+@pytest.fixture(scope="module")
+def run(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_of(trained_run, tmp_path_factory.mktemp("compressed"))
+
+
+@pytest.fixture(scope="module")
+def report(run: Path) -> dict[str, Any]:
+    done = cnnedge("convert", run, *variants(run), *quick(), "--json", "-")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+def entry(report: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(v for v in report["variants"] if v["name"] == name)
+
+
+@pytest.mark.heavy
+def test_twelve_variants_in_one_conversion(report: dict[str, Any], run: Path) -> None:
+    assert [v["name"] for v in report["variants"]] == list(TWELVE)
+    for v in report["variants"]:
+        model = read_model(run / "export" / v["file"])
+        assert model.labels == ("circle", "cross", "square")
+        assert model.provenance is not None
+        assert model.provenance["variant"] == v["name"]
+        assert v["tflite_runtime"]["runs"] or v["tflite_runtime"]["reasons"]
+        assert v["status"] == "ok"
+    assert {p.name for p in (run / "export").iterdir()} == {
+        *(f"{name}.tflite" for name in TWELVE),
+        "report.json",
+        "report.html",
+    }
+
+
+@pytest.mark.heavy
+def test_techniques_do_what_they_say(report: dict[str, Any]) -> None:
+    whole = entry(report, "int8")
+    pruned, kept = entry(report, "prune80"), entry(report, "prune80-qat")
+    assert pruned["sparsity"] > 0.7
+    assert kept["sparsity"] >= 0.95 * pruned["sparsity"]
+    assert pruned["gzip_bytes"] < whole["gzip_bytes"]
+    assert entry(report, "cluster16")["gzip_bytes"] < whole["gzip_bytes"]
+    smaller = entry(report, "channels50")
+    assert smaller["macs"] < 0.6 * whole["macs"]
+    assert smaller["parameters"] < 0.6 * whole["parameters"]
+    assert entry(report, "channels50-distil-qat")["macs"] == smaller["macs"]
+
+
+@pytest.mark.heavy
+def test_each_technique_has_a_control_of_equal_training(report: dict[str, Any]) -> None:
+    for v in report["variants"]:
+        if not v["techniques"]:
+            assert v["control"] is None
+            continue
+        assert v["control"]["epochs"] == v["epochs"] > 0
+        difference = 100 * (v["accuracy"] - v["control"]["accuracy"])
+        assert v["control"]["difference_points"] == pytest.approx(difference)
+    assert entry(report, "prune80-qat")["epochs"] == 3
+    assert entry(report, "channels50-distil-qat")["epochs"] == 4 + 1 + 1
+
+
+@pytest.mark.heavy
+def test_a_second_conversion_trains_nothing(report: dict[str, Any], run: Path) -> None:
+    del report
+    before = {p: p.stat().st_mtime_ns for p in (run / "compress").rglob("step.json")}
+    files = {p: p.read_bytes() for p in (run / "export").glob("*.tflite")}
+    names = [name for name in TWELVE if not name.startswith("distil_")]
+    reporter = Quiet()
+    chosen = [parse_variant(name, "test") for name in names]
+    again = convert(run, reporter, variants=chosen, overrides=QUICK)
+    assert reporter.trained == []
+    assert [v["name"] for v in again["variants"]] == names
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    assert {p: p.read_bytes() for p in files} == files
+
+
+@pytest.mark.heavy
+def test_killed_conversion_goes_on_where_it_was(
+    report: dict[str, Any], trained_run: Path, tmp_path: Path
+) -> None:
+    run = copy_of(trained_run, tmp_path)
+    command = [sys.executable, "-m", "cnnedge", "convert", run, *variants(run), *quick()]
+    process = subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    # In the middle: something is finished, something is being trained.
+    deadline = time.monotonic() + 300
+    while not list((run / "compress").glob("prune80-*/step.json")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (run / "export" / "report.json").exists()
+    done = {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in (run / "export").glob("*.tflite")}
+    for file in done:
+        if not file.name.startswith("."):
+            read_model(file)
+    steps = {p: p.stat().st_mtime_ns for p in (run / "compress").rglob("step.json")}
+    assert steps
+    again = cnnedge("convert", run, *variants(run), *quick(), "--json", "-")
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert {p: p.stat().st_mtime_ns for p in steps} == steps
+    whole = [p for p in done if not p.name.startswith(".")]
+    assert {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in whole} == {p: done[p] for p in whole}
+    resumed = json.loads(again.stdout)
+    for v in resumed["variants"]:
+        assert v["sha256"] == entry(report, v["name"])["sha256"], v["name"]
+    names = {p.name for p in (run / "export").iterdir() if not p.name.startswith(".")}
+    assert names == {*(f"{name}.tflite" for name in TWELVE), "report.json", "report.html"}
+
+
+@pytest.fixture(scope="module")
+def broken_run(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose model is as good as ever in float, and broken by int8."""
+    from cnnedge.training.backend import load_keras
+
+    run = copy_of(trained_run, tmp_path_factory.mktemp("broken"))
+    broken_model(load_keras(run / "model.keras")).save(run / "model.keras")
+    return run
+
+
+def test_the_gate_catches_int8_and_names_the_layer(broken_run: Path) -> None:
+    done = cnnedge("convert", broken_run, "--variant", "int8", "--max-drop", "0.5")
+    assert done.returncode == 3, done.stderr[-2000:]
+    assert "int8 lost" in done.stderr
+    assert (broken_run / "export" / "int8.tflite").exists()
+    report = json.loads((broken_run / "export" / "report.json").read_text())
+    layers = report["sensitivity"]["layers"]
+    worst = min(layers, key=lambda layer: layer["own_snr_db"])
+    assert worst["layer"] == "conv2d_1"
+    assert "conv2d_1" in (broken_run / "export" / "report.html").read_text()
+
+
+def test_selective_mends_what_int8_broke(broken_run: Path) -> None:
+    done = cnnedge(
+        *("convert", broken_run, "--variant", "int8", "--max-drop", "0.5"),
+        *("--set", "convert.remedies=[calibration, selective]"),
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = json.loads((broken_run / "export" / "report.json").read_text())
+    assert [v["name"] for v in report["variants"]] == ["int8", "int8-recalibrated", "selective"]
+    assert [v["status"] for v in report["variants"]] == ["failed", "failed", "ok"]
+    mended = entry(report, "selective")
+    assert mended["remedy_of"] == "int8"
+    assert "conv2d_1" in mended["float_layers"]
+    assert mended["accuracy"] == pytest.approx(report["reference"]["accuracy"], abs=0.005)
+
+
+def test_a_technique_that_tfmot_cannot_do_is_said_in_one_line(run: Path) -> None:
+    done = cnnedge("convert", run, "--variant", "prune70xnnpack", *quick())
+    assert_one_clear_line(done, "xnnpack")
+
+
+def test_a_teacher_of_other_classes_is_refused_before_anything_is_trained(
+    run: Path, tmp_path: Path
+) -> None:
+    teacher = tmp_path / "teacher"
+    shutil.copytree(run, teacher, ignore=shutil.ignore_patterns("export", "compress"))
+    (teacher / "labels.txt").write_text("cat\ndog\nbird\n")
+    done = cnnedge("convert", run, "--variant", f"distil: {{teacher: {teacher}}}", *quick())
+    assert_one_clear_line(done, "same classes", "cat, dog, bird")
+    assert not list((run / "compress").glob("distil_by_*"))
+
+
+def test_a_student_for_other_pictures_is_refused(run: Path) -> None:
+    done = cnnedge("convert", run, "--variant", "distil: yoga_net", *quick())
+    assert done.returncode == 1
+    assert "yoga_net" in done.stderr
+
+
+@pytest.mark.heavy
+def test_search_finds_a_model_within_the_budget(trained_run: Path, tmp_path: Path) -> None:
+    run = copy_of(trained_run, tmp_path)
+    whole = cnnedge("convert", run, "--variant", "int8", "--json", "-")
+    size = json.loads(whole.stdout)["variants"][0]["size_bytes"]
+    done = cnnedge(
+        *("convert", run, "--budget", f"size={int(0.8 * size)}B", "--max-drop", "40"),
+        *(*quick(), "--json", "-"),
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads(done.stdout)
+    chosen = entry(report, report["chosen"]["name"])
+    assert chosen["size_bytes"] <= 0.8 * size
+    assert chosen["techniques"][0].startswith("channels")
+    assert report["budget"]["size_bytes"] == int(0.8 * size)
+    assert report["frontier"]
+
+
+def test_a_budget_that_int8_holds_needs_no_training(run: Path) -> None:
+    done = cnnedge("convert", run, "--budget", "latency=1s", "--max-drop", "50", "--json", "-")
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads(done.stdout)
+    assert all(not v["techniques"] for v in report["variants"])
+    assert report["chosen"]["name"] in {v["name"] for v in report["variants"]}
+
+
+def test_a_budget_out_of_reach_is_exit_1_or_3(run: Path) -> None:
+    done = cnnedge("convert", run, "--budget", "size=1KB", "--max-drop", "1", *quick())
+    assert done.returncode == 1
+    assert "no removal of channels" in done.stderr
+
+
+def test_the_loss_of_distillation_is_hintons() -> None:
+    import tensorflow as tf
+
+    from cnnedge.compression.distillation import distilled
+
+    rng = np.random.default_rng(0)
+    logits, taught = rng.normal(size=(5, 4)), rng.normal(size=(5, 4))
+    labels = np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 0]]
+
+    def softmax(z: np.ndarray, t: float = 1.0) -> np.ndarray:
+        e = np.exp(z / t)
+        return e / e.sum(axis=1, keepdims=True)
+
+    q, p = softmax(taught, 3.0), softmax(logits, 3.0)
+    soft = np.sum(q * (np.log(q) - np.log(p)), axis=1)
+    hard = -np.sum(labels * np.log(softmax(logits)), axis=1)
+    targets = np.concatenate([labels, softmax(taught)], axis=1).astype(np.float32)
+    objective = distilled(4, 3.0, 0.7)
+    found = objective.loss(tf.constant(targets), tf.constant(softmax(logits).astype(np.float32)))
+    assert np.allclose(found, 0.3 * hard + 0.7 * 9 * soft, atol=1e-5)

@@ -1,0 +1,35 @@
+"""A flatbuffer's answers, before it is a finished variant."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..bundle import write_model
+from ..classifier import load
+from ..scoring import score
+from ..specs import plain
+from .work import Work
+
+
+def answers(
+    work: Work,
+    flatbuffer: bytes,
+    indices: npt.NDArray[np.int64],
+    progress: Callable[[int, int], None] | None = None,
+) -> npt.NDArray[np.float32]:
+    """float32 [n, classes] for pictures by index, through the runtime that users run.
+
+    From a file of its own: the finished name appears with the finished model.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trial.tflite"
+        provenance = {"preprocess": plain(work.recipe.preprocess)}
+        write_model(
+            path, flatbuffer, labels=work.labels, size=work.pixels.size, provenance=provenance
+        )
+        return score(load(path), work.pixels, indices, progress)
