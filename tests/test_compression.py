@@ -220,6 +220,14 @@ def test_a_technique_that_tfmot_cannot_do_is_said_in_one_line(run: Path) -> None
     assert_one_clear_line(done, "xnnpack")
 
 
+def test_what_cannot_be_made_leaves_the_others(run: Path) -> None:
+    done = cnnedge("convert", run, "--variant", "prune70xnnpack", "--variant", "int8", *quick())
+    assert_one_clear_line(done, "not every variant", "prune70xnnpack")
+    report = json.loads((run / "export" / "report.json").read_text())
+    assert [v["name"] for v in report["variants"]] == ["int8"]
+    assert report["not_made"][0]["name"] == "prune70xnnpack"
+
+
 def test_a_teacher_of_other_classes_is_refused_before_anything_is_trained(
     run: Path, tmp_path: Path
 ) -> None:

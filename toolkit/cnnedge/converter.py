@@ -6,31 +6,50 @@ raw pixels in (uint8 for int8, float32 for the others), probabilities out.
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
+import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from .bundle import read_graph
-from .errors import ModelError
+from .bundle import Graph, read_graph
+from .bundle.layer_names import holds_layer
+from .bundle.values import constant
+from .errors import CnnedgeError, MissingExtraError, ModelError
 from .native_stderr import captured
 from .preprocess import Pixels
+from .specs.strict import closest
 
 
-def convert(model: Any, variant: str, calibration: Pixels, *, signature: bool = True) -> bytes:
+def convert(
+    model: Any,
+    variant: str,
+    calibration: Pixels,
+    *,
+    signature: bool = True,
+    sparse: bool = False,
+    float_layers: Sequence[str] = (),
+) -> bytes:
     """The flatbuffer of one variant.
 
-    model: tf_keras model, float32 [None, h, w, c] pixels 0..255 to probabilities. calibration:
-    uint8 [n, h, w, c] prepared training pictures. signature: keep the serving signature, which
-    other runtimes call the model by. Raises ModelError when TensorFlow cannot convert the model.
+    model: tf_keras model, float32 [None, h, w, c] pixels 0..255 to probabilities. variant: one of
+    SETTINGS. calibration: uint8 [n, h, w, c] prepared training pictures. signature: keep the
+    serving signature, which other runtimes call the model by. sparse: store kernels of many zeros
+    without them; smaller, not faster, and not for every variant (SPARSE). float_layers: layers of
+    an int8 model that stay in float, by their names in `model`. Raises ModelError for a variant,
+    a combination or a layer that is not to be had, or when TensorFlow cannot convert the model;
+    MissingExtraError where a variant needs a package that is not there.
     """
+    _check(model, variant, sparse, float_layers)
     with captured() as native, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            converter = _converter(model, signature)
-            SETTINGS[variant](converter, calibration)
-            flatbuffer: bytes = converter.convert()
+            flatbuffer = _flatbuffer(model, variant, calibration, signature, sparse, float_layers)
+        except CnnedgeError:
+            raise
         except Exception as error:  # TensorFlow raises many kinds, some of them its own
             problem: Exception | None = error
         else:
@@ -42,6 +61,62 @@ def convert(model: Any, variant: str, calibration: Pixels, *, signature: bool = 
     if variant == "int8":
         _check_pixels_in(flatbuffer)
     return flatbuffer
+
+
+def _check(model: Any, variant: str, sparse: bool, float_layers: Sequence[str]) -> None:
+    """Refuses what cannot be made, before the minutes that making it would take."""
+    if variant not in SETTINGS:
+        raise ModelError(
+            f"there is no variant '{variant}'.{closest(variant, SETTINGS)} "
+            f"Allowed: {', '.join(SETTINGS)}"
+        )
+    if sparse and variant not in SPARSE:
+        raise ModelError(f"{variant} cannot be stored sparse: {_NOT_SPARSE[variant]}")
+    if float_layers and variant not in SELECTIVE:
+        raise ModelError(
+            f"layers can be left in float in {' and '.join(SELECTIVE)} alone, not in {variant}"
+        )
+    known = layer_names(model) if float_layers else ()
+    for name in float_layers:
+        if name not in known:
+            raise ModelError(f"the model has no layer '{name}'.{closest(name, known)}")
+    if variant == "int4" and importlib.util.find_spec("litert_quantizer") is None:
+        raise MissingExtraError(
+            "the int4 variant needs litert-quantizer. Run: pip install 'cnnedge[int4]'"
+        )
+
+
+def _flatbuffer(
+    model: Any,
+    variant: str,
+    calibration: Pixels,
+    signature: bool,
+    sparse: bool,
+    float_layers: Sequence[str],
+) -> bytes:
+    import tensorflow as tf
+
+    converter = _converter(model, signature)
+    SETTINGS[variant](converter, calibration)
+    if float_layers:
+        flatbuffer = _selective(converter, model, float_layers, sparse)
+    else:
+        if sparse:
+            sparsity = tf.lite.Optimize.EXPERIMENTAL_SPARSITY
+            converter.optimizations = [*converter.optimizations, sparsity]
+        flatbuffer = converter.convert()
+    if sparse and variant in SELECTIVE:
+        flatbuffer = _dense_where_it_must_be(flatbuffer)
+    return _four_bits(flatbuffer) if variant == "int4" else flatbuffer
+
+
+def layer_names(model: Any) -> tuple[str, ...]:
+    """The names of a Keras model's layers, those of models within it included."""
+    return tuple(
+        name
+        for layer in model.layers
+        for name in (layer_names(layer) if hasattr(layer, "layers") else (layer.name,))
+    )
 
 
 def _float32(converter: Any, calibration: Pixels) -> None:
@@ -67,11 +142,30 @@ def _int8(converter: Any, calibration: Pixels) -> None:
     """All int8, per channel, uint8 pixels in and uint8 probabilities out."""
     import tensorflow as tf
 
+    _int8_float_io(converter, calibration)
+    converter.inference_input_type = tf.uint8
+    converter.inference_output_type = tf.uint8
+
+
+def _int8_float_io(converter: Any, calibration: Pixels) -> None:
+    """All int8 inside, float32 pixels in and float32 probabilities out."""
+    import tensorflow as tf
+
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: representative(calibration)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.uint8
-    converter.inference_output_type = tf.uint8
+
+
+def _int16x8(converter: Any, calibration: Pixels) -> None:
+    """Weights int8, activations int16, float32 pixels in and float32 probabilities out."""
+    import tensorflow as tf
+
+    operators = tf.lite.OpsSet
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: representative(calibration)
+    converter.target_spec.supported_ops = [
+        operators.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    ]
 
 
 SETTINGS: dict[str, Callable[[Any, Pixels], None]] = {
@@ -79,6 +173,17 @@ SETTINGS: dict[str, Callable[[Any, Pixels], None]] = {
     "float16": _float16,
     "dynamic": _dynamic,
     "int8": _int8,
+    "int8-float-io": _int8_float_io,
+    "int16x8": _int16x8,
+    # Made of the float32 flatbuffer: TensorFlow's own converter has no 4 bits.
+    "int4": _float32,
+}
+SELECTIVE = ("int8", "int8-float-io")
+SPARSE = ("float32", "float16", *SELECTIVE)
+_NOT_SPARSE = {
+    "dynamic": "LiteRT refuses to load sparse int8 kernels beside float32 values",
+    "int16x8": "TensorFlow's sparse encoding leaves its additions broken; no runtime loads it",
+    "int4": "there is no sparse encoding of 4 bits",
 }
 
 
@@ -119,6 +224,89 @@ def _converter(model: Any, signature: bool) -> Any:
         # Faster still: the variables are frozen into the function, and no signature is kept.
         converter.experimental_lower_to_saved_model = False
     return converter
+
+
+def _selective(converter: Any, model: Any, float_layers: Sequence[str], sparse: bool) -> bytes:
+    """What tf.lite.experimental.QuantizationDebugger does, whose own models lack uint8 pixels."""
+    from tensorflow.lite.python import convert as passes
+
+    converter._experimental_calibrate_only = True
+    calibrated: bytes = converter.convert()
+    flatbuffer: bytes = passes.mlir_quantize(
+        calibrated,
+        input_data_type=converter.inference_input_type,
+        output_data_type=converter.inference_output_type,
+        denylisted_nodes=_nodes(read_graph(calibrated, "calibrated"), model, float_layers),
+    )
+    return passes.mlir_sparsify(flatbuffer) if sparse else flatbuffer
+
+
+def _nodes(graph: Graph, model: Any, float_layers: Sequence[str]) -> list[str]:
+    """The operators of the layers, by what TensorFlow calls them: their output tensor's name."""
+    nodes = []
+    for layer in float_layers:
+        found = [
+            name
+            for name in (graph.tensors[op.outputs[0]].name for op in graph.operators)
+            if holds_layer(name, layer)
+        ]
+        if layer == model.output_names[0]:
+            # The output's tensor bears the signature's name, and no layer's.
+            found.append(graph.tensors[graph.outputs[0]].name)
+        if not found:
+            raise ModelError(
+                f"the layer '{layer}' leaves no operator of its own in the converted model: it is "
+                "the input, does nothing after training, or is folded into the layer before it"
+            )
+        nodes += found
+    return nodes
+
+
+def _dense_where_it_must_be(flatbuffer: bytes) -> bytes:
+    """Dense layers' kernels stored with their zeros again: LiteRT loads no sparse int8 ones."""
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    graph = read_graph(flatbuffer, "sparse")
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(flatbuffer))
+    main = model.subgraphs[0]
+    unpacked = {op.outputs[0]: op.inputs[0] for op in graph.operators if op.name == "DENSIFY"}
+    dense = set()
+    for op, operator in zip(graph.operators, main.operators, strict=True):
+        kernel = unpacked.get(op.inputs[1]) if op.name == "FULLY_CONNECTED" else None
+        if kernel is None or graph.tensors[kernel].dtype != "int8":
+            continue
+        values = constant(flatbuffer, graph.tensors[kernel])
+        assert values is not None
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+        main.tensors[kernel].buffer = len(model.buffers)
+        main.tensors[kernel].sparsity = None
+        model.buffers.append(buffer)
+        operator.inputs[1] = kernel
+        dense.add(op.inputs[1])
+    main.operators = [
+        operator
+        for op, operator in zip(graph.operators, main.operators, strict=True)
+        if op.name != "DENSIFY" or op.outputs[0] not in dense
+    ]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _four_bits(flatbuffer: bytes) -> bytes:
+    """A float32 flatbuffer with kernels of 4 bits, one scale for each channel.
+
+    Arithmetic as in dynamic. Depthwise kernels get 8 bits: no runtime has a 4-bit one.
+    """
+    from litert_quantizer import qtyping, quantizer, recipe_manager
+
+    operation, rules = qtyping.TFLOperationName, recipe_manager.RecipeManager()
+    rules.add_dynamic_config(regex=".*", operation_name=operation.ALL_SUPPORTED, num_bits=4)
+    rules.add_dynamic_config(regex=".*", operation_name=operation.DEPTHWISE_CONV_2D, num_bits=8)
+    # It prints what it did.
+    with contextlib.redirect_stdout(io.StringIO()):
+        made = quantizer.Quantizer(flatbuffer, rules.get_quantization_recipe()).quantize()
+    return bytes(made.quantized_model)
 
 
 def _check_pixels_in(flatbuffer: bytes) -> None:

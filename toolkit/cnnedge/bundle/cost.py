@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .files import ModelFile
-from .graph import Graph, OperatorInfo, TensorInfo
+from .graph import Graph, OperatorInfo, TensorInfo, refusing_damage
+from .layer_names import layer_name
+from .values import constant
 
 # Operators whose weights are their second input: those that hold a network's parameters.
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D")
+# Weights may reach their operator through these (float16, sparse).
+_UNPACKING = ("DEQUANTIZE", "DENSIFY")
 
 
 def parameters(model: ModelFile) -> int:
@@ -20,7 +25,6 @@ def parameters(model: ModelFile) -> int:
     used = {
         i for op in model.graph.operators if op.name in _WEIGHTED for i in op.inputs[1:] if i >= 0
     }
-    # Weights may reach their operator through a DEQUANTIZE (float16).
     sources = _behind(model.graph, used)
     return sum(t.values for t in sources if t.constant_bytes)
 
@@ -34,31 +38,72 @@ def sparsity(model: ModelFile) -> float:
     """The fraction of weights that are exactly zero (biases left out); 0 without weights."""
     zeros = values = 0
     for tensor, content in weights(model):
-        zero_point = tensor.zero_points[0] if tensor.zero_points else 0
-        zeros += int(np.sum(content == zero_point))
+        zeros += _zeros(tensor, content)
         values += content.size
     return zeros / values if values else 0.0
 
 
 def weights(model: ModelFile) -> Iterator[tuple[TensorInfo, npt.NDArray[np.generic]]]:
-    """The kernels of weighted operators with their stored values (8 bits and wider)."""
+    """The kernels of weighted operators with their stored values, in the tensor's shape.
+
+    Values packed to 4 bits come as int8, and the zeros that a sparse tensor leaves out are there.
+    """
     kernels = {op.inputs[1] for op in model.graph.operators if op.name in _WEIGHTED}
     for tensor in _behind(model.graph, kernels):
-        # A sparse or packed encoding holds another number of bytes than values.
-        try:
-            dtype = np.dtype(tensor.dtype)
-        except TypeError:
+        with refusing_damage(str(model.path)):
+            content = constant(model.data, tensor)
+        if content is not None:
+            yield tensor, content
+
+
+def layer_costs(model: ModelFile) -> list[dict[str, Any]]:
+    """One row for each operator with weights, in the order of execution.
+
+    name: the Keras layer, where the operator's output still names it. operator, shape: of the
+    kernel, as in the file. parameters: values of kernel and bias. macs: multiply-accumulates of
+    one inference. sparsity: the fraction of the kernel that is zero. bytes: what the kernel takes
+    in the file, with a sparse one's indices.
+    """
+    values = {tensor.index: content for tensor, content in weights(model)}
+    graph = model.graph
+    rows = []
+    for op in graph.operators:
+        if op.name not in _WEIGHTED:
             continue
-        if tensor.constant_bytes == tensor.values * dtype.itemsize:
-            yield (
-                tensor,
-                np.frombuffer(model.data, dtype, tensor.values, tensor.constant_at),
-            )
+        (kernel,) = _behind(graph, {op.inputs[1]})
+        constants = _behind(graph, {i for i in op.inputs[1:] if i >= 0})
+        rows.append(
+            {
+                "name": layer_name(graph.tensors[op.outputs[0]].name),
+                "operator": op.name,
+                "shape": list(kernel.shape),
+                "parameters": sum(t.values for t in constants if t.constant_bytes),
+                "macs": _operator_macs(graph, op),
+                "sparsity": _zeros(kernel, values[kernel.index]) / max(1, kernel.values)
+                if kernel.index in values
+                else 0.0,
+                "bytes": kernel.constant_bytes
+                + (kernel.sparse.index_bytes if kernel.sparse else 0),
+            }
+        )
+    return rows
+
+
+def _zeros(tensor: TensorInfo, content: npt.NDArray[np.generic]) -> int:
+    zero_point = tensor.zero_points[0] if tensor.zero_points else 0
+    return int(np.sum(content == zero_point))
 
 
 def _behind(graph: Graph, indices: set[int]) -> list[TensorInfo]:
-    through = {op.outputs[0]: op.inputs[0] for op in graph.operators if op.name == "DEQUANTIZE"}
-    return [graph.tensors[through.get(i, i)] for i in sorted(indices)]
+    """The tensors that the file holds the values of, behind what unpacks them at run time."""
+    through = {op.outputs[0]: op.inputs[0] for op in graph.operators if op.name in _UNPACKING}
+    found = set()
+    for index in indices:
+        # At most two in a row: DENSIFY, then DEQUANTIZE.
+        for _ in range(2):
+            index = through.get(index, index)
+        found.add(index)
+    return [graph.tensors[i] for i in sorted(found)]
 
 
 def _operator_macs(graph: Graph, op: OperatorInfo) -> int:

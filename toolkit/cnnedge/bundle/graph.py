@@ -70,11 +70,52 @@ BITS = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class NumbersAt:
+    """Where the file holds a list of whole numbers: `count` of dtype `dtype` from byte `at` on."""
+
+    at: int
+    count: int
+    dtype: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SparseLevel:
+    """One level of a sparse tensor's tree.
+
+    size: of a dense level; a compressed one has segments and indices instead (CSR).
+    """
+
+    size: int = 0
+    segments: NumbersAt | None = None
+    indices: NumbersAt | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SparseLayout:
+    """How a sparse tensor's stored values lie in it (SparsityParameters of the schema).
+
+    order: the dimension that each level walks, those of blocks counted on behind the tensor's
+    own. blocks: the tensor's dimension that each block dimension cuts.
+    """
+
+    order: tuple[int, ...]
+    blocks: tuple[int, ...]
+    levels: tuple[SparseLevel, ...]
+
+    @property
+    def index_bytes(self) -> int:
+        """What the lists take in the file beside the values."""
+        lists = (a for level in self.levels for a in (level.segments, level.indices) if a)
+        return sum(a.count * BITS[a.dtype] // 8 for a in lists)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TensorInfo:
     """One tensor.
 
     scales/zero_points are empty for unquantised, longer than 1 for per-channel. constant_at and
-    constant_bytes: where the file holds its values, 0 where they come at run time.
+    constant_bytes: where the file holds its values, 0 where they come at run time. sparse: None
+    where all values are stored.
     """
 
     index: int
@@ -85,6 +126,7 @@ class TensorInfo:
     zero_points: tuple[int, ...] = ()
     constant_bytes: int = 0
     constant_at: int = 0
+    sparse: SparseLayout | None = None
 
     @property
     def values(self) -> int:
@@ -94,11 +136,15 @@ class TensorInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorInfo:
-    """One operator: its builtin or custom name, and the indices of its tensors (-1: absent)."""
+    """One operator: its builtin or custom name, and the indices of its tensors (-1: absent).
+
+    version: what a runtime must have of it at least, as the file's writer states.
+    """
 
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    version: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,21 +266,14 @@ def _whole(values: tuple[float, ...]) -> tuple[int, ...]:
 
 def _read(data: bytes) -> Graph:
     model = root(data)
-    codes = [_operator_name(code) for code in children(model, 1)]
+    codes = [(_operator_name(c), scalar(c, 2, N.Int32Flags, 1)) for c in children(model, 1)]
     subgraphs = list(children(model, 2))
     if not subgraphs:
         raise ValueError("it holds no graph")
     buffers = list(children(model, 4))
     graph = subgraphs[0]
     tensors = _list(children(graph, 0), lambda i, t: _tensor(i, t, buffers))
-    operators = tuple(
-        OperatorInfo(
-            name=codes[scalar(op, 0, N.Uint32Flags)],
-            inputs=_whole(numbers(op, 1, "i")),
-            outputs=_whole(numbers(op, 2, "i")),
-        )
-        for op in children(graph, 3)
-    )
+    operators = _list(children(graph, 3), lambda _, op: _operator(op, codes))
     inputs, outputs = _whole(numbers(graph, 1, "i")), _whole(numbers(graph, 2, "i"))
     if any(not 0 <= i < len(tensors) for i in inputs + outputs) or not inputs or not outputs:
         raise ValueError("its inputs or outputs name tensors that are not there")
@@ -258,8 +297,18 @@ def _list(tables: Iterator[Table], make: Callable[[int, Table], T]) -> tuple[T, 
     return tuple(make(i, table) for i, table in enumerate(tables))
 
 
+def _operator(table: Table, codes: list[tuple[str, int]]) -> OperatorInfo:
+    name, version = codes[scalar(table, 0, N.Uint32Flags)]
+    return OperatorInfo(
+        name=name,
+        inputs=_whole(numbers(table, 1, "i")),
+        outputs=_whole(numbers(table, 2, "i")),
+        version=version,
+    )
+
+
 def _tensor(index: int, table: Table, buffers: list[Table]) -> TensorInfo:
-    quantization = child(table, 4)
+    quantization, sparsity = child(table, 4), child(table, 6)
     code = scalar(table, 1, N.Int8Flags)
     buffer = buffers[scalar(table, 2, N.Uint32Flags)]
     offset = buffer.Offset(4)
@@ -272,7 +321,33 @@ def _tensor(index: int, table: Table, buffers: list[Table]) -> TensorInfo:
         zero_points=_whole(numbers(quantization, 3, "q")) if quantization else (),
         constant_bytes=_length(buffer, offset, 1) if offset else 0,
         constant_at=int(buffer.Vector(offset)) if offset else 0,
+        sparse=_sparse(sparsity) if sparsity else None,
     )
+
+
+def _sparse(table: Table) -> SparseLayout:
+    return SparseLayout(
+        order=_whole(numbers(table, 0, "i")),
+        blocks=_whole(numbers(table, 1, "i")),
+        levels=_list(children(table, 2), lambda _, level: _sparse_level(level)),
+    )
+
+
+def _sparse_level(table: Table) -> SparseLevel:
+    if scalar(table, 0, N.Int8Flags):
+        return SparseLevel(segments=_numbers_at(table, 2), indices=_numbers_at(table, 4))
+    return SparseLevel(size=scalar(table, 1, N.Int32Flags))
+
+
+def _numbers_at(table: Table, slot: int) -> NumbersAt:
+    """A list in one of three widths: a union, its kind in one field and itself in the next."""
+    dtype = {1: "int32", 2: "uint16", 3: "uint8"}[scalar(table, slot, N.Uint8Flags)]
+    vector = child(table, slot + 1)
+    offset = vector.Offset(4) if vector else 0
+    if vector is None or not offset:
+        return NumbersAt(at=0, count=0, dtype=dtype)
+    count = _length(vector, offset, BITS[dtype] // 8)
+    return NumbersAt(at=int(vector.Vector(offset)), count=count, dtype=dtype)
 
 
 def _operator_name(code: Table) -> str:

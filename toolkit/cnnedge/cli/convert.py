@@ -10,7 +10,7 @@ from rich.progress import Progress, TaskID
 from rich.text import Text
 
 from ..conversion.budget import parse_budget
-from ..errors import GateError
+from ..errors import CnnedgeError, GateError
 from ..specs import FORMATS, TECHNIQUES, Variant, parse_variant
 from . import output
 from .progress import clock
@@ -123,6 +123,9 @@ def _check_gate(report: dict[str, Any]) -> None:
     if failed:
         said = "; ".join(f"{v['name']} {v['status_reason']}" for v in failed)
         raise GateError(f"the accuracy gate was not met: {said}. All files are kept")
+    if report["not_made"]:
+        said = "; ".join(f"{m['name']}: {m['reason']}" for m in report["not_made"])
+        raise CnnedgeError(f"not every variant could be made; the others are. {said}")
 
 
 class _Reporter:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def write_report(
     scores: dict[str, Scores],
     latencies: list[dict[str, Any]],
     found: Found | None,
+    missing: Sequence[dict[str, str]],
 ) -> dict[str, Any]:
     """Writes RUN/export/report.json and report.html; returns the former's content."""
     before: dict[str, Any] = {"accuracy": None, "count": len(work.indices), "ci95": None}
@@ -71,7 +73,9 @@ def write_report(
         "calibration": _calibration(work),
         "sensitivity": _sensitivity(work, entries),
         "variants": entries,
-        "warnings": _timing_warnings(latencies),
+        "not_made": list(missing),
+        "warnings": [f"{m['name']} cannot be made: {m['reason']}" for m in missing]
+        + _timing_warnings(latencies),
         "conditions": latencies[0]["conditions"] if latencies else {},
     }
     shown = (found and found.name) or report["best"] or entries[0]["name"]

@@ -53,8 +53,8 @@ def convert(
         return _search(work, budget)
     chosen = tuple(variants) or recipe.convert.variants
     chain.check(work.workshop, chosen)
-    made = _make_all(work, [_job(work, variant) for variant in chosen])
-    return _report(work, made)
+    made, missing = _make_all(work, [_job(work, variant) for variant in chosen])
+    return _report(work, made, missing=missing)
 
 
 def _job(work: Work, variant: Variant) -> Job:
@@ -62,30 +62,55 @@ def _job(work: Work, variant: Variant) -> Job:
     return Job(variant=variant, name=variant.name, calibration=count)
 
 
-def _make_all(work: Work, jobs: list[Job]) -> list[Made]:
-    """Every job and, behind a refused one, its remedies until one holds."""
-    gate = work.recipe.convert.max_drop
-    names = [job.name for job in jobs]
-    made = []
+def _make_all(work: Work, jobs: list[Job]) -> tuple[list[Made], list[dict[str, str]]]:
+    """Every job and, behind a refused one, its remedies until one holds.
+
+    Also the names of those that cannot be made, with the reason: the others are made all the
+    same. Raises CnnedgeError where none can.
+    """
+    made: list[Made] = []
+    missing = []
     for number, job in enumerate(jobs, start=1):
         position = f"{number} of {len(jobs)}"
-        made.append(make(work, job, position))
-        verdict = judged(made[-1].entry, gate)
-        if verdict["status"] == "ok":
+        try:
+            made.append(make(work, job, position))
+        except CnnedgeError as error:
+            if len(jobs) == 1:
+                raise
+            work.reporter.note(f"{job.name} cannot be made: {error}")
+            missing.append({"name": job.name, "reason": str(error)})
             continue
-        for remedy in remedies(work.recipe, job, names):
-            work.reporter.note(f"{job.name} {verdict['status_reason']}: trying {remedy.name}")
-            try:
-                made.append(make(work, remedy, position))
-            except CnnedgeError as error:
-                work.reporter.note(f"{remedy.name} cannot be made: {error}")
-                continue
-            if judged(made[-1].entry, gate)["status"] == "ok":
-                break
+        made += _remedies(work, job, made[-1], [j.name for j in jobs], position)
+    if not made:
+        raise CnnedgeError(f"no variant can be made. {missing[0]['name']}: {missing[0]['reason']}")
+    return made, missing
+
+
+def _remedies(work: Work, job: Job, refused: Made, names: list[str], position: str) -> list[Made]:
+    """What was made for a variant that the gate refuses; nothing for one that holds."""
+    gate = work.recipe.convert.max_drop
+    verdict = judged(refused.entry, gate)
+    if verdict["status"] == "ok":
+        return []
+    made: list[Made] = []
+    for remedy in remedies(work.recipe, job, names):
+        work.reporter.note(f"{job.name} {verdict['status_reason']}: trying {remedy.name}")
+        try:
+            made.append(make(work, remedy, position))
+        except CnnedgeError as error:
+            work.reporter.note(f"{remedy.name} cannot be made: {error}")
+            continue
+        if judged(made[-1].entry, gate)["status"] == "ok":
+            break
     return made
 
 
-def _report(work: Work, made: list[Made], found: search.Found | None = None) -> dict[str, Any]:
+def _report(
+    work: Work,
+    made: list[Made],
+    found: search.Found | None = None,
+    missing: Sequence[dict[str, str]] = (),
+) -> dict[str, Any]:
     files = [work.run.export / m.entry["file"] for m in made]
     latencies = time_files(
         files,
@@ -98,7 +123,7 @@ def _report(work: Work, made: list[Made], found: search.Found | None = None) -> 
         for m, latency in zip(made, latencies, strict=True)
     ]
     scores = {m.entry["name"]: m.scores for m in made}
-    return write_report(work, entries, scores, latencies, found)
+    return write_report(work, entries, scores, latencies, found, missing)
 
 
 def _search(work: Work, budget: Budget) -> dict[str, Any]:

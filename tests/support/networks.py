@@ -1,0 +1,95 @@
+"""A small network that has learned the shapes, for tests that need sure answers in-process."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from .pictures import SHAPES, shape_picture
+
+SIDE = 24
+
+
+def shape_pixels(count: int, first: int = 0) -> np.ndarray:
+    """Pictures as models take them: uint8 [count, 24, 24, 3] RGB, the classes by turns."""
+    pictures = [shape_picture(SHAPES[i % 3], first + i, SIDE)[:, :, ::-1] for i in range(count)]
+    return np.stack(pictures)
+
+
+@functools.cache
+def trained_chain() -> Any:
+    """A tf_keras chain of convolution, BatchNormalization and ReLU, sure of the shapes' classes.
+
+    Shared by all tests of a process: clone it before changing it.
+    """
+    import tf_keras
+
+    layers = tf_keras.layers
+    tf_keras.utils.set_random_seed(0)
+    image = x = layers.Input((SIDE, SIDE, 3), name="image")
+    x = layers.Rescaling(1 / 127.5, offset=-1, name="scaling")(x)
+    for name, filters, stride in (("first", 16, 1), ("second", 32, 2), ("third", 32, 2)):
+        if name == "third":
+            x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="depthwise")(x)
+            x = layers.BatchNormalization(momentum=0.9, name="depthwise_bn")(x)
+            x = layers.ReLU(6.0, name="depthwise_relu")(x)
+        x = layers.Conv2D(
+            filters, 3, strides=stride, padding="same", use_bias=False, name=f"{name}_conv"
+        )(x)
+        x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
+        x = layers.ReLU(name=f"{name}_relu")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dense(64, activation="relu", name="hidden")(x)
+    x = layers.Dense(3, activation="softmax", name="probabilities")(x)
+    model = tf_keras.Model(image, x)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    labels = np.arange(900) % 3
+    model.fit(shape_pixels(900).astype(np.float32), labels, epochs=12, verbose=0)
+    return model
+
+
+@functools.cache
+def pruned(fraction: float) -> Any:
+    """A copy of it of which the smallest weights of each kernel are zero, tuned to bear it."""
+    import tf_keras
+
+    model = trained_chain()
+    copy = tf_keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    kept = {}
+    for layer in copy.layers:
+        kernels = [w for w in layer.get_weights() if w.ndim > 1]
+        if kernels:
+            size = np.abs(kernels[0])
+            kept[layer.name] = size >= np.quantile(size, fraction)
+
+    def cut() -> None:
+        for name, mask in kept.items():
+            kernel, *rest = copy.get_layer(name).get_weights()
+            copy.get_layer(name).set_weights([kernel * mask, *rest])
+
+    cut()
+    copy.compile("adam", "sparse_categorical_crossentropy")
+    tuning = tf_keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: cut())
+    labels = np.arange(900) % 3
+    pixels = shape_pixels(900).astype(np.float32)
+    copy.fit(pixels, labels, epochs=6, verbose=0, callbacks=[tuning])
+    return copy
+
+
+def answers(flatbuffer: bytes, pixels: np.ndarray) -> np.ndarray:
+    """Probabilities of a flatbuffer in LiteRT for raw pixels, float64 [count, classes]."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=flatbuffer)
+    interpreter.allocate_tensors()
+    (into,), (out,) = interpreter.get_input_details(), interpreter.get_output_details()
+    scale, zero = out["quantization"]
+    found = []
+    for picture in pixels:
+        interpreter.set_tensor(into["index"], picture[np.newaxis].astype(into["dtype"]))
+        interpreter.invoke()
+        found.append(interpreter.get_tensor(out["index"])[0].astype(float))
+    return (np.stack(found) - zero) * scale if scale else np.stack(found)

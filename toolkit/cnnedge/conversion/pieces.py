@@ -1,0 +1,139 @@
+"""Parts of a converted model, run alone.
+
+A flatbuffer enters and is read once; any of its operators leave as a model of their own, with the
+kernels that the whole model runs on. Tensors keep their indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..bundle import Graph, OperatorInfo, TensorInfo, read_graph
+from ..bundle.values import constant
+
+Floats = npt.NDArray[np.float32]
+Values = npt.NDArray[Any]
+
+# What the converter puts between operators and constants, and no layer asked for.
+PACKING = ("QUANTIZE", "DEQUANTIZE", "DENSIFY")
+
+
+class Source:
+    """A flatbuffer whose operators can be run in parts. Raises ModelError for broken bytes."""
+
+    def __init__(self, flatbuffer: bytes, place: str) -> None:
+        from tensorflow.lite.tools import flatbuffer_utils
+
+        self.graph: Graph = read_graph(flatbuffer, place)
+        self._data = flatbuffer
+        self._model = flatbuffer_utils.convert_bytearray_to_object(bytearray(flatbuffer))
+        self._producers = {t: i for i, op in enumerate(self.graph.operators) for t in op.outputs}
+
+    def operator(self, index: int) -> OperatorInfo:
+        return self.graph.operators[index]
+
+    def constant(self, index: int) -> Values | None:
+        """The values that the file holds of a tensor, as stored; None where it holds none."""
+        return constant(self._data, self.graph.tensors[index])
+
+    def inputs(self, operators: Collection[int]) -> list[int]:
+        """The tensors that the operators and their packing take from outside, without constants."""
+        operators = self._with_packing(operators)
+        made = {t for i in operators for t in self.operator(i).outputs}
+        taken = (t for i in operators for t in self.operator(i).inputs if t >= 0)
+        return [
+            t
+            for t in dict.fromkeys(taken)
+            if t not in made and (t in self._producers or t in self.graph.inputs)
+        ]
+
+    def between(self, tensor: int, end: int) -> list[int]:
+        """The operators through which one tensor reaches another, in order."""
+        reached, after = {tensor}, []
+        for i, op in enumerate(self.graph.operators):
+            if reached.intersection(op.inputs):
+                reached.update(op.outputs)
+                after.append(i)
+        needed, between = {end}, []
+        for i in reversed(after):
+            if needed.intersection(self.operator(i).outputs):
+                needed.update(self.operator(i).inputs)
+                between.append(i)
+        return between[::-1]
+
+    def piece(self, operators: Sequence[int], outputs: Sequence[int]) -> Piece:
+        """The operators, and what packs for them, as a model that gives the tensors `outputs`."""
+        from tensorflow.lite.python import schema_py_generated as schema
+        from tensorflow.lite.tools import flatbuffer_utils
+
+        operators = self._with_packing(operators)
+        whole = self._model.subgraphs[0]
+        used = {t for i in operators for t in (*self.operator(i).inputs, *self.operator(i).outputs)}
+        buffers = {whole.tensors[t].buffer for t in used if t >= 0}
+        part, model = schema.SubGraphT(), schema.ModelT()
+        # Those of no use stay as empty places, for the others' indices; packing them takes long.
+        part.tensors = [t if i in used else schema.TensorT() for i, t in enumerate(whole.tensors)]
+        part.operators = [whole.operators[i] for i in operators]
+        part.inputs, part.outputs = self.inputs(operators), list(outputs)
+        model.version, model.operatorCodes = self._model.version, self._model.operatorCodes
+        model.subgraphs = [part]
+        model.buffers = [
+            buffer if i in buffers else schema.BufferT()
+            for i, buffer in enumerate(self._model.buffers)
+        ]
+        content = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+        return Piece(content, part.inputs, part.outputs)
+
+    def _with_packing(self, operators: Collection[int]) -> list[int]:
+        """The operators and those that only pack or unpack what they take, in order."""
+        found, open_ones = set(operators), list(operators)
+        while open_ones:
+            for before in self._before(open_ones.pop()):
+                if before not in found and self.operator(before).name in PACKING:
+                    found.add(before)
+                    open_ones.append(before)
+        return sorted(found)
+
+    def _before(self, operator: int) -> list[int]:
+        taken = self.operator(operator).inputs
+        return [self._producers[t] for t in taken if t in self._producers]
+
+
+class Piece:
+    """A part of a model in LiteRT; `inputs` and `outputs` are the whole model's indices."""
+
+    def __init__(self, content: bytes, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self.inputs, self.outputs = tuple(inputs), tuple(outputs)
+        self._interpreter = Interpreter(model_content=content)
+        self._interpreter.allocate_tensors()
+
+    def run(self, values: Mapping[int, Values]) -> dict[int, Values]:
+        """Tensors in, tensors out, each of its own shape and dtype."""
+        for index in self.inputs:
+            self._interpreter.set_tensor(index, values[index])
+        self._interpreter.invoke()
+        return {index: self._interpreter.get_tensor(index) for index in self.outputs}
+
+
+def quantised(values: Floats, tensor: TensorInfo) -> Values:
+    """Values as the tensor holds them: rounded to its scale and cut to its range."""
+    if not tensor.scales:
+        return values
+    limits = np.iinfo(tensor.dtype)
+    steps = np.rint(values / tensor.scales[0]) + tensor.zero_points[0]
+    stored: Values = np.clip(steps, limits.min, limits.max).astype(tensor.dtype)
+    return stored
+
+
+def dequantised(values: Values, tensor: TensorInfo) -> Floats:
+    """The numbers that a tensor's stored values mean; one scale, as activations have."""
+    if not tensor.scales:
+        return values.astype(np.float32)
+    zero, scale = tensor.zero_points[0], tensor.scales[0]
+    return ((values.astype(np.float32) - zero) * scale).astype(np.float32)
