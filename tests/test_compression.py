@@ -212,7 +212,7 @@ def test_selective_mends_what_int8_broke(broken_run: Path) -> None:
     mended = entry(report, "selective")
     assert mended["remedy_of"] == "int8"
     assert "conv2d_1" in mended["float_layers"]
-    assert mended["accuracy"] == pytest.approx(report["reference"]["accuracy"], abs=0.005)
+    assert mended["accuracy"] >= report["reference"]["accuracy"] - 0.005
 
 
 def test_a_technique_that_tfmot_cannot_do_is_said_in_one_line(run: Path) -> None:

@@ -1,17 +1,21 @@
-"""A test picture whose label a variant changed, and its card on the report's page."""
+"""Test pictures whose label a variant changed, and their section of the report's page."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .charts import escape
+from .report_text import Row, escape
 
 _MOST_SIDE_PX = 256
+_SHOWN = 24
+# With more variants than these, all but the one to ship are folded and show fewer.
+_UNFOLDED, _SHOWN_FOLDED = 4, 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,39 @@ class FlippedPicture:
     reference_score: float
     variant_score: float
     pixels: npt.NDArray[np.uint8]
+
+
+def flips_section(report: Row, flipped: Sequence[FlippedPicture], pick: str | None) -> str:
+    """The pictures by variant, at most 24 of each; "" without pictures. pick: the one to ship."""
+    if not flipped:
+        return ""
+    groups: dict[str, list[FlippedPicture]] = {}
+    for picture in flipped:
+        groups.setdefault(picture.variant, []).append(picture)
+    totals = {v["name"]: v.get("flipped") for v in report["variants"]}
+    many = len(groups) > _UNFOLDED
+    parts = [
+        _group(name, pictures, totals.get(name), folded=many and name != pick)
+        for name, pictures in groups.items()
+    ]
+    return (
+        '<section><h2>Pictures whose label changed</h2><p class="note">What the Keras model said, '
+        f"and what the variant says now, each with its score.</p>{''.join(parts)}</section>"
+    )
+
+
+def _group(
+    name: str, pictures: Sequence[FlippedPicture], counted: int | None, *, folded: bool
+) -> str:
+    shown = pictures[: _SHOWN_FOLDED if folded else _SHOWN]
+    total = max(counted or 0, len(pictures))
+    said = f"{total:,} picture{'' if total == 1 else 's'} changed label"
+    said += f"; {len(shown)} of them shown" if len(shown) < total else ""
+    cards = "".join(card(picture) for picture in shown)
+    return (
+        f"<details{'' if folded else ' open'}><summary><b>{escape(name)}</b> "
+        f'<span class="sub">{said}.</span></summary><ul class="cards">{cards}</ul></details>'
+    )
 
 
 def card(picture: FlippedPicture) -> str:

@@ -49,9 +49,6 @@ def write_report(
     missing: Sequence[dict[str, str]],
 ) -> dict[str, Any]:
     """Writes RUN/export/report.json and report.html; returns the former's content."""
-    before: dict[str, Any] = {"accuracy": None, "count": len(work.indices), "ci95": None}
-    if work.targets is not None:
-        before = accuracy(work.reference.argmax(axis=1) == work.targets)
     gate = work.recipe.convert.max_drop
     report = {
         "cnnedge": __version__,
@@ -63,7 +60,7 @@ def write_report(
         "threads": 1,
         "test_pictures": len(work.indices),
         "data": {"source": work.dataset.source, "fingerprint": work.dataset.fingerprint},
-        "reference": {"name": "model.keras", **before},
+        "reference": {"name": "model.keras", **_reference(work)},
         "max_drop": gate,
         "best": most_compressed({"variants": entries}),
         "frontier": frontier(entries, lambda e: e["latency_ms"]["median"]),
@@ -89,9 +86,18 @@ def write_report(
     return report
 
 
+def _reference(work: Work) -> dict[str, Any]:
+    if work.targets is None:
+        return {"accuracy": None, "count": len(work.indices), "ci95": None}
+    return accuracy(work.reference.argmax(axis=1) == work.targets)
+
+
 def frontier(entries: list[dict[str, Any]], cost: Any) -> list[str]:
-    """Names of those that no other beats in accuracy and cost at once, the cheapest first."""
-    known = [e for e in entries if e["accuracy"] is not None]
+    """Names of those that no other beats in accuracy and cost at once, the cheapest first.
+
+    What the gate refused is not on it.
+    """
+    known = [e for e in entries if e["accuracy"] is not None and e["status"] == "ok"]
     names, best = [], -1.0
     for entry in sorted(known, key=lambda e: (cost(e), -e["accuracy"])):
         if entry["accuracy"] > best:

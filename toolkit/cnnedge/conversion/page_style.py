@@ -2,18 +2,21 @@
 
 CSS = """
 :root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#1b2430;--soft:#5c6877;
---line:#e3e7ec;--blue:#2563eb;--hit:37 99 235;--miss:217 96 26;--bad:#c2410c;--good:#15803d}
+--line:#e3e7ec;--pale:#a9b3bf;--blue:#2563eb;--hit:37 99 235;--miss:217 96 26;
+--bad:#c2410c;--good:#15803d}
 @media (prefers-color-scheme:dark){:root{--page:#0f141b;--card:#171e27;--ink:#e6ebf1;
---soft:#98a4b3;--line:#2a3440;--blue:#6ea0ff;--hit:70 125 245;--miss:222 110 45;--bad:#fb923c;
+--soft:#98a4b3;--line:#2a3440;--pale:#5a6675;--blue:#6ea0ff;--hit:70 125 245;--miss:222 110 45;
+--bad:#fb923c;
 --good:#4ade80}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,
 "Segoe UI",Roboto,"Helvetica Neue",Arial,"DejaVu Sans",sans-serif;overflow-wrap:anywhere}
-main{max-width:1120px;margin:0 auto;padding:32px 24px 56px}
+main{max-width:1240px;margin:0 auto;padding:32px 24px 56px}
 h1{font-size:15px;font-weight:600;color:var(--soft);margin:0 0 10px}
 h2{font-size:18px;margin:0 0 4px}h3{font-size:15px;margin:22px 0 2px}
 .headline{font-size:25px;line-height:1.35;font-weight:600;letter-spacing:-.01em;margin:0 0 10px;
 max-width:46em;text-wrap:pretty}.headline b{color:var(--blue)}
+.because{font-size:16px;margin:0 0 10px;max-width:70ch;text-wrap:pretty}
 .note,.sub,.meta{color:var(--soft);font-size:13px}.note{margin:0 0 12px;max-width:80ch}
 .sub{display:block;font-size:12px;white-space:nowrap}.meta{margin:0 0 22px}
 section{background:var(--card);border:1px solid var(--line);border-radius:12px;
@@ -23,28 +26,90 @@ padding:20px 22px;margin:0 0 18px}
 .wide{overflow-x:auto}
 .variants{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 .variants th{text-align:right;font-size:12px;font-weight:600;color:var(--soft);
-padding:6px 10px;vertical-align:bottom;border-bottom:1px solid var(--line);overflow-wrap:normal}
-.variants td{text-align:right;padding:9px 10px;vertical-align:top;border-top:1px solid
+padding:6px 8px;vertical-align:top;border-bottom:1px solid var(--line);overflow-wrap:normal}
+.variants th .sub{font-weight:400}
+.variants td{text-align:right;padding:8px;vertical-align:top;border-top:1px solid
 var(--line);overflow-wrap:normal}
-.variants th:first-child,.variants td:first-child{text-align:left;padding-left:0}
-.variants td:last-child,.variants th:last-child{padding-right:0}
+.variants th:first-child,.variants td:first-child{text-align:left;padding-left:10px}
+.variants td:first-child .sub{white-space:normal}
+.variants td>span:first-child{white-space:nowrap}
+.variants td:last-child,.variants th:last-child{padding-right:10px}
+.variants .pick td{background:rgb(var(--hit)/.09)}
+.variants .remedy td{border-top:0}.variants .remedy td:first-child{padding-left:30px}
+.variants .remedy td:first-child b::before{content:"\\21B3";color:var(--soft);font-weight:400;
+margin:0 6px 0 -20px}
+.badge{display:inline-block;font-size:11px;line-height:1.35;color:var(--bad);border:1px solid;
+border-radius:7px;padding:1px 7px;margin-top:3px}
 .variants .why td{border-top:0;padding-top:0;text-align:left;color:var(--bad);font-size:13px;
 overflow-wrap:anywhere}
 .pick td:first-child b{color:var(--blue)}.ok{color:var(--good)}.failed{color:var(--bad)}
 .plots{display:grid;grid-template-columns:1fr 1fr;gap:26px}figure{margin:0;min-width:0}
+figure .note{margin:6px 0 0}
 figcaption{font-weight:600;font-size:14px;margin-bottom:4px}
-.chart{display:block;width:100%;height:auto;overflow:visible;font-size:11.5px}
+.chart{display:block;width:100%;max-width:640px;height:auto;overflow:visible;font-size:11.5px}
+.chart.phone{display:none}
 .chart .t{fill:var(--soft)}.e{text-anchor:end}.m{text-anchor:middle}
 .grid{stroke:var(--line)}.level{stroke:var(--soft);stroke-dasharray:4 4}
-.lead{stroke:var(--soft);stroke-width:.8;opacity:.6}
-.bar{stroke:var(--soft);stroke-width:1.6;opacity:.7}.best .bar{stroke:var(--blue)}
-.dot circle{fill:var(--soft)}.best circle{fill:var(--blue)}
-.bad circle{fill:var(--card);stroke:var(--bad);stroke-width:2}
+.budget{stroke:var(--bad);stroke-width:1.4;stroke-dasharray:2 3}.chart .limit{fill:var(--bad)}
+.frontier{fill:none;stroke:var(--blue);stroke-width:1.6;stroke-linejoin:round;opacity:.75}
+.beaten{fill:rgb(var(--hit)/.06)}
+.lead{stroke:var(--soft);stroke-width:.8;opacity:.7}
+.bar{stroke:var(--soft);stroke-width:1.4;opacity:.28}.edge .bar{stroke:var(--blue);opacity:.5}
+.best .bar{stroke:var(--blue);opacity:.9}
+.dot circle{fill:var(--pale)}.edge circle{fill:var(--blue)}
+.best circle{fill:var(--blue)}
+.bad circle,.bad polygon{fill:var(--card);stroke:var(--bad);stroke-width:2}
 .bad .bar{stroke:var(--bad)}
 .name{fill:var(--ink);font-size:12.5px}.chart text{paint-order:stroke;stroke:var(--card);
 stroke-width:3px;
 stroke-linejoin:round}.name.best{fill:var(--blue);font-weight:600}
-.name.bad{fill:var(--bad)}
+.name.dot{fill:var(--soft)}.name.bad{fill:var(--bad)}
+.bars{display:grid;gap:5px;font-size:13px;font-variant-numeric:tabular-nums;margin-top:12px}
+.bars .row{display:grid;grid-template-columns:13em 1fr 10.5em 3.2em;gap:12px;align-items:center}
+.bars .row>b{font-weight:400;text-align:right;overflow:hidden;text-overflow:ellipsis;
+white-space:nowrap}.bars .row>span{white-space:nowrap}.bars .row>span b{font-weight:600}
+.bars .share{color:var(--soft);text-align:right}
+.bars .pick>b{color:var(--blue);font-weight:600}.bars .bad>b{color:var(--bad)}
+.track{position:relative;height:14px}.track i{position:absolute;left:0;top:0;bottom:0;
+border-radius:3px}.whole{background:rgb(var(--hit)/.2)}.part{background:rgb(var(--hit)/.85)}
+.bars .bad .whole{background:rgb(var(--miss)/.2)}.bars .bad .part{background:rgb(var(--miss)/.7)}
+.noise .row{grid-template-columns:23em 1fr 5em 9em}.noise .row>b{text-align:left}
+.noise u{display:inline-block;width:2.2em;color:var(--soft);text-decoration:none;
+font-size:12px}.noise .row>b .sub{display:inline;margin-left:7px}
+.noise .part{background:rgb(var(--hit)/.45)}.noise .worst .part{background:rgb(var(--miss)/.9)}
+.noise .worst>b{font-weight:600}.noise .worst>b .sub{font-weight:400}
+.noise .row>span:nth-child(3){text-align:right}
+.track .dot{width:9px;height:9px;border-radius:50%;top:2.5px;margin-left:-4.5px;
+background:var(--card);border:2px solid var(--ink)}
+.bars .ruler{color:var(--soft)}.bars .ruler>*{font-size:11.5px}.ruler .track i{font-style:normal;
+transform:translateX(-50%)}.bars .ruler>b{padding-left:2.6em}
+.finding{font-size:16px;margin:4px 0 8px;max-width:70ch}
+.overview{display:block;width:100%;height:90px;margin-top:14px;border-bottom:1px solid var(--line)}
+.overview .each{fill:rgb(var(--hit)/.4)}.overview .worst{fill:rgb(var(--miss)/.95)}
+.overview polyline{fill:none;stroke:var(--ink);stroke-width:1.5;vector-effect:non-scaling-stroke}
+.ends{display:flex;justify-content:space-between;color:var(--soft);font-size:11.5px}
+.scroll{overflow:auto;max-height:600px;margin-top:10px}
+.layers{width:100%;table-layout:fixed;min-width:calc(21em + var(--n)*56px);font-size:12px;
+border-collapse:separate;border-spacing:2px;
+font-variant-numeric:tabular-nums}
+.layers thead th{position:sticky;top:0;z-index:2;background:var(--card);vertical-align:bottom;
+text-align:right;padding:0 6px 6px;font-size:12px;overflow-wrap:break-word}
+.layers thead th:first-child{width:21em;text-align:left}.layers thead b{font-weight:600}
+.layers .sub{font-size:11px;font-weight:400}
+.layers.upright thead th:not(:first-child)>b{display:inline-block;writing-mode:vertical-rl;
+transform:rotate(180deg);line-height:1.1;white-space:nowrap;max-height:13em;overflow:hidden;
+text-overflow:ellipsis;margin-bottom:4px}
+.layers th[scope=row]{position:sticky;left:0;z-index:1;background:var(--card);text-align:left;
+padding:0 10px 0 0;font-weight:400;white-space:nowrap;overflow:hidden;
+text-overflow:ellipsis}.layers thead th:first-child{left:0;z-index:3;padding-left:0}
+.layers th[scope=row] b{font-weight:500}.layers th[scope=row] .sub{display:inline;
+margin-left:8px}
+.cell{position:relative;height:26px;padding:0 6px 4px;text-align:right;border-radius:3px;
+background:linear-gradient(rgb(var(--hit)/calc(var(--a)*.7)) 0 0),var(--page)}
+.cell::before,.cell::after{content:"";position:absolute;left:0;bottom:0;height:5px;
+border-radius:0 2px 2px 3px}.cell::before{width:var(--g);background:rgb(var(--miss)/.3)}
+.cell::after{width:var(--w);background:rgb(var(--miss))}
+.layers .none{text-align:center;color:var(--soft)}
 .heat{border-collapse:separate;border-spacing:1px;font-size:12px;
 font-variant-numeric:tabular-nums}
 .heat th{font-weight:400;color:var(--soft)}
@@ -62,6 +127,7 @@ border-radius:3px}.heat.small td{min-width:13px;height:13px;padding:0}
 .heat thead td,.heat td.recall{background:none;color:var(--soft);white-space:nowrap;
 padding-left:10px;text-align:right;vertical-align:middle}
 .heat thead td{vertical-align:bottom;padding-bottom:5px}
+details{margin-top:14px}summary{cursor:pointer}summary .sub{display:inline;margin-left:6px}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(158px,1fr));gap:12px;
 padding:0;margin:10px 0 0;list-style:none}
 .cards li{border:1px solid var(--line);border-radius:9px;overflow:hidden;font-size:12.5px;
@@ -69,18 +135,29 @@ line-height:1.45;background:var(--page)}
 .cards img{display:block;width:100%;aspect-ratio:1;object-fit:contain;background:#8883}
 .cards img.tiny{image-rendering:pixelated}
 .cards div{padding:8px 10px 10px}.right{color:var(--good)}.wrong{color:var(--bad)}
+@media (max-width:1000px){.plots{grid-template-columns:1fr}.rows{overflow:visible}
+.variants thead{display:none}.variants,.variants tbody{display:block}
+.variants tr{display:grid;grid-template-columns:repeat(auto-fill,minmax(96px,1fr));gap:8px 10px;
+border-top:1px solid var(--line);padding:12px 0}.variants tr:first-child{border:0}
+.variants tr.why{border:0;padding:0 0 10px;margin-top:-4px;grid-template-columns:1fr}
+.variants td,.variants td:first-child,.variants .remedy td:first-child{border:0;padding:0;
+text-align:left;min-width:0}.variants td:first-child{grid-column:1/-2;font-size:16px}
+.variants td:last-child{grid-column:-2/-1;grid-row:1;text-align:right;padding:0}
+.variants td[data-label]::before{content:attr(data-label);display:block;color:var(--soft);
+font-size:11.5px;line-height:1.3}.variants td:last-child::before{display:none!important}
+.variants td .sub{white-space:normal}.variants .pick td{background:none}
+.variants tr.pick{background:rgb(var(--hit)/.09);margin:0 -14px;padding:12px 14px}
+.variants tr.remedy{border-top:0;padding-left:22px}.variants .none{display:none}
+.variants .why td:first-child{font-size:13px;grid-column:auto;text-align:left}}
 @media (max-width:760px){main{padding:20px 12px 40px}section{padding:16px 14px}
-.headline{font-size:20px}.plots{grid-template-columns:1fr}.chart{font-size:13px}
-.chart .name{font-size:13px}.cards{grid-template-columns:1fr 1fr}
-.variants thead{display:none}.variants,.variants tbody,.variants tr,.variants td{display:block}
-.variants tr{border-top:1px solid var(--line);padding:10px 0}.variants tr:first-child{border:0}
-.variants tr.why{border:0;padding:0 0 8px}
-.variants td,.variants td:first-child{border:0;padding:3px 0;display:grid;text-align:left;
-grid-template-columns:8em 1fr}.variants td:first-child{display:block;font-size:16px}
-.variants td[data-label]::before{content:attr(data-label);color:var(--soft);font-size:13px}
-.variants td .sub{grid-column:2}.variants .sub{white-space:normal}
-
-.variants .none{display:none}.variants .why td:first-child{font-size:13px;
-display:block}.heat th[scope=row]{position:sticky;left:0;
-background:var(--card);max-width:7.5em}.heat td{min-width:32px;height:30px}}
+.headline{font-size:20px}.cards{grid-template-columns:1fr 1fr}
+.heat th[scope=row]{position:sticky;left:0;
+background:var(--card);max-width:7.5em}.heat td{min-width:32px;height:30px}
+.bars .row{grid-template-columns:1fr auto;gap:1px 10px}
+.bars .row>b{text-align:left;grid-column:1}.bars .row>.track{grid-column:1/3;grid-row:2}
+.bars .row>span:nth-child(3){grid-column:2;grid-row:1}.bars .share{display:none}
+.bars{gap:9px}.layers{min-width:calc(9.5em + var(--n)*56px)}
+.layers thead th:first-child{width:9.5em}.layers th[scope=row] .sub{display:none}
+.layers th[scope=row]{white-space:normal;overflow-wrap:anywhere;font-size:11px;line-height:1.2}}
+@media (max-width:520px){.chart.phone{display:block}.chart.desk{display:none}}
 """

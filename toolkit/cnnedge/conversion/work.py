@@ -88,8 +88,6 @@ def prepare(run: RunFolder, recipe: Recipe, reporter: Reporter) -> Work:
             "whether a variant answers as model.keras does (flipped)"
         )
     reporter.stage("scoring model.keras on the test pictures", 0, 0)
-    wanted = recipe.convert.calibration
-    sample = calibration_indices(dataset, wanted.count, wanted.seed)
     key = hashlib.sha256(run.model.read_bytes()).hexdigest()
     return Work(
         run=run,
@@ -101,19 +99,27 @@ def prepare(run: RunFolder, recipe: Recipe, reporter: Reporter) -> Work:
         targets=targets,
         reference=predict(model, pixels, indices),
         model_key=key,
-        workshop=Workshop(
-            run=run,
-            recipe=recipe,
-            dataset=dataset,
-            pixels=pixels,
-            model=lambda: backend.load_keras(run.model),
-            model_key=key,
-            sample=sample,
-            workers=open_workers("auto"),
-            reporter=reporter,
-            latency_ms=lambda model: glance(model, pixels.batch(sample[:8]))[0],
-        ),
+        workshop=_workshop(run, recipe, pixels, key, reporter),
         reporter=reporter,
+    )
+
+
+def _workshop(
+    run: RunFolder, recipe: Recipe, pixels: Pixels, key: str, reporter: Reporter
+) -> Workshop:
+    wanted = recipe.convert.calibration
+    sample = calibration_indices(pixels.dataset, wanted.count, wanted.seed)
+    return Workshop(
+        run=run,
+        recipe=recipe,
+        dataset=pixels.dataset,
+        pixels=pixels,
+        model=lambda: backend.load_keras(run.model),
+        model_key=key,
+        sample=sample,
+        workers=open_workers("auto"),
+        reporter=reporter,
+        latency_ms=lambda model: glance(model, pixels.batch(sample[:8]))[0],
     )
 
 
