@@ -76,7 +76,7 @@ def _make_all(work: Work, jobs: list[Job]) -> tuple[list[Made], list[dict[str, s
             made.append(make(work, job, position))
         except CnnedgeError as error:
             if len(jobs) == 1:
-                raise
+                raise CnnedgeError(f"{job.name} cannot be made: {error}") from None
             work.reporter.note(f"{job.name} cannot be made: {error}")
             missing.append({"name": job.name, "reason": str(error)})
             continue
