@@ -20,6 +20,7 @@ from cnnedge.conversion.session import convert
 from cnnedge.specs import parse_variant
 from support.broken import broken_model
 from support.command import assert_one_clear_line, cnnedge
+from support.environments import clean_environment, project_environment
 from support.reporters import Quiet
 
 QUICK = (
@@ -97,6 +98,40 @@ def test_twelve_variants_in_one_conversion(report: dict[str, Any], run: Path) ->
         "report.json",
         "report.html",
     }
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(
+    sys.version_info >= (3, 12) or sys.platform != "linux",
+    reason="tflite-runtime's last release has no wheel past Python 3.11 or outside Linux",
+)
+def test_every_variant_answers_alike_in_tflite_runtime_or_says_why_not(
+    report: dict[str, Any], run: Path, shapes: Path, tmp_path: Path
+) -> None:
+    python = project_environment("tflite-runtime", "tflite-runtime")
+    refused = []
+    for v in report["variants"]:
+        if not v["tflite_runtime"]["runs"]:
+            refused.append(v["name"])
+            assert "version" in v["tflite_runtime"]["reasons"][0]
+            continue
+        labels = []
+        for engine in ("litert", "tflite-runtime"):
+            done = subprocess.run(
+                [python, "-m", "cnnedge", "run", run / "export" / v["file"]]
+                + ["--source", shapes / "circle", "--engine", engine, "--json", "-"],
+                capture_output=True,
+                text=True,
+                cwd=tmp_path,
+                env=clean_environment(),
+            )
+            assert done.returncode == 0, (v["name"], engine, done.stderr[-1500:])
+            predictions = json.loads(done.stdout)["predictions"]
+            labels.append([p["top"][0]["label"] for p in predictions])
+        same = np.mean([a == b for a, b in zip(*labels, strict=True)])
+        # Integer kernels round halves differently: a picture on the fence may fall either way.
+        assert same >= 0.97, v["name"]
+    assert refused == ["dynamic"]
 
 
 @pytest.mark.heavy
