@@ -118,8 +118,19 @@ def test_every_variant_answers_alike_in_tflite_runtime_or_says_why_not(
         labels = []
         for engine in ("litert", "tflite-runtime"):
             done = subprocess.run(
-                [python, "-m", "cnnedge", "run", run / "export" / v["file"]]
-                + ["--source", shapes / "circle", "--engine", engine, "--json", "-"],
+                [
+                    python,
+                    "-m",
+                    "cnnedge",
+                    "run",
+                    run / "export" / v["file"],
+                    "--source",
+                    shapes / "circle",
+                    "--engine",
+                    engine,
+                    "--json",
+                    "-",
+                ],
                 capture_output=True,
                 text=True,
                 cwd=tmp_path,
