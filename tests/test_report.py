@@ -166,6 +166,16 @@ def test_the_headline_is_honest():
     assert "as accurate as" in headline(report(variant("int8", drop_points=0.0)))
 
 
+def test_without_a_gate_a_sure_loss_is_not_recommended():
+    lost = variant("channels50", size_bytes=10, drop_points=2.0, mcnemar_p=0.001)
+    chance = variant("prune50", size_bytes=20, drop_points=2.0, mcnemar_p=0.3)
+    whole = variant("int8", size_bytes=400, drop_points=0.0)
+    assert most_compressed(report(whole, lost)) == "int8"
+    assert most_compressed(report(whole, lost, chance)) == "prune50"
+    assert most_compressed(report(lost)) == "channels50"
+    assert most_compressed(report(whole, lost) | {"max_drop": 3.0}) == "channels50"
+
+
 def test_a_failed_variant_is_never_the_headline():
     failed = variant("tiny", size_bytes=10, status="failed", status_reason="drop of 9 points")
     made = report(variant("float32", size_bytes=400_000), failed)

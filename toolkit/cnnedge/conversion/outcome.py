@@ -62,7 +62,7 @@ def write_report(
         "data": {"source": work.dataset.source, "fingerprint": work.dataset.fingerprint},
         "reference": {"name": "model.keras", **_reference(work)},
         "max_drop": gate,
-        "best": most_compressed({"variants": entries}),
+        "best": most_compressed({"variants": entries, "max_drop": gate}),
         "frontier": frontier(entries, lambda e: e["latency_ms"]["median"]),
         "size_frontier": frontier(entries, lambda e: e["size_bytes"]),
         "budget": _budget(found, gate),

@@ -7,18 +7,33 @@ from __future__ import annotations
 
 from .report_text import Row, escape, format_ms, format_percent, format_size, p_value, points
 
+# Points that may be lost where no gate is given.
+_USUAL_GATE = 0.5
+_ALIKE = 1.05
+
 
 def most_compressed(report: Row) -> str | None:
     """The variant to ship: of those fit for it and about as small as any, the fastest.
 
-    About as small: at most a tenth larger than the smallest. None where none is fit.
+    About as small: at most a tenth larger than the smallest. Where the report has no gate, one
+    that surely lost accuracy is passed over as long as another did not: nobody asked for that.
+    None where none is fit.
     """
     candidates = [v for v in report["variants"] if fit(v) and v.get("size_bytes") is not None]
     if not candidates:
         return None
+    if report.get("max_drop") is None:
+        candidates = [v for v in candidates if not _surely_lost(v)] or candidates
     smallest = min(v["size_bytes"] for v in candidates)
     small = [v for v in candidates if v["size_bytes"] <= 1.1 * smallest]
-    return str(min(small, key=_median_ms)["name"])
+    fastest = min(map(_median_ms, small))
+    # What noise cannot tell apart: the order of the recipe decides.
+    return next(str(v["name"]) for v in small if _median_ms(v) <= _ALIKE * fastest)
+
+
+def _surely_lost(variant: Row) -> bool:
+    drop, p = variant.get("drop_points"), variant.get("mcnemar_p")
+    return drop is not None and drop > _USUAL_GATE and (p is None or p < 0.05)
 
 
 def pick(report: Row) -> str | None:
