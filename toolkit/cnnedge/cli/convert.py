@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import click
 from rich.progress import Progress, TaskID
 from rich.text import Text
 
-from ..conversion.budget import parse_budget
-from ..errors import CnnedgeError, GateError
+from ..conversion.budget import Budget, parse_budget
+from ..errors import CnnedgeError, GateError, SpecError
 from ..specs import FORMATS, TECHNIQUES, Variant, parse_variant
 from . import output
 from .progress import clock
@@ -78,7 +79,7 @@ def command(
         raise click.UsageError("--budget searches by itself; leave --variant away")
     if device != "local":
         raise click.UsageError(f"--device {device}: only 'local' can be measured on so far")
-    limits = parse_budget(budget) if budget else None
+    limits = _budget(budget)
     from ..training import backend
     from ..training.run_folder import open_finished
 
@@ -107,9 +108,24 @@ def command(
 def _variants(names: tuple[str, ...]) -> tuple[Variant, ...]:
     found = {}
     for name in names:
-        variant = parse_variant(name, f"--variant {name}")
+        try:
+            variant = parse_variant(name, "--variant")
+        except SpecError as error:
+            raise click.UsageError(f"--variant {name}: {_without_place(error)}") from None
         found[variant.name] = variant
     return tuple(found.values())
+
+
+def _budget(texts: tuple[str, ...]) -> Budget | None:
+    try:
+        return parse_budget(texts) if texts else None
+    except SpecError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _without_place(error: SpecError) -> str:
+    """The message without file and line, which a command line has not."""
+    return re.sub(r"^--variant:\d+: ", "", str(error))
 
 
 def _check_gate(report: dict[str, Any]) -> None:
