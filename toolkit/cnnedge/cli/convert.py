@@ -88,16 +88,22 @@ def command(
         backend.require("convert")
     from ..conversion.session import convert
 
-    with output.progress_bar() as progress:
-        report = convert(
-            Path(run),
-            _Reporter(progress),
-            variants=variants,
-            max_drop=max_drop,
-            data=data,
-            overrides=overrides,
-            budget=limits,
-        )
+    try:
+        with output.progress_bar() as progress:
+            report = convert(
+                Path(run),
+                _Reporter(progress),
+                variants=variants,
+                max_drop=max_drop,
+                data=data,
+                overrides=overrides,
+                budget=limits,
+            )
+    except KeyboardInterrupt:
+        raise CnnedgeError(
+            "stopped; variants that were finished and epochs that were trained are kept. Go on by "
+            "the same command"
+        ) from None
     if json_file:
         output.write_json(json_file, report)
     if json_file != "-":
