@@ -31,7 +31,7 @@ from ..training.judging import judge
 from .flips import FlippedPicture
 from .report import most_compressed, render_report
 from .search import Found
-from .selective import ERROR_PICTURES
+from .selective import for_errors
 from .sensitivity import layer_errors
 from .work import Work
 
@@ -137,13 +137,13 @@ def _sensitivity(work: Work, entries: list[dict[str, Any]]) -> dict[str, Any] | 
     pictures = work.calibration(calibration.count)
     try:
         flatbuffer = convert_keras(model, "int8", pictures)
-        errors = layer_errors(model, flatbuffer, pictures[:ERROR_PICTURES])
+        errors = layer_errors(model, flatbuffer, for_errors(pictures))
     except CnnedgeError as error:
         work.reporter.note(f"the error of each layer is not known: {error}")
         return None
     found = {
         "variant": "int8",
-        "pictures": min(ERROR_PICTURES, len(pictures)),
+        "pictures": len(for_errors(pictures)),
         "layers": [dataclasses.asdict(error) for error in errors],
     }
     write_json(kept, found)

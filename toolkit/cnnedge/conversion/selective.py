@@ -18,8 +18,6 @@ from .sensitivity import layer_errors, worst_layers
 from .trial import answers
 from .work import Work
 
-# Pictures for the error of each layer: the ratio settles soon, and each layer is run apart.
-ERROR_PICTURES = 32
 _JUDGED = 1000
 # Points that may be lost where no gate is given.
 _USUAL_GATE = 0.5
@@ -42,7 +40,7 @@ def leave_in_float(
         right = exact  # unknown classes: the float model's answers are all there is
     whole = convert_keras(model, "int8", calibration)
     work.reporter.stage(f"{name}: finding the layers that hurt", 0, 0)
-    errors = layer_errors(model, whole, calibration[:ERROR_PICTURES])
+    errors = layer_errors(model, whole, for_errors(calibration))
     for count in _counts(len(errors)):
         layers = worst_layers(errors, count)
         work.reporter.stage(f"{name}: {len(layers)} layers in float", 0, 0)
@@ -51,6 +49,15 @@ def leave_in_float(
         if np.mean(exact == right) - np.mean(given == right) <= allowed:
             break
     return flatbuffer, layers
+
+
+def for_errors(calibration: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The first pictures, for the error of each layer; 32 small ones, 6 of 224x224.
+
+    The ratio settles soon, and every layer is run with all that come behind it.
+    """
+    values = int(np.prod(calibration.shape[1:]))
+    return calibration[: int(np.clip(2**20 // values, 4, 32))]
 
 
 def _judging(work: Work) -> npt.NDArray[np.int64]:
