@@ -65,17 +65,20 @@ def _ladder(work: Work, budget: Budget, made: list[Made]) -> list[tuple[Techniqu
     if budget.holds(_latency(work, whole), whole["size_bytes"]):
         # int8 fits and is refused by the gate alone.
         return [(Qat(),), (Distil(), Qat())]
-    channels = Channels(macs=_fraction(work, budget))
+    channels = Channels(macs=_fraction(work, budget, whole["size_bytes"]))
     return [(channels,), (channels, Distil()), (channels, Distil(), Qat())]
 
 
-def _fraction(work: Work, budget: Budget) -> float:
+def _fraction(work: Work, budget: Budget, whole_bytes: int) -> float:
     """The largest fraction of multiply-accumulates whose int8 model is within the budget.
 
-    Found by halving, each candidate measured. Raises CnnedgeError where none is.
+    whole_bytes: of the whole network's int8 file, with all that travels in it. Found by halving,
+    each candidate measured. Raises CnnedgeError where none is.
     """
-    smaller = smaller_models(work.workshop, work.workshop.model())
+    model = work.workshop.model()
+    smaller = smaller_models(work.workshop, model)
     pictures = work.calibration(8)
+    travels = whole_bytes - glance(model, pictures)[1]
     low, high = 0.02, 1.0
     best: float | None = None
     for step in range(8):
@@ -86,7 +89,7 @@ def _fraction(work: Work, budget: Budget) -> float:
         except CnnedgeError:
             low = middle
             continue
-        if budget.holds(latency / _MARGIN, size / _MARGIN):
+        if budget.holds(latency / _MARGIN, (size + travels) / _MARGIN):
             best, low = middle, middle
         else:
             high = middle
