@@ -38,6 +38,7 @@ from .work import Work
 Scores = npt.NDArray[np.float32]
 
 _MOST_FLIPPED = 24
+_MOST_BYTES = 8_000_000
 
 
 def write_report(
@@ -119,8 +120,12 @@ def _calibration(work: Work) -> dict[str, Any]:
 
 def _sensitivity(work: Work, entries: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The error of each layer of the run's own model in int8; None where no variant is int8."""
-    names = [e["name"] for e in entries if e["format"] in ("int8", "selective")]
-    if not names:
+    sizes = [e["size_bytes"] for e in entries if e["format"] in ("int8", "selective")]
+    if not sizes:
+        return None
+    if max(sizes) > _MOST_BYTES:
+        # Each layer is run with all behind it: minutes for a ResNet-50.
+        work.reporter.note("the error of each layer is left out for a model of this size")
         return None
     calibration = work.recipe.convert.calibration
     what = [work.model_key, work.dataset.fingerprint, calibration.count, calibration.seed]
