@@ -264,6 +264,19 @@ def test_selective_mends_what_int8_broke(broken_run: Path) -> None:
     assert mended["accuracy"] >= report["reference"]["accuracy"] - 0.005
 
 
+def test_a_file_that_is_there_is_a_remedy_all_the_same(broken_run: Path) -> None:
+    asked = cnnedge("convert", broken_run, "--variant", "selective", "--json", "-")
+    assert entry(json.loads(asked.stdout), "selective")["remedy_of"] is None
+    done = cnnedge(
+        *("convert", broken_run, "--variant", "int8", "--max-drop", "0.5", "--json", "-"),
+        *("--set", "convert.remedies=[selective]"),
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert entry(json.loads(done.stdout), "selective")["remedy_of"] == "int8"
+    asked = cnnedge("convert", broken_run, "--variant", "selective", "--json", "-")
+    assert entry(json.loads(asked.stdout), "selective")["remedy_of"] is None
+
+
 def test_a_technique_that_tfmot_cannot_do_is_said_in_one_line(run: Path) -> None:
     done = cnnedge("convert", run, "--variant", "prune70xnnpack", *quick())
     assert_one_clear_line(done, "xnnpack")

@@ -14,7 +14,7 @@ from ..conversion.budget import Budget, parse_budget
 from ..errors import CnnedgeError, GateError, SpecError
 from ..specs import FORMATS, TECHNIQUES, Variant, parse_variant
 from . import output
-from .progress import clock
+from .progress import epoch_line
 
 
 @click.command()
@@ -184,14 +184,7 @@ class _Reporter:
         self.stage(f"training {self._what}", (self._epoch - 1) * self._steps + done, total)
 
     def row(self, row: dict[str, Any]) -> None:
-        left = (self._epochs - row["epoch"]) * row["seconds"]
-        text = (
-            f"{self._what}: epoch {row['epoch']}/{self._epochs}  loss {row['loss']:.4f}  "
-            f"accuracy {row['accuracy']:.4f}"
-        )
-        if row["val_accuracy"] is not None:
-            text += f"  val accuracy {row['val_accuracy']:.4f}"
-        text += f"  {row['images_per_second']:,.0f} pictures/s  {clock(left)} left"
+        text = f"{self._what}: {epoch_line(row, self._epochs)}"
         self._progress.console.print(text, highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
@@ -255,7 +248,7 @@ def _print(report: dict[str, Any], run: Path) -> None:
     output.note(
         f"{report['test_pictures']:,} test pictures; drop in points from model.keras (minus: "
         "gained); control: points against the same model trained on for as long; latency on "
-        f" {report['device']}, {report['threads']} thread, "
+        f"{report['device']}, {report['threads']} thread, "
         f"{min(counts):,} inferences or more each"
     )
     for warning in report["warnings"]:

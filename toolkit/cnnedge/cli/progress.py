@@ -58,15 +58,7 @@ class TrainingReporter:
     def row(self, row: dict[str, Any]) -> None:
         self._rate = row["images_per_second"]
         self._clear()
-        validated = row["val_accuracy"]
-        text = (
-            f"epoch {row['epoch']:>3}/{self._epochs}  loss {row['loss']:.4f}  "
-            f"accuracy {row['accuracy']:.4f}"
-        )
-        if validated is not None:
-            text += f"  val loss {row['val_loss']:.4f}  val accuracy {validated:.4f}"
-        left = (self._epochs - row["epoch"]) * row["seconds"]
-        text += f"  {row['images_per_second']:,.0f} pictures/s  {clock(left)} left"
+        text = epoch_line(row, self._epochs)
         self._progress.console.print(text, highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
@@ -86,6 +78,18 @@ class TrainingReporter:
         if self._task is not None:
             self._progress.remove_task(self._task)
             self._task = None
+
+
+def epoch_line(row: dict[str, Any], epochs: int) -> str:
+    """One finished epoch of so many, as a line of text."""
+    text = (
+        f"epoch {row['epoch']:>3}/{epochs}  loss {row['loss']:.4f}  accuracy {row['accuracy']:.4f}"
+    )
+    validated = row["val_accuracy"]
+    if validated is not None:
+        text += f"  val loss {row['val_loss']:.4f}  val accuracy {validated:.4f}"
+    left = (epochs - row["epoch"]) * row["seconds"]
+    return f"{text}  {row['images_per_second']:,.0f} pictures/s  {clock(left)} left"
 
 
 def clock(seconds: float) -> str:

@@ -170,7 +170,7 @@ def _keep(
     seconds: float,
 ) -> Stage:
     """Writes the model, then step.json: a step is done when that is there."""
-    if stage.words[-1:] == ("qat",) and stage.names[-1:] != ("control",):
+    if stage.words[-1:] == ("qat",):
         tfmot_edges.save_weights(model, folder / "weights.npz")
     else:
         with whole(folder / "model.keras") as temporary:

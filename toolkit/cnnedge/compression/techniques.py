@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..architectures import build_model
 from ..errors import CnnedgeError, SpecError
@@ -66,6 +67,7 @@ def _channels(shop: Workshop, technique: Channels, before: Before) -> Outcome:
     if kind == "latency":
         kind, value = "macs", _macs_for_latency(shop, model, value)
     channels = sum(group.channels for group in channel_groups(model))
+    pictures = shop.sample_pixels().astype(np.float32)
     sessions = []
     for number, epochs in enumerate(_shares(settings.epochs, settings.steps), start=1):
         share = number / settings.steps
@@ -75,9 +77,8 @@ def _channels(shop: Workshop, technique: Channels, before: Before) -> Outcome:
         else:
             left = sum(group.channels for group in channel_groups(model))
             target = {"ratio": max(0.0, 1 - channels * (1 - value * share) / left)}
-        smaller = _removed(shop, model, _scores(shop, model), target)
-        starts = range(0, len(shop.sample), _BATCH)
-        pictures = shop.sample_pixels().astype(np.float32)
+        smaller = _removed(shop, model, _scores(shop, model, pictures), target)
+        starts = range(0, len(pictures), _BATCH)
         reestimate_batch_norm(smaller, [pictures[i : i + _BATCH] for i in starts])
         model = make_trainable(smaller, shop.recipe)
         session = Session(
@@ -89,8 +90,7 @@ def _channels(shop: Workshop, technique: Channels, before: Before) -> Outcome:
     return model, sessions
 
 
-def _scores(shop: Workshop, model: Any) -> Any:
-    pictures = shop.sample_pixels().astype(np.float32)
+def _scores(shop: Workshop, model: Any, pictures: npt.NDArray[np.float32]) -> Any:
     method = shop.recipe.compress.channels.importance
     return importance(model, channel_groups(model), method, pictures, shop.sample_targets())
 
@@ -118,7 +118,7 @@ def smaller_models(shop: Workshop, model: Any) -> Callable[[float], Any]:
     Not trained further: it is there to be timed and weighed. It raises CnnedgeError for a
     fraction that cannot be reached.
     """
-    scores = _scores(shop, model)
+    scores = _scores(shop, model, shop.sample_pixels().astype(np.float32))
     return lambda fraction: _removed(shop, model, scores, {"macs": fraction})
 
 

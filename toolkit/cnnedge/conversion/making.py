@@ -69,17 +69,16 @@ def make(work: Work, job: Job, position: str) -> Made:
     final = work.run.export / f"{job.name}.tflite"
     known = _known(work, job.name, key)
     if known and _sha256(final) == known.entry["sha256"]:
-        return replace(known, entry=known.entry | {"control": _against(work, known, control)})
+        return _asked(work, job, known, control)
     flatbuffer, float_layers = _flatbuffer(work, job, stage, position)
     scores = _score(work, job, flatbuffer, position)
     compared = compare(work, job.name, scores)
     provenance = _provenance(work, job, stage)
     provenance["accuracy"] = {k: compared[k] for k in ("accuracy", "ci95", "count", "drop_points")}
     write_model(final, flatbuffer, labels=work.labels, size=work.pixels.size, provenance=provenance)
-    entry = compared | _described(job, stage, final, float_layers)
-    made = Made(entry=entry, scores=scores)
+    made = Made(entry=compared | _described(job, stage, final, float_layers), scores=scores)
     _keep(work, job.name, key, made)
-    return replace(made, entry=entry | {"control": _against(work, made, control)})
+    return _asked(work, job, made, control)
 
 
 def compare(work: Work, name: str, scores: Scores) -> dict[str, Any]:
@@ -101,7 +100,7 @@ def _flatbuffer(
     work: Work, job: Job, stage: chain.Stage, position: str
 ) -> tuple[bytes, Sequence[str]]:
     work.reporter.stage(f"{job.name}: converting ({position})", 0, 0)
-    model = chain.load(work.workshop, stage) if stage.folder else work.workshop.model()
+    model = chain.load(work.workshop, stage)
     calibration = work.calibration(job.calibration)
     if job.variant.format == "selective":
         return leave_in_float(work, model, calibration, job.name)
@@ -136,6 +135,12 @@ def _control(work: Work, job: Job, stage: chain.Stage, position: str) -> Made | 
     made = Made(entry=compare(work, name, scores) | {"epochs": control.epochs}, scores=scores)
     _keep(work, name, key, made)
     return made
+
+
+def _asked(work: Work, job: Job, made: Made, control: Made | None) -> Made:
+    """With what this conversion asks of the file; what is kept with it is the file's own."""
+    of_job = {"remedy_of": job.remedy_of, "control": _against(work, made, control)}
+    return replace(made, entry=made.entry | of_job)
 
 
 def _against(work: Work, made: Made, control: Made | None) -> dict[str, Any] | None:
@@ -173,7 +178,6 @@ def _described(
         "train_seconds": stage.seconds,
         "calibration_pictures": job.calibration if job.variant.format in _CALIBRATED else None,
         "float_layers": list(float_layers),
-        "remedy_of": job.remedy_of,
         "layers": layer_costs(model),
         "tflite_runtime": {"runs": not reasons, "reasons": list(reasons)},
     }

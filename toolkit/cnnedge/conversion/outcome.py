@@ -20,13 +20,10 @@ import numpy.typing as npt
 
 from .. import conditions
 from .._version import __version__
-from ..compression import chain
 from ..converter import convert as convert_keras
-from ..data import calibration_indices
 from ..errors import CnnedgeError
 from ..files import write_json, write_text
 from ..results import accuracy
-from ..specs import Variant
 from ..training.judging import judge
 from .flips import FlippedPicture
 from .report import most_compressed, render_report
@@ -112,10 +109,9 @@ def _budget(found: Found | None, gate: float | None) -> dict[str, Any] | None:
 
 
 def _calibration(work: Work) -> dict[str, Any]:
-    wanted = work.recipe.convert.calibration
-    chosen = calibration_indices(work.dataset, wanted.count, wanted.seed)
+    chosen, seed = work.workshop.sample, work.recipe.convert.calibration.seed
     counts = Counter(work.dataset.classes[t] for t in work.dataset.targets[chosen])
-    return {"count": len(chosen), "seed": wanted.seed, "per_class": dict(sorted(counts.items()))}
+    return {"count": len(chosen), "seed": seed, "per_class": dict(sorted(counts.items()))}
 
 
 def _sensitivity(work: Work, entries: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -138,7 +134,7 @@ def _sensitivity(work: Work, entries: list[dict[str, Any]]) -> dict[str, Any] | 
         except ValueError:
             pass
     work.reporter.stage("finding the layers that int8 hurts", 0, 0)
-    model = chain.load(work.workshop, chain.build(work.workshop, Variant()))
+    model = work.workshop.model()
     pictures = work.calibration(calibration.count)
     try:
         flatbuffer = convert_keras(model, "int8", pictures)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from .report_text import Row, escape, format_ms, format_percent, format_size, p_value, points
 
 # Points that may be lost where no gate is given.
-_USUAL_GATE = 0.5
+USUAL_GATE = 0.5
 _ALIKE = 1.05
 
 
@@ -33,7 +33,7 @@ def most_compressed(report: Row) -> str | None:
 
 def _surely_lost(variant: Row) -> bool:
     drop, p = variant.get("drop_points"), variant.get("mcnemar_p")
-    return drop is not None and drop > _USUAL_GATE and (p is None or p < 0.05)
+    return drop is not None and drop > USUAL_GATE and (p is None or p < 0.05)
 
 
 def pick(report: Row) -> str | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..benchmark import get_protocol
 from ..compression.techniques import smaller_models
 from ..errors import CnnedgeError
 from ..specs import Channels, Distil, Format, Qat, Technique, Variant
@@ -127,8 +128,6 @@ def _accuracy(made: Made) -> float:
 def _latency(work: Work, entry: dict[str, Any]) -> float:
     """A median in milliseconds, measured once for each file of this search."""
     if "searched_ms" not in entry:
-        from ..benchmark import get_protocol
-
         timed = time_files([work.run.export / entry["file"]], get_protocol("quick"))
         entry["searched_ms"] = timed[0]["latency_ms"]["median"]
     return float(entry["searched_ms"])

@@ -14,13 +14,12 @@ import numpy.typing as npt
 from ..converter import convert as convert_keras
 from ..data import calibration_indices
 from ..training.fitting import predict
+from .report_verdict import USUAL_GATE
 from .sensitivity import layer_errors, worst_layers
 from .trial import answers
 from .work import Work
 
 _JUDGED = 1000
-# Points that may be lost where no gate is given.
-_USUAL_GATE = 0.5
 
 
 def leave_in_float(
@@ -32,7 +31,7 @@ def leave_in_float(
     holds: the gate then says so. Raises CnnedgeError.
     """
     gate = work.recipe.convert.max_drop
-    allowed = (_USUAL_GATE if gate is None else gate) / 100
+    allowed = (USUAL_GATE if gate is None else gate) / 100
     indices = _judging(work)
     right = work.dataset.targets[indices]
     exact = predict(model, work.pixels, indices).argmax(axis=1)
