@@ -32,6 +32,7 @@ ORDER = (
     "benchmark",
     "scoring",
     "architectures",
+    "packing",
     "converter",
     "training",
     "compression",

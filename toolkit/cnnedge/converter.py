@@ -20,6 +20,7 @@ from .bundle.layer_names import holds_layer
 from .bundle.values import constant
 from .errors import CnnedgeError, MissingExtraError, ModelError
 from .native_stderr import captured
+from .packing import pack, repack, unpack
 from .preprocess import Pixels
 from .specs.strict import closest
 
@@ -107,7 +108,7 @@ def _flatbuffer(
         flatbuffer = converter.convert()
     if sparse and variant in SELECTIVE:
         flatbuffer = _dense_where_it_must_be(flatbuffer)
-    return _four_bits(flatbuffer) if variant == "int4" else flatbuffer
+    return repack(_four_bits(flatbuffer) if variant == "int4" else flatbuffer)
 
 
 def layer_names(model: Any) -> tuple[str, ...]:
@@ -265,10 +266,9 @@ def _nodes(graph: Graph, model: Any, float_layers: Sequence[str]) -> list[str]:
 def _dense_where_it_must_be(flatbuffer: bytes) -> bytes:
     """Dense layers' kernels stored with their zeros again: LiteRT loads no sparse int8 ones."""
     from tensorflow.lite.python import schema_py_generated as schema
-    from tensorflow.lite.tools import flatbuffer_utils
 
     graph = read_graph(flatbuffer, "sparse")
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(flatbuffer))
+    model = unpack(flatbuffer)
     main = model.subgraphs[0]
     unpacked = {op.outputs[0]: op.inputs[0] for op in graph.operators if op.name == "DENSIFY"}
     dense = set()
@@ -290,7 +290,7 @@ def _dense_where_it_must_be(flatbuffer: bytes) -> bytes:
         for op, operator in zip(graph.operators, main.operators, strict=True)
         if op.name != "DENSIFY" or op.outputs[0] not in dense
     ]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    return pack(model)
 
 
 def _four_bits(flatbuffer: bytes) -> bytes:

@@ -1,0 +1,65 @@
+"""Flatbuffers written again: fewer bytes, the same model."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnedge.packing import pack, repack, unpack
+from support.networks import answers, shape_pixels, trained_chain
+
+pytest.importorskip("tf_keras")
+import tensorflow as tf  # noqa: E402 (after the check that it is there)
+
+
+@pytest.fixture(scope="module")
+def plain() -> bytes:
+    """An int8 model as TensorFlow's converter writes it."""
+    calibration = shape_pixels(20).astype(np.float32)
+    converter = tf.lite.TFLiteConverter.from_keras_model(trained_chain())
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([picture[None]] for picture in calibration)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return bytes(converter.convert())
+
+
+def vectors(content: bytes, kind: str) -> list[Any]:
+    (graph,) = unpack(content).subgraphs
+    found = [getattr(tensor.quantization, kind) for tensor in graph.tensors if tensor.quantization]
+    return [value for value in found if value is not None]
+
+
+def test_each_zero_point_and_scale_stays_what_it_is(plain: bytes) -> None:
+    for kind in ("zeroPoint", "scale"):
+        before, after = vectors(plain, kind), vectors(repack(plain), kind)
+        assert len(before) == len(after) > 5
+        assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_zero_points_of_channels_are_stored_once(plain: bytes) -> None:
+    channels = [len(v) for v in vectors(plain, "zeroPoint") if len(v) > 1]
+    once = sum(8 * n for n in set(channels))
+    assert len(plain) - len(repack(plain)) > 0.9 * (8 * sum(channels) - once)
+
+
+def test_every_buffer_begins_where_the_schema_demands(plain: bytes) -> None:
+    content = repack(plain)
+    buffers = [b.data for b in unpack(content).buffers if b.data is not None and len(b.data) > 15]
+    assert len(buffers) > 5
+    for data in buffers:
+        assert content.index(data.tobytes()) % 16 == 0
+
+
+def test_the_answers_are_the_same(plain: bytes) -> None:
+    pictures = shape_pixels(20, first=100)
+    assert np.array_equal(answers(plain, pictures), answers(repack(plain), pictures))
+
+
+def test_twice_is_once(plain: bytes) -> None:
+    assert repack(repack(plain)) == repack(plain)
+    assert pack(unpack(plain)) == repack(plain)

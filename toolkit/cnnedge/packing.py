@@ -1,0 +1,56 @@
+"""Flatbuffers written again, each vector of numbers once.
+
+A model's bytes enter and leave: the same tensors, operators and names, fewer bytes. The converter
+writes a zero point of 8 bytes for every channel of every kernel and bias, although all are 0; in
+an int8 MobileNetV2 that is a twelfth of the file.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flatbuffers
+import numpy as np
+
+from .bundle.graph import IDENTIFIER
+
+# What kernels may read weights by at once; the schema demands it of every buffer.
+_ALIGNMENT = 16
+
+
+def pack(model: Any) -> bytes:
+    """The bytes of a model in the schema's object form (ModelT), equal vectors stored once."""
+    builder = _Builder(1024)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def repack(flatbuffer: bytes) -> bytes:
+    """The same model in fewer bytes. It loads wherever `flatbuffer` does."""
+    return pack(unpack(flatbuffer))
+
+
+def unpack(flatbuffer: bytes) -> Any:
+    """A model in the schema's object form (ModelT)."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    return schema.ModelT.InitFromPackedBuf(bytearray(flatbuffer), 0)
+
+
+class _Builder(flatbuffers.Builder):  # type: ignore[misc, unused-ignore]
+    """flatbuffers' own, which knows neither the schema's alignment nor what it wrote before."""
+
+    def __init__(self, initial_bytes: int) -> None:
+        super().__init__(initial_bytes)
+        self._written: dict[tuple[str, bytes], int] = {}
+
+    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:  # noqa: N802, N803
+        at = max(alignment, _ALIGNMENT) if elemSize == 1 else alignment
+        return int(super().StartVector(elemSize, numElems, at))
+
+    def CreateNumpyVector(self, x: np.ndarray[Any, Any]) -> int:  # noqa: N802
+        key = (x.dtype.str, x.tobytes())
+        if x.itemsize == 1 or key not in self._written:
+            # Buffers, of bytes, stay apart: an engine may take one for its own.
+            self._written[key] = int(super().CreateNumpyVector(x))
+        return self._written[key]
