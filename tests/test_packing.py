@@ -12,7 +12,7 @@ from cnnedge.packing import pack, repack, unpack
 from support.networks import answers, shape_pixels, trained_chain
 
 pytest.importorskip("tf_keras")
-import tensorflow as tf  # noqa: E402 (after the check that it is there)
+import tensorflow as tf
 
 
 @pytest.fixture(scope="module")

@@ -44,11 +44,11 @@ class _Builder(flatbuffers.Builder):  # type: ignore[misc, unused-ignore]
         super().__init__(initial_bytes)
         self._written: dict[tuple[str, bytes], int] = {}
 
-    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:  # noqa: N802, N803
+    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:
         at = max(alignment, _ALIGNMENT) if elemSize == 1 else alignment
         return int(super().StartVector(elemSize, numElems, at))
 
-    def CreateNumpyVector(self, x: np.ndarray[Any, Any]) -> int:  # noqa: N802
+    def CreateNumpyVector(self, x: np.ndarray[Any, Any]) -> int:
         key = (x.dtype.str, x.tobytes())
         if x.itemsize == 1 or key not in self._written:
             # Buffers, of bytes, stay apart: an engine may take one for its own.
