@@ -60,10 +60,11 @@ class Prediction:
         return [Score(self.labels[i], float(self.scores[i]), int(i)) for i in order]
 
 
-class Classifier:
-    """A loaded image classifier. Not thread-safe: give each thread its own.
+class PictureModel:
+    """A loaded model that takes one picture: from a frame to raw outputs.
 
-    assumptions: what the file did not say and was taken for granted instead.
+    Not thread-safe: give each thread its own. assumptions: what the file did not say and was taken
+    for granted instead.
     """
 
     def __init__(self, model: ModelFile, engine: Engine, *, pixel_range: str | None = None) -> None:
@@ -72,65 +73,31 @@ class Classifier:
         self.assumptions: list[str] = []
         self.size: InputSize = model.picture_size()
         self.rule = self._resize_rule()
-        self.labels = self._labels()
         self._encode = self._encoder(pixel_range)
 
-    def __enter__(self) -> Classifier:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def __call__(self, frame: Pixels) -> Prediction:
-        """Labels one frame: uint8, [h, w, 3] BGR as OpenCV delivers it, or grey."""
-        return self.predict(self.prepare(frame))
-
-    def prepare(self, frame: Pixels) -> Pixels:
-        """The frame as input pixels, uint8 [height, width, channels]."""
-        return prepare(frame, self.size, self.rule)
-
-    def predict(self, pixels: Pixels) -> Prediction:
-        """Labels input pixels that `prepare` made."""
-        self.engine.set_input(self.encode(pixels))
-        return self.decode(self.engine.invoke())
+    def prepare(self, frame: Pixels, out: Pixels | None = None) -> Pixels:
+        """The frame as input pixels, uint8 [height, width, channels]; in `out` when given."""
+        return prepare(frame, self.size, self.rule, out)
 
     def encode(self, pixels: Pixels) -> npt.NDArray[Any]:
         """Input pixels as the input tensor's values, [1, height, width, channels]."""
         return self._encode(pixels[np.newaxis])
 
-    def decode(self, raw: npt.NDArray[Any]) -> Prediction:
-        """The raw output tensor as probabilities with their labels."""
-        output = self.model.output
-        scores = raw.reshape(-1).astype(np.float32)
-        if output.scales and raw.dtype.kind in "iu":
-            scores = (scores - np.float32(output.zero_points[0])) * np.float32(output.scales[0])
-        return Prediction(scores=scores, labels=self.labels)
+    def feed(self, frame: Pixels) -> None:
+        """Prepares a frame as the engine's input; a uint8 input is written once, in place."""
+        if self.model.input.dtype == "uint8":
+            self.engine.fill_input(lambda memory: self._write(frame, memory))
+        else:
+            self.engine.set_input(self.encode(self.prepare(frame)))
+
+    def _write(self, frame: Pixels, memory: npt.NDArray[Any]) -> None:
+        prepare(frame, self.size, self.rule, out=memory[0])
 
     def _resize_rule(self) -> Preprocess:
         if self.model.preprocess is not None:
             return self.model.preprocess
         self.assumptions.append("no resize rule in the file: frames are stretched to the input")
         return Preprocess()
-
-    def _labels(self) -> tuple[str, ...]:
-        output = self.model.output
-        if len(self.model.graph.outputs) != 1 or output.values != max(output.shape, default=0):
-            shapes = [list(self.model.graph.tensors[i].shape) for i in self.model.graph.outputs]
-            raise ModelError(
-                f"{self.model.path}: this is no classifier: expected one output with one score "
-                f"per class, found {shapes}. 'cnnedge inspect' and 'cnnedge bench' work on it"
-            )
-        count = output.values
-        labels = self.model.labels
-        if labels is None:
-            self.assumptions.append("no labels in the file: classes are numbered")
-            return tuple(f"class {i}" for i in range(count))
-        if len(labels) != count:
-            raise ModelError(
-                f"{self.model.path}: it carries {len(labels)} labels for {count} outputs; "
-                "convert the model again"
-            )
-        return labels
 
     def _encoder(self, pixel_range: str | None) -> Callable[[Pixels], npt.NDArray[Any]]:
         dtype = self.model.input.dtype
@@ -164,6 +131,65 @@ class Classifier:
         )
         mean, std = PIXEL_RANGES["0..1"]
         return Normalization(mean=(mean,), std=(std,))
+
+
+class Classifier(PictureModel):
+    """A loaded image classifier. Not thread-safe: give each thread its own.
+
+    labels: one for each class, in the order of the scores.
+    """
+
+    def __init__(self, model: ModelFile, engine: Engine, *, pixel_range: str | None = None) -> None:
+        super().__init__(model, engine, pixel_range=pixel_range)
+        self.labels = self._labels()
+
+    def __enter__(self) -> Classifier:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def __call__(self, frame: Pixels) -> Prediction:
+        """Labels one frame: uint8, [h, w, 3] BGR as OpenCV delivers it, or grey."""
+        self.feed(frame)
+        return self.decode(self.infer())
+
+    def predict(self, pixels: Pixels) -> Prediction:
+        """Labels input pixels that `prepare` made."""
+        self.engine.set_input(self.encode(pixels))
+        return self.decode(self.infer())
+
+    def infer(self) -> npt.NDArray[Any]:
+        """Runs the graph on what was fed; what `decode` takes, valid whatever runs next."""
+        return self.engine.invoke()
+
+    def decode(self, raw: npt.NDArray[Any]) -> Prediction:
+        """The raw output tensor as probabilities with their labels."""
+        output = self.model.output
+        scores = raw.reshape(-1).astype(np.float32)
+        if output.scales and raw.dtype.kind in "iu":
+            scores = (scores - np.float32(output.zero_points[0])) * np.float32(output.scales[0])
+        return Prediction(scores=scores, labels=self.labels)
+
+    def _labels(self) -> tuple[str, ...]:
+        output = self.model.output
+        if len(self.model.graph.outputs) != 1 or output.values != max(output.shape, default=0):
+            shapes = [list(self.model.graph.tensors[i].shape) for i in self.model.graph.outputs]
+            raise ModelError(
+                f"{self.model.path}: this is no classifier: expected one output with one score "
+                f"per class, found {shapes}. 'cnnedge inspect' and 'cnnedge bench' work on it"
+            )
+        count = output.values
+        labels = self.model.labels
+        if labels is None:
+            self.assumptions.append("no labels in the file: classes are numbered")
+            return tuple(f"class {i}" for i in range(count))
+        if len(labels) != count:
+            raise ModelError(
+                f"{self.model.path}: it carries {len(labels)} labels for {count} outputs; "
+                "convert the model again"
+            )
+        return labels
 
 
 def load(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +12,9 @@ import numpy.typing as npt
 from ..bundle import ModelFile
 
 Values = npt.NDArray[Any]
+
+# How float operators compute; integer ones do not change.
+PRECISIONS = ("f32", "f16", "bf16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,20 +40,35 @@ class DelegateReport:
 class Engine(Protocol):
     """A loaded model with its memory: one thread at a time may use it.
 
-    init_ms: from the bytes of the model to a graph that is ready to run.
+    init_ms: from the bytes of the model to a graph that is ready to run. precision: of float
+    arithmetic, one of PRECISIONS.
     """
 
     name: str
     version: str
     threads: int
+    precision: str
     delegate: DelegateReport
     init_ms: float
 
     def set_input(self, values: Values) -> None:
         """Copies values, of the input tensor's shape and dtype, into the input."""
 
+    def fill_input(self, write: Callable[[Values], None]) -> None:
+        """Calls `write` with an array of the input's shape and dtype to be filled.
+
+        It is the input tensor's own memory where the engine lets it be seen; `write` must not
+        keep it.
+        """
+
     def invoke(self) -> Values:
         """Runs the graph; returns the first output, raw, when it can be read: a copy."""
+
+    def outputs(self) -> tuple[Values, ...]:
+        """All outputs of the last `invoke`, raw, in the order of the graph: copies."""
+
+    def close(self) -> None:
+        """Frees the model's memory; the engine is of no use afterwards."""
 
 
 def load_engine(

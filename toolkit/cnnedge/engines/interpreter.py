@@ -10,7 +10,7 @@ import importlib.metadata
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..bundle import Graph, ModelFile
@@ -51,6 +51,7 @@ class InterpreterEngine:
         self.name = name
         self.version = importlib.metadata.version(_PACKAGES[name][1])
         self.threads = threads
+        self.precision = "f32"
         problem: Exception | None = None
         started = time.perf_counter()
         with captured() as native:
@@ -63,7 +64,9 @@ class InterpreterEngine:
                 self._interpreter.allocate_tensors()
                 self.init_ms = (time.perf_counter() - started) * 1000
                 self._input: int = self._interpreter.get_input_details()[0]["index"]
-                self._output: int = self._interpreter.get_output_details()[0]["index"]
+                self._outputs: tuple[int, ...] = tuple(
+                    d["index"] for d in self._interpreter.get_output_details()
+                )
                 self.delegate = _report(self._interpreter, model.graph, delegate)
             except (ValueError, RuntimeError, SystemError) as error:
                 problem = error
@@ -73,10 +76,20 @@ class InterpreterEngine:
     def set_input(self, values: Values) -> None:
         self._interpreter.set_tensor(self._input, values)
 
+    def fill_input(self, write: Callable[[Values], None]) -> None:
+        # No name may keep the array: the interpreter refuses to run while one is held.
+        write(self._interpreter.tensor(self._input)())
+
     def invoke(self) -> Values:
         self._interpreter.invoke()
-        result: Values = self._interpreter.get_tensor(self._output)
+        result: Values = self._interpreter.get_tensor(self._outputs[0])
         return result
+
+    def outputs(self) -> tuple[Values, ...]:
+        return tuple(self._interpreter.get_tensor(i) for i in self._outputs)
+
+    def close(self) -> None:
+        self._interpreter = None
 
 
 def _import(engine: str) -> tuple[str, Any]:
