@@ -14,7 +14,7 @@ import cnnedge as package
 from cnnedge.benchmark import PROTOCOLS, get_protocol
 from cnnedge.benchmark.protocols import measure
 from cnnedge.bundle import read_model
-from cnnedge.engines import load_engine, random_input
+from cnnedge.engines import load_engine, random_input, random_inputs
 from cnnedge.errors import CnnedgeError, GateError
 from cnnedge.results import latency
 from support.command import assert_one_clear_line, cnnedge
@@ -26,6 +26,7 @@ KEYS = {
     "engine",
     "engine_version",
     "threads",
+    "precision",
     "delegate",
     "init_ms",
     "first_ms",
@@ -33,6 +34,10 @@ KEYS = {
     "peak_memory_bytes",
     "samples_ms",
     "conditions",
+}
+DELEGATE = {
+    *("requested", "used", "nodes_delegated", "nodes_total", "left_behind", "software"),
+    *("device", "passed_over", "agreement"),
 }
 STATISTICS = {"median", "mean", "p90", "p99", "min", "max", "std", "count"}
 
@@ -63,6 +68,8 @@ def test_contract(results: list[dict[str, Any]]) -> None:
         delegate = r["delegate"]
         assert delegate["requested"] == "cpu"
         assert 0 <= delegate["nodes_delegated"] <= delegate["nodes_total"]
+        assert delegate.keys() >= DELEGATE
+        assert (r["precision"], delegate["software"], delegate["agreement"]) == ("f32", None, None)
         assert min(r["init_ms"], r["first_ms"], r["peak_memory_bytes"]) > 0
         assert r["conditions"].keys() >= {"cpu", "cores", "os", "protocol", "processes", "time"}
 
@@ -122,10 +129,11 @@ def test_wrong_usage_and_a_delegate_that_is_not_there(int8_model: Path) -> None:
     assert cnnedge("bench").returncode == 2
     assert cnnedge("bench", int8_model, "--threads", "0").returncode == 2
     assert cnnedge("bench", int8_model, "--threads", "1,x").returncode == 2
-    done = cnnedge("bench", int8_model, "--delegate", "gpu")
+    assert cnnedge("bench", int8_model, "--engine", "litert,x").returncode == 2
+    done = cnnedge("bench", int8_model, "--delegate", "cpu,nnapi")
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
-    assert "--delegate gpu" in done.stderr
+    assert "--delegate nnapi" in done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -182,5 +190,39 @@ def test_python_gives_what_the_command_gives(plain_models: dict[str, Path]) -> N
 def test_python_takes_one_model_or_several(plain_models: dict[str, Path], kind: str) -> None:
     path = plain_models["int8"]
     given = {"path": path, "text": str(path), "classifier": package.load(path), "list": [path]}
-    with pytest.raises(GateError, match="--delegate gpu"):
-        package.bench(given[kind], delegates=["gpu"])
+    with pytest.raises(GateError, match="--delegate nnapi"):
+        package.bench(given[kind], delegates=["nnapi"])
+
+
+@pytest.fixture(scope="module")
+def odd_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A third party's: three inputs of several ranks and dtypes, two outputs, no picture."""
+    tf = pytest.importorskip("tensorflow")
+
+    @tf.function
+    def odd(scalar: Any, indices: Any, mask: Any) -> Any:
+        picked = tf.where(mask, tf.cast(indices, tf.float32), scalar)
+        return picked * 2.0, tf.reduce_sum(picked)
+
+    signature = odd.get_concrete_function(
+        tf.TensorSpec([], tf.float32), tf.TensorSpec([2, 5], tf.int64), tf.TensorSpec([5], tf.bool)
+    )
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([signature], odd)
+    path = tmp_path_factory.mktemp("odd") / "odd.tflite"
+    path.write_bytes(converter.convert())
+    return path
+
+
+def test_a_model_of_any_inputs(odd_model: Path) -> None:
+    (result,) = bench(odd_model)
+    assert result["latency_ms"]["count"] >= PROTOCOLS["quick"].runs
+    model = read_model(odd_model)
+    values = random_inputs(model)
+    assert [v.dtype.name for v in values] == [
+        model.graph.tensors[i].dtype for i in model.graph.inputs
+    ]
+    engine = load_engine(model)
+    for at, value in enumerate(values):
+        engine.set_input(value, at)
+    engine.invoke()
+    assert len(engine.outputs()) == 2

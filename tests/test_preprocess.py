@@ -70,6 +70,66 @@ def test_writes_into_a_given_tensor() -> None:
     assert (out == 9).all()
 
 
+@pytest.mark.parametrize("resize", ["stretch", "letterbox", "center_crop"])
+@pytest.mark.parametrize("interpolation", ["area", "bilinear", "nearest"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_are_those_of_opencv_whatever_the_memory(
+    resize: str, interpolation: str, channels: int
+) -> None:
+    rng = np.random.default_rng(0)
+    whole = rng.integers(0, 256, (90, 70, 3)).astype(np.uint8)
+    size = InputSize(height=20, width=30, channels=channels)
+    rule = Preprocess(resize=resize, interpolation=interpolation, pad_value=9)
+    views = (
+        whole,
+        whole[5:60, 7:33],
+        whole[::2, ::-1],
+        whole[..., ::-1],
+        whole.swapaxes(0, 1),
+        whole[..., 1],
+        whole[:20, :30],
+    )
+    for frame in views:
+        expected = spelled_out(np.ascontiguousarray(frame), size, rule)
+        assert (prepare(frame, size, rule) == expected).all()
+        out = np.full(size.shape, 77, np.uint8)
+        assert prepare(frame, size, rule, out) is out
+        assert (out == expected).all()
+        wide = np.full((20, 34, channels), 77, np.uint8)
+        prepare(frame, size, rule, wide[:, 2:-2])
+        assert (wide[:, 2:-2] == expected).all()
+        assert (wide[:, :2] == 77).all()
+
+
+def spelled_out(frame: np.ndarray, size: InputSize, rule: Preprocess) -> np.ndarray:
+    """The rule in plain steps: crop or pad, cv2.resize, cv2.cvtColor."""
+    how = {"area": cv2.INTER_AREA, "bilinear": cv2.INTER_LINEAR, "nearest": cv2.INTER_NEAREST}
+    height, width = frame.shape[:2]
+    target = (size.height, size.width)
+    top = left = 0
+    if rule.resize == "center_crop":
+        y, x, h, w = crop_box(height, width, size)
+        frame = frame[y : y + h, x : x + w]
+    elif rule.resize == "letterbox":
+        top, left, *target = letterbox_box(height, width, size)
+    if frame.shape[:2] != tuple(target):
+        frame = cv2.resize(frame, target[::-1], interpolation=how[rule.interpolation])
+    canvas = np.full((size.height, size.width, *frame.shape[2:]), rule.pad_value, np.uint8)
+    canvas[top : top + target[0], left : left + target[1]] = frame
+    if size.channels == 1:
+        grey = canvas if canvas.ndim == 2 else cv2.cvtColor(canvas, cv2.COLOR_BGR2GRAY)
+        return grey[..., None]
+    return cv2.cvtColor(canvas, cv2.COLOR_GRAY2RGB if canvas.ndim == 2 else cv2.COLOR_BGR2RGB)
+
+
+@pytest.mark.parametrize(
+    "out", [np.zeros((20, 31, 3), np.uint8), np.zeros((20, 30, 3), np.float32)]
+)
+def test_memory_of_another_shape_is_refused(out: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="expected out"):
+        prepare(np.zeros((50, 50, 3), np.uint8), RGB, Preprocess(), out)
+
+
 @pytest.mark.parametrize(
     "frame",
     [np.zeros((5, 5), np.float32), np.zeros((5, 5, 4), np.uint8), np.zeros((0, 5), np.uint8)],

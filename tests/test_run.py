@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,9 @@ import cnnedge as package
 from cnnedge.bundle import read_model, write_model
 from cnnedge.specs import InputSize
 from support.command import assert_one_clear_line, cnnedge
-from support.environments import missing
+from support.display import until
 from support.pictures import SHAPES, shape_picture
+from support.streams import Camera
 
 STAGES = {"capture", "preprocess", "inference", "postprocess"}
 
@@ -273,47 +273,117 @@ def test_a_delegate_that_is_not_there_is_refused(int8_model: Path, delegate: str
     assert f"--delegate {delegate}" in done.stderr
 
 
-def test_a_window_without_a_display(int8_model: Path) -> None:
-    env = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
-    done = cnnedge("run", int8_model, "--source", "sample", "--show", env=env)
-    assert_one_clear_line(done, "--show needs a display", "--save")
-
-
-@contextlib.contextmanager
-def virtual_display() -> Iterator[str]:
-    if not shutil.which("Xvfb"):
-        missing("no Xvfb (on Debian: the package xvfb)")
-    read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x768x24", "-nolisten", "tcp"],
-        pass_fds=[write],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(write)
-    try:
-        with os.fdopen(read) as pipe:
-            number = pipe.readline().strip()
-        assert number, "Xvfb did not start"
-        yield f":{number}"
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def test_a_window_opens_and_the_run_ends_by_itself(int8_model: Path) -> None:
-    with virtual_display() as display:
-        env = {"DISPLAY": display, "WAYLAND_DISPLAY": "", "QT_QPA_PLATFORM": "xcb"}
-        result = run(int8_model, "--source", "sample", "--show", "--frames", "10", env=env)
-    assert result["frames"] == 10
-
-
-def test_a_display_that_does_not_answer(int8_model: Path) -> None:
-    env = {"DISPLAY": ":9871", "WAYLAND_DISPLAY": ""}
-    done = cnnedge("run", int8_model, "--source", "sample", "--show", env=env)
-    assert_one_clear_line(done, "--show", "display")
-
-
 def test_one_picture_file_takes_one_picture(int8_model: Path, shapes: Path, tmp_path: Path) -> None:
     done = cnnedge("run", int8_model, "--source", shapes, "--save", tmp_path / "out.jpg")
     assert_one_clear_line(done, "out.jpg", "more than one frame")
     assert not list(tmp_path.iterdir())
+
+
+def test_one_line_per_frame(int8_model: Path, tmp_path: Path) -> None:
+    done = cnnedge(
+        *("run", int8_model, "--source", "sample", "--frames", "5", "--jsonl", "-"),
+        *("--json", tmp_path / "out.json"),
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["frame"] for line in lines] == list(range(5))
+    result = json.loads((tmp_path / "out.json").read_text())
+    for line, prediction in zip(lines, result["predictions"], strict=True):
+        assert line["top"] == prediction["top"]
+        assert line["stages_ms"].keys() == STAGES
+        assert line["age_ms"] > 0
+        assert abs(line["captured_s"] - time.time()) < 600
+        assert "smoothed" not in line
+
+
+def test_lines_come_while_the_run_goes_on(int8_model: Path) -> None:
+    command = [sys.executable, "-m", "cnnedge", "run", str(int8_model), "--source", "sample"]
+    process = subprocess.Popen(
+        [*command, "--loop", "--jsonl", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["frame"] == 0
+    # The reader goes away, as `head` does: the run ends without a word.
+    process.stdout.close()
+    assert process.wait(timeout=60) == 1
+    assert process.stderr is not None
+    assert b"Traceback" not in process.stderr.read()
+
+
+def test_smoothed_labels_stand_beside_the_measured_ones(int8_model: Path, tmp_path: Path) -> None:
+    lines = tmp_path / "lines.jsonl"
+    result = run(
+        *(int8_model, "--source", "sample", "--frames", "40", "--smooth", "2", "--jsonl", lines)
+    )
+    plain = run(int8_model, "--source", "sample", "--frames", "40")
+    assert result["predictions"] == plain["predictions"]
+    assert (result["smooth_s"], plain["smooth_s"]) == (2, 0)
+    read = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert any(line["smoothed"] != line["top"] for line in read)
+
+
+def test_what_contradicts_itself_is_wrong_usage(int8_model: Path, pictures: Path) -> None:
+    for options, said in (
+        (("--source", pictures, "--smooth", "1"), "pictures stand alone"),
+        (("--source", "sample", "--raw", "--smooth", "1"), "--raw"),
+        (("--source", "sample", "--json", "-", "--jsonl", "-"), "--jsonl -"),
+    ):
+        done = cnnedge("run", int8_model, *options)
+        assert done.returncode == 2, done.stderr
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_workers_answer_as_one_does(int8_model: Path, shapes: Path) -> None:
+    one = run(int8_model, "--source", shapes)
+    three = run(int8_model, "--source", shapes, "--workers", "3")
+    assert three["predictions"] == one["predictions"]
+    assert (one["workers"], three["workers"]) == (1, 3)
+
+
+def test_raw_outputs(plain_models: dict[str, Path], pictures: Path, tmp_path: Path) -> None:
+    options = ("--source", pictures / "shot7.png", "--pixels", "0..255")
+    result = run(plain_models["float32"], *options, "--raw")
+    labelled = run(plain_models["float32"], *options, "--top", "4")
+    (answer,) = result["outputs"]
+    (output,) = answer["outputs"]
+    assert output["shape"] == [1, 4]
+    scores = {t["index"]: t["score"] for t in labelled["predictions"][0]["top"]}
+    assert output["values"] == [[scores[i] for i in range(4)]]
+    assert output["max"] == max(scores.values())
+    assert "predictions" not in result
+    done = cnnedge("run", plain_models["float32"], *options, "--raw", "--save", tmp_path / "o.png")
+    assert done.returncode == 0, done.stderr
+    assert "shot7.png:" in done.stdout
+    assert "1×4 float32" in done.stdout
+    assert (tmp_path / "o.png").exists()
+
+
+def test_a_source_that_is_lost_ends_with_a_summary_and_one_line(
+    int8_model: Path, tmp_path: Path
+) -> None:
+    with Camera() as camera:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "cnnedge", "run", str(int8_model), "--source", camera.url),
+                *("--retry", "0.5", "--json", "out.json", "--jsonl", "lines.jsonl"),
+            ],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        lines = tmp_path / "lines.jsonl"
+        until(lambda: lines.exists() and len(lines.read_bytes().splitlines()) > 3)
+        camera.kill()
+        stdout, stderr = process.communicate(timeout=60)
+    done = subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+    assert_one_clear_line(done, camera.url)
+    assert "capture to label" in stdout
+    assert json.loads((tmp_path / "out.json").read_text())["frames"] > 3
+
+
+def test_an_endless_source_keeps_no_predictions(int8_model: Path, video: Path) -> None:
+    result = run(int8_model, "--source", video, "--loop", "--frames", "40")
+    assert result["frames"] == 40
+    assert "predictions" not in result

@@ -3,6 +3,8 @@
     model = cnnedge.load("int8.tflite")
     prediction = model(frame)          # a BGR frame, as OpenCV delivers it
     prediction.label, prediction.score, prediction.top(5)
+    for step in model.stream(0):       # a camera; or a video, a stream, a folder
+        step.prediction.label, step.age_ms
 
 What is named here is imported when it is first used: `import cnnedge` itself stays fast.
 """
@@ -20,14 +22,19 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
 
 if TYPE_CHECKING:
     from .benchmark import bench
-    from .classifier import Classifier, Prediction, Score, load
+    from .classifier import Classifier, Prediction, Score
     from .errors import CnnedgeError
+    from .model import Model, load
+    from .pipeline import Step, Timings
 
 __all__ = [
     "Classifier",
     "CnnedgeError",
+    "Model",
     "Prediction",
     "Score",
+    "Step",
+    "Timings",
     "__version__",
     "bench",
     "load",
@@ -36,10 +43,13 @@ __all__ = [
 _HOMES = {
     "Classifier": "classifier",
     "CnnedgeError": "errors",
+    "Model": "model",
     "Prediction": "classifier",
     "Score": "classifier",
+    "Step": "pipeline",
+    "Timings": "pipeline",
     "bench": "benchmark",
-    "load": "classifier",
+    "load": "model",
 }
 
 

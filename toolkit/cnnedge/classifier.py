@@ -6,7 +6,7 @@ assumption is listed in `assumptions`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,7 +147,11 @@ class Classifier(PictureModel):
         return self
 
     def __exit__(self, *_: object) -> None:
-        return None
+        self.close()
+
+    def close(self) -> None:
+        """Frees the model's memory; the classifier is of no use afterwards."""
+        self.engine.close()
 
     def __call__(self, frame: Pixels) -> Prediction:
         """Labels one frame: uint8, [h, w, 3] BGR as OpenCV delivers it, or grey."""
@@ -198,14 +202,25 @@ def load(
     delegate: str = "auto",
     threads: int = 1,
     engine: str = "auto",
+    precision: str = "auto",
+    delegate_options: Mapping[str, str] | None = None,
     pixel_range: str | None = None,
 ) -> Classifier:
     """Loads a .tflite image classifier.
 
-    delegate: `auto` or `cpu`; threads: of the CPU; engine: `auto`, `litert`, `tflite-runtime`;
-    pixel_range: what a float model of a third party expects, `0..1`, `-1..1` or `0..255`.
-    Raises ModelError, MissingExtraError, GateError.
+    delegate: `auto`, `cpu`, `gpu`, `nnapi`, `npu`, or the path of a delegate library, with
+    delegate_options for it; threads: of the CPU; engine: `auto`, `litert`, `tflite-runtime`,
+    `openvino`; precision: of float arithmetic, `auto`, `f32`, `f16`, `bf16`; pixel_range: what a
+    float model of a third party expects, `0..1`, `-1..1` or `0..255`. What was taken is in
+    `.engine` and `.engine.delegate`. Raises ModelError, MissingExtraError, GateError.
     """
     model = read_model(path)
-    loaded = load_engine(model, engine=engine, threads=threads, delegate=delegate)
+    loaded = load_engine(
+        model,
+        engine=engine,
+        threads=threads,
+        delegate=delegate,
+        precision=precision,
+        options=delegate_options or {},
+    )
     return Classifier(model, loaded, pixel_range=pixel_range)

@@ -21,14 +21,21 @@ _INTERPOLATION = {
     "bilinear": cv2.INTER_LINEAR,
     "nearest": cv2.INTER_NEAREST,
 }
+# By the dimensions of the frame and of the input: 2 is grey, 3 is colour.
+_COLOUR = {
+    (2, 3): cv2.COLOR_GRAY2RGB,
+    (3, 2): cv2.COLOR_BGR2GRAY,
+    (3, 3): cv2.COLOR_BGR2RGB,
+}
 
 
 def prepare(frame: Pixels, size: InputSize, rule: Preprocess, out: Pixels | None = None) -> Pixels:
     """One frame as model input.
 
-    frame: uint8, [h, w, 3] BGR, or [h, w] / [h, w, 1] grey. out: written to when given, uint8
-    [height, width, channels]. Returns uint8 [height, width, channels], RGB or grey; `out` when
-    given. Raises ValueError for another dtype or shape.
+    frame: uint8, [h, w, 3] BGR, or [h, w] / [h, w, 1] grey; any strides. out: written to when
+    given, uint8 [height, width, channels]; it may not share memory with the frame. Returns uint8
+    [height, width, channels], RGB or grey; `out` when given. Raises ValueError for another dtype
+    or shape.
     """
     if frame.dtype != np.uint8 or frame.ndim not in (2, 3) or 0 in frame.shape:
         raise ValueError(f"expected a uint8 picture, found {frame.dtype} of shape {frame.shape}")
@@ -36,28 +43,33 @@ def prepare(frame: Pixels, size: InputSize, rule: Preprocess, out: Pixels | None
         frame = frame[:, :, 0]
     if frame.ndim == 3 and frame.shape[2] != 3:
         raise ValueError(f"expected 1 (grey) or 3 (BGR) channels, found {frame.shape[2]}")
-    # One order, always: resizing and colour conversion each round, so swapping them moves pixels.
-    fitted = _fit(frame, size, rule)
-    coloured = _colour(fitted, size.channels)
     if out is None:
-        return np.ascontiguousarray(coloured).reshape(size.shape)
-    out[...] = coloured.reshape(size.shape)
+        out = np.empty(size.shape, np.uint8)
+    elif out.shape != size.shape or out.dtype != np.uint8:
+        raise ValueError(
+            f"expected out to be uint8 {size.shape}, found {out.dtype} of shape {out.shape}"
+        )
+    if not out.flags.c_contiguous:
+        # OpenCV writes to rows of neighbouring pixels alone.
+        out[...] = prepare(frame, size, rule)
+        return out
+    _write(frame, size, rule, out if size.channels == 3 else out[:, :, 0])
     return out
 
 
-def _fit(frame: Pixels, size: InputSize, rule: Preprocess) -> Pixels:
+def _write(frame: Pixels, size: InputSize, rule: Preprocess, out: Pixels) -> None:
+    """Fits the frame into out, [height, width, 3] or [height, width]."""
     height, width = frame.shape[:2]
-    if (height, width) == (size.height, size.width):
-        return frame
-    if rule.resize == "stretch":
-        return _scale(frame, size.height, size.width, rule)
-    if rule.resize == "center_crop":
-        top, left, h, w = crop_box(height, width, size)
-        return _scale(frame[top : top + h, left : left + w], size.height, size.width, rule)
-    top, left, h, w = letterbox_box(height, width, size)
-    canvas = np.full((size.height, size.width, *frame.shape[2:]), rule.pad_value, np.uint8)
-    canvas[top : top + h, left : left + w] = _scale(frame, h, w, rule)
-    return canvas
+    if (height, width) != (size.height, size.width):
+        if rule.resize == "center_crop":
+            top, left, h, w = crop_box(height, width, size)
+            frame = frame[top : top + h, left : left + w]
+        elif rule.resize == "letterbox":
+            top, left, h, w = letterbox_box(height, width, size)
+            if (h, w) != (size.height, size.width):
+                out[...] = rule.pad_value
+                out = out[top : top + h, left : left + w]
+    _scale(frame, rule, out)
 
 
 def crop_box(height: int, width: int, size: InputSize) -> tuple[int, int, int, int]:
@@ -76,21 +88,18 @@ def letterbox_box(height: int, width: int, size: InputSize) -> tuple[int, int, i
     return (size.height - h) // 2, (size.width - w) // 2, h, w
 
 
-def _scale(frame: Pixels, height: int, width: int, rule: Preprocess) -> Pixels:
-    if frame.shape[:2] == (height, width):
-        return frame
+def _scale(frame: Pixels, rule: Preprocess, out: Pixels) -> None:
+    """Scales the frame to the size of out, then brings it to its colours.
+
+    One order, always: resizing and colour conversion each round, so swapping them moves pixels.
+    """
+    height, width = out.shape[:2]
+    same_size, same_colours = frame.shape[:2] == (height, width), frame.ndim == out.ndim == 2
     how = _INTERPOLATION[rule.interpolation]
-    result: Pixels = cv2.resize(frame, (width, height), interpolation=how)
-    return result
-
-
-def _colour(frame: Pixels, channels: int) -> Pixels:
-    if channels == 1:
-        return frame if frame.ndim == 2 else _converted(frame, cv2.COLOR_BGR2GRAY)
-    code = cv2.COLOR_GRAY2RGB if frame.ndim == 2 else cv2.COLOR_BGR2RGB
-    return _converted(frame, code)
-
-
-def _converted(frame: Pixels, code: int) -> Pixels:
-    result: Pixels = cv2.cvtColor(frame, code)
-    return result
+    if same_colours and same_size:
+        np.copyto(out, frame)
+    elif same_colours:
+        cv2.resize(frame, (width, height), dst=out, interpolation=how)
+    else:
+        scaled = frame if same_size else cv2.resize(frame, (width, height), interpolation=how)
+        cv2.cvtColor(scaled, _COLOUR[scaled.ndim, out.ndim], dst=out)

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
@@ -40,6 +40,9 @@ class Case:
     threads: int = 1
     engine: str = "auto"
     delegate: str = "cpu"
+    precision: str = "auto"
+    options: Mapping[str, str] = field(default_factory=dict)
+    allow_disagreement: bool = False
 
 
 @dataclass
@@ -52,27 +55,47 @@ def bench(
     *,
     threads: Iterable[int] = (1,),
     delegates: Iterable[str] = ("cpu",),
-    engine: str = "auto",
+    engine: str | Iterable[str] = "auto",
+    precision: str = "auto",
+    delegate_options: Mapping[str, str] | None = None,
+    allow_disagreement: bool = False,
     protocol: str = "quick",
     progress: Callable[[int, int, str], None] | None = None,
 ) -> dict[str, Any]:
-    """Measures every model with every thread count and delegate.
+    """Measures every model with every engine, delegate and thread count.
 
     models: one or several, each a path or what `cnnedge.load` gave (measured by its file).
+    engine: one or several. precision, delegate_options: as `cnnedge.load` takes them.
+    allow_disagreement: report a delegate whose answers differ from the CPU's, and go on.
     progress: called with processes done, processes in all, and what runs now. Returns
     {"results": [...]} as the bench contract says. Raises CnnedgeError.
     """
     chosen = get_protocol(protocol)
     threads, delegates = tuple(threads), tuple(delegates)
+    engines = (engine,) if isinstance(engine, str) else tuple(engine)
     cases = [
-        Case(model=m, threads=t, engine=engine, delegate=d)
+        Case(
+            model=m,
+            threads=t,
+            engine=e,
+            delegate=d,
+            precision=precision,
+            options=_options_for(d, e, delegate_options or {}),
+            allow_disagreement=allow_disagreement,
+        )
         for m in _paths(models)
+        for e in engines
         for d in delegates
         for t in threads
     ]
     for path in dict.fromkeys(case.model for case in cases):
         read_model(path)
     return {"results": run_cases(cases, chosen, progress)}
+
+
+def _options_for(delegate: str, engine: str, options: Mapping[str, str]) -> dict[str, str]:
+    """The CPU measured beside a delegate takes none of its options."""
+    return {} if delegate == "cpu" and engine != "openvino" else dict(options)
 
 
 def _paths(models: Model | Sequence[Model]) -> list[Path]:
@@ -92,23 +115,39 @@ def run_cases(
     around["busy_fraction"] = conditions.busy_fraction()
     before = conditions.ticks()
     total = protocol.processes * len(cases)
+    varied = {
+        name
+        for name in ("engine", "delegate", "threads")
+        if len({getattr(c, name) for c in cases}) > 1
+    }
     for round_ in range(protocol.processes):
         for i, case in enumerate(cases):
             if progress:
-                progress(round_ * len(cases) + i, total, f"{case.model.stem}, {case.threads} thr.")
-            collected[i].answers.append(_ask(case, protocol))
+                progress(round_ * len(cases) + i, total, _title(case, varied))
+            # One process compares the answers for all: its fellows are alike.
+            collected[i].answers.append(_ask(case, protocol, compare=round_ == 0))
     if progress:
         progress(total, total, "")
     around["steal_fraction"] = conditions.stolen_fraction(before, conditions.ticks())
     return [_result(c, got.answers, around) for c, got in zip(cases, collected, strict=True)]
 
 
-def _ask(case: Case, protocol: Protocol) -> dict[str, Any]:
+def _title(case: Case, varied: set[str]) -> str:
+    parts = [case.model.stem, f"{case.threads} thr."]
+    parts += [Path(str(getattr(case, n))).name for n in ("engine", "delegate") if n in varied]
+    return ", ".join(parts)
+
+
+def _ask(case: Case, protocol: Protocol, *, compare: bool) -> dict[str, Any]:
     request = {
         "model": str(case.model),
         "engine": case.engine,
         "threads": case.threads,
         "delegate": case.delegate,
+        "precision": case.precision,
+        "options": dict(case.options),
+        "compare": compare,
+        "allow_disagreement": case.allow_disagreement,
         "warmup_seconds": protocol.warmup_seconds,
         "runs": -(-protocol.runs // protocol.processes),
         "seconds": protocol.seconds / protocol.processes,
@@ -149,6 +188,7 @@ def _result(case: Case, answers: list[dict[str, Any]], around: dict[str, Any]) -
         "engine": first["engine"],
         "engine_version": first["engine_version"],
         "threads": first["threads"],
+        "precision": first["precision"],
         "delegate": first["delegate"],
         "init_ms": float(np.median([a["init_ms"] for a in answers])),
         "first_ms": float(np.median([a["first_ms"] for a in answers])),

@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import conditions
 from ..bundle import read_model
-from ..engines import load_engine, random_input
+from ..engines import load_engine, random_inputs
 from ..errors import CnnedgeError
 from .protocols import measure
 
@@ -28,8 +28,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         engine=request["engine"],
         threads=request["threads"],
         delegate=request["delegate"],
+        precision=request["precision"],
+        options=request["options"],
     )
-    engine.set_input(random_input(model))
+    for at, values in enumerate(random_inputs(model)):
+        engine.set_input(values, at)
     samples = measure(
         engine,
         warmup_seconds=request["warmup_seconds"],
@@ -37,10 +40,15 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         seconds=request["seconds"],
     )
     peak = conditions.peak_memory_bytes()
+    if request["compare"]:
+        from .frames import compare
+
+        compare(model, engine, allow=request["allow_disagreement"])
     return {
         "engine": engine.name,
         "engine_version": engine.version,
         "threads": engine.threads,
+        "precision": engine.precision,
         "delegate": engine.delegate.as_json(),
         "sha256": model.sha256,
         "init_ms": engine.init_ms,
@@ -59,6 +67,10 @@ def main() -> int:
         result = answer(request)
     except CnnedgeError as error:
         result = {"error": str(error), "exit_code": error.exit_code}
+    except (RuntimeError, ValueError) as error:
+        # What an engine raises for a model that loads and does not run.
+        said = " ".join(str(error).split())
+        result = {"error": f"{request['model']}: the model does not run: {said}", "exit_code": 1}
     json.dump(result, sys.stdout)
     return 0
 

@@ -10,28 +10,46 @@ import numpy as np
 import numpy.typing as npt
 
 from .files import ModelFile
-from .graph import Graph, OperatorInfo, TensorInfo, refusing_damage
+from .graph import Graph, OperatorInfo, TensorInfo
 from .layer_names import layer_name
+from .tables import refusing_damage
 from .values import constant
 
 # Operators whose weights are their second input: those that hold a network's parameters.
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D")
+_MEDIAPIPE_TRANSPOSE = "CUSTOM Convolution2DTransposeBias"
+_WEIGHTED = (
+    *("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D"),
+    _MEDIAPIPE_TRANSPOSE,
+)
 # Weights may reach their operator through these (float16, sparse).
 _UNPACKING = ("DEQUANTIZE", "DENSIFY")
 
 
 def parameters(model: ModelFile) -> int:
     """Constant values of weighted operators: weights and biases."""
-    used = {
-        i for op in model.graph.operators if op.name in _WEIGHTED for i in op.inputs[1:] if i >= 0
-    }
+    used = {i for op in model.graph.operators if _weighted(op) for i in op.inputs[1:] if i >= 0}
     sources = _behind(model.graph, used)
     return sum(t.values for t in sources if t.constant_bytes)
 
 
 def macs(graph: Graph) -> int:
     """Multiply-accumulates of one inference, of convolutions and dense layers."""
-    return sum(_operator_macs(graph, op) for op in graph.operators)
+    return sum(operator_macs(graph, op) for op in graph.operators)
+
+
+def operator_macs(graph: Graph, op: OperatorInfo) -> int:
+    """The same of one operator; 0 for those that are no sums of products with weights."""
+    if not _weighted(op):
+        return 0
+    kernel = graph.tensors[op.inputs[1]]
+    output = graph.tensors[op.outputs[0]]
+    if op.name == "DEPTHWISE_CONV_2D":
+        return output.values * math.prod(kernel.shape[1:3])
+    if op.name == "TRANSPOSE_CONV" and len(op.inputs) > 2:
+        return graph.tensors[op.inputs[2]].values * math.prod(kernel.shape[:3])
+    if op.name == _MEDIAPIPE_TRANSPOSE:
+        return graph.tensors[op.inputs[0]].values * math.prod(kernel.shape[:3])
+    return output.values * math.prod(kernel.shape[1:])
 
 
 def sparsity(model: ModelFile) -> float:
@@ -48,7 +66,7 @@ def weights(model: ModelFile) -> Iterator[tuple[TensorInfo, npt.NDArray[np.gener
 
     Values packed to 4 bits come as int8, and the zeros that a sparse tensor leaves out are there.
     """
-    kernels = {op.inputs[1] for op in model.graph.operators if op.name in _WEIGHTED}
+    kernels = {op.inputs[1] for op in model.graph.operators if _weighted(op)}
     for tensor in _behind(model.graph, kernels):
         with refusing_damage(str(model.path)):
             content = constant(model.data, tensor)
@@ -68,7 +86,7 @@ def layer_costs(model: ModelFile) -> list[dict[str, Any]]:
     graph = model.graph
     rows = []
     for op in graph.operators:
-        if op.name not in _WEIGHTED:
+        if not _weighted(op):
             continue
         (kernel,) = _behind(graph, {op.inputs[1]})
         constants = _behind(graph, {i for i in op.inputs[1:] if i >= 0})
@@ -78,7 +96,7 @@ def layer_costs(model: ModelFile) -> list[dict[str, Any]]:
                 "operator": op.name,
                 "shape": list(kernel.shape),
                 "parameters": sum(t.values for t in constants if t.constant_bytes),
-                "macs": _operator_macs(graph, op),
+                "macs": operator_macs(graph, op),
                 "sparsity": _zeros(kernel, values[kernel.index]) / max(1, kernel.values)
                 if kernel.index in values
                 else 0.0,
@@ -89,6 +107,11 @@ def layer_costs(model: ModelFile) -> list[dict[str, Any]]:
     return rows
 
 
+def _weighted(op: OperatorInfo) -> bool:
+    # A damaged file may leave out what the operator cannot do without.
+    return op.name in _WEIGHTED and len(op.inputs) > 1 and min(op.inputs[:2]) >= 0 < len(op.outputs)
+
+
 def _zeros(tensor: TensorInfo, content: npt.NDArray[np.generic]) -> int:
     zero_point = tensor.zero_points[0] if tensor.zero_points else 0
     return int(np.sum(content == zero_point))
@@ -96,7 +119,11 @@ def _zeros(tensor: TensorInfo, content: npt.NDArray[np.generic]) -> int:
 
 def _behind(graph: Graph, indices: set[int]) -> list[TensorInfo]:
     """The tensors that the file holds the values of, behind what unpacks them at run time."""
-    through = {op.outputs[0]: op.inputs[0] for op in graph.operators if op.name in _UNPACKING}
+    through = {
+        op.outputs[0]: op.inputs[0]
+        for op in graph.operators
+        if op.name in _UNPACKING and op.outputs and op.inputs and op.inputs[0] >= 0
+    }
     found = set()
     for index in indices:
         # At most two in a row: DENSIFY, then DEQUANTIZE.
@@ -104,15 +131,3 @@ def _behind(graph: Graph, indices: set[int]) -> list[TensorInfo]:
             index = through.get(index, index)
         found.add(index)
     return [graph.tensors[i] for i in sorted(found)]
-
-
-def _operator_macs(graph: Graph, op: OperatorInfo) -> int:
-    if op.name not in _WEIGHTED:
-        return 0
-    kernel = graph.tensors[op.inputs[1]]
-    output = graph.tensors[op.outputs[0]]
-    if op.name == "DEPTHWISE_CONV_2D":
-        return output.values * math.prod(kernel.shape[1:3])
-    if op.name == "TRANSPOSE_CONV":
-        return graph.tensors[op.inputs[2]].values * math.prod(kernel.shape[:3])
-    return output.values * math.prod(kernel.shape[1:])

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +20,21 @@ from ..errors import ModelError, SpecError
 from ..files import write_bytes
 from ..specs.pixels import InputSize, Preprocess
 from . import metadata
-from .graph import Graph, TensorInfo, read_graph, refusing_damage
+from .graph import Graph, TensorInfo, read_graph
+from .tables import refusing_damage
 
 LABELS_FILE = "labels.txt"
 PROVENANCE_FILE = "cnnedge.json"
+# A label list is small; an archive that asks for more is not ours to unpack.
+_MOST_UNPACKED = 16 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFile:
     """A model file, read once.
 
-    labels: None where the file has none. provenance: cnnedge.json, None for a third party's.
+    labels: None where the file has none. associated: sizes in bytes of the files packed behind the
+    flatbuffer, by name. provenance: cnnedge.json, None for a third party's.
     preprocess: the resize rule, None where the file does not say. normalization: the standard
     metadata's mean and std, None where it has none.
     """
@@ -39,6 +44,7 @@ class ModelFile:
     sha256: str
     graph: Graph
     labels: tuple[str, ...] | None
+    associated: dict[str, int]
     provenance: dict[str, Any] | None
     preprocess: Preprocess | None
     normalization: metadata.Normalization | None
@@ -101,6 +107,7 @@ def read_model(path: str | Path) -> ModelFile:
         sha256=hashlib.sha256(data).hexdigest(),
         graph=graph,
         labels=labels,
+        associated={name: len(content) for name, content in files.items()},
         provenance=provenance,
         preprocess=_preprocess(provenance, path),
         normalization=normalization,
@@ -148,10 +155,14 @@ def pack_model(
 def _associated_files(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            # A label list is small; anything large here is not ours to unpack.
-            infos = [i for i in archive.infolist() if i.file_size <= 16 * 2**20]
-            return {info.filename: archive.read(info) for info in infos}
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RuntimeError):
+            files: dict[str, bytes] = {}
+            left = _MOST_UNPACKED
+            for info in archive.infolist():
+                if info.file_size <= left:
+                    files[info.filename] = archive.read(info)
+                    left -= info.file_size
+            return files
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RuntimeError, zlib.error):
         return {}
 
 

@@ -1,29 +1,39 @@
 """What is inside a .tflite flatbuffer: tensors, operators, metadata entries.
 
-Bytes enter, frozen dataclasses leave. The tables are read with the flatbuffers library by the
-field numbers of the TFLite schema (tensorflow/compiler/mlir/lite/schema/schema.fbs), so that a
-board needs no generated code. Broken bytes raise ModelError.
+Bytes enter, frozen dataclasses leave. The tables are read by the field numbers of the TFLite
+schema (tensorflow/compiler/mlir/lite/schema/schema.fbs). Broken bytes raise ModelError.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
-import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from flatbuffers import encode, packer
 from flatbuffers import number_types as N
 from flatbuffers.table import Table
 
 from ..errors import ModelError
 from .operators import BUILTIN_OPERATORS
-
-T = TypeVar("T")
+from .options import options_of
+from .tables import (
+    Allowance,
+    child,
+    children,
+    length,
+    listed,
+    numbers,
+    raw,
+    refusing_damage,
+    root,
+    scalar,
+    text,
+    whole,
+)
 
 IDENTIFIER = b"TFL3"
+# The least that a tensor takes in a file, with its place in the list.
+_TABLE_BYTES = 24
 DTYPES = (
     "float32",
     "float16",
@@ -113,9 +123,11 @@ class SparseLayout:
 class TensorInfo:
     """One tensor.
 
-    scales/zero_points are empty for unquantised, longer than 1 for per-channel. constant_at and
-    constant_bytes: where the file holds its values, 0 where they come at run time. sparse: None
-    where all values are stored.
+    scales/zero_points are empty for unquantised, longer than 1 for per-channel, then one for each
+    place along quantized_dimension. shape_signature: the shape with -1 for what the caller may
+    choose; empty where nothing may be. constant_at and constant_bytes: where the file holds its
+    values, 0 where they come at run time. sparse: None where all values are stored. variable:
+    kept from one inference to the next.
     """
 
     index: int
@@ -124,42 +136,93 @@ class TensorInfo:
     shape: tuple[int, ...]
     scales: tuple[float, ...] = ()
     zero_points: tuple[int, ...] = ()
+    quantized_dimension: int = 0
+    shape_signature: tuple[int, ...] = ()
     constant_bytes: int = 0
     constant_at: int = 0
     sparse: SparseLayout | None = None
+    variable: bool = False
 
     @property
     def values(self) -> int:
         """How many values it holds (dynamic dimensions counted as 1)."""
         return math.prod(abs(d) for d in self.shape)
 
+    @property
+    def size_bytes(self) -> int:
+        """What its values take in memory when all are there; 0 for texts and handles."""
+        return (self.values * BITS.get(self.dtype, 0) + 7) // 8
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether the caller may choose a part of its shape."""
+        return any(d < 0 for d in (*self.shape, *self.shape_signature))
+
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorInfo:
     """One operator: its builtin or custom name, and the indices of its tensors (-1: absent).
 
-    version: what a runtime must have of it at least, as the file's writer states.
+    version: what a runtime must have of it at least, as the file's writer states. options: those
+    of its table that say what can run it (`options.options_of`).
     """
 
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     version: int = 1
+    options: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Graph:
-    """The first subgraph of a model file, and the model's metadata entries."""
+class Subgraph:
+    """One graph of a model file: the first is what runs, others are called by its operators."""
 
-    version: int
-    description: str
+    name: str
     tensors: tuple[TensorInfo, ...]
     operators: tuple[OperatorInfo, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    metadata: dict[str, bytes]
-    subgraph_count: int
-    signatures: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """A name for a subgraph, its inputs and outputs: what callers may use instead of indices."""
+
+    key: str
+    subgraph: int
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """A model file's subgraphs and its metadata entries.
+
+    What has no subgraph in its name is the first's.
+    """
+
+    version: int
+    description: str
+    subgraphs: tuple[Subgraph, ...]
+    metadata: Mapping[str, bytes]
+    signatures: tuple[Signature, ...]
+
+    @property
+    def tensors(self) -> tuple[TensorInfo, ...]:
+        return self.subgraphs[0].tensors
+
+    @property
+    def operators(self) -> tuple[OperatorInfo, ...]:
+        return self.subgraphs[0].operators
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        return self.subgraphs[0].inputs
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        return self.subgraphs[0].outputs
 
 
 def read_graph(data: bytes, place: str) -> Graph:
@@ -175,161 +238,119 @@ def read_graph(data: bytes, place: str) -> Graph:
             f"expected {IDENTIFIER!r}. cnnedge convert makes one"
         )
     with refusing_damage(place):
-        return _read(data)
+        return _Reader(data).graph()
 
 
-@contextlib.contextmanager
-def refusing_damage(place: str) -> Iterator[None]:
-    """Turns what broken tables raise into one ModelError."""
-    try:
-        yield
-    except struct.error:
-        raise ModelError(
-            f"{place}: the model file is damaged (it points past its own end; was it cut short?). "
-            "Copy or convert it again"
-        ) from None
-    except (IndexError, ValueError, TypeError, KeyError, OverflowError) as error:
-        raise ModelError(
-            f"{place}: the model file is damaged ({error or type(error).__name__}). "
-            "Copy or convert it again"
-        ) from None
+class _Reader:
+    """One pass over a model file. Lists are counted, so that no file is read for ever."""
 
+    def __init__(self, data: bytes) -> None:
+        self._model = root(data)
+        self._size = len(data)
+        self._allowance = Allowance(data)
+        self._codes = [
+            (_operator_name(c), scalar(c, 2, N.Int32Flags, 1)) for c in children(self._model, 1)
+        ]
+        self._buffers = list(children(self._model, 4))
 
-def root(data: bytes | bytearray) -> Table:
-    """The root table of a flatbuffer."""
-    return Table(data, encode.Get(packer.uoffset, data, 0))
+    def graph(self) -> Graph:
+        subgraphs = listed(children(self._model, 2), lambda _, t: self._subgraph(t))
+        if not subgraphs:
+            raise ValueError("it holds no graph")
+        if not subgraphs[0].inputs or not subgraphs[0].outputs:
+            raise ValueError("its inputs or outputs name tensors that are not there")
+        return Graph(
+            version=scalar(self._model, 0, N.Uint32Flags),
+            description=text(self._model, 3),
+            subgraphs=subgraphs,
+            metadata={text(t, 0): self._metadata(t) for t in children(self._model, 6)},
+            signatures=listed(children(self._model, 7), lambda _, t: self._signature(t, subgraphs)),
+        )
 
+    def _subgraph(self, table: Table) -> Subgraph:
+        tensors = listed(children(table, 0), self._tensor)
+        return Subgraph(
+            name=text(table, 4),
+            tensors=tensors,
+            operators=listed(children(table, 3), lambda _, t: self._operator(t, len(tensors))),
+            inputs=self._indices(table, 1, len(tensors), least=0),
+            outputs=self._indices(table, 2, len(tensors), least=0),
+        )
 
-def field(table: Table, slot: int) -> int:
-    """The absolute position of a field, or 0 where it is absent."""
-    offset = table.Offset(4 + 2 * slot)
-    return int(offset and table.Pos + offset)
+    def _tensor(self, index: int, table: Table) -> TensorInfo:
+        quantization, sparsity = child(table, 4), child(table, 6)
+        code = scalar(table, 1, N.Int8Flags)
+        at, count = self._content(self._buffers[scalar(table, 2, N.Uint32Flags)])
+        info = TensorInfo(
+            index=index,
+            name=text(table, 3),
+            dtype=DTYPES[code] if 0 <= code < len(DTYPES) else f"type {code}",
+            shape=whole(numbers(table, 0, "i")),
+            scales=numbers(quantization, 2, "f") if quantization else (),
+            zero_points=whole(numbers(quantization, 3, "q")) if quantization else (),
+            quantized_dimension=scalar(quantization, 6, N.Int32Flags) if quantization else 0,
+            shape_signature=whole(numbers(table, 7, "i")),
+            constant_bytes=count,
+            constant_at=at,
+            sparse=_sparse(sparsity) if sparsity else None,
+            variable=bool(scalar(table, 5, N.BoolFlags)),
+        )
+        lists = len(info.shape) + len(info.scales) + 2 * len(info.zero_points)
+        self._allowance.take(_TABLE_BYTES + len(info.name) + 4 * lists)
+        return info
 
+    def _content(self, buffer: Table) -> tuple[int, int]:
+        """Where a buffer's bytes lie, and how many they are; files past 2 GB keep them outside."""
+        offset = buffer.Offset(4)
+        if offset:
+            return int(buffer.Vector(offset)), length(buffer, offset, 1)
+        at, count = scalar(buffer, 1, N.Uint64Flags), scalar(buffer, 2, N.Uint64Flags)
+        # 0 and 1 stand for none.
+        if at <= 1 or not count:
+            return 0, 0
+        if at + count > self._size:
+            raise ValueError("a tensor's values reach past the end of the file")
+        return at, count
 
-def child(table: Table, slot: int) -> Table | None:
-    """The table that a field points to."""
-    position = field(table, slot)
-    return Table(table.Bytes, table.Indirect(position)) if position else None
+    def _operator(self, table: Table, tensors: int) -> OperatorInfo:
+        name, version = self._codes[scalar(table, 0, N.Uint32Flags)]
+        return OperatorInfo(
+            name=name,
+            inputs=self._indices(table, 1, tensors, least=-1),
+            outputs=self._indices(table, 2, tensors, least=-1),
+            version=version,
+            options=options_of(table, name),
+        )
 
+    def _indices(self, table: Table, slot: int, tensors: int, least: int) -> tuple[int, ...]:
+        found = whole(numbers(table, slot, "i"))
+        self._allowance.take(_TABLE_BYTES // 2 + 4 * len(found))
+        if any(not least <= i < tensors for i in found):
+            raise ValueError("its inputs or outputs name tensors that are not there")
+        return found
 
-def children(table: Table, slot: int) -> Iterator[Table]:
-    """The tables of a vector field."""
-    offset = table.Offset(4 + 2 * slot)
-    if not offset:
-        return
-    start, count = table.Vector(offset), _length(table, offset, 4)
-    for i in range(count):
-        yield Table(table.Bytes, table.Indirect(start + 4 * i))
+    def _metadata(self, entry: Table) -> bytes:
+        content = raw(self._buffers[scalar(entry, 1, N.Uint32Flags)], 0)
+        self._allowance.take(len(content))
+        return content
 
-
-def text(table: Table, slot: int) -> str:
-    """A string field, or nothing."""
-    offset = table.Offset(4 + 2 * slot)
-    return table.String(table.Pos + offset).decode("utf-8", "replace") if offset else ""
-
-
-def scalar(table: Table, slot: int, flags: type, default: int = 0) -> int:
-    """A number field."""
-    offset = table.Offset(4 + 2 * slot)
-    return int(table.Get(flags, table.Pos + offset)) if offset else default
-
-
-def numbers(table: Table, slot: int, code: str) -> tuple[float, ...]:
-    """A vector of numbers, by struct format code."""
-    offset = table.Offset(4 + 2 * slot)
-    if not offset:
-        return ()
-    size = struct.calcsize(code)
-    count = _length(table, offset, size)
-    return struct.unpack_from(f"<{count}{code}", table.Bytes, table.Vector(offset))
-
-
-def raw(table: Table, slot: int) -> bytes:
-    """A vector of bytes."""
-    offset = table.Offset(4 + 2 * slot)
-    if not offset:
-        return b""
-    start = table.Vector(offset)
-    return bytes(table.Bytes[start : start + _length(table, offset, 1)])
-
-
-def _length(table: Table, offset: int, size: int) -> int:
-    count = int(table.VectorLen(offset))
-    if table.Vector(offset) + count * size > len(table.Bytes):
-        raise ValueError("a list reaches past the end of the file")
-    return count
-
-
-def _whole(values: tuple[float, ...]) -> tuple[int, ...]:
-    return tuple(int(v) for v in values)
-
-
-def _read(data: bytes) -> Graph:
-    model = root(data)
-    codes = [(_operator_name(c), scalar(c, 2, N.Int32Flags, 1)) for c in children(model, 1)]
-    subgraphs = list(children(model, 2))
-    if not subgraphs:
-        raise ValueError("it holds no graph")
-    buffers = list(children(model, 4))
-    graph = subgraphs[0]
-    tensors = _list(children(graph, 0), lambda i, t: _tensor(i, t, buffers))
-    operators = _list(children(graph, 3), lambda _, op: _operator(op, codes))
-    inputs, outputs = _whole(numbers(graph, 1, "i")), _whole(numbers(graph, 2, "i"))
-    if any(not 0 <= i < len(tensors) for i in inputs + outputs) or not inputs or not outputs:
-        raise ValueError("its inputs or outputs name tensors that are not there")
-    return Graph(
-        version=scalar(model, 0, N.Uint32Flags),
-        description=text(model, 3),
-        tensors=tensors,
-        operators=operators,
-        inputs=inputs,
-        outputs=outputs,
-        metadata={
-            text(entry, 0): raw(buffers[scalar(entry, 1, N.Uint32Flags)], 0)
-            for entry in children(model, 6)
-        },
-        subgraph_count=len(subgraphs),
-        signatures=tuple(text(s, 2) for s in children(model, 7)),
-    )
-
-
-def _list(tables: Iterator[Table], make: Callable[[int, Table], T]) -> tuple[T, ...]:
-    return tuple(make(i, table) for i, table in enumerate(tables))
-
-
-def _operator(table: Table, codes: list[tuple[str, int]]) -> OperatorInfo:
-    name, version = codes[scalar(table, 0, N.Uint32Flags)]
-    return OperatorInfo(
-        name=name,
-        inputs=_whole(numbers(table, 1, "i")),
-        outputs=_whole(numbers(table, 2, "i")),
-        version=version,
-    )
-
-
-def _tensor(index: int, table: Table, buffers: list[Table]) -> TensorInfo:
-    quantization, sparsity = child(table, 4), child(table, 6)
-    code = scalar(table, 1, N.Int8Flags)
-    buffer = buffers[scalar(table, 2, N.Uint32Flags)]
-    offset = buffer.Offset(4)
-    return TensorInfo(
-        index=index,
-        name=text(table, 3),
-        dtype=DTYPES[code] if 0 <= code < len(DTYPES) else f"type {code}",
-        shape=_whole(numbers(table, 0, "i")),
-        scales=numbers(quantization, 2, "f") if quantization else (),
-        zero_points=_whole(numbers(quantization, 3, "q")) if quantization else (),
-        constant_bytes=_length(buffer, offset, 1) if offset else 0,
-        constant_at=int(buffer.Vector(offset)) if offset else 0,
-        sparse=_sparse(sparsity) if sparsity else None,
-    )
+    def _signature(self, table: Table, subgraphs: tuple[Subgraph, ...]) -> Signature:
+        subgraph = scalar(table, 4, N.Uint32Flags)
+        tensors = len(subgraphs[subgraph].tensors)
+        inputs, outputs = (
+            {text(t, 0): scalar(t, 1, N.Uint32Flags) for t in children(table, s)} for s in (0, 1)
+        )
+        self._allowance.take(_TABLE_BYTES * (1 + len(inputs) + len(outputs)))
+        if any(i >= tensors for i in (*inputs.values(), *outputs.values())):
+            raise ValueError("a signature names tensors that are not there")
+        return Signature(key=text(table, 2), subgraph=subgraph, inputs=inputs, outputs=outputs)
 
 
 def _sparse(table: Table) -> SparseLayout:
     return SparseLayout(
-        order=_whole(numbers(table, 0, "i")),
-        blocks=_whole(numbers(table, 1, "i")),
-        levels=_list(children(table, 2), lambda _, level: _sparse_level(level)),
+        order=whole(numbers(table, 0, "i")),
+        blocks=whole(numbers(table, 1, "i")),
+        levels=listed(children(table, 2), lambda _, level: _sparse_level(level)),
     )
 
 
@@ -346,7 +367,7 @@ def _numbers_at(table: Table, slot: int) -> NumbersAt:
     offset = vector.Offset(4) if vector else 0
     if vector is None or not offset:
         return NumbersAt(at=0, count=0, dtype=dtype)
-    count = _length(vector, offset, BITS[dtype] // 8)
+    count = length(vector, offset, BITS[dtype] // 8)
     return NumbersAt(at=int(vector.Vector(offset)), count=count, dtype=dtype)
 
 

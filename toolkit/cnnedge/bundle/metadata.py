@@ -14,7 +14,8 @@ import flatbuffers
 from flatbuffers.table import Table
 
 from ..specs.pixels import InputSize
-from . import graph
+from . import tables
+from .graph import IDENTIFIER
 
 METADATA_NAME = "TFLITE_METADATA"
 METADATA_IDENTIFIER = b"M001"
@@ -47,7 +48,7 @@ def describe(
     image = _table(
         b,
         name=b.CreateString("image"),
-        description=b.CreateString("Raw pixels 0..255; scaling is inside the graph."),
+        description=b.CreateString("Raw pixels 0..255; scaling is inside the tables."),
         content=_image_content(b, size),
         units=_offsets(b, [_normalization(b)]),
         stats=_stats(b, 255.0),
@@ -88,15 +89,17 @@ def embed(model: bytes, metadata: bytes) -> bytes:
     the whole file with the Python library instead would lose the 16-byte alignment of weights.
     An entry of the same name is replaced.
     """
-    old = graph.root(model)
-    buffers = [t.Pos for t in graph.children(old, 4)]
-    entries = [t.Pos for t in graph.children(old, 6) if graph.text(t, 0) != METADATA_NAME]
-    slots = {i: graph.field(old, i) for i in range(1, _Prefix.SLOTS)}
+    old = tables.root(model)
+    buffers = [t.Pos for t in tables.children(old, 4)]
+    entries = [t.Pos for t in tables.children(old, 6) if tables.text(t, 0) != METADATA_NAME]
+    slots = {i: tables.field(old, i) for i in range(1, _Prefix.SLOTS)}
     prefix = _Prefix(metadata, len(buffers), len(entries))
     shift = prefix.size
     out = bytearray(prefix.size) + model
-    struct.pack_into("<I4s", out, 0, prefix.table, graph.IDENTIFIER)
-    version = struct.unpack_from("<I", model, graph.field(old, 0))[0] if graph.field(old, 0) else 3
+    struct.pack_into("<I4s", out, 0, prefix.table, IDENTIFIER)
+    version = (
+        struct.unpack_from("<I", model, tables.field(old, 0))[0] if tables.field(old, 0) else 3
+    )
     prefix.write_root(out, version)
     for slot, position in slots.items():
         if slot in (4, 6) or not position:
@@ -110,11 +113,11 @@ def embed(model: bytes, metadata: bytes) -> bytes:
 def normalization(metadata: bytes) -> Normalization | None:
     """The input's mean and std in a metadata flatbuffer, if it states them."""
     tensor = _first_input(metadata)
-    for unit in graph.children(tensor, 4) if tensor else ():
-        options = graph.child(unit, 1)
-        kind = graph.scalar(unit, 0, flatbuffers.number_types.Uint8Flags)
+    for unit in tables.children(tensor, 4) if tensor else ():
+        options = tables.child(unit, 1)
+        kind = tables.scalar(unit, 0, flatbuffers.number_types.Uint8Flags)
         if kind == _NORMALIZATION_OPTIONS and options:
-            mean, std = graph.numbers(options, 0, "f"), graph.numbers(options, 1, "f")
+            mean, std = tables.numbers(options, 0, "f"), tables.numbers(options, 1, "f")
             if mean and len(mean) == len(std):
                 return Normalization(mean=mean, std=std)
     return None
@@ -122,18 +125,18 @@ def normalization(metadata: bytes) -> Normalization | None:
 
 def label_file(metadata: bytes) -> str | None:
     """The name of the associated file with the first output's labels."""
-    for subgraph in graph.children(graph.root(metadata), 3):
-        for tensor in graph.children(subgraph, 3):
-            for file in graph.children(tensor, 6):
-                kind = graph.scalar(file, 2, flatbuffers.number_types.Int8Flags)
+    for subgraph in tables.children(tables.root(metadata), 3):
+        for tensor in tables.children(subgraph, 3):
+            for file in tables.children(tensor, 6):
+                kind = tables.scalar(file, 2, flatbuffers.number_types.Int8Flags)
                 if kind == _TENSOR_AXIS_LABELS:
-                    return graph.text(file, 0)
+                    return tables.text(file, 0)
     return None
 
 
 def _first_input(metadata: bytes) -> Table | None:
-    for subgraph in graph.children(graph.root(metadata), 3):
-        return next(graph.children(subgraph, 2), None)
+    for subgraph in tables.children(tables.root(metadata), 3):
+        return next(tables.children(subgraph, 2), None)
     return None
 
 

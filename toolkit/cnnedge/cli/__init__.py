@@ -23,6 +23,7 @@ COMMANDS = {
     "eval": "Measure a model's accuracy, as it ships.",
     "run": "Label a camera, video or pictures, live.",
     "bench": "Measure latency and memory.",
+    "verify": "Find the first stage at which a model parts from its training run.",
     "inspect": "Show what is inside a .tflite file.",
     "recipes": "List the shipped recipes.",
     "models": "List model definitions, or show one layer by layer.",

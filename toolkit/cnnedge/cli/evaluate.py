@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from . import output
-from .runtime import note_assumptions, runtime_options
+from .runtime import delegate_option, note_assumptions, runtime_options
 
 
 @click.command(name="eval")
@@ -22,6 +22,14 @@ from .runtime import note_assumptions, runtime_options
     type=click.Choice(["test", "val", "train", "all"]),
     help="Which part; test, or all for a model that does not know its split.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="So many interpreters side by side, each with its --threads.",
+)
+@delegate_option
 @runtime_options
 @output.json_option
 @output.verbose_option
@@ -29,17 +37,32 @@ def command(
     model: str,
     data: str | None,
     split: str | None,
+    workers: int,
+    delegate: str,
     threads: int,
     engine: str,
+    precision: str,
+    delegate_options: dict[str, str],
+    allow_disagreement: bool,
     pixel_range: str | None,
     json_file: str | None,
     verbose: bool,
 ) -> None:
     """Measure the accuracy of MODEL on pictures it was not trained on."""
-    from ..classifier import load
+    from ..engines import AgreementCheck
+    from ..model import load
     from ..scoring import evaluate, load_model_data
 
-    classifier = load(model, threads=threads, engine=engine, pixel_range=pixel_range)
+    classifier = load(
+        model,
+        delegate=delegate,
+        threads=threads,
+        engine=engine,
+        precision=precision,
+        delegate_options=delegate_options,
+        pixel_range=pixel_range,
+    )
+    check = AgreementCheck(classifier.model, classifier.engine, allow=allow_disagreement)
     note_assumptions(classifier)
     trained_here = "data" in (classifier.model.provenance or {})
     part: Any = split or ("test" if trained_here else "all")
@@ -50,10 +73,11 @@ def command(
         )
         progress.reset(task, description="scoring")
         result = evaluate(
-            classifier,
+            classifier.workers(workers),
             dataset,
             part,
             lambda d, t: progress.update(task, completed=d, total=t),
+            check=check,
         )
     for warning in dataset.warnings:
         output.warn(warning)

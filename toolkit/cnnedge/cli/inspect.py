@@ -2,136 +2,168 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
-from ..bundle import ModelFile, TensorInfo, read_model
-from ..bundle.cost import macs, parameters, sparsity
+from ..bundle import read_model
+from ..inspection import Inspection, LayerCost, inspect_model
 from . import output
+from .inspect_text import (
+    bar,
+    delegate_name,
+    facts,
+    left_behind,
+    one_line,
+    operator_label,
+)
+
+# Below this width the columns that say least are left out.
+_NARROW = 100
 
 
 @click.command()
 @click.argument("model")
-@click.option("--operators", is_flag=True, help="List every operator with its shapes.")
+@click.option("--operators", is_flag=True, help="List every operator with its tensors.")
+@click.option(
+    "--layers",
+    type=click.IntRange(0, 1000),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="How many of the largest layers to show.",
+)
+@click.option(
+    "--plot", metavar="OUT", help="Draw the layers' sizes: OUT.png, or OUT.svg for a page."
+)
 @output.json_option
 @output.verbose_option
-def command(model: str, operators: bool, json_file: str | None, verbose: bool) -> None:
-    """Show inputs, outputs, operators, cost and metadata of MODEL; nothing is run."""
-    file = read_model(model)
-    found = describe(file)
+def command(
+    model: str, operators: bool, layers: int, plot: str | None, json_file: str | None, verbose: bool
+) -> None:
+    """Show what MODEL is, what it takes, and which delegates would run it; nothing is run."""
+    found = inspect_model(read_model(model))
+    if plot:
+        from ..inspection.picture import save_picture
+
+        save_picture(Path(plot), found)
     if json_file:
-        output.write_json(json_file, found)
+        output.write_json(json_file, found.as_json())
     if json_file != "-":
-        _print(file, found, operators)
+        _print(found, operators=operators, layers=layers)
+    if plot:
+        output.note(f"picture: {plot}")
 
 
-def describe(file: ModelFile) -> dict[str, Any]:
-    """What is known of a model file, as JSON."""
-    graph = file.graph
-    return {
-        "model": str(file.path),
-        "sha256": file.sha256,
-        "size_bytes": file.size_bytes,
-        "description": graph.description,
-        "subgraphs": graph.subgraph_count,
-        "signatures": list(graph.signatures),
-        "inputs": [_tensor(graph.tensors[i]) for i in graph.inputs],
-        "outputs": [_tensor(graph.tensors[i]) for i in graph.outputs],
-        "operators": [
-            {
-                "name": op.name,
-                "inputs": [list(graph.tensors[i].shape) for i in op.inputs if i >= 0],
-                "outputs": [list(graph.tensors[i].shape) for i in op.outputs if i >= 0],
-            }
-            for op in graph.operators
-        ],
-        "parameters": parameters(file),
-        "macs": macs(graph),
-        "sparsity": sparsity(file),
-        "labels": list(file.labels) if file.labels is not None else None,
-        "metadata": sorted(graph.metadata),
-        "cnnedge": file.provenance,
-    }
-
-
-def _tensor(tensor: TensorInfo) -> dict[str, Any]:
-    return {
-        "name": tensor.name,
-        "dtype": tensor.dtype,
-        "shape": list(tensor.shape),
-        "scales": list(tensor.scales),
-        "zero_points": list(tensor.zero_points),
-    }
-
-
-def _print(file: ModelFile, found: dict[str, Any], operators: bool) -> None:
+def _print(found: Inspection, *, operators: bool, layers: int) -> None:
     console = output.results()
-    table = output.table()
-    table.add_column("model", style="bold")
-    table.add_column(Text(str(file.path)), overflow="fold")
-    table.add_row("size", f"{output.size(file.size_bytes)}, sha256 {file.sha256[:16]}…")
-    for kind in ("inputs", "outputs"):
-        for tensor in found[kind]:
-            table.add_row(kind[:-1], Text(_tensor_line(tensor)))
-    counts = Counter(op.name for op in file.graph.operators)
-    line = ", ".join(f"{name} ×{n}" if n > 1 else name for name, n in counts.most_common())
-    table.add_row("operators", f"{len(file.graph.operators)}: {line}")
-    table.add_row(
-        "cost",
-        f"{found['parameters']:,} parameters ({found['sparsity']:.1%} of weights zero), "
-        f"{found['macs']:,} multiply-accumulates",
-    )
-    labels = found["labels"]
-    table.add_row(
-        "labels", Text(f"{len(labels)}: {' · '.join(labels)}" if labels else "none in the file")
-    )
-    for name, text in _provenance_rows(found["cnnedge"]):
-        table.add_row(name, Text(text))
-    console.print(table)
+    _print_facts(console, found)
+    console.print()
+    _print_delegates(console, found)
+    if layers and found.layers:
+        console.print()
+        _print_layers(console, found, layers)
     if operators:
         console.print()
         _print_operators(console, found)
 
 
-def _tensor_line(tensor: dict[str, Any]) -> str:
-    text = f"{tensor['dtype']} {tensor['shape']} {tensor['name']}"
-    if tensor["scales"]:
-        text += f" (scale {tensor['scales'][0]:.6g}, zero point {tensor['zero_points'][0]})"
-    return text
-
-
-def _provenance_rows(about: dict[str, Any] | None) -> list[tuple[str, str]]:
-    if about is None:
-        return [("provenance", "none: not made by cnnedge")]
-    rule = about.get("preprocess", {})
-    rows = [
-        ("made by", f"cnnedge {about.get('cnnedge')}, recipe {about.get('recipe')}"),
-        (
-            "pixels",
-            f"{about.get('input', {}).get('color')} 0..255, resized by "
-            f"{rule.get('resize')} ({rule.get('interpolation')})",
-        ),
-    ]
-    accuracy = about.get("accuracy")
-    if accuracy:
-        rows.append(
-            (
-                "accuracy",
-                f"{output.percent(accuracy['accuracy'])} of {accuracy['count']:,} test pictures "
-                f"(95 % interval {output.interval(accuracy['ci95'])})",
-            )
-        )
-    return rows
-
-
-def _print_operators(console: Any, found: dict[str, Any]) -> None:
+def _print_facts(console: Console, found: Inspection) -> None:
     table = output.table()
+    table.add_column("model", style="bold", no_wrap=True)
+    table.add_column(Text(one_line(str(found.file.path))), overflow="fold")
+    for name, text in facts(found):
+        table.add_row(name, text)
+    console.print(table)
+
+
+def _print_delegates(console: Console, found: Inspection) -> None:
+    table = output.table()
+    table.add_column("delegate", no_wrap=True)
+    table.add_column("takes", justify="right", no_wrap=True)
+    table.add_column("pieces", justify="right", no_wrap=True)
+    table.add_column("what stays on the CPU, and why")
+    for forecast in found.forecasts:
+        count, total = len(forecast.taken), forecast.total
+        style = "green" if count == total else "yellow" if count else "red"
+        table.add_row(
+            delegate_name(forecast),
+            Text(f"{count} of {total}", style=style),
+            str(forecast.pieces),
+            left_behind(forecast),
+        )
+    console.print(table)
+    console.print(
+        Text(
+            "Forecast from each delegate's own rules, before running; "
+            "'cnnedge bench' and 'run' say what a delegate really took.",
+            style="dim",
+        )
+    )
+
+
+def _print_layers(console: Console, found: Inspection, count: int) -> None:
+    rows = largest(found, count)
+    wide = console.width >= _NARROW
+    length = 12 if wide else 6
+    table = output.table()
+    table.add_column(
+        "largest layers", overflow="ellipsis", no_wrap=True, max_width=32 if wide else 20
+    )
+    if wide:
+        table.add_column("operator", no_wrap=True)
+    for name in ("weights", "multiply-adds" if wide else "MACs", "memory alive"):
+        table.add_column(name, no_wrap=True)
+        table.add_column("", justify="right", no_wrap=True)
+    most = tuple(max(v) for v in zip(*(_measures(x) for x in found.layers), strict=True))
+    for layer in rows:
+        cells: list[Any] = [Text(one_line(layer.name) or layer.operator)]
+        cells += [Text(operator_label(layer.operator), style="dim")] if wide else []
+        values = _measures(layer)
+        texts = (output.size(values[0]), amount(values[1]), output.size(values[2]))
+        for value, top, text in zip(values, most, texts, strict=True):
+            cells += [bar(value, top, length), Text(text if value else "–")]
+        table.add_row(*cells)
+    console.print(table)
+    rest = len(found.layers) - len(rows)
+    if rest:
+        console.print(Text(f"and {rest:,} more; --layers N, --plot OUT.png", style="dim"))
+
+
+def largest(found: Inspection, count: int) -> list[LayerCost]:
+    """The layers with the largest share of weights or work, in the order of execution."""
+    weights = max(1, sum(x.weight_bytes for x in found.layers))
+    work = max(1, found.macs)
+    costly = [x for x in found.layers if x.weight_bytes or x.macs] or found.layers
+    by_share = sorted(costly, key=lambda x: -(x.weight_bytes / weights + x.macs / work))
+    return sorted(by_share[:count], key=lambda x: x.index)
+
+
+def amount(value: int) -> str:
+    """A count for people: 14,980,000 as 15.0 M."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if value >= size:
+            return f"{value / size:.{2 if value < 10 * size else 1}f} {unit}"
+    return str(value)
+
+
+def _measures(layer: LayerCost) -> tuple[int, int, int]:
+    return layer.weight_bytes, layer.macs, layer.alive_bytes
+
+
+def _print_operators(console: Console, found: Inspection) -> None:
+    table: Table = output.table()
     for name in ("#", "operator", "inputs", "outputs"):
         table.add_column(name, justify="right" if name == "#" else "left")
-    for i, op in enumerate(found["operators"]):
-        shapes = (" ".join(str(s) for s in op[k]) for k in ("inputs", "outputs"))
-        table.add_row(str(i), op["name"], *(Text(s) for s in shapes))
+    tensors = found.file.graph.tensors
+    for i, op in enumerate(found.file.graph.operators):
+        sides = (
+            " ".join(f"{tensors[t].dtype} {list(tensors[t].shape)}" for t in side if t >= 0)
+            for side in (op.inputs, op.outputs)
+        )
+        table.add_row(str(i), Text(f"{one_line(op.name)} v{op.version}"), *(Text(s) for s in sides))
     console.print(table)

@@ -2,22 +2,74 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from ..classifier import PIXEL_RANGES, Classifier
-from ..engines import ENGINES
+from ..classifier import PIXEL_RANGES, PictureModel
+from ..engines import DELEGATES, ENGINES, PRECISIONS
 from . import output
 
 
+class KeyValue(click.ParamType[Any]):
+    """KEY=VALUE."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        key, separator, text = value.partition("=")
+        if not separator or not key.strip():
+            self.fail(f"'{value}' is not KEY=VALUE, such as num_threads=2", param, ctx)
+        return key.strip(), text.strip()
+
+
+def disagreement_option(function: output.F) -> output.F:
+    """--allow-disagreement."""
+    return click.option(
+        "--allow-disagreement",
+        is_flag=True,
+        help="Go on with a delegate or precision whose answers differ from the CPU's in f32; they "
+        "are reported.",
+    )(function)
+
+
+def precision_option(function: output.F) -> output.F:
+    """--precision."""
+    return click.option(
+        "--precision",
+        type=click.Choice(["auto", *PRECISIONS]),
+        default="auto",
+        show_default=True,
+        help="Of float arithmetic; auto: what the engine takes by itself, stated in the result.",
+    )(function)
+
+
+def delegate_option_option(function: output.F) -> output.F:
+    """--delegate-option KEY=VALUE, as the dict `delegate_options`."""
+    return click.option(
+        "--delegate-option",
+        "delegate_options",
+        multiple=True,
+        type=KeyValue(),
+        callback=lambda ctx, param, value: dict(value),
+        help="For the delegate's library, KEY=VALUE; repeat for several.",
+    )(function)
+
+
 def runtime_options(function: output.F) -> output.F:
-    """--threads, --engine and --pixels."""
+    """--threads, --engine, --precision, --delegate-option, --pixels and --allow-disagreement."""
     for option in (
+        disagreement_option,
         click.option(
             "--pixels",
             "pixel_range",
             type=click.Choice(list(PIXEL_RANGES)),
             help="What a float model of a third party expects.",
         ),
+        delegate_option_option,
+        precision_option,
         click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True),
         click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True),
     ):
@@ -25,7 +77,29 @@ def runtime_options(function: output.F) -> output.F:
     return function
 
 
-def note_assumptions(classifier: Classifier) -> None:
+def delegate_option(function: output.F) -> output.F:
+    """--delegate, of a command that loads one model."""
+    return click.option(
+        "--delegate",
+        default="auto",
+        show_default=True,
+        metavar="D",
+        help=f"What to run on: {', '.join(DELEGATES)}, or the path of a delegate library.",
+    )(function)
+
+
+def note_assumptions(model: PictureModel) -> None:
     """One line on stderr for each thing the file did not say."""
-    for assumption in classifier.assumptions:
+    for assumption in model.assumptions:
         output.note(f"assumed: {assumption}")
+
+
+def agreement_text(delegate: dict[str, Any]) -> str:
+    """The agreement of a result's `delegate` object, in words."""
+    found = delegate["agreement"]
+    largest = found["largest_difference"]
+    by = "no number at all" if largest is None else f"up to {largest:.2g} {found['unit']}"
+    return (
+        f"beside the CPU in f32, {by} apart (allowed {found['tolerance']:g}), the best class the "
+        f"same in {found['labels_equal']} of {found['frames']} frames"
+    )

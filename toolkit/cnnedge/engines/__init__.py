@@ -1,6 +1,20 @@
 """Engines: a model file in, raw outputs out, and the truth about what ran where."""
 
-from .base import DelegateReport, Engine, load_engine, random_input
-from .interpreter import ENGINES
+from .agreement import AgreementCheck
+from .base import DELEGATES, PRECISIONS, Engine, random_input, random_inputs
+from .loading import ENGINES, load_engine
+from .report import Agreement, DelegateReport, PassedOver
 
-__all__ = ["ENGINES", "DelegateReport", "Engine", "load_engine", "random_input"]
+__all__ = [
+    "DELEGATES",
+    "ENGINES",
+    "PRECISIONS",
+    "Agreement",
+    "AgreementCheck",
+    "DelegateReport",
+    "Engine",
+    "PassedOver",
+    "load_engine",
+    "random_input",
+    "random_inputs",
+]

@@ -1,23 +1,27 @@
 """LiteRT and tflite-runtime: the same interpreter under two package names.
 
-A ModelFile enters, an engine with an allocated graph leaves.
+A ModelFile enters, with the library of a delegate where one is wanted; an engine with an
+allocated graph leaves.
 """
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.metadata
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..bundle import Graph, ModelFile
-from ..errors import GateError, MissingExtraError, ModelError
-from ..native_stderr import captured
-from ..specs.strict import closest
-from .base import DelegateReport, Engine, Values
+from ..errors import MissingExtraError, ModelError
+from ..native_stderr import captured, complaints
+from .base import NO_OPTIONS, Values
+from .refusal import DelegateRefused
+from .report import DelegateReport
 
 # Package to import, distribution that states the version, line that installs it.
 _PACKAGES = {
@@ -28,76 +32,13 @@ _PACKAGES = {
         "pip install 'cnnedge[tflite-runtime]'",
     ),
 }
-ENGINES = ("auto", *_PACKAGES)
 
 
-def load(model: ModelFile, *, engine: str, threads: int, delegate: str) -> Engine:
-    """See `base.load_engine`."""
-    if delegate not in ("auto", "cpu"):
-        raise GateError(
-            f"--delegate {delegate}: this version of cnnedge runs models on the CPU alone and "
-            "will not pretend otherwise; use --delegate cpu or auto"
-        )
-    name, module = _import(engine)
-    return InterpreterEngine(model, name, module, threads, delegate)
+def package(engine: str) -> tuple[str, Any]:
+    """The name of the engine that `auto` means here, and its interpreter module.
 
-
-class InterpreterEngine:
-    """A model in a TFLite interpreter on the CPU (XNNPACK where it takes the operators)."""
-
-    def __init__(
-        self, model: ModelFile, name: str, module: Any, threads: int, delegate: str
-    ) -> None:
-        self.name = name
-        self.version = importlib.metadata.version(_PACKAGES[name][1])
-        self.threads = threads
-        self.precision = "f32"
-        problem: Exception | None = None
-        started = time.perf_counter()
-        with captured() as native:
-            try:
-                # The interpreter maps these bytes: they must live as long as it does.
-                self._data = model.data
-                self._interpreter: Any = module.Interpreter(
-                    model_content=self._data, num_threads=threads
-                )
-                self._interpreter.allocate_tensors()
-                self.init_ms = (time.perf_counter() - started) * 1000
-                self._input: int = self._interpreter.get_input_details()[0]["index"]
-                self._outputs: tuple[int, ...] = tuple(
-                    d["index"] for d in self._interpreter.get_output_details()
-                )
-                self.delegate = _report(self._interpreter, model.graph, delegate)
-            except (ValueError, RuntimeError, SystemError) as error:
-                problem = error
-        if problem is not None:
-            raise _load_error(model, name, problem, native.text)
-
-    def set_input(self, values: Values) -> None:
-        self._interpreter.set_tensor(self._input, values)
-
-    def fill_input(self, write: Callable[[Values], None]) -> None:
-        # No name may keep the array: the interpreter refuses to run while one is held.
-        write(self._interpreter.tensor(self._input)())
-
-    def invoke(self) -> Values:
-        self._interpreter.invoke()
-        result: Values = self._interpreter.get_tensor(self._outputs[0])
-        return result
-
-    def outputs(self) -> tuple[Values, ...]:
-        return tuple(self._interpreter.get_tensor(i) for i in self._outputs)
-
-    def close(self) -> None:
-        self._interpreter = None
-
-
-def _import(engine: str) -> tuple[str, Any]:
-    if engine not in ENGINES:
-        raise ModelError(
-            f"there is no engine '{engine}'.{closest(engine, ENGINES)} "
-            f"Allowed: {', '.join(ENGINES)}"
-        )
+    Raises MissingExtraError.
+    """
     wanted = tuple(_PACKAGES) if engine == "auto" else (engine,)
     for name in wanted:
         try:
@@ -113,6 +54,105 @@ def _import(engine: str) -> tuple[str, Any]:
     raise MissingExtraError(f"no runtime for .tflite models is installed ({lines})")
 
 
+class InterpreterEngine:
+    """A model in a TFLite interpreter: on a delegate's library, the rest on the CPU (XNNPACK).
+
+    One thread at a time may use it.
+    """
+
+    def __init__(
+        self,
+        model: ModelFile,
+        *,
+        engine: str,
+        threads: int,
+        requested: str,
+        library: Path | None = None,
+        options: Mapping[str, str] = NO_OPTIONS,
+    ) -> None:
+        """requested: what the user wrote for --delegate; options: for the library."""
+        self.name, module = package(engine)
+        self.version = importlib.metadata.version(_PACKAGES[self.name][1])
+        self.threads = threads
+        # What a library computes in is its own affair, and it does not say.
+        self.precision = "f32" if library is None else "unknown"
+        problem: Exception | None = None
+        started = time.perf_counter()
+        with captured() as native:
+            try:
+                # The interpreter maps these bytes: they must live as long as it does.
+                self._data = model.data
+                loaded = _loaded(module, library, options) if library else None
+                self._interpreter: Any = module.Interpreter(
+                    model_content=self._data,
+                    num_threads=threads,
+                    experimental_delegates=loaded,
+                )
+                # XNNPACK takes its nodes of what is left, and not before this.
+                taken = self._interpreter._get_ops_details()[len(model.graph.operators) :]
+                self._interpreter.allocate_tensors()
+                self.init_ms = (time.perf_counter() - started) * 1000
+                self._inputs = _indices(self._interpreter.get_input_details())
+                self._outputs = _indices(self._interpreter.get_output_details())
+                details = self._interpreter._get_ops_details()
+            except (ValueError, RuntimeError, OSError, AttributeError, SystemError) as error:
+                problem = error
+        if problem is not None and library is not None:
+            raise _refused(requested, library, problem, native.text)
+        if problem is not None:
+            raise _load_error(model, self.name, problem, native.text)
+        if library is None:
+            self.delegate = _report(details, model.graph, requested, "cpu")
+        else:
+            ours = [*details[: len(model.graph.operators)], *taken]
+            self.delegate = _report(ours, model.graph, requested, library.name)
+            self._refuse_idle(library)
+
+    def _refuse_idle(self, library: Path) -> None:
+        """A library that loads and takes nothing leaves all the work to the CPU."""
+        report = self.delegate
+        if report.nodes_delegated == 0:
+            self.close()
+            raise DelegateRefused(
+                report.requested,
+                f"{library} took none of the model's {report.nodes_total} operators "
+                f"({', '.join(report.left_behind)})",
+                "Convert a variant that it takes (int8 for most NPUs; some want the maker's own "
+                "compiler), or use --delegate cpu",
+            )
+
+    def set_input(self, values: Values, at: int = 0) -> None:
+        self._interpreter.set_tensor(self._inputs[at], values)
+
+    def fill_input(self, write: Callable[[Values], None]) -> None:
+        # No name may keep the array: the interpreter refuses to run while one is held.
+        write(self._interpreter.tensor(self._inputs[0])())
+
+    def invoke(self) -> Values:
+        self._interpreter.invoke()
+        result: Values = self._interpreter.get_tensor(self._outputs[0])
+        return result
+
+    def outputs(self) -> tuple[Values, ...]:
+        return tuple(self._interpreter.get_tensor(i) for i in self._outputs)
+
+    def close(self) -> None:
+        self._interpreter = None
+
+
+def _loaded(module: Any, library: Path, options: Mapping[str, str]) -> list[Any]:
+    # Looked at first: a half-made delegate of the runtime's raises once more when it goes.
+    symbols = ctypes.PyDLL(str(library))
+    for name in ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate"):
+        if not hasattr(symbols, name):
+            raise AttributeError(name)
+    return [module.load_delegate(str(library), dict(options))]
+
+
+def _indices(details: Sequence[dict[str, Any]]) -> tuple[int, ...]:
+    return tuple(int(d["index"]) for d in details)
+
+
 def _load_error(model: ModelFile, name: str, error: Exception, native: str) -> ModelError:
     if isinstance(error, SystemError) and name == "tflite-runtime":
         return ModelError(
@@ -124,14 +164,30 @@ def _load_error(model: ModelFile, name: str, error: Exception, native: str) -> M
     return ModelError(f"{model.path}: {name} cannot load this model: {reason}")
 
 
-def _report(interpreter: Any, graph: Graph, requested: str) -> DelegateReport:
-    details: Sequence[dict[str, Any]] = interpreter._get_ops_details()
+def _refused(requested: str, library: Path, error: Exception, native: str) -> DelegateRefused:
+    """What the interpreter said, then what the library wrote to standard error."""
+    if isinstance(error, AttributeError):
+        said = [f"it is no TFLite delegate: it lacks {error}"]
+    else:
+        message = str(error).removeprefix(f"Failed to load delegate from {library}").strip(" .\n")
+        said = [message, *complaints(native)] if message else complaints(native)
+    reason = re.sub(r"\s+", " ", "; ".join(said)) or "it gave no reason"
+    return DelegateRefused(
+        requested,
+        f"{library} does not run this model: {reason}",
+        "Check the device and its driver, or use --delegate cpu",
+    )
+
+
+def _report(
+    details: Sequence[dict[str, Any]], graph: Graph, requested: str, used: str
+) -> DelegateReport:
     total = len(graph.operators)
     delegated = _delegated(details, total)
     left = tuple(sorted({graph.operators[i].name for i in range(total) if i not in delegated}))
     return DelegateReport(
         requested=requested,
-        used="cpu (XNNPACK)" if delegated else "cpu",
+        used="cpu (XNNPACK)" if used == "cpu" and delegated else used,
         nodes_delegated=len(delegated),
         nodes_total=total,
         left_behind=left,

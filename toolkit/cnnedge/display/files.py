@@ -1,14 +1,11 @@
-"""Where annotated frames go: a live window, a video, pictures.
+"""Annotated frames as files: a video, one picture, a folder of pictures.
 
-Annotated BGR frames enter; a window shows them or files appear, whole or not at all.
+Annotated BGR frames enter; files appear, whole or not at all.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -16,12 +13,12 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from .camera import Source
-from .errors import CnnedgeError
-from .files import explained, whole, write_bytes
-from .native_stderr import captured
-from .pictures import PICTURE_SUFFIXES
-from .preprocess import Pixels
+from ..camera import Source
+from ..errors import CnnedgeError
+from ..files import explained, whole, write_bytes
+from ..native_stderr import captured
+from ..pictures import PICTURE_SUFFIXES
+from ..preprocess import Pixels
 
 _CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
 
@@ -30,70 +27,6 @@ class Sink(Protocol):
     """Takes annotated frames."""
 
     def write(self, frame: Pixels, name: str) -> None: ...
-
-
-class Window:
-    """A live window. Raises CnnedgeError where there is no display."""
-
-    def __init__(self, title: str) -> None:
-        if sys.platform.startswith("linux") and not (
-            os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-        ):
-            raise CnnedgeError(
-                "--show needs a display and there is none here (DISPLAY is not set); leave --show "
-                "away, or write a video: --save out.mp4"
-            )
-        if sys.platform.startswith("linux"):
-            _check_display()
-        self._title = title
-
-    def __enter__(self) -> Window:
-        try:
-            with captured():
-                cv2.namedWindow(self._title, cv2.WINDOW_NORMAL)
-        except cv2.error as error:
-            raise CnnedgeError(
-                f"--show: this OpenCV cannot open windows ({error.err or error}); install "
-                "opencv-python instead of opencv-python-headless"
-            ) from None
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(cv2.error):
-            cv2.destroyWindow(self._title)
-
-    def show(self, frame: Pixels) -> bool:
-        """Shows a frame; False when the user closed the window (q, Esc or its button)."""
-        cv2.imshow(self._title, frame)
-        key = cv2.waitKey(1) & 0xFF
-        if key in (ord("q"), 27):
-            return False
-        return bool(cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1)
-
-
-def _check_display() -> None:
-    """Opens a window in a process of its own: where it cannot, Qt ends the whole process."""
-    code = "import cv2; cv2.namedWindow('cnnedge', cv2.WINDOW_NORMAL)"
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
-        )
-    except subprocess.TimeoutExpired:
-        reason = "no answer in 60 s"
-    else:
-        if done.returncode == 0:
-            return
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        reason = lines[0].strip()[:200] if done.returncode < 0 and lines else ""
-        if done.returncode > 0:
-            # OpenCV's own reason; `Window` finds the same, and says what to install.
-            return
-    shown = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    raise CnnedgeError(
-        f"--show: no window can be opened on the display '{shown}'"
-        f"{f' ({reason})' if reason else ''}. Is it yours and still there? Leave --show away, or "
-        "write a video: --save out.mp4"
-    )
 
 
 @contextlib.contextmanager
@@ -175,7 +108,7 @@ class _PictureSink:
         self._path = path
 
     def write(self, frame: Pixels, name: str) -> None:
-        _write_picture(self._path, frame)
+        write_picture(self._path, frame)
 
 
 class _FolderSink:
@@ -189,13 +122,14 @@ class _FolderSink:
         while unique in self._used:
             unique, number = f"{stem}-{number}", number + 1
         self._used.add(unique)
-        _write_picture(self._folder / f"{unique}.jpg", frame)
+        write_picture(self._folder / f"{unique}.jpg", frame)
 
 
-def _write_picture(path: Path, frame: Pixels) -> None:
+def write_picture(path: Path, frame: Pixels) -> None:
+    """One picture, by its suffix. Raises CnnedgeError."""
     ok, encoded = cv2.imencode(path.suffix, frame)
     if not ok:
-        raise CnnedgeError(f"--save {path}: OpenCV cannot write {path.suffix} pictures here")
+        raise CnnedgeError(f"{path}: OpenCV cannot write {path.suffix} pictures here")
     write_bytes(path, encoded.tobytes())
 
 

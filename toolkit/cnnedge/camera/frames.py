@@ -1,0 +1,103 @@
+"""What a source is: frames, the protocol of every source, and what is asked of a camera.
+
+Nothing enters; the types leave that sources, pipelines and sinks share.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..errors import SourceError
+from ..preprocess import Pixels
+
+# A live source that stays away is tried again for this long, and is given up then.
+RETRY_SECONDS = 30.0
+# No frame for this long: the source counts as cut.
+STALL_SECONDS = 5.0
+ROTATIONS = (0, 90, 180, 270)
+
+# Takes one-line notes, from any thread.
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame. pixels: BGR uint8 [h, w, 3].
+
+    captured_at: time.perf_counter() when its pixels had arrived in this process. For a live
+    source that is when the driver or the stream handed the frame over, before it is converted to
+    BGR; for a file, when it had been read and decoded. The way from the lens to here (exposure,
+    the camera's own encoder, the network) cannot be known and is not in it.
+    """
+
+    pixels: Pixels
+    index: int
+    name: str
+    captured_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptureOptions:
+    """What is asked of a camera, stream or video.
+
+    backend: one of capture.BACKENDS; None: the usual one for the kind of source and the system.
+    width, height (pixels), fps: asked of a camera; what it gives is its own affair, and is said.
+    rotate: degrees clockwise, one of ROTATIONS, on top of a video's own orientation.
+    retry_seconds: how long a live source that went away is tried again; 0: not at all;
+    math.inf: for ever. stall_seconds: without a frame for this long, it counts as cut.
+
+    Raises SourceError for a value that is not allowed.
+    """
+
+    backend: str | None = None
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    rotate: int = 0
+    retry_seconds: float = RETRY_SECONDS
+    stall_seconds: float = STALL_SECONDS
+
+    def __post_init__(self) -> None:
+        if self.rotate not in ROTATIONS:
+            raise SourceError(f"rotate is {self.rotate}; allowed: 0, 90, 180 or 270 degrees")
+        if (self.width is None) != (self.height is None):
+            raise SourceError("a camera's size needs both width and height")
+        for name in ("width", "height", "fps", "stall_seconds"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise SourceError(f"{name} is {value}; it must be above 0")
+        if not self.retry_seconds >= 0:
+            raise SourceError(f"retry_seconds is {self.retry_seconds}; it must be 0 or more")
+
+
+class Source(Protocol):
+    """An iterable of frames with something to close.
+
+    Iterating again goes on where the last iteration stopped.
+
+    live: whether frames arrive by themselves. pictures: whether each frame stands alone.
+    total: how many frames there will be, None where unknown. dropped: older frames that were
+    replaced by newer ones. reconnects: how often a live source was lost and came back.
+    skipped: what could not be read, one line each. lost: why a live source ended by itself.
+    """
+
+    name: str
+    live: bool
+    pictures: bool
+    total: int | None
+    dropped: int
+    reconnects: int
+    skipped: list[str]
+    lost: str | None
+
+    @property
+    def fps(self) -> float:
+        """Frames per second; 0 for pictures."""
+        ...
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def close(self) -> None: ...

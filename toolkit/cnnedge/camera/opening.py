@@ -1,0 +1,165 @@
+"""What --source names, opened.
+
+A text and CaptureOptions enter; a source leaves.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+import stat
+from pathlib import Path
+
+from ..errors import SourceError
+from ..pictures import PICTURE_SUFFIXES
+from .capture import backends, by_backend, check_backend, open_camera, open_pipeline, open_stream
+from .devices import camera_problem, is_there
+from .frames import CaptureOptions, Say, Source
+from .live import Address, LiveSource
+from .network import check_address, shown, stream_problem
+from .sample import SampleSource
+from .stills import PictureSource, natural, pictures_in
+from .videos import VideoSource, is_recording
+
+_PIPELINE = "gst:"
+_ALLOWED = (
+    "a camera's number (0) or device (/dev/video0), a video or picture file, a folder, a quoted "
+    "glob ('shots/*.jpg'), an rtsp:// or http:// stream, or 'sample'"
+)
+
+
+def open_source(
+    text: str,
+    *,
+    options: CaptureOptions = CaptureOptions(),  # noqa: B008 (frozen)
+    say: Say | None = None,
+    loop: bool = False,
+) -> Source:
+    """Opens what --source names: see the package.
+
+    say takes one-line notes while the source is open, from any thread: what a camera gives in
+    place of what was asked, a cut, a return. loop: a file, folder or `sample` begins again at its
+    end; frames keep their order, none is dropped. Raises SourceError.
+    """
+    check_backend(options)
+    source = _opened(text, options, say, loop)
+    if say is not None:
+        for note in _without_effect(source, options, loop):
+            say(note)
+    return source
+
+
+def _opened(text: str, options: CaptureOptions, say: Say | None, loop: bool) -> Source:
+    if text == "sample":
+        return SampleSource(rotate=options.rotate, loop=loop)
+    if re.fullmatch(r"\d+", text):
+        return LiveSource(_camera(int(text), text, f"camera {text}", options), options, say)
+    if text.startswith(_PIPELINE):
+        return LiveSource(_pipeline(text, options), options, say)
+    if "://" in text and not text.startswith("file://"):
+        check_address(text)
+        if is_recording(text):
+            return VideoSource(text, options=options, loop=loop)
+        return LiveSource(_stream(text, options), options, say)
+    path = Path(text.removeprefix("file://")).expanduser()
+    if _is_device(path):
+        return LiveSource(_camera(str(path), text, str(path), options), options, say)
+    try:
+        return _files(text, path, options, loop)
+    except OSError as error:
+        raise SourceError(
+            f"--source {text}: cannot be read: {error.strerror}. Check the path and who may read it"
+        ) from None
+
+
+def _files(text: str, path: Path, options: CaptureOptions, loop: bool) -> Source:
+    if path.is_dir():
+        return PictureSource(pictures_in(path), f"{path}/", rotate=options.rotate, loop=loop)
+    if not path.exists() and glob.has_magic(text):
+        found = sorted(glob.glob(str(path), recursive=True), key=natural)
+        files = [Path(f) for f in found if Path(f).is_file()]
+        if not files:
+            raise SourceError(f"--source {text}: no file matches this pattern in {Path.cwd()}")
+        return PictureSource(files, text, rotate=options.rotate, loop=loop)
+    if not path.exists():
+        raise SourceError(_missing(text, path))
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        return PictureSource([path], str(path), rotate=options.rotate, loop=loop)
+    return VideoSource(path, options=options, loop=loop)
+
+
+def _missing(text: str, path: Path) -> str:
+    if path.is_relative_to("/dev") and path.name.startswith("video"):
+        return f"--source {text}: {camera_problem(str(path))}"
+    if re.match(r"[\w.-]+(:\d+)(/|$)", text) or re.match(r"\w+:/[^/]", text):
+        return (
+            f"--source {text}: there is no such file or folder. If it is a stream's address, it "
+            "begins with its scheme, as in http://192.168.1.20:8080/video"
+        )
+    return f"--source {text}: there is no such file or folder. Allowed: {_ALLOWED}"
+
+
+def _is_device(path: Path) -> bool:
+    try:
+        return stat.S_ISCHR(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def _camera(target: int | str, asked: str, name: str, options: CaptureOptions) -> Address:
+    by = f"cannot be opened{by_backend(options)}: " if by_backend(options) else ""
+    return Address(
+        asked=asked,
+        name=name,
+        camera=True,
+        open=lambda: open_camera(target, options) if is_there(target) else None,
+        problem=lambda: f"{by}{camera_problem(target)}",
+        cut=lambda: "gives no frames any more" if is_there(target) else "unplugged",
+    )
+
+
+def _stream(url: str, options: CaptureOptions) -> Address:
+    return Address(
+        asked=shown(url),
+        name=shown(url),
+        camera=False,
+        open=lambda: open_stream(url, options),
+        problem=lambda: f"this stream cannot be opened{by_backend(options)}: {stream_problem(url)}",
+        cut=lambda: "the stream was cut",
+    )
+
+
+def _pipeline(text: str, options: CaptureOptions) -> Address:
+    if "gstreamer" not in backends() or options.backend not in (None, "any", "gstreamer"):
+        has = f"--backend {options.backend} was asked for"
+        if "gstreamer" not in backends():
+            has = "this OpenCV was built without GStreamer, as all of pip's opencv-python are"
+        raise SourceError(
+            f"--source {text}: {has}. On Debian and Raspberry Pi OS use the system's own "
+            "(python3-opencv), or give the camera as a stream: rpicam-vid -t 0 --inline --listen "
+            "-o tcp://127.0.0.1:8888 and --source tcp://127.0.0.1:8888"
+        )
+    pipeline = text.removeprefix(_PIPELINE).strip()
+    return Address(
+        asked=text,
+        name=text,
+        camera=False,
+        open=lambda: open_pipeline(pipeline, options),
+        problem=lambda: (
+            "GStreamer cannot run this pipeline, or it gives no frame. Try it by itself: "
+            f"gst-launch-1.0 {pipeline} ! fakesink"
+        ),
+        cut=lambda: "the pipeline ended",
+    )
+
+
+def _without_effect(source: Source, options: CaptureOptions, loop: bool) -> list[str]:
+    """What was asked and cannot be: a file has its own size, a camera no beginning."""
+    notes = []
+    camera = source.name.startswith(("camera ", "/dev/"))
+    if not camera and (options.width or options.fps):
+        what = "--camera-size" if options.width else "--camera-fps"
+        notes.append(f"{what} has no effect: {source.name} is no camera, and has its own")
+    if loop and source.live:
+        notes.append(f"--loop has no effect: {source.name} is live")
+    return notes

@@ -1,0 +1,165 @@
+"""Recordings as a source: video files, and those behind an http address.
+
+A path or address enters; every frame leaves, in order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import cv2
+
+from ..errors import SourceError
+from ..native_stderr import captured
+from .capture import by_backend, check_backend, given, open_file, open_stream
+from .contents import video_problem
+from .frames import CaptureOptions, Frame
+from .network import shown, stream_problem
+from .rotation import turned
+from .stills import VIDEO_SUFFIXES
+
+_USUAL_FPS = 30.0
+# So many frames in a row may be damaged before a recording counts as ended.
+_MOST_DAMAGED = 300
+# These containers count their frames; others estimate the number from duration and rate.
+_COUNTING = frozenset({".mp4", ".mov", ".m4v", ".avi"})
+
+
+class VideoSource:
+    """Every frame of a recording, in order, upright by the orientation that it states.
+
+    loop: again and again; a frame's index goes on, its name says the frame of the recording.
+    A recording that is damaged or cut off gives what can be decoded; `skipped` says the rest.
+    Raises SourceError where nothing can be read.
+    """
+
+    live = False
+    pictures = False
+    dropped = 0
+    reconnects = 0
+    lost: str | None = None
+
+    def __init__(
+        self,
+        address: Path | str,
+        *,
+        options: CaptureOptions = CaptureOptions(),  # noqa: B008 (frozen)
+        loop: bool = False,
+    ) -> None:
+        check_backend(options)
+        self.name = shown(address) if isinstance(address, str) else str(address)
+        self.skipped: list[str] = []
+        self._address = address
+        self._options = options
+        self._loop = loop
+        with captured() as native:
+            capture = self._open()
+        if capture is None:
+            problem = self._problem(native.text)
+            how = by_backend(options)
+            raise SourceError(f"--source {self.name}: this video cannot be read{how}: {problem}")
+        self._capture: Any = capture
+        self.fps = given(capture)[2] or _USUAL_FPS
+        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self._promised = max(0, count)
+        self.total: int | None = self._promised or None if not loop else None
+        self._index = 0
+        self._within = 0
+        self._missed = 0
+        self._until = 0.0
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Raises SourceError where the video opens, but holds no frame that can be read."""
+        while self._capture is not None:
+            pixels = self._read()
+            if pixels is None:
+                if not self._at_its_end():
+                    return
+                continue
+            arrived = time.perf_counter()
+            self._until = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+            index, within = self._index, self._within
+            self._index, self._within = index + 1, within + 1
+            pixels = turned(pixels, self._options.rotate)
+            yield Frame(pixels, index, f"{self.name}#{within}", arrived)
+
+    def close(self) -> None:
+        """Releases the file."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+    def _read(self) -> Any | None:
+        """The next frame that can be decoded; what is damaged before it keeps its number."""
+        for missed in range(_MOST_DAMAGED):
+            ok, pixels = self._capture.read()
+            if ok:
+                self._within += missed
+                self._missed += missed
+                return pixels
+            if self._within + missed >= self._promised:
+                break
+        return None
+
+    def _at_its_end(self) -> bool:
+        """Judges what was read; whether there is more, because it begins again."""
+        within, missed = self._within, self._missed
+        self._within = self._missed = 0
+        self.close()
+        if within == 0 and self._index == 0:
+            raise SourceError(
+                f"--source {self.name}: the video holds no frame that can be read. Copy or record "
+                "it again"
+            )
+        self._judge(within, missed)
+        if not self._loop:
+            return False
+        # Opened anew rather than wound back: not every container can be.
+        self._capture = self._open() if within else None
+        if self._capture is None:
+            self._note("the video could not be read again")
+        return self._capture is not None
+
+    def _judge(self, within: int, missed: int) -> None:
+        """Says when fewer frames came than the file promises."""
+        # A container may count by duration, and so be one off; some only estimate.
+        short = self._promised - within if within < self._promised - 1 else 0
+        early = self._until / 1000 < self._promised / self.fps - max(0.2, 3 / self.fps)
+        if short and early:
+            self._note(
+                f"the video ends after {within:,} of {self._promised:,} frames: it is cut off or "
+                "damaged there"
+            )
+            short = 0
+        elif Path(self.name).suffix.lower() not in _COUNTING:
+            short = 0
+        if missed + short:
+            self._note(
+                f"{missed + short:,} of {max(within, self._promised):,} frames could not be "
+                "decoded: the video is damaged"
+            )
+
+    def _note(self, text: str) -> None:
+        line = f"{self.name}: {text}"
+        if line not in self.skipped:
+            self.skipped.append(line)
+
+    def _open(self) -> Any | None:
+        if isinstance(self._address, str):
+            return open_stream(self._address, self._options, recorded=True)
+        return open_file(str(self._address.resolve()), self._options)
+
+    def _problem(self, said: str) -> str:
+        if isinstance(self._address, str):
+            return stream_problem(self._address)
+        return video_problem(self._address, said)
+
+
+def is_recording(url: str) -> bool:
+    """Whether an http address is a file's by its suffix: then every frame counts."""
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and Path(parts.path).suffix.lower() in VIDEO_SUFFIXES

@@ -1,0 +1,139 @@
+"""One frame's answer, of a classifier or a raw model, as text, as JSON and as a readout.
+
+Steps of a run enter; what the terminal, the JSON files and the live window say of them leaves.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from rich.text import Text
+
+from ..files import explained
+from ..overlay import Figure, Readout
+from ..pipeline import STAGES, Step, Timings, prediction_json
+from ..raw_model import RawOutput, RawOutputs
+
+# Outputs with more values than this are described by their range alone.
+_MOST_VALUES = 100
+# An answer is late when its frame is older than two periods: one to wait in, one to be worked on.
+_AGE_PERIODS = 2.0
+
+
+def as_text(step: Step, top: int) -> Text:
+    """The answer in one line, the best first."""
+    if isinstance(step.prediction, RawOutputs):
+        return Text("  ".join(described(o) for o in step.prediction))
+    best = step.prediction.top(top)
+    line = Text(f"{best[0].label} {best[0].score:.1%}", style="bold")
+    rest = "".join(f"  {s.label} {s.score:.1%}" for s in best[1:])
+    return line.append(rest, style="dim not bold")
+
+
+def as_json(step: Step, top: int) -> dict[str, Any]:
+    """The answer as it was measured: smoothing is for eyes alone."""
+    if isinstance(step.measured, RawOutputs):
+        outputs = [_output_json(o) for o in step.measured]
+        return {"frame": step.frame.index, "name": step.frame.name, "outputs": outputs}
+    return prediction_json(replace(step, prediction=step.measured), top)
+
+
+def as_line(step: Step, top: int) -> dict[str, Any]:
+    """The answer with its times, for --jsonl; captured_s is the Unix time of the frame."""
+    line = as_json(step, top)
+    line["captured_s"] = time.time() - (time.perf_counter() - step.frame.captured_at)
+    if step.prediction is not step.measured:
+        line["smoothed"] = prediction_json(step, top)["top"]
+    return line | {"stages_ms": step.stages_ms, "age_ms": step.age_ms}
+
+
+def as_readout(step: Step, top: int, timings: Timings, base: Readout) -> Readout:
+    """The readout of a frame; base: what stays the same from frame to frame."""
+    recent = timings.recent()
+    # Where the source sets the pace, capture is mostly waiting for it.
+    figures = tuple(
+        Figure(
+            name="frame age" if name == "age" else name,
+            median_ms=recent[name]["median"],
+            p90_ms=recent[name]["p90"],
+            periods=_AGE_PERIODS if name == "age" else 1.0,
+            waits=name == "capture",
+        )
+        for name in (*STAGES, "age")
+        if name in recent
+    )
+    answer = step.prediction
+    if isinstance(answer, RawOutputs):
+        return replace(base, lines=tuple(described(o) for o in answer), figures=figures)
+    return replace(base, labels=tuple(answer.top(top)), figures=figures)
+
+
+def described(output: RawOutput) -> str:
+    """An output in a few words: name, shape, type and range."""
+    shape = "×".join(map(str, output.shape)) or "scalar"
+    low, high, _ = _range(output)
+    span = f"{low:.4g} to {high:.4g}" if low is not None else "no finite values"
+    return f"{output.name} {shape} {output.dtype} {span}"
+
+
+def _output_json(output: RawOutput) -> dict[str, Any]:
+    low, high, mean = _range(output)
+    found: dict[str, Any] = {
+        "name": output.name,
+        "dtype": output.dtype,
+        "shape": list(output.shape),
+        "min": low,
+        "max": high,
+        "mean": mean,
+    }
+    return output.as_json() | found if output.raw.size <= _MOST_VALUES else found
+
+
+def _range(output: RawOutput) -> tuple[float | None, float | None, float | None]:
+    if output.values.dtype.kind not in "fiub" or not output.values.size:
+        return None, None, None
+    values = output.values.astype(np.float64)
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return None, None, None
+    return float(finite.min()), float(finite.max()), float(finite.mean())
+
+
+class JsonLines:
+    """One line of JSON for each frame, written out as it comes."""
+
+    def __init__(self, stream: IO[str], path: Path) -> None:
+        self._stream, self._path = stream, path
+
+    def write(self, step: Step, top: int) -> None:
+        """Raises CnnedgeError when the disk is full."""
+        line = json.dumps(as_line(step, top), ensure_ascii=False) + "\n"
+        if self._stream is sys.stdout:
+            self._stream.write(line)
+            self._stream.flush()
+            return
+        with explained(self._path):
+            self._stream.write(line)
+            self._stream.flush()
+
+
+@contextmanager
+def json_lines(target: str) -> Iterator[JsonLines]:
+    """--jsonl FILE, or - for stdout. Raises CnnedgeError where the file cannot be written."""
+    path = Path(target)
+    if target == "-":
+        yield JsonLines(sys.stdout, path)
+        return
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("w", encoding="utf-8")
+    with stream:
+        yield JsonLines(stream, path)

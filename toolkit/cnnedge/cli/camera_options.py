@@ -1,0 +1,101 @@
+"""What the commands that take frames ask of a camera: their options.
+
+The options' values enter; CaptureOptions leave.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+import click
+
+from ..camera import BACKENDS, RETRY_SECONDS, ROTATIONS, CaptureOptions
+from . import output
+
+
+def _size(_: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """WxH as (width, height)."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d{1,5})\s*[xX×*]\s*(\d{1,5})", value.strip())
+    if not match or 0 in (size := (int(match[1]), int(match[2]))):
+        raise click.BadParameter(
+            f"{value!r} is not a size; give width x height, as in 1280x720", param=option
+        )
+    return size
+
+
+def _seconds(_: click.Context, option: click.Parameter, value: str) -> float:
+    """A number of seconds from 0 on, or inf."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not seconds >= 0:
+        raise click.BadParameter(
+            f"{value!r} is not a number of seconds; give 0 or more, or inf", param=option
+        )
+    return seconds
+
+
+def camera_options(function: output.F) -> output.F:
+    """--camera-size, --camera-fps, --rotate, --backend, --retry and --loop.
+
+    Keywords: camera_size, camera_fps, rotate, backend, retry, loop; `capture_options` takes them.
+    """
+    for option in (
+        click.option("--loop", is_flag=True, help="Start a file or folder again at its end."),
+        click.option(
+            "--retry",
+            callback=_seconds,
+            default=f"{RETRY_SECONDS:g}",
+            show_default=True,
+            metavar="S",
+            help="How long a camera or stream that went away is tried again; inf: for ever.",
+        ),
+        click.option(
+            "--backend",
+            type=click.Choice(BACKENDS),
+            help="What OpenCV captures with; by default what suits the source.",
+        ),
+        click.option(
+            "--rotate",
+            type=click.Choice([str(r) for r in ROTATIONS]),
+            default="0",
+            show_default=True,
+            help="Turn every frame clockwise by so many degrees.",
+        ),
+        click.option(
+            "--camera-fps",
+            type=click.FloatRange(0, 1000, min_open=True),
+            metavar="N",
+            help="Ask the camera for so many frames per second.",
+        ),
+        click.option(
+            "--camera-size", callback=_size, metavar="WxH", help="Ask the camera for this size."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def capture_options(
+    *,
+    camera_size: tuple[int, int] | None = None,
+    camera_fps: float | None = None,
+    rotate: str = "0",
+    backend: str | None = None,
+    retry: float = RETRY_SECONDS,
+    loop: bool = False,
+) -> CaptureOptions:
+    """The options as the camera takes them; `loop` is open_source's own keyword."""
+    width, height = camera_size or (None, None)
+    return CaptureOptions(
+        backend=backend,
+        width=width,
+        height=height,
+        fps=camera_fps,
+        rotate=int(rotate),
+        retry_seconds=retry,
+    )

@@ -1,0 +1,226 @@
+"""The words of `cnnedge inspect`: an Inspection enters, lines for its tables leave."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from rich.text import Text
+
+from ..bundle import TensorInfo
+from ..bundle.description import TensorDescription
+from ..inspection import Forecast, Inspection
+from ..inspection.report import entry_text, operator_counts, quantization
+from . import output
+
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+# More would push everything else off the screen; the JSON has all.
+_MOST_LABELS = 24
+_MOST_LEFT = 4
+_MOST_TEXT = 300
+_SHOWN_SEPARATELY = ("TFLITE_METADATA",)
+
+
+def facts(found: Inspection) -> Iterator[tuple[str, Text]]:
+    """Name and value of each line about the file, in order."""
+    file, graph = found.file, found.file.graph
+    yield "size", Text(f"{output.size(file.size_bytes)}, sha256 {file.sha256[:16]}…")
+    if found.described and (found.described.name or found.described.description):
+        parts = (found.described.name, found.described.description)
+        yield "about", Text(_short(": ".join(one_line(p) for p in parts if p)))
+    inputs = found.described.inputs if found.described else ()
+    outputs = found.described.outputs if found.described else ()
+    for kind, indices, said in (
+        ("input", graph.inputs, inputs),
+        ("output", graph.outputs, outputs),
+    ):
+        for place, index in enumerate(indices):
+            about = said[place] if place < len(said) else None
+            yield kind, _tensor(graph.tensors[index], about)
+    for signature in graph.signatures:
+        yield (
+            "signature",
+            Text(
+                f"{one_line(signature.key)}({', '.join(map(one_line, signature.inputs))}) → "
+                f"{', '.join(map(one_line, signature.outputs))}"
+            ),
+        )
+    counts = [
+        f"{operator_label(name)} v{version}" + (f" ×{count}" if count > 1 else "")
+        for (name, version), count in operator_counts(graph.operators)
+    ]
+    yield "operators", Text(f"{len(graph.operators)}: {', '.join(counts) or 'none'}")
+    for subgraph in graph.subgraphs[1:]:
+        line = f"{one_line(subgraph.name) or 'unnamed'}: {len(subgraph.operators)} operators"
+        yield "subgraph", Text(line)
+    yield from _numbers(found)
+    yield from _said(found)
+
+
+def delegate_name(forecast: Forecast) -> str:
+    """XNNPACK, or NNAPI with its API levels."""
+    if not forecast.levels:
+        return forecast.delegate
+    first, last = forecast.levels[0], forecast.levels[-1]
+    return f"{forecast.delegate}, API {first}" + (f"–{last}" if last > first else "")
+
+
+def left_behind(forecast: Forecast) -> Text:
+    """What stays and why, those of one reason together, the most first."""
+    by_reason: dict[str, list[str]] = {}
+    counts: Counter[str] = Counter()
+    for left in forecast.left:
+        times = f" ×{left.count}" if left.count > 1 else ""
+        by_reason.setdefault(left.reason, []).append(f"{operator_label(left.operator)}{times}")
+        counts[left.reason] += left.count
+    text = Text()
+    shown = counts.most_common(_MOST_LEFT)
+    for reason, count in shown:
+        names = by_reason[reason]
+        listed = ", ".join(names[:_MOST_LEFT])
+        if len(names) > _MOST_LEFT:
+            listed += f" and {len(names) - _MOST_LEFT} more kinds, {count} in all"
+        text.append("\n" if text else "").append(listed).append(f": {reason}", style="dim")
+    if len(counts) > len(shown):
+        text.append(f"\nand {len(counts) - len(shown)} more reasons", style="dim")
+    if not text:
+        text.append("nothing", style="green")
+    elif not forecast.taken:
+        text = Text("all of it:\n") + text
+    if forecast.note:
+        text.append(f"\n{forecast.note}", style="dim")
+    return text
+
+
+def operator_label(name: str) -> str:
+    """An operator's name; a custom one's as its own."""
+    return one_line(name.removeprefix("CUSTOM ")) + (
+        " (custom)" if name.startswith("CUSTOM ") else ""
+    )
+
+
+def bar(value: int, most: int, length: int) -> Text:
+    """A bar of `length` characters at most, in eighths."""
+    eighths = round(8 * length * value / most) if most else 0
+    eighths = max(eighths, 1 if value else 0)
+    text = "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
+    return Text(text.ljust(length), style="blue")
+
+
+def one_line(text: str) -> str:
+    """A text of a file as it may go to a terminal: nothing that moves the cursor."""
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1].rstrip() + "…"
+
+
+def _tensor(tensor: TensorInfo, about: TensorDescription | None) -> Text:
+    shape = [s if s >= 0 else "any" for s in (tensor.shape_signature or tensor.shape)]
+    shown = f"[{', '.join(map(str, shape))}]"
+    parts = []
+    if tensor.scales:
+        more = f", and {len(tensor.scales) - 1} more" if len(tensor.scales) > 1 else ""
+        zero = tensor.zero_points[0] if tensor.zero_points else 0
+        parts.append(f"scale {tensor.scales[0]:.6g}, zero point {zero}{more}")
+    if about:
+        parts += [x for x in _about(about) if x != tensor.name]
+    text = Text(f"{tensor.dtype} {shown} {_short(one_line(tensor.name))}")
+    if parts:
+        text.append(f" ({'; '.join(parts)})", style="dim")
+    return text
+
+
+def _about(said: TensorDescription) -> Iterator[str]:
+    if said.name:
+        yield _short(one_line(said.name))
+    if said.content not in ("", "feature"):
+        yield said.content
+    if said.mean:
+        means, stds = (", ".join(f"{v:g}" for v in dict.fromkeys(x)) for x in (said.mean, said.std))
+        yield f"mean {means}, std {stds}"
+
+
+def _numbers(found: Inspection) -> Iterator[tuple[str, Text]]:
+    scales = quantization(found.file.graph.tensors)
+    kinds = [
+        f"{kind.replace('_', ' ')}: {', '.join(f'{dtype} ×{n}' for dtype, n in counts.items())}"
+        for kind, counts in scales.items()
+        if counts
+    ]
+    yield "quantised", Text("; ".join(kinds) or "nothing")
+    total = max(1, sum(found.weights.values()))
+    weights = ", ".join(
+        f"{dtype} {output.size(count)}" + (f" ({count / total:.0%})" if count < total else "")
+        for dtype, count in found.weights.items()
+        if count >= total / 200
+    )
+    yield "weights", Text(weights or "none")
+    yield (
+        "cost",
+        Text(
+            f"{found.parameters:,} parameters ({found.sparsity:.1%} of weights zero), "
+            f"{found.macs:,} multiply-accumulates"
+        ),
+    )
+    yield "memory", Text(_memory(found))
+
+
+def _memory(found: Inspection) -> str:
+    arena = found.arena
+    if arena.arena_bytes is None:
+        text = f"at least {output.size(arena.peak_bytes)} for values"
+    else:
+        text = f"arena {output.size(arena.arena_bytes)} for values"
+    text += f", largest operator {output.size(arena.working_set_bytes)}"
+    if arena.unpacked_bytes:
+        text += f"; {output.size(arena.unpacked_bytes)} of weights unpacked at load"
+    return text + " (computed from shapes and lifetimes)"
+
+
+def _said(found: Inspection) -> Iterator[tuple[str, Text]]:
+    file = found.file
+    labels = file.labels
+    if labels:
+        shown = " · ".join(one_line(x) for x in labels[:_MOST_LABELS])
+        more = f" · and {len(labels) - _MOST_LABELS:,} more" if len(labels) > _MOST_LABELS else ""
+        yield "labels", Text(f"{len(labels):,}: {shown}{more}")
+    else:
+        yield "labels", Text("none in the file")
+    if file.associated:
+        files = (f"{one_line(n)} {output.size(s)}" for n, s in file.associated.items())
+        yield "files inside", Text(", ".join(files))
+    entries = {n: c for n, c in file.graph.metadata.items() if n not in _SHOWN_SEPARATELY}
+    if entries:
+        yield "metadata", Text(", ".join(_entry(n, c) for n, c in sorted(entries.items())))
+    for name, text in _provenance(file.provenance):
+        yield name, Text(text)
+    said = "; ".join(map(one_line, found.not_runnable[:3]))
+    yield "tflite-runtime", Text(f"cannot run it: {said}" if said else "2.14.0 has every operator")
+
+
+def _entry(name: str, content: bytes) -> str:
+    said = entry_text(content)
+    return f"{_short(one_line(name))} {said if said else f'({output.size(len(content))})'}"
+
+
+def _provenance(about: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
+    if about is None:
+        yield "provenance", "none: not made by cnnedge"
+        return
+    rule = about.get("preprocess", {})
+    yield "made by", f"cnnedge {about.get('cnnedge')}, recipe {about.get('recipe')}"
+    yield (
+        "pixels",
+        f"{about.get('input', {}).get('color')} 0..255, resized by "
+        f"{rule.get('resize')} ({rule.get('interpolation')})",
+    )
+    accuracy = about.get("accuracy")
+    if accuracy:
+        yield (
+            "accuracy",
+            f"{output.percent(accuracy['accuracy'])} of {accuracy['count']:,} test pictures "
+            f"(95 % interval {output.interval(accuracy['ci95'])})",
+        )

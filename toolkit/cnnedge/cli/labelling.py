@@ -1,0 +1,158 @@
+"""The labelling of a run: frames in, answers kept and shown, on one delegate or on several.
+
+How to load the model enters, and who watches; the result leaves, in the form of the run contract.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..camera import Source
+from ..classifier import Classifier, load
+from ..engines import DELEGATES, AgreementCheck
+from ..errors import CnnedgeError, GateError
+from ..pipeline import MOST_PREDICTIONS, Smoothing, Step, Timings, label_frames, summary
+from ..raw_model import RawModel, load_raw
+from .answers import JsonLines, as_json
+from .run_summary import words
+from .run_terminal import RunTerminal
+from .watching import Watching
+
+Model = Classifier | RawModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loading:
+    """How to load a model, for one delegate or another; keywords: of `classifier.load`."""
+
+    path: str
+    raw: bool
+    workers: int
+    keywords: dict[str, Any]
+
+    def load(self, delegate: str) -> list[Model]:
+        """The workers' models. Raises what `classifier.load` raises."""
+        return [self._one(delegate) for _ in range(self.workers)]
+
+    def _one(self, delegate: str) -> Model:
+        loader: Any = load_raw if self.raw else load
+        model: Model = loader(self.path, delegate=delegate, **self.keywords)
+        return model
+
+
+@dataclass(kw_only=True)
+class Labelling:
+    """One run, from its first frame to its last, on one delegate or, one by one, on several.
+
+    keep_answers: every frame's, for the result; an endless source would fill the memory with them.
+    """
+
+    loading: Loading
+    delegate: str
+    models: list[Model]
+    terminal: RunTerminal
+    top: int
+    smooth: float
+    frames: int | None
+    duration: float | None
+    allow: bool
+    keep_answers: bool
+    lines: JsonLines | None = None
+    timings: Timings = field(default_factory=Timings)
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    earlier: list[dict[str, Any]] = field(default_factory=list)
+
+    def label(self, watching: Watching) -> None:
+        """Labels frames until the source, a limit or the person at the window ends it."""
+        chosen = self.delegate
+        while True:
+            try:
+                over = self._label_on_one(watching)
+            except GateError as error:
+                # A delegate that was only tried out in the window may fail without harm.
+                if self.delegate == chosen:
+                    raise
+                watching.say(str(error))
+                self._take(watching, chosen, self.loading.load(chosen))
+                continue
+            if over:
+                break
+            self._next_delegate(watching)
+        watching.end()
+
+    def _label_on_one(self, watching: Watching) -> bool:
+        """Whether the run is over; otherwise another delegate is wished for."""
+        model = self.models[0]
+        steps = label_frames(
+            self.models,
+            watching.source,
+            self.timings,
+            frames=self.frames,
+            duration=self.duration,
+            smooth=Smoothing(self.smooth) if self.smooth else None,
+            check=AgreementCheck(model.model, model.engine, allow=self.allow),
+        )
+        try:
+            for step in steps:
+                self._keep(step, watching)
+                if watching.over:
+                    return True
+                if watching.wants_next_delegate():
+                    return False
+        finally:
+            watching.interrupt()
+            steps.close()
+        return True
+
+    def _keep(self, step: Step, watching: Watching) -> None:
+        if self.lines:
+            self.lines.write(step, self.top)
+        if self.keep_answers and len(self.answers) < MOST_PREDICTIONS:
+            self.answers.append(as_json(step, self.top))
+        self.terminal.step(step, self.timings, self.top)
+        watching.show(step, self.timings, self.top, self.models[0].engine)
+
+    def _next_delegate(self, watching: Watching) -> None:
+        """Goes on with the next delegate that loads here, or with the same one."""
+        known = [d for d in (*DELEGATES, self.delegate) if d != "auto"]
+        now = self.models[0].engine.delegate
+        current = now.requested if now.requested in known else "cpu" if now.on_cpu else now.used
+        place = known.index(current) if current in known else 0
+        for delegate in [*known[place + 1 :], *known[:place]]:
+            if delegate == current:
+                continue
+            watching.hint(f"loading {delegate} …")
+            try:
+                self._take(watching, delegate, self.loading.load(delegate))
+                return watching.say(f"on {words(self.models[0].engine.delegate)} now")
+            except CnnedgeError as error:
+                watching.say(str(error))
+        watching.say("no other delegate runs this model here")
+
+    def _take(self, watching: Watching, delegate: str, models: list[Model]) -> None:
+        self.earlier.append(self._segment(watching.source))
+        for model in self.models:
+            model.engine.close()
+        rest = self.timings.left_over(watching.source)
+        if self.frames is not None:
+            self.frames -= self.timings.frames
+        if self.duration is not None:
+            self.duration -= self.timings.ended - self.timings.started
+        self.delegate, self.models, self.timings = delegate, models, Timings()
+        self.timings.leave_over(watching.source, rest)
+
+    def _segment(self, source: Source) -> dict[str, Any]:
+        whole = summary(self.models, source, self.timings)
+        kept = ("frames", "fps", "stages_ms", "frame_age_ms", "engine", "precision", "delegate")
+        return {key: whole[key] for key in kept}
+
+    def result(self, source: Source) -> dict[str, Any]:
+        """The run in the form of its contract: the figures are those of the last delegate."""
+        found = summary(self.models, source, self.timings)
+        found |= {"smooth_s": self.smooth, "reconnects": source.reconnects}
+        if self.earlier:
+            found["earlier"] = self.earlier
+        if self.answers:
+            found["outputs" if self.loading.raw else "predictions"] = self.answers
+        return found

@@ -1,0 +1,87 @@
+"""What a run came to: the table of stages, and in words what computed it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..engines import Agreement, DelegateReport, Engine
+from ..pipeline import STAGES
+from . import output
+
+
+def words(report: DelegateReport) -> str:
+    """What computed, in plain words: `CPU · XNNPACK`, `GPU · WebGPU, in software`."""
+    name, _, kind = report.used.partition(" (")
+    known = name.lower() in ("cpu", "gpu", "npu", "nnapi")
+    parts = [name.upper() if known else name, *([kind.rstrip(")")] if kind else [])]
+    return " · ".join(parts) + (", in software" if report.software else "")
+
+
+def short(engine: Engine) -> str:
+    """The engine in few words, for the window's corner."""
+    report = engine.delegate
+    parts = [f"{engine.name} {engine.version}", _threads(engine.threads)]
+    parts.append(f"{report.nodes_delegated} of {report.nodes_total} operators")
+    if engine.precision != "f32":
+        parts.append(engine.precision)
+    return ", ".join(parts)
+
+
+def say_choice(report: DelegateReport, say: Any) -> None:
+    """What `auto` took and why it took nothing better, what a person should know of the choice."""
+    if report.passed_over:
+        others = "".join(f"; not {p.delegate}: {p.reason}" for p in report.passed_over)
+        say(f"auto took {report.used}{others}")
+    for text in report.notes:
+        say(text)
+
+
+def print_summary(result: dict[str, Any], report: DelegateReport, *, live: bool) -> None:
+    """Stages and frame age as a table, the rest in one line."""
+    console = output.results()
+    table = output.table()
+    table.add_column("stage")
+    for name in ("median", "p90", "p99"):
+        table.add_column(name, justify="right")
+    rows = {name: result["stages_ms"][name] for name in STAGES}
+    rows["capture to label"] = result["frame_age_ms"]
+    for name, stats in rows.items():
+        table.add_row(name, *(output.milliseconds(stats[k]) for k in ("median", "p90", "p99")))
+    console.print(table)
+    console.print("; ".join(_sentence(result, report, live)), highlight=False, soft_wrap=True)
+    for key, name in (("saved", "saved"), ("jsonl", "one line per frame")):
+        if result.get(key):
+            console.print(f"{name}: {result[key]}", highlight=False, soft_wrap=True)
+
+
+def _sentence(result: dict[str, Any], report: DelegateReport, live: bool) -> list[str]:
+    plural = "" if result["frames"] == 1 else "s"
+    parts = [f"{result['frames']:,} frame{plural}", f"{result['fps']:.1f} frames/s"]
+    if live:
+        parts.append(f"{result['dropped']:,} older frames dropped for newer ones")
+    if result.get("reconnects"):
+        parts.append(f"came back {result['reconnects']} times")
+    where = f"{report.used}{f' ({report.device})' if report.device else ''}"
+    parts.append(
+        f"{result['engine']} {result['engine_version']} on {where}, {_threads(result['threads'])}"
+        + (f", {result['workers']} workers" if result["workers"] > 1 else "")
+        + f", {result['precision']}, "
+        f"{report.nodes_delegated} of {report.nodes_total} operators delegated"
+    )
+    if report.software:
+        parts.append("this GPU is a software one, computed by the CPU")
+    if report.agreement:
+        parts.append(_agreement(report.agreement))
+    return parts
+
+
+def _agreement(found: Agreement) -> str:
+    verdict = "agrees with the CPU" if found.agrees else "DIFFERS from the CPU"
+    return (
+        f"{verdict} on {found.frames} frames (largest difference {found.largest_difference:.2g} "
+        f"{found.unit}, labels equal on {found.labels_equal})"
+    )
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"

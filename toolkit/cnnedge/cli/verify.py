@@ -1,0 +1,238 @@
+"""`cnnedge verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.progress import Progress, TaskID
+from rich.table import Table
+from rich.text import Text
+
+from ..errors import GateError
+from . import output
+from .runtime import delegate_option, runtime_options
+
+_SHOWN = 12
+_MARKS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("–", "dim")}
+_OFF_BY = (
+    "off by: pixels in levels of 255; answers by the probability that moves to other classes, root "
+    "mean square over the pictures. flips: labels that the stage alone changes. –: cannot be told"
+)
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--reference", required=True, metavar="RUN", help="The run that the model was made from."
+)
+@click.option(
+    "--data",
+    metavar="DIR",
+    help="Pictures to compare on, in class folders or not; the run's test pictures when left out.",
+)
+@click.option(
+    "--pictures",
+    type=click.IntRange(1, 100_000),
+    default=96,
+    show_default=True,
+    metavar="N",
+    help="Compare on at most so many, the classes in turn.",
+)
+@click.option(
+    "--device", default="local", show_default=True, metavar="NAME", help="Where the model runs."
+)
+@delegate_option
+@runtime_options
+@output.json_option
+@output.verbose_option
+def command(
+    model: str,
+    reference: str,
+    data: str | None,
+    pictures: int,
+    device: str,
+    delegate: str,
+    threads: int,
+    engine: str,
+    precision: str,
+    delegate_options: dict[str, str],
+    allow_disagreement: bool,
+    pixel_range: str | None,
+    json_file: str | None,
+    verbose: bool,
+) -> None:
+    """Find the first stage at which MODEL parts from its training run.
+
+    Runs golden pictures through the run's Keras model, its float32 and its quantised conversion,
+    and MODEL as it is to run, and compares stage by stage: decode, resize, colour, scale,
+    quantise, network, delegate, labels. Exits with 3 when one parts.
+    """
+    if device != "local":
+        raise click.UsageError(f"--device {device}: only 'local' can be verified on so far")
+    from ..bundle import read_model
+    from ..training import backend
+    from ..training.run_folder import open_finished
+
+    open_finished(Path(reference))
+    read_model(model)
+    with output.progress_console().status("loading TensorFlow"):
+        backend.require("verify")
+    from ..verification.case import Runtime
+    from ..verification.session import verify
+
+    with output.progress_bar() as progress:
+        verdict = verify(
+            Path(model),
+            Path(reference),
+            runtime=Runtime(
+                delegate=delegate,
+                delegate_options=delegate_options,
+                engine=engine,
+                threads=threads,
+                precision=precision,
+                pixel_range=pixel_range,
+            ),
+            data=data,
+            pictures=pictures,
+            progress=_drawn(progress),
+        )
+    found = verdict.as_json()
+    if json_file:
+        output.write_json(json_file, found)
+    if json_file != "-":
+        _print(found)
+    for text in (*(f"assumed: {a}" for a in verdict.assumptions), *verdict.notes):
+        output.note(text)
+    parted = [s for s in verdict.parted if not (allow_disagreement and s.stage == "delegate")]
+    if parted:
+        cause = parted[0].cause
+        raise GateError(f"the model parts from its training run at {parted[0].stage}: {cause}")
+
+
+def _drawn(progress: Progress) -> Any:
+    """Draws what verification does: one bar, a text at a time."""
+    tasks: dict[str, TaskID] = {}
+
+    def show(text: str, done: int, total: int) -> None:
+        if text not in tasks:
+            for task in tasks.values():
+                progress.remove_task(task)
+            tasks.clear()
+            tasks[text] = progress.add_task(text, total=total or None)
+        progress.update(tasks[text], completed=done, total=total or None)
+
+    return show
+
+
+def _print(found: dict[str, Any]) -> None:
+    console = output.results()
+    delegate, count = found["delegate"], found["pictures"]
+    console.print(
+        Text.assemble(
+            (Path(found["model"]).name, "bold"),
+            f" against {found['run']}, on {count:,} picture{'' if count == 1 else 's'} of "
+            f"{found['data']['source']}; {delegate['used']} in {found['engine']} "
+            f"{found['engine_version']}",
+        )
+    )
+    console.print()
+    console.print(_stages(found["stages"]))
+    console.print(Text(_OFF_BY, style="dim"))
+    console.print()
+    console.print(_sentence(found))
+    if found["flipped"]:
+        console.print()
+        console.print(_flips(found["flipped"]))
+        if len(found["flipped"]) > _SHOWN:
+            more = len(found["flipped"]) - _SHOWN
+            console.print(Text(f"and {more:,} more; --json FILE lists all", style="dim"))
+
+
+def _stages(stages: list[dict[str, Any]]) -> Table:
+    table = output.table()
+    table.add_column("")
+    table.add_column("stage", no_wrap=True)
+    for name in ("off by", "allowed", "flips"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("found (tolerance by)")
+    for stage in stages:
+        mark, style = _MARKS[stage["agrees"]]
+        table.add_row(
+            Text(mark, style=style),
+            Text(f"{stage['stage']} {stage['part']}".rstrip(), style=style if mark != "✓" else ""),
+            _amount(stage["deviation"], stage["unit"]),
+            _amount(stage["allowed"], stage["unit"]) if stage["agrees"] is not None else "",
+            "" if stage["flips"] is None else f"{stage['flips']:,}",
+            _said(stage),
+        )
+    return table
+
+
+def _amount(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    if unit in ("levels", "names"):
+        return f"{value:,.0f}"
+    if unit == "snr_db":
+        return f"{value:.0f} dB"
+    if unit == "steps":
+        return f"{value:,.0f} steps"
+    share = 100 * value
+    if share and abs(share) < 0.01:
+        return f"{share:.0e} %".replace("e-0", "e-")
+    return f"{share:.2f} %" if abs(share) < 10 else f"{share:.1f} %"
+
+
+def _said(stage: dict[str, Any]) -> Text:
+    text = Text(stage["found"])
+    if stage["would_show"] is not None and stage["agrees"]:
+        text.append(f" as {_amount(stage['would_show'], 'moved')}")
+    if stage["because"] and stage["agrees"] is not None:
+        text.append(f" ({stage['because']})", style="dim")
+    return text
+
+
+def _sentence(found: dict[str, Any]) -> Text:
+    parted = [s for s in found["stages"] if s["agrees"] is False]
+    flipped, count = len(found["flipped"]), found["pictures"]
+    compared = any(s["stage"] == "labels" for s in found["stages"])
+    labels = f" {flipped:,} of {count:,} labels differ from model.keras" if compared else ""
+    if not parted:
+        return Text.assemble(
+            ("All stages agree.", "bold green"),
+            labels + (", within what is allowed." if flipped else "."),
+        )
+    first = parted[0]
+    text = Text.assemble(
+        (f"Parts at {first['stage']}: ", "bold red"),
+        f"{first['cause']}.{labels}{'.' * compared}\n",
+        ("Remedy: ", "bold"),
+        f"{first['remedy']}.",
+    )
+    for stage in parted[1:]:
+        text.append(f"\nThen at {stage['stage']}: ", "bold")
+        text.append(f"{stage['cause']}. {stage['remedy'][0].upper()}{stage['remedy'][1:]}.")
+    return text
+
+
+def _flips(flipped: list[dict[str, Any]]) -> Table:
+    table = output.table()
+    for name in ("picture", "class", "model.keras", "this model"):
+        table.add_column(name, overflow="fold")
+    for flip in flipped[:_SHOWN]:
+        reference, given = flip["reference_label"], flip["model_label"]
+        truth = flip["truth"]
+        table.add_row(
+            Text(flip["name"]),
+            Text(truth or "unknown", style="" if truth else "dim"),
+            _label(reference, flip["reference_score"], truth),
+            _label(given, flip["model_score"], truth),
+        )
+    return table
+
+
+def _label(label: str, score: float, truth: str | None) -> Text:
+    style = "" if truth is None else "green" if label == truth else "red"
+    return Text.assemble((label, style), f" {100 * score:.0f} %")

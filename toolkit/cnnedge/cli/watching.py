@@ -1,0 +1,143 @@
+"""Whoever watches a run: a live window, a file of annotated frames, both or nobody.
+
+A source enters, and the steps that are made of it; the source leaves again, at the pace of the
+person at the window, and what that person wishes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from ..camera import Source
+from ..display import Paced, Sink, Window, open_sink
+from ..engines import Engine
+from ..overlay import Readout, annotated
+from ..pipeline import Step, Timings
+from . import output
+from .answers import as_readout
+from .live import LiveView
+from .run_summary import short, words
+
+_RATE_SECONDS = 2.0
+
+
+class Watching:
+    """Shows and saves labelled frames. Raises CnnedgeError where a window or file cannot be.
+
+    source: what to label; files shown in a window come at their own pace, so that a person can
+    follow.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        say: Callable[[str], None],
+        *,
+        show: bool,
+        save: str | None,
+        title: str,
+    ) -> None:
+        self._paced = Paced(source) if show and not source.live else None
+        self.source: Source = self._paced or source
+        self._say = say
+        self._show = show
+        self._save = save
+        self._title = title
+        self._view: LiveView | None = None
+        self._sink: Sink | None = None
+        self._stack = contextlib.ExitStack()
+        self._moments: deque[float] = deque()
+
+    def __enter__(self) -> Watching:
+        with contextlib.ExitStack() as opening:
+            if self._save:
+                self._sink = opening.enter_context(open_sink(self._save, self.source))
+            if self._show:
+                window = Window(self._title)
+                self._view = opening.enter_context(LiveView(window, self.source, self._say))
+            self._stack = opening.pop_all()
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._stack.__exit__(*problem)  # type: ignore[arg-type]
+
+    @property
+    def over(self) -> bool:
+        """Whether the person at the window has had enough."""
+        return self._view is not None and self._view.closed
+
+    def wants_next_delegate(self) -> bool:
+        """Whether another delegate was asked for since the last call."""
+        return self._view is not None and self._view.take_wish()
+
+    def say(self, text: str) -> None:
+        """One line in the window and in the terminal."""
+        self._say(text)
+        if self._view:
+            self._view.toast(text.removeprefix("--delegate "))
+
+    def hint(self, text: str) -> None:
+        """One line in the window, until the next one."""
+        if self._view:
+            self._view.toast(text, seconds=math.inf, passing=True)
+
+    def interrupt(self) -> None:
+        """Lets a pipeline end that waits for a frame of a file."""
+        if self._paced:
+            self._paced.interrupt()
+
+    def end(self) -> None:
+        """The last picture stays until the window is closed."""
+        if self._view and self.source.pictures and not self._view.gone:
+            self._view.wait_until_closed()
+
+    def show(self, step: Step, timings: Timings, top: int, engine: Engine) -> None:
+        """Takes one labelled frame."""
+        if self._sink:
+            readout = replace(as_readout(step, top, timings, Readout()), figures=())
+            drawn = annotated(step.frame.pixels, readout, self._status(step, timings, engine))
+            self._sink.write(drawn, step.frame.name)
+        if self._view and not self._view.gone:
+            self._view.show(
+                step.frame.pixels, as_readout(step, top, timings, self._base(step, timings, engine))
+            )
+
+    def _base(self, step: Step, timings: Timings, engine: Engine) -> Readout:
+        source = self.source
+        where = [Path(source.name).name if "://" not in source.name else source.name]
+        if source.pictures:
+            rate = Path(step.frame.name).name
+            where.append(f"{step.frame.index + 1:,} of {source.total:,}" if source.total else "")
+        else:
+            rate = f"{self._rate():.1f} frames/s"
+            where.append(f"frame {step.frame.index + 1:,}")
+        if source.live:
+            where.append(f"{source.dropped + timings.dropped:,} dropped")
+        return Readout(
+            rate=rate,
+            where=" · ".join(part for part in where if part),
+            delegate=words(engine.delegate),
+            detail=short(engine),
+            budget_ms=1000 / source.fps if source.fps > 0 else None,
+        )
+
+    def _rate(self) -> float:
+        """Frames per second of the last seconds, as they were shown."""
+        now = time.perf_counter()
+        self._moments.append(now)
+        while now - self._moments[0] > _RATE_SECONDS:
+            self._moments.popleft()
+        passed = now - self._moments[0]
+        return (len(self._moments) - 1) / passed if passed > 0 else 0.0
+
+    def _status(self, step: Step, timings: Timings, engine: Engine) -> str:
+        parts = [f"{output.milliseconds(step.inference_ms)} inference", words(engine.delegate)]
+        if not self.source.pictures:
+            parts.insert(0, f"{timings.fps:.0f} frames/s")
+        return " · ".join(parts)

@@ -1,0 +1,160 @@
+"""A GPU through LiteRT's WebGPU accelerator: Vulkan on Linux, Direct3D on Windows, Metal on macOS.
+
+A ModelFile enters, an engine leaves whose `invoke` returns when the output was read back; or the
+reason why there is none, in the words of the driver.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..bundle import ModelFile
+from .base import NO_OPTIONS, Engine
+from .compiled import GPU_OPTIONS, CompiledEngine, CompileError
+from .half import computes_in_floats, same_answers
+from .probe import Probe, probe, read_report
+from .refusal import DelegateRefused, PrecisionRefused
+from .report import DelegateReport
+
+_REMEDY = (
+    "It needs a GPU with its Vulkan driver (Linux: libvulkan1 and the maker's or Mesa's driver), "
+    "Direct3D 12 or Metal; or use --delegate cpu"
+)
+_NAME_IT = "Name it to have it all the same"
+# Where Vulkan's loader looks for drivers.
+_DRIVERS = ("/etc/vulkan/icd.d", "/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d")
+
+
+def load(
+    model: ModelFile,
+    *,
+    threads: int,
+    precision: str,
+    options: Mapping[str, str] = NO_OPTIONS,
+    chosen: bool = True,
+) -> Engine:
+    """The model on the GPU, in f32 unless f16 is asked for.
+
+    chosen: the user named it; `auto` takes no software GPU, and none for an integer model. Raises
+    DelegateRefused and PrecisionRefused.
+    """
+    if precision == "bf16":
+        raise PrecisionRefused(precision, "LiteRT's GPU computes in f32 or f16")
+    for name in options:
+        if name not in GPU_OPTIONS:
+            raise DelegateRefused(
+                "gpu", f"it has no option '{name}'", f"Allowed, as KEY=1: {', '.join(GPU_OPTIONS)}"
+            )
+    wanted = "f16" if precision == "f16" else "f32"
+    if not chosen:
+        _refuse_unseen(model)
+    answer = probe(model, accelerator="gpu", precision=wanted, options=options)
+    _refuse(answer)
+    if answer.software and not chosen:
+        raise DelegateRefused(
+            "gpu", f"its only adapter, {answer.adapter}, is the CPU in disguise", _NAME_IT
+        )
+    engine = _engine(model, wanted, threads, options)
+    if wanted == "f16" and computes_in_floats(model):
+        _refuse_full_precision(model, engine, threads, options)
+    return engine
+
+
+def _refuse_unseen(model: ModelFile) -> None:
+    """What keeps `auto` from a GPU, as far as it is known without starting a process."""
+    reason = _no_driver()
+    if not reason and not computes_in_floats(model):
+        reason = "an integer model is computed in floats on a GPU, and seldom faster there"
+    if reason:
+        raise DelegateRefused("gpu", reason, _NAME_IT)
+
+
+def _refuse(answer: Probe) -> None:
+    if answer.error:
+        raise DelegateRefused("gpu", answer.error, _REMEDY)
+    if answer.delegated == 0:
+        raise DelegateRefused(
+            "gpu",
+            f"it took none of the model's operators ({', '.join(answer.left_behind)})",
+            "Use --delegate cpu",
+        )
+
+
+def _engine(
+    model: ModelFile, precision: str, threads: int, options: Mapping[str, str]
+) -> CompiledEngine:
+    total = len(model.graph.operators)
+    report = DelegateReport(
+        requested="gpu", used="gpu (WebGPU)", nodes_delegated=0, nodes_total=total
+    )
+    try:
+        engine = CompiledEngine(
+            model,
+            accelerator="gpu",
+            threads=threads,
+            precision=precision,
+            delegate=report,
+            options=options,
+        )
+    except CompileError as error:
+        raise DelegateRefused("gpu", str(error), _REMEDY) from None
+    seen = read_report(engine.native, model, fully=engine.fully_accelerated)
+    engine.delegate = dataclasses.replace(
+        report,
+        nodes_delegated=seen.delegated,
+        left_behind=seen.left_behind,
+        software=seen.software,
+        device=seen.adapter,
+        notes=_notes(seen, total),
+    )
+    return engine
+
+
+def _notes(seen: Probe, total: int) -> tuple[str, ...]:
+    notes = []
+    if seen.software:
+        notes.append("a software GPU: the CPU in disguise, of no use but for tests")
+    if 0 < seen.delegated < total:
+        notes.append(
+            f"{total - seen.delegated} of {total} operators run on the CPU: those left behind, and "
+            "what they cut off from the rest"
+        )
+    return tuple(notes)
+
+
+def _refuse_full_precision(
+    model: ModelFile, engine: CompiledEngine, threads: int, options: Mapping[str, str]
+) -> None:
+    """f16 is a permission to a GPU, and one without it computes in f32 and does not say so."""
+    full = _engine(model, "f32", threads, options)
+    equal = same_answers(model, full, engine)
+    full.close()
+    if equal:
+        engine.close()
+        raise PrecisionRefused(
+            "f16", f"{engine.delegate.device or 'this GPU'} computes in f32 all the same"
+        )
+
+
+def _no_driver() -> str:
+    """Why no GPU can be here, as far as that is known without starting a process."""
+    if not sys.platform.startswith("linux"):
+        return ""
+    try:
+        ctypes.CDLL("libvulkan.so.1")
+    except OSError:
+        return "no Vulkan loader is installed (libvulkan.so.1)"
+    if any(os.environ.get(name) for name in ("VK_ICD_FILENAMES", "VK_DRIVER_FILES")):
+        return ""
+    home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    for folder in (*_DRIVERS, home / "vulkan" / "icd.d"):
+        with contextlib.suppress(OSError):
+            if any(Path(folder).glob("*.json")):
+                return ""
+    return "no Vulkan driver is installed"

@@ -1,0 +1,17 @@
+"""What is told of a model before it runs: who would take which operator, its memory, its layers."""
+
+from .delegation import Forecast, Left, forecasts
+from .layers import LayerCost
+from .memory import ArenaPlan, plan_arena
+from .report import Inspection, inspect_model
+
+__all__ = [
+    "ArenaPlan",
+    "Forecast",
+    "Inspection",
+    "LayerCost",
+    "Left",
+    "forecasts",
+    "inspect_model",
+    "plan_arena",
+]

@@ -1,0 +1,134 @@
+"""A model as Python users hold it: called with a frame, or iterated over a source.
+
+The path of a .tflite classifier enters, a Model leaves; `cnnedge.load` is this module's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from . import classifier
+from .bundle import ModelFile
+from .camera import Source, open_source
+from .classifier import Classifier
+from .engines import AgreementCheck, Engine
+from .pipeline import Smoothing, Step, Timings, label_frames
+
+# How long a change of the labels of a live source takes to come through, in seconds.
+LIVE_SMOOTHING_SECONDS = 0.5
+
+
+class Model(Classifier):
+    """A loaded classifier: `model(frame)` labels a frame, `model.stream(source)` a source.
+
+    A context: leaving it frees the memory. Not thread-safe: one thread at a time may use it, and
+    nobody while a `stream` of it is open; `workers` gives further ones, one for each thread.
+    """
+
+    def __init__(
+        self,
+        model: ModelFile,
+        engine: Engine,
+        *,
+        again: Callable[[], Classifier],
+        pixel_range: str | None = None,
+    ) -> None:
+        """again: loads one more interpreter of the same file and settings."""
+        super().__init__(model, engine, pixel_range=pixel_range)
+        self._again = again
+        self._others: list[Classifier] = []
+
+    def __enter__(self) -> Model:
+        return self
+
+    def workers(self, count: int) -> list[Classifier]:
+        """This model and further interpreters of the same file and settings, `count` in all.
+
+        They are kept: asking again loads none twice, and `close` closes them.
+        """
+        if count < 1:
+            raise ValueError(f"{count} workers; there must be at least 1")
+        while len(self._others) < count - 1:
+            self._others.append(self._again())
+        return [self, *self._others[: count - 1]]
+
+    def stream(
+        self,
+        source: str | int | Path | Source = 0,
+        *,
+        smooth: float | None = None,
+        frames: int | None = None,
+        duration: float | None = None,
+        workers: int = 1,
+        timings: Timings | None = None,
+        allow_disagreement: bool = False,
+    ) -> Generator[Step, None, None]:
+        """Labels the frames of a source: one Step each, in order.
+
+        source: what `cnnedge run --source` takes (a camera's index, a file, a folder, a stream,
+        "sample"), which is closed at the end; or an open Source, which is not. smooth: seconds of
+        the labels' time constant, 0 for none; None: LIVE_SMOOTHING_SECONDS for a live source, none
+        for files. frames, duration: where to stop. workers: so many interpreters side by side, for
+        files and folders. timings: filled on the way. allow_disagreement: go on with a delegate
+        whose first answers are not the CPU's.
+
+        Raises SourceError, GateError, and CnnedgeError for workers with a live source.
+        """
+        with ExitStack() as stack:
+            if isinstance(source, (str, int, Path)):
+                source = open_source(str(source))
+                stack.callback(source.close)
+            if smooth is None:
+                smooth = LIVE_SMOOTHING_SECONDS if source.live else 0.0
+            steps = label_frames(
+                self.workers(workers) if workers > 1 and not source.live else [self] * workers,
+                source,
+                timings if timings is not None else Timings(),
+                frames=frames,
+                duration=duration,
+                smooth=Smoothing(smooth) if smooth else None,
+                check=AgreementCheck(self.model, self.engine, allow=allow_disagreement),
+            )
+            stack.callback(steps.close)
+            yield from steps
+
+    def close(self) -> None:
+        """Frees the memory of this model and of its workers."""
+        for other in self._others:
+            other.close()
+        self._others.clear()
+        super().close()
+
+
+def load(
+    path: str | Path,
+    *,
+    delegate: str = "auto",
+    threads: int = 1,
+    engine: str = "auto",
+    precision: str = "auto",
+    delegate_options: Mapping[str, str] | None = None,
+    pixel_range: str | None = None,
+) -> Model:
+    """Loads a .tflite image classifier; the keywords are those of `classifier.load`.
+
+    Raises ModelError, MissingExtraError, GateError.
+    """
+    settings: dict[str, Any] = {
+        "delegate": delegate,
+        "threads": threads,
+        "engine": engine,
+        "precision": precision,
+        "delegate_options": delegate_options,
+        "pixel_range": pixel_range,
+    }
+    loaded = classifier.load(path, **settings)
+    return Model(
+        loaded.model,
+        loaded.engine,
+        pixel_range=pixel_range,
+        again=lambda: classifier.load(path, **settings),
+    )

@@ -1,0 +1,132 @@
+"""Text in any script, measured, fitted and drawn into BGR pictures.
+
+Strings enter as they are written; pixels leave in the order in which they are read. OpenCV 5 draws
+real fonts; before it there are ASCII strokes alone, and what they lack becomes a question mark.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+import cv2
+
+from ..preprocess import Pixels
+
+Colour = tuple[int, int, int]
+
+_REGULAR, _BOLD = 400, 600
+# Height of a Hershey capital at scale 1 over that of a real font's at a size of one pixel.
+_STROKES = 30.0
+
+
+def width(text: str, size: float, *, bold: bool = False) -> int:
+    """Pixels from the start of a text to its end; size: of the font, in pixels."""
+    font = _font()
+    if font is None:
+        drawn, _ = cv2.getTextSize(_ascii(text), cv2.FONT_HERSHEY_SIMPLEX, size / _STROKES, 1)
+        return int(drawn[0])
+    weight = _BOLD if bold else _REGULAR
+    box = cv2.getTextSize((0, 0), visual(text), (0, 0), font, round(size), weight)
+    return int(box[2])
+
+
+def draw(
+    canvas: Pixels,
+    text: str,
+    left: float,
+    base: float,
+    size: float,
+    colour: Colour,
+    *,
+    bold: bool = False,
+    right: bool = False,
+) -> None:
+    """Draws one line of text on its baseline; with `right`, so that it ends at `left`."""
+    if right:
+        left -= width(text, size, bold=bold)
+    place = (round(left), round(base))
+    font: Any = _font()
+    if font is not None:
+        weight = _BOLD if bold else _REGULAR
+        cv2.putText(canvas, visual(text), place, colour, font, round(size), weight)
+        return
+    thickness = max(1, round(size / (11 if bold else 22)))
+    face = cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(canvas, _ascii(text), place, face, size / _STROKES, colour, thickness, cv2.LINE_AA)
+
+
+def fitted(text: str, size: float, room: float, *, bold: bool = False) -> str:
+    """The text, or as much of it as fits into `room` pixels, with an ellipsis."""
+    text = _one_line(text)
+    if width(text, size, bold=bold) <= room:
+        return text
+    shortest, longest = 0, len(text)
+    while shortest < longest:
+        middle = (shortest + longest + 1) // 2
+        if width(text[:middle].rstrip() + "…", size, bold=bold) <= room:
+            shortest = middle
+        else:
+            longest = middle - 1
+    return text[:shortest].rstrip() + "…"
+
+
+def shrunk(text: str, size: float, room: float, least: float, *, bold: bool = False) -> float:
+    """The largest size from `size` down to `least` at which the text fits."""
+    wide = width(_one_line(text), size, bold=bold)
+    return size if wide <= room else max(least, size * room / wide)
+
+
+def wrapped(text: str, size: float, room: float, lines: int) -> list[str]:
+    """The text in at most `lines` lines, broken between words, the last one fitted."""
+    words, found = _one_line(text).split(" "), [""]
+    while words:
+        longer = f"{found[-1]} {words[0]}".lstrip()
+        if found[-1] and width(longer, size) > room:
+            if len(found) == lines:
+                found[-1] += " " + " ".join(words)
+                break
+            found.append("")
+            continue
+        found[-1] = longer
+        words.pop(0)
+    return [fitted(line, size, room) for line in found]
+
+
+def visual(text: str) -> str:
+    """Right-to-left parts turned around, since OpenCV draws every script from the left.
+
+    A small part of the Unicode bidirectional algorithm: runs of one direction, numbers kept.
+    """
+    kinds = [unicodedata.bidirectional(c) for c in text]
+    if not any(kind in ("R", "AL") for kind in kinds):
+        return text
+    runs: list[tuple[bool, str]] = []
+    for character, kind in zip(text, kinds, strict=True):
+        leftwards = kind in ("R", "AL", "NSM")
+        if kind in ("WS", "ON", "CS", "ES", "ET") and runs:
+            leftwards = runs[-1][0]
+        if runs and runs[-1][0] == leftwards:
+            runs[-1] = (leftwards, runs[-1][1] + character)
+        else:
+            runs.append((leftwards, character))
+    parts = [run[::-1] if leftwards else run for leftwards, run in runs]
+    # The first run's direction is the line's.
+    return "".join(reversed(parts) if runs[0][0] else parts)
+
+
+def _one_line(text: str) -> str:
+    plain = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+    return " ".join(plain.split())
+
+
+def _font() -> Any:
+    face = getattr(cv2, "FontFace", None)
+    return face("sans") if face else None
+
+
+def _ascii(text: str) -> str:
+    for character, plain in (("…", ".."), ("·", "-"), ("µ", "u"), ("×", "x"), ("–", "-")):
+        text = text.replace(character, plain)
+    letters = [c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)]
+    return "".join(letters).encode("ascii", "replace").decode()

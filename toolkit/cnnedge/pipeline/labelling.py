@@ -1,0 +1,132 @@
+"""Frames to labelled steps.
+
+Models, a source and timings enter; one Step per frame leaves, in the order of the frames.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator, Sequence
+from contextlib import closing
+
+from ..camera import Source
+from ..engines.agreement import AgreementCheck
+from ..errors import CnnedgeError
+from .reading import Reading
+from .sequential import one_by_one
+from .smoothing import Smoothing
+from .staged import staged
+from .step import STAGES, FrameModel, Labelled, Step
+from .timings import Timings
+from .workers import side_by_side
+
+
+def label_frames(
+    models: FrameModel | Sequence[FrameModel],
+    source: Source,
+    timings: Timings,
+    *,
+    frames: int | None = None,
+    duration: float | None = None,
+    smooth: Smoothing | None = None,
+    check: AgreementCheck | None = None,
+) -> Generator[Step, None, None]:
+    """Labels frames until the source ends, `frames` are done or `duration` seconds are over.
+
+    models: one model, which labels one frame while the next is captured and prepared on other
+    threads; or several of one file, workers that label frames side by side, in order: for files
+    and folders. frames, duration: counted from timings' start on, over every call with the same
+    timings. smooth: for moving pictures; pictures stay as they were measured. check: compares the
+    (first) model's first inferences with the CPU's.
+
+    A live source gives its newest frame: where a stage is slower than the camera, older frames are
+    dropped and counted. Files lose none, and frames that were read ahead when the iterator was
+    closed come first in the next call with the same source and timings. Closing the iterator ends
+    its threads; the source stays open. What any thread raises is raised here, behind the labels of
+    the frames before it. Raises CnnedgeError for several models with a live source.
+    """
+    several = tuple(models) if isinstance(models, Sequence) else (models,)
+    if len(several) > 1 and source.live:
+        raise CnnedgeError(
+            f"{source.name}: {len(several)} workers, but a live source is labelled by one: side by "
+            "side, frames would be labelled later, not more often than they come. Use --threads "
+            f"{len(several)} to make each frame faster"
+        )
+    return _steps(several, source, timings, frames, duration, smooth, check)
+
+
+def _steps(
+    models: tuple[FrameModel, ...],
+    source: Source,
+    timings: Timings,
+    frames: int | None,
+    duration: float | None,
+    smooth: Smoothing | None,
+    check: AgreementCheck | None,
+) -> Generator[Step, None, None]:
+    timings.begin()
+    deadline = None if duration is None else timings.started + duration
+    count = None if frames is None else max(0, frames - timings.frames)
+    reading = Reading(
+        source,
+        timings.left_over(source),
+        # Of a live source more frames may be dropped than labelled.
+        count=None if source.live and count else count,
+        deadline=deadline,
+    )
+    line = _line(models, source, reading, timings, deadline, check)
+    try:
+        with closing(line):
+            for labelled in line:
+                reading.labelled()
+                yield _step(labelled, source, timings, smooth)
+                if frames is not None and timings.frames >= frames:
+                    return
+    finally:
+        timings.ended = time.perf_counter()
+        timings.leave_over(source, reading.left_over)
+
+
+def _line(
+    models: tuple[FrameModel, ...],
+    source: Source,
+    reading: Reading,
+    timings: Timings,
+    deadline: float | None,
+    check: AgreementCheck | None,
+) -> Generator[Labelled, None, None]:
+    if len(models) > 1:
+        return side_by_side(models, reading, check)
+    if source.total == 1 or (_cores() == 1 and not source.live):
+        return one_by_one(models[0], reading, check)
+    return staged(models[0], reading, timings, live=source.live, deadline=deadline, check=check)
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1
+
+
+def _step(labelled: Labelled, source: Source, timings: Timings, smooth: Smoothing | None) -> Step:
+    frame, answer = labelled.frame, labelled.answer
+    age_ms = (labelled.at - frame.captured_at) * 1000
+    stages_ms = {
+        name: 1000 * seconds for name, seconds in zip(STAGES, labelled.stages_s, strict=True)
+    }
+    timings.add(stages_ms, age_ms)
+    smoothed = answer
+    if smooth is not None and not source.pictures:
+        # A file may run faster than it was filmed.
+        moment = frame.captured_at if source.live else frame.index / (source.fps or 30.0)
+        smoothed = smooth(answer, moment)
+    return Step(
+        frame=frame,
+        prediction=smoothed,
+        measured=answer,
+        inference_ms=stages_ms["inference"],
+        age_ms=age_ms,
+        stages_ms=stages_ms,
+    )

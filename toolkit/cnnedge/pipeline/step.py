@@ -1,0 +1,61 @@
+"""What one frame becomes, and what the pipeline asks of a model.
+
+Nothing enters and nothing leaves: shared types alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from ..bundle import ModelFile
+from ..camera import Frame
+from ..engines import Engine
+from ..preprocess import Pixels
+
+STAGES = ("capture", "preprocess", "inference", "postprocess")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One labelled frame.
+
+    prediction: what `decode` of the model gives (a Prediction), smoothed over time where that was
+    asked for. measured: the same without smoothing. inference_ms: of the engine alone. age_ms:
+    from captured pixels to label. stages_ms: of this frame, by the names in STAGES, waiting not
+    counted.
+    """
+
+    frame: Frame
+    prediction: Any
+    measured: Any
+    inference_ms: float
+    age_ms: float
+    stages_ms: dict[str, float]
+
+
+class Labelled(NamedTuple):
+    """A frame and its answer. stages_s: by STAGES, in seconds. at: the moment of the label."""
+
+    frame: Frame
+    answer: Any
+    stages_s: tuple[float, float, float, float]
+    at: float
+
+
+class FrameModel(Protocol):
+    """A model that takes one picture: a Classifier, or a RawModel."""
+
+    model: ModelFile
+    engine: Engine
+    assumptions: list[str]
+
+    def prepare(self, frame: Pixels, out: Pixels | None = None) -> Pixels: ...
+
+    def encode(self, pixels: Pixels) -> Any: ...
+
+    def feed(self, frame: Pixels) -> None: ...
+
+    def infer(self) -> Any: ...
+
+    def decode(self, raw: Any) -> Any: ...

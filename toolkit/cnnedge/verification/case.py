@@ -1,0 +1,175 @@
+"""What one verification compares: the run's model, the file as it runs, the golden pixels.
+
+A run, a model file and a way to run it enter; a Case leaves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..classifier import Classifier, load
+from ..errors import RunFolderError
+from ..preprocess import Pixels
+from ..specs import InputSize, Recipe
+from ..training import backend
+from ..training.fitting import predictor
+from ..training.run_folder import RunFolder, open_finished, read_recipe
+from ..training.session import read_metrics
+from .golden import Golden, choose
+from .mistakes import Reference, Values
+from .pixels import Prepared, prepare_both
+from .verdict import Scores
+
+# text, steps done, steps in all (0: unknown)
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """How the model is to run; the keywords of `cnnedge.classifier.load`."""
+
+    delegate: str = "auto"
+    delegate_options: Mapping[str, str] = field(default_factory=dict)
+    engine: str = "auto"
+    threads: int = 1
+    precision: str = "auto"
+    pixel_range: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Run:
+    """The reference. keras: pixels 0..255 of `size` to probabilities of `labels`.
+
+    key: sha256 of model.keras, hex.
+    """
+
+    folder: RunFolder
+    recipe: Recipe
+    labels: tuple[str, ...]
+    keras: Any
+    size: InputSize
+    key: str
+    answer: Callable[[Values], Scores]
+
+    def converted(self, sha256: str) -> dict[str, Any] | None:
+        """The entry of report.json for a file of this run; None where it is none of them."""
+        try:
+            report = json.loads((self.folder.export / "report.json").read_text(encoding="utf-8"))
+            return next((v for v in report["variants"] if v["sha256"] == sha256), None)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Case:
+    """chosen: the file as it is to run; plain: the same on the CPU in full precision."""
+
+    run: Run
+    golden: Golden
+    chosen: Classifier
+    plain: Classifier
+    prepared: Prepared
+    reference: Reference
+    progress: Progress
+
+    @property
+    def exact(self) -> Scores:
+        """The run's answers to its own pixels, [n, classes]."""
+        return self.reference.scores()
+
+    @property
+    def recorded(self) -> dict[str, Any] | None:
+        """What report.json says of this very file; None where it does not know it."""
+        return self.run.converted(self.plain.model.sha256)
+
+    @property
+    def techniques(self) -> list[str]:
+        """What the file's network went through after training, by what the file says."""
+        said = (self.plain.model.provenance or {}).get("techniques")
+        return [str(name) for name in said] if isinstance(said, list) else []
+
+
+@contextlib.contextmanager
+def open_case(
+    model: Path, run: Path, runtime: Runtime, data: str | None, pictures: int, progress: Progress
+) -> Iterator[Case]:
+    """Loads both sides and prepares the pictures. Raises CnnedgeError."""
+    progress("loading model.keras", 0, 0)
+    reference = _open_run(run)
+    options: dict[str, Any] = {"threads": runtime.threads, "pixel_range": runtime.pixel_range}
+    with contextlib.ExitStack() as open_models:
+        chosen = load(
+            model,
+            delegate=runtime.delegate,
+            delegate_options=runtime.delegate_options,
+            engine=runtime.engine,
+            precision=runtime.precision,
+            **options,
+        )
+        open_models.callback(chosen.close)
+        plain = load(model, delegate="cpu", precision="f32", **options)
+        open_models.callback(plain.close)
+        golden = choose(
+            reference.recipe,
+            reference.labels,
+            read_metrics(reference.folder)["data"],
+            pictures,
+            data,
+            lambda done, total: progress("reading pictures", done, total),
+        )
+        prepared = prepare_both(
+            golden,
+            plain,
+            reference.size,
+            reference.recipe.preprocess,
+            lambda done, total: progress("preparing pictures", done, total),
+        )
+        progress("answers of model.keras", 0, 0)
+        yield Case(
+            run=reference,
+            golden=golden,
+            chosen=chosen,
+            plain=plain,
+            prepared=prepared,
+            reference=Reference(reference.answer, prepared.reference),
+            progress=progress,
+        )
+
+
+def as_values(pixels: Pixels) -> Values:
+    """uint8 pixels as the Keras model takes them."""
+    return pixels.astype(np.float32)
+
+
+def _open_run(path: Path) -> Run:
+    folder = open_finished(path)
+    keras = backend.load_keras(folder.model)
+    try:
+        labels = tuple(folder.labels.read_text(encoding="utf-8").splitlines())
+    except OSError:
+        raise RunFolderError(f"{path}: this run has no labels.txt; train it again") from None
+    height, width, channels = keras.input_shape[1:]
+    rows: dict[str, Values] = {}
+    traced = predictor(keras, lambda indices: rows["values"][indices])
+
+    def answer(values: Values) -> Scores:
+        rows["values"] = values
+        return traced(np.arange(len(values)))
+
+    return Run(
+        folder=folder,
+        recipe=read_recipe(folder),
+        labels=labels,
+        keras=keras,
+        size=InputSize(height=height, width=width, channels=channels),
+        key=hashlib.sha256(folder.model.read_bytes()).hexdigest(),
+        answer=answer,
+    )

@@ -1,0 +1,179 @@
+"""The pictures that reference and model are compared on.
+
+A run, or a folder that the user names, enters; a small set of pictures leaves, the classes in
+turn, with what is known of their pixels in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..data import Dataset, Pixels, calibration_indices, load_dataset
+from ..data.dataset import assemble
+from ..data.store import ArrayStore, FileStore, Listing
+from ..errors import CnnedgeError, DataError
+from ..pictures import PICTURE_SUFFIXES
+from ..preprocess import Pixels as Frame
+from ..specs import InputSize, Recipe
+from ..training.judging import truths
+from ..training.session import load_recipe_data
+
+Progress = Callable[[int, int], None]
+Indices = npt.NDArray[np.int64]
+
+_UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Golden:
+    """Golden pictures, decoded when asked for.
+
+    indices: int64 [n], into the data set. targets: int64 [n], the right output of each; None
+    where their classes are not the model's. as_trained: whether all pictures of the data set have
+    the very pixels of training: True, False (as many pictures, other pixels), or None where these
+    are other pictures. own: named by the user, and not the run's data.
+    """
+
+    dataset: Dataset
+    indices: Indices
+    targets: Indices | None
+    as_trained: bool | None
+    own: bool
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def frame(self, number: int) -> Frame:
+        """uint8 BGR or grey, as training reads it."""
+        return self.dataset.frame(int(self.indices[number]))
+
+    def file(self, number: int) -> Path | None:
+        """The picture's file; None where the data set holds arrays."""
+        if isinstance(self.dataset.store, ArrayStore):
+            return None
+        return Path(self.dataset.name(int(self.indices[number])))
+
+    def name(self, number: int) -> str:
+        """Short, for people: folder and file, or a place like test[12]."""
+        file = self.file(number)
+        if file is None:
+            return self.dataset.name(int(self.indices[number]))
+        return str(Path(file.parent.name) / file.name)
+
+    def calibration(
+        self, recipe: Recipe, size: InputSize, progress: Progress
+    ) -> tuple[npt.NDArray[np.uint8], bool]:
+        """uint8 [n, h, w, c]: the run's calibration pictures, and whether it is these.
+
+        The golden pictures themselves where the user named others and the run's are gone.
+        """
+        dataset = self.dataset
+        if self.own:
+            try:
+                dataset = load_recipe_data(recipe, progress)
+            except CnnedgeError:
+                return Pixels(dataset, size, recipe.preprocess).batch(self.indices), False
+        wanted = recipe.convert.calibration
+        indices = calibration_indices(dataset, wanted.count, wanted.seed)
+        return Pixels(dataset, size, recipe.preprocess).batch(indices), True
+
+
+def choose(
+    recipe: Recipe,
+    labels: tuple[str, ...],
+    trained: dict[str, Any],
+    count: int,
+    folder: str | None,
+    progress: Progress,
+) -> Golden:
+    """At most `count` test pictures of the run's data, or any of `folder`, the classes in turn.
+
+    labels: of the reference. trained: `data` of the run's metrics. Raises DataError.
+    """
+    dataset, own = _pictures(recipe, trained, folder, progress)
+    part = np.ones(len(dataset), bool) if own else dataset.split == 2
+    # Calibration takes training pictures, the classes in turn: here these stand for them.
+    chosen = replace(dataset, split=np.where(part, 0, 2).astype(np.int8))
+    indices = calibration_indices(chosen, count, recipe.data.seed)
+    if not len(indices):
+        raise DataError(f"{dataset.source}: the test split holds no picture. Name some: --data DIR")
+    known = dataset.classes != (_UNKNOWN,)
+    return Golden(
+        dataset=dataset,
+        indices=indices,
+        targets=truths(labels, dataset, indices) if known else None,
+        as_trained=None if own else _as_trained(dataset, trained),
+        own=own,
+    )
+
+
+def _pictures(
+    recipe: Recipe, trained: dict[str, Any], folder: str | None, progress: Progress
+) -> tuple[Dataset, bool]:
+    if folder is None:
+        return load_recipe_data(recipe, progress), False
+    if (files := _loose(folder)) is not None:
+        return _unlabelled(Path(folder).expanduser().resolve(), files, recipe, progress), True
+    dataset = load_dataset(
+        folder,
+        labels=recipe.data.labels,
+        splits=None,
+        max_unreadable=recipe.data.max_unreadable,
+        progress=progress,
+    )
+    if dataset.fingerprint != trained["fingerprint"]:
+        return dataset, True
+    moved = replace(recipe, data=replace(recipe.data, source=folder))
+    return load_recipe_data(moved, progress), False
+
+
+def _loose(folder: str) -> list[str] | None:
+    """Names of pictures right in a folder without folders, or of the one picture named."""
+    path = Path(folder).expanduser()
+    if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES:
+        return [path.name]
+    if not path.is_dir():
+        return None
+    try:
+        shown = [p for p in sorted(path.iterdir()) if not p.name.startswith(".")]
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed: {error.strerror}") from None
+    if any(p.is_dir() for p in shown):
+        return None
+    return [p.name for p in shown if p.suffix.lower() in PICTURE_SUFFIXES] or None
+
+
+def _unlabelled(path: Path, files: list[str], recipe: Recipe, progress: Progress) -> Dataset:
+    root = path if path.is_dir() else path.parent
+    listing = Listing(
+        source=str(path),
+        classes=(_UNKNOWN,),
+        store=FileStore(root, files),
+        targets=np.zeros(len(files), np.int64),
+        part=np.zeros(len(files), np.int8),
+    )
+    return assemble(
+        listing,
+        splits=None,
+        seed=0,
+        max_unreadable=recipe.data.max_unreadable,
+        progress=progress,
+    )
+
+
+def _as_trained(dataset: Dataset, trained: dict[str, Any]) -> bool | None:
+    if dataset.fingerprint == trained["fingerprint"]:
+        return True
+    counts = dict.fromkeys(trained["classes"], 0)
+    for part in trained["counts"].values():
+        for name, number in part.items():
+            counts[name] = counts.get(name, 0) + number
+    found = np.bincount(dataset.targets, minlength=len(dataset.classes)).tolist()
+    here = dict(zip(dataset.classes, found, strict=True))
+    return False if here == counts else None

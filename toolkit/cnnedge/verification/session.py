@@ -1,0 +1,158 @@
+"""One verification: a model file and a finished run in, a verdict out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from . import inside, network
+from .case import Case, Progress, Runtime, as_values, open_case
+from .delegate import checked_answers, delegate_stage, same
+from .inside import Inside
+from .pixels import decode_stage, resize_stage
+from .verdict import Flip, Scores, Stage, Verdict, flips
+
+PICTURES = 96
+
+
+def verify(
+    model: Path,
+    run: Path,
+    *,
+    runtime: Runtime | None = None,
+    data: str | None = None,
+    pictures: int = PICTURES,
+    progress: Progress = lambda text, done, total: None,
+) -> Verdict:
+    """Compares a model file with the run it comes from, stage by stage.
+
+    data: a folder, or one picture, with or without classes; the run's test split when None.
+    pictures: at most so many are taken. progress: text, steps done, and in all (0: unknown).
+    Raises CnnedgeError; GateError for a delegate that cannot be had.
+    """
+    with open_case(model, run, runtime or Runtime(), data, pictures, progress) as case:
+        return _verdict(case)
+
+
+def _verdict(case: Case) -> Verdict:
+    found = inside.judge(case)
+    pixels = case.prepared.model
+    progress = case.progress
+    expected = network.answers(case.plain, pixels, lambda d, t: progress("the CPU", d, t))
+    final = expected
+    if not same(case.chosen.engine, case.plain.engine):
+        final = checked_answers(case.chosen, pixels, lambda d, t: progress("the delegate", d, t))
+    engine, classes = case.chosen.engine, len(case.run.labels)
+    comparable = final.shape[1] == classes
+    stages = [decode_stage(case.golden, case.prepared), _resize(case), *found.stages]
+    stages.append(delegate_stage(case.chosen, case.plain, final, expected))
+    if comparable:
+        stages.append(_labels(case, found))
+    return Verdict(
+        model=str(case.chosen.model.path),
+        sha256=case.chosen.model.sha256,
+        run=str(case.run.folder.path),
+        source=case.golden.dataset.source,
+        pictures=len(case.golden),
+        format=network.format_of(case.chosen.model),
+        engine={
+            "engine": engine.name,
+            "engine_version": engine.version,
+            "threads": engine.threads,
+            "precision": engine.precision,
+            "delegate": engine.delegate.as_json(),
+        },
+        stages=tuple(stages),
+        flipped=_flipped(case, found, final) if comparable else (),
+        assumptions=tuple(case.chosen.assumptions),
+        notes=tuple(_notes(case)),
+    )
+
+
+def _resize(case: Case) -> Stage:
+    ours, theirs = case.prepared.reference, case.prepared.model
+    row = resize_stage(case.prepared, case.plain, case.run.size, case.run.recipe.preprocess)
+    if ours.shape != theirs.shape:
+        return row
+    same_pixels = ours is theirs
+    moved = case.exact if same_pixels else case.run.answer(as_values(theirs))
+    return replace(row, flips=flips(moved, case.exact))
+
+
+def _labels(case: Case, found: Inside) -> Stage:
+    ours, theirs = case.run.labels, case.plain.labels
+    row = Stage(
+        stage="labels",
+        agrees=True,
+        unit="names",
+        deviation=0.0,
+        allowed=0.0,
+        because="exact",
+        flips=0,
+        found=f"the run's {len(ours)}, in its order",
+    )
+    if case.plain.model.labels is None:
+        return replace(row, agrees=None, deviation=None, flips=None, found="none in the file")
+    given = [theirs[i] for i in found.order]
+    wrong = [i for i, name in enumerate(ours) if given[i] != name]
+    if not wrong:
+        reordered = "the run's, in another order, as its outputs are"
+        return row if given == list(theirs) else replace(row, found=reordered)
+    same_names = sorted(theirs) == sorted(ours)
+    if same_names and not found.settled:
+        untold = "in another order; whether its outputs are too cannot be told"
+        return replace(row, agrees=None, deviation=None, flips=None, found=untold)
+    first = wrong[0]
+    return replace(
+        row,
+        agrees=False,
+        deviation=float(len(wrong)),
+        flips=int(np.isin(case.exact.argmax(axis=1), wrong).sum()),
+        found=f"output {first} is called '{given[first]}', in the run '{ours[first]}'",
+        cause="the labels in the file are in another order than its outputs"
+        if same_names
+        else "the labels in the file are not the run's",
+        remedy="pack the file with the run's labels.txt: convert the run again",
+    )
+
+
+def _flipped(case: Case, found: Inside, final: Scores) -> tuple[Flip, ...]:
+    """Pictures that the file, as it runs, names otherwise than the run does."""
+    labels = case.run.labels
+    named = case.plain.model.labels is not None
+    theirs = case.plain.labels if named else labels
+    best, exact = final.argmax(axis=1), case.exact
+    reference = exact.argmax(axis=1)
+    targets = case.golden.targets
+    return tuple(
+        Flip(
+            name=case.golden.name(i),
+            truth=None if targets is None else labels[targets[i]],
+            reference_label=labels[reference[i]],
+            reference_score=float(exact[i, reference[i]]),
+            model_label=theirs[best[i]],
+            model_score=float(final[i, best[i]]),
+        )
+        for i in range(len(final))
+        if theirs[best[i]] != labels[reference[i]]
+    )
+
+
+def _notes(case: Case) -> list[str]:
+    """What a reader of the verdict should know beside it."""
+    notes = []
+    golden = case.golden
+    if not golden.own and golden.as_trained is None:
+        notes.append(
+            f"the pictures in {golden.dataset.source} are not exactly those of training; each "
+            "keeps its split"
+        )
+    entry = case.recorded
+    if entry and entry.get("drop_points") is not None:
+        notes.append(
+            f"at conversion, on all {entry['count']:,} test pictures: {entry['drop_points']:.2f} "
+            f"points lost, {entry['flipped']:,} labels flipped"
+        )
+    return notes
