@@ -196,33 +196,19 @@ class Signature:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Graph:
-    """A model file's subgraphs and its metadata entries.
-
-    What has no subgraph in its name is the first's.
-    """
+class Graph(Subgraph):
+    """The first subgraph of a model file, what else it calls, and the model's metadata entries."""
 
     version: int
     description: str
-    subgraphs: tuple[Subgraph, ...]
+    others: tuple[Subgraph, ...]
     metadata: Mapping[str, bytes]
     signatures: tuple[Signature, ...]
 
     @property
-    def tensors(self) -> tuple[TensorInfo, ...]:
-        return self.subgraphs[0].tensors
-
-    @property
-    def operators(self) -> tuple[OperatorInfo, ...]:
-        return self.subgraphs[0].operators
-
-    @property
-    def inputs(self) -> tuple[int, ...]:
-        return self.subgraphs[0].inputs
-
-    @property
-    def outputs(self) -> tuple[int, ...]:
-        return self.subgraphs[0].outputs
+    def subgraphs(self) -> tuple[Subgraph, ...]:
+        """All of the file's, this one first."""
+        return (self, *self.others)
 
 
 def read_graph(data: bytes, place: str) -> Graph:
@@ -259,10 +245,16 @@ class _Reader:
             raise ValueError("it holds no graph")
         if not subgraphs[0].inputs or not subgraphs[0].outputs:
             raise ValueError("its inputs or outputs name tensors that are not there")
+        first, *others = subgraphs
         return Graph(
+            name=first.name,
+            tensors=first.tensors,
+            operators=first.operators,
+            inputs=first.inputs,
+            outputs=first.outputs,
             version=scalar(self._model, 0, N.Uint32Flags),
             description=text(self._model, 3),
-            subgraphs=subgraphs,
+            others=tuple(others),
             metadata={text(t, 0): self._metadata(t) for t in children(self._model, 6)},
             signatures=listed(children(self._model, 7), lambda _, t: self._signature(t, subgraphs)),
         )

@@ -15,8 +15,9 @@ Values = npt.NDArray[np.generic]
 _Whole = npt.NDArray[np.int64]
 
 _PACKED = {"int4": 4, "int2": 2}
-# A damaged file must not ask for all memory; no kernel comes near it.
-_MOST_VALUES = 2**28
+# A damaged file must not ask for all memory. A sparse kernel has some hundred values for each byte
+# that the file keeps of it at most, and no kernel comes near the other limit.
+_MOST_VALUES, _MOST_SPREAD = 2**27, 4096
 
 
 def constant(data: bytes, tensor: TensorInfo) -> Values | None:
@@ -69,7 +70,7 @@ def _spread(data: bytes, stored: Values, tensor: TensorInfo) -> Values:
     for i, dimension in enumerate(layout.blocks):
         size = layout.levels[layout.order.index(rank + i)].size
         where[dimension] = where[dimension] * size + at[rank + i]
-    if tensor.values > _MOST_VALUES:
+    if tensor.values > min(_MOST_VALUES, _MOST_SPREAD * len(data)):
         raise ValueError(f"a sparse tensor of {tensor.values:,} values")
     # A quantised tensor's zero is its zero point: 0, as weights are symmetric.
     full = np.zeros(tensor.shape, stored.dtype)
@@ -83,7 +84,8 @@ def _places(data: bytes, layout: SparseLayout) -> list[_Whole]:
     nodes = np.zeros(1, np.int64)
     for level in layout.levels:
         if level.segments is None or level.indices is None:
-            if nodes.size * level.size > _MOST_VALUES:
+            # Each place of a dense level stands for a value, or for an entry of the next list.
+            if not 0 <= nodes.size * level.size <= len(data):
                 raise ValueError(f"a sparse tensor's dimension of {level.size:,}")
             counts = np.full(nodes.size, level.size)
             here = np.tile(np.arange(level.size), nodes.size)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import socket
-import ssl
-import urllib.error
-import urllib.request
-from email.message import Message
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from ..errors import SourceError
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 # Port, where the address names none; 0: it must.
 _PORTS = {
@@ -114,6 +114,11 @@ def _not_reached(host: str, port: int, error: OSError) -> str:
 
 
 def _http_answer(parts: SplitResult) -> str:
+    # Slow imports, and every run of a model imports this module.
+    import ssl
+    import urllib.error
+    import urllib.request
+
     netloc = parts.netloc.rsplit("@", 1)[-1]
     request = urllib.request.Request(urlunsplit(parts._replace(netloc=netloc, fragment="")))
     if parts.username:

@@ -174,7 +174,7 @@ def _mean(node: Node, level: int) -> str | None:
     if not output.shape:
         return "a single number as output"
     same = (values.scales, values.zero_points) == (output.scales, output.zero_points)
-    return None if same else "another scale behind it"
+    return None if same else "an output scaled otherwise"
 
 
 def _pad(node: Node, level: int) -> str | None:

@@ -46,7 +46,8 @@ def save_picture(path: Path, found: Inspection) -> None:
     if path.suffix.lower() == ".svg":
         content = as_svg(shapes, WIDTH, HEIGHT, title).encode()
     else:
-        content = cv2.imencode(".png", as_pixels(shapes, WIDTH, HEIGHT))[1].tobytes()
+        smallest = [cv2.IMWRITE_PNG_COMPRESSION, 9]
+        content = cv2.imencode(".png", as_pixels(shapes, WIDTH, HEIGHT), smallest)[1].tobytes()
     write_bytes(path, content)
 
 

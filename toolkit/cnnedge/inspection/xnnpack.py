@@ -283,7 +283,7 @@ def _reshape(node: Node) -> str | None:
         input_and_outputs(node),
         dimensions(values, 0),
         dimensions(output, 0),
-        "another scale behind it" if moved and output.dtype in ("int8", "uint8") else None,
+        "an output scaled otherwise" if moved and output.dtype in ("int8", "uint8") else None,
         in_the_file(node, 1, "shape") if len(node.inputs) > 1 else None,
     )
 
