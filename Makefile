@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 DEMO   ?= demo
+# Test files at a time; each file's tests stay together.
+JOBS   ?= 2
 BIN    := $(VENV)/bin
 
 .PHONY: demo test lint clean help
@@ -24,7 +26,7 @@ demo: $(VENV)/.with-train
 	@sh scripts/demo.sh "$(BIN)/cnnedge" "$(DEMO)"
 
 test: $(VENV)/.with-train,dev
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 	@echo "All tests passed. Next: make demo, or read CONTRIBUTING.md"
 
 lint: $(VENV)/.with-train,dev

@@ -77,7 +77,8 @@ def virtual_display(folder: Path) -> Iterator[Display]:
             missing(f"no {program} (on Debian: the package {program.lower()})")
     read, write = os.pipe()
     folder.mkdir(exist_ok=True)
-    screen = ["-screen", "0", "1280x800x24", "-fbdir", str(folder), "-nolisten", "tcp"]
+    # Without -noreset the server starts anew, its picture too, when its last window closes.
+    screen = ["-screen", "0", "1280x800x24", "-fbdir", str(folder), "-nolisten", "tcp", "-noreset"]
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(write), *screen], pass_fds=[write], stderr=subprocess.DEVNULL
     )
