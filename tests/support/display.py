@@ -44,9 +44,13 @@ class Display:
         pixels = np.frombuffer(data, np.uint8, stride * height, begin).reshape(height, stride)
         return pixels[:, : 4 * width].reshape(height, width, 4)[:, :, :3].copy()
 
+    def windows(self, name: str) -> list[str]:
+        """The numbers of the windows of this name that are there."""
+        return self._xdotool("search", "--onlyvisible", "--name", name).split()
+
     def window(self, name: str) -> str:
         """The number of the window of this name, once it is there; it gets the keyboard."""
-        number = until(lambda: self._xdotool("search", "--onlyvisible", "--name", name).strip())
+        number = until(lambda: self.windows(name))[0]
         self._xdotool("windowfocus", "--sync", number)
         return number
 
