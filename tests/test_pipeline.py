@@ -294,7 +294,15 @@ def test_a_check_sees_the_first_model(slow: Callable[..., Slow], workers: int) -
     assert check.seen == 3
 
 
-def test_ctrl_c(slow: Callable[..., Slow]) -> None:
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as in a terminal: test runners and background shells may ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c(slow: Callable[..., Slow], interruptible: None) -> None:
     for source in (Reel(), Reel(every=0.01)):
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
         steps = label_frames(slow(0.01), source, Timings())
