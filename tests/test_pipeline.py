@@ -83,6 +83,7 @@ class Slow(Classifier):
     seconds: tuple[float, ...] = (0.0,)
     fails: tuple[str, int] = ("", -1)
     calls = 0
+    decoded = 0
 
     def _maybe(self, stage: str, call: int) -> None:
         if self.fails == (stage, call):
@@ -99,7 +100,9 @@ class Slow(Classifier):
         return super().infer()
 
     def decode(self, raw: Any) -> Prediction:
-        self._maybe("decode", self.calls - 1)
+        # Its own count: by now the next inference may have begun.
+        self._maybe("decode", self.decoded)
+        self.decoded += 1
         return super().decode(raw)
 
 
