@@ -96,6 +96,8 @@ def started(display: Display, folder: Path, arguments: list[str]) -> Shown:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A test runner may leave SIGINT ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     run = Shown(process, display, "", folder)
     until(lambda: run.labelled() > 0)
