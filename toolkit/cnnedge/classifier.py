@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from .preprocess import Pixels, prepare
 from .specs.pixels import InputSize, Preprocess
 
 Scores = npt.NDArray[np.float32]
+_Self = TypeVar("_Self", bound="PictureModel")
 
 # What third-party float models without metadata expect is unknown; this is the commonest.
 PIXEL_RANGES = {"0..1": (0.0, 255.0), "-1..1": (127.5, 127.5), "0..255": (0.0, 1.0)}
@@ -74,6 +75,16 @@ class PictureModel:
         self.size: InputSize = model.picture_size()
         self.rule = self._resize_rule()
         self._encode = self._encoder(pixel_range)
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Frees the model's memory; it is of no use afterwards."""
+        self.engine.close()
 
     def prepare(self, frame: Pixels, out: Pixels | None = None) -> Pixels:
         """The frame as input pixels, uint8 [height, width, channels]; in `out` when given."""
@@ -142,16 +153,6 @@ class Classifier(PictureModel):
     def __init__(self, model: ModelFile, engine: Engine, *, pixel_range: str | None = None) -> None:
         super().__init__(model, engine, pixel_range=pixel_range)
         self.labels = self._labels()
-
-    def __enter__(self) -> Classifier:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Frees the model's memory; the classifier is of no use afterwards."""
-        self.engine.close()
 
     def __call__(self, frame: Pixels) -> Prediction:
         """Labels one frame: uint8, [h, w, 3] BGR as OpenCV delivers it, or grey."""

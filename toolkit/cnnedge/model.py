@@ -41,9 +41,6 @@ class Model(Classifier):
         self._again = again
         self._others: list[Classifier] = []
 
-    def __enter__(self) -> Model:
-        return self
-
     def workers(self, count: int) -> list[Classifier]:
         """This model and further interpreters of the same file and settings, `count` in all.
 

@@ -86,16 +86,6 @@ class RawModel(PictureModel):
         self._tensors = tuple(model.graph.tensors[i] for i in model.graph.outputs)
         self.names = output_names(model)
 
-    def __enter__(self) -> RawModel:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Frees the model's memory; it is of no use afterwards."""
-        self.engine.close()
-
     def __call__(self, frame: Pixels) -> RawOutputs:
         """Runs one frame: uint8, [h, w, 3] BGR as OpenCV delivers it, or grey."""
         self.feed(frame)

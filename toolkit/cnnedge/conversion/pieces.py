@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ..bundle import Graph, OperatorInfo, TensorInfo, read_graph
 from ..bundle.values import constant
+from ..packing import pack, unpack
 
 Floats = npt.NDArray[np.float32]
 Values = npt.NDArray[Any]
@@ -26,11 +27,9 @@ class Source:
     """A flatbuffer whose operators can be run in parts. Raises ModelError for broken bytes."""
 
     def __init__(self, flatbuffer: bytes, place: str) -> None:
-        from tensorflow.lite.tools import flatbuffer_utils
-
         self.graph: Graph = read_graph(flatbuffer, place)
         self._data = flatbuffer
-        self._model = flatbuffer_utils.convert_bytearray_to_object(bytearray(flatbuffer))
+        self._model = unpack(flatbuffer)
         self._producers = {t: i for i, op in enumerate(self.graph.operators) for t in op.outputs}
 
     def operator(self, index: int) -> OperatorInfo:
@@ -68,7 +67,6 @@ class Source:
     def piece(self, operators: Sequence[int], outputs: Sequence[int]) -> Piece:
         """The operators, and what packs for them, as a model that gives the tensors `outputs`."""
         from tensorflow.lite.python import schema_py_generated as schema
-        from tensorflow.lite.tools import flatbuffer_utils
 
         operators = self._with_packing(operators)
         whole = self._model.subgraphs[0]
@@ -85,8 +83,7 @@ class Source:
             buffer if i in buffers else schema.BufferT()
             for i, buffer in enumerate(self._model.buffers)
         ]
-        content = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
-        return Piece(content, part.inputs, part.outputs)
+        return Piece(pack(model), part.inputs, part.outputs)
 
     def _with_packing(self, operators: Collection[int]) -> list[int]:
         """The operators and those that only pack or unpack what they take, in order."""

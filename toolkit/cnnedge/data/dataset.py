@@ -128,19 +128,19 @@ def assemble(
     )
 
 
-def calibration_indices(dataset: Dataset, count: int, seed: int) -> Indices:
-    """int64 indices of `count` training pictures, the classes in turn; all if there are fewer.
+def calibration_indices(dataset: Dataset, count: int, seed: int, part: Part = "train") -> Indices:
+    """int64 indices of `count` pictures of a part, the classes in turn; all if there are fewer.
 
     The same pictures give the same choice, in whatever order they are listed.
     """
     order = uniform(dataset.hashes, seed, "calibration")
-    train = dataset.indices("train")
-    turn = np.empty(len(train), np.int64)
+    there = dataset.indices(part)
+    turn = np.empty(len(there), np.int64)
     for target in range(len(dataset.classes)):
-        members = np.flatnonzero(dataset.targets[train] == target)
-        turn[members[np.argsort(order[train[members]])]] = np.arange(len(members))
-    first = np.lexsort((dataset.targets[train], turn))
-    return train[first[: max(0, count)]]
+        members = np.flatnonzero(dataset.targets[there] == target)
+        turn[members[np.argsort(order[there[members]])]] = np.arange(len(members))
+    first = np.lexsort((dataset.targets[there], turn))
+    return there[first[: max(0, count)]]
 
 
 def _check_classes(listing: Listing) -> None:

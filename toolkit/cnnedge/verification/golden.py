@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..data import Dataset, Pixels, calibration_indices, load_dataset
+from ..data import Dataset, Part, Pixels, calibration_indices, load_dataset
 from ..data.dataset import assemble
 from ..data.store import ArrayStore, FileStore, Listing
 from ..errors import CnnedgeError, DataError
@@ -97,10 +97,8 @@ def choose(
     labels: of the reference. trained: `data` of the run's metrics. Raises DataError.
     """
     dataset, own = _pictures(recipe, trained, folder, progress)
-    part = np.ones(len(dataset), bool) if own else dataset.split == 2
-    # Calibration takes training pictures, the classes in turn: here these stand for them.
-    chosen = replace(dataset, split=np.where(part, 0, 2).astype(np.int8))
-    indices = calibration_indices(chosen, count, recipe.data.seed)
+    part: Part = "all" if own else "test"
+    indices = calibration_indices(dataset, count, recipe.data.seed, part)
     if not len(indices):
         raise DataError(f"{dataset.source}: the test split holds no picture. Name some: --data DIR")
     known = dataset.classes != (_UNKNOWN,)
