@@ -10,6 +10,8 @@ round, in turn, each over the whole video but the first:
     ours         label_frames: capture, preprocessing, inference, postprocessing on their threads
     workers      the same with --workers interpreters side by side
     loop         what tutorials write: read, cv2.resize, BGR to RGB, set_tensor, invoke, argmax
+    loops        as many of these loops as workers, in processes of their own, each over the whole
+                 video: what the cores have to give, not in one order
     mediapipe    MediaPipe's ImageClassifier in video mode, in an environment of its own
 
 All resize bilinearly to the whole input, as MediaPipe does and as the model's file says: the same
@@ -25,6 +27,7 @@ The first run makes the model (train extra) and MediaPipe's environment under .v
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -156,6 +159,28 @@ def loop(model: Path, video: Path, answers: list[int]) -> float:
     return len(answers) / (time.perf_counter() - begin)
 
 
+class Loops:
+    """Plain loops in processes of their own that wait for their turns."""
+
+    def __init__(self, model: Path, video: Path, count: int) -> None:
+        # Started anew: a forked interpreter shares threads that do not exist in the child.
+        context = multiprocessing.get_context("spawn")
+        self._pool = context.Pool(count)
+        self._turns = [(model, video)] * count
+
+    def rate(self) -> float:
+        """Frames per second of all together, over the time in which all are at work."""
+        return sum(self._pool.starmap(lone_loop, self._turns, chunksize=1))
+
+    def close(self) -> None:
+        self._pool.terminate()
+        self._pool.join()
+
+
+def lone_loop(model: Path, video: Path) -> float:
+    return loop(model, video, [])
+
+
 def mediapipe_python() -> Path:
     """The Python of an environment with MediaPipe; made where it is missing."""
     python = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -228,7 +253,8 @@ def play(
     for each in models:
         each.infer()
     rates: dict[str, list[float]] = {}
-    names = ["bare", "ours", "workers", "loop", *(["mediapipe"] if others else [])]
+    side_by_side = Loops(model, video, workers)
+    names = ["bare", "ours", "workers", "loop", "loops", *(["mediapipe"] if others else [])]
     print("round" + "".join(f"{name:>11}" for name in names) + "   frames/s")
     answers: dict[str, list[int]] = {"ours": [], "workers": [], "loop": []}
     for number in range(1, rounds + 1):
@@ -237,6 +263,7 @@ def play(
         got["workers"] = ours(models, video, answers["workers"])[0]
         samples += bare(models[0])
         got["loop"] = loop(model, video, answers["loop"])
+        got["loops"] = side_by_side.rate()
         if others:
             got["mediapipe"] = others.rate()
         samples += bare(models[0])
@@ -246,6 +273,7 @@ def play(
         for name in names:
             rates.setdefault(name, []).append(got[name])
         print(f"{number:>5}" + "".join(f"{got[name]:>11.1f}" for name in names), flush=True)
+    side_by_side.close()
     for each in models:
         each.close()
     return rates
@@ -312,6 +340,8 @@ def compare(options: argparse.Namespace) -> bool:
         judge("preprocessing / cv2 alone", shares, PREPROCESSING, at_least=False),
     ]
     print(f"{'plain loop / bare':<34}{np.median(over(rates, 'loop', 'bare')):>7.3f}")
+    loops = f"{options.workers} plain loops side by side / bare"
+    print(f"{loops:<34}{np.median(over(rates, 'loops', 'bare')):>7.3f}")
     if others:
         print(f"{'MediaPipe / bare':<34}{np.median(over(rates, 'mediapipe', 'bare')):>7.3f}")
         met.append(judge("ours / MediaPipe", over(rates, "ours", "mediapipe"), OVER_MEDIAPIPE))

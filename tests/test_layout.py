@@ -33,6 +33,7 @@ ORDER = (
     "pipeline",
     "model",
     "benchmark",
+    "targets",
     "scoring",
     "architectures",
     "packing",

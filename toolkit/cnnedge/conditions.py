@@ -39,7 +39,7 @@ def moment() -> dict[str, Any]:
         "load_average_1min": _load(),
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "cpu_mhz": _megahertz(),
-        "temperature_c": _temperature(),
+        "temperature_c": temperature_c(),
     }
     return {key: value for key, value in readings.items() if value is not None}
 
@@ -120,6 +120,12 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def temperature_c() -> float | None:
+    """Of the processor, as Linux' first thermal zone tells it."""
+    reading = _read("/sys/class/thermal/thermal_zone0/temp")
+    return int(reading) / 1000 if reading and reading.lstrip("-").isdigit() else None
+
+
 def _load() -> float | None:
     try:
         return os.getloadavg()[0]
@@ -137,11 +143,6 @@ def _memory_bytes() -> int | None:
 def _megahertz() -> float | None:
     reading = _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
     return int(reading) / 1000 if reading and reading.isdigit() else None
-
-
-def _temperature() -> float | None:
-    reading = _read("/sys/class/thermal/thermal_zone0/temp")
-    return int(reading) / 1000 if reading and reading.lstrip("-").isdigit() else None
 
 
 def _read(path: str) -> str | None:

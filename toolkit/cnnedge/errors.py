@@ -34,6 +34,10 @@ class SourceError(CnnedgeError):
     """A camera, video, stream or picture source cannot be opened or read."""
 
 
+class DeviceError(CnnedgeError):
+    """A device cannot be reached, lacks something, or stopped answering."""
+
+
 class RunFolderError(CnnedgeError):
     """A run folder is missing something, or would be overwritten."""
 

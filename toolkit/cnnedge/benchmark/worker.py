@@ -21,6 +21,9 @@ from .protocols import measure
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Measures as the request says: model, engine, threads, delegate, warm-up, runs, seconds."""
     model = read_model(request["model"])
+    around: dict[str, Any] = {"machine": conditions.machine(), "before": conditions.moment()}
+    around["busy_fraction"] = conditions.busy_fraction()
+    ticks = conditions.ticks()
     resettable = conditions.reset_peak_memory()
     before = conditions.peak_memory_bytes()
     engine = load_engine(
@@ -40,6 +43,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         seconds=request["seconds"],
     )
     peak = conditions.peak_memory_bytes()
+    around["steal_fraction"] = conditions.stolen_fraction(ticks, conditions.ticks())
+    around["after"] = conditions.moment()
     if request["compare"]:
         from .frames import compare
 
@@ -57,6 +62,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         "samples_ms": samples.samples_ms,
         "peak_memory_bytes": peak,
         "memory_growth_bytes": peak - before if resettable else None,
+        "conditions": around,
     }
 
 

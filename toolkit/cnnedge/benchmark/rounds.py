@@ -1,0 +1,117 @@
+"""Cases on a device, measured in rounds: A B C A B C, so that what drifts meets all of them alike.
+
+A device and cases enter; results in the form of the bench contract leave, beside what failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import CnnedgeError, DeviceError
+from .device import Case, Device
+from .outcome import result
+from .protocols import Protocol
+
+# Processes done, processes in all, and what runs now.
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What was not measured to its end, and why. case: nothing where it is the device itself."""
+
+    device: str
+    case: Case | None
+    error: CnnedgeError
+
+    def as_json(self) -> dict[str, Any]:
+        """{"device", "model", "threads", "engine", "delegate", "error", "exit_code"}."""
+        found: dict[str, Any] = {"device": self.device}
+        if self.case is not None:
+            found["model"] = str(self.case.model)
+            found |= {k: getattr(self.case, k) for k in ("threads", "engine", "delegate")}
+        return found | {"error": str(self.error), "exit_code": self.error.exit_code}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """results: as the bench contract says, in the order of the cases."""
+
+    results: list[dict[str, Any]]
+    failures: list[Failure]
+
+
+@dataclass
+class _Collected:
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    failure: Failure | None = None
+
+
+def run_rounds(
+    device: Device,
+    cases: Sequence[Case],
+    protocol: Protocol,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Measures the cases on one device; raises nothing that is the device's or a model's doing.
+
+    A case that fails is left out of the rounds after. Where the device itself stops answering, what
+    was measured until then is kept, marked as incomplete.
+    """
+    collected = [_Collected() for _ in cases]
+    lost: Failure | None = None
+    total = protocol.processes * len(cases)
+    for number in range(total):
+        round_, i = divmod(number, len(cases))
+        if collected[i].failure:
+            continue
+        if progress:
+            progress(number, total, title(cases[i], cases))
+        try:
+            # One process compares the answers for all: its fellows are alike.
+            collected[i].answers.append(_ask(device, cases[i], protocol, compare=round_ == 0))
+        except DeviceError as error:
+            lost = Failure(device.name, None, error)
+            break
+        except CnnedgeError as error:
+            collected[i].failure = Failure(device.name, cases[i], error)
+    if progress:
+        progress(total, total, "")
+    failures = [found.failure for found in collected if found.failure]
+    return Outcome(
+        results=[
+            result(case, found.answers, device, protocol)
+            for case, found in zip(cases, collected, strict=True)
+            if found.answers
+        ],
+        failures=failures + ([lost] if lost else []),
+    )
+
+
+def title(case: Case, among: Sequence[Case]) -> str:
+    """A case as it is told apart from the others."""
+    varied = {n for n in ("engine", "delegate") if len({getattr(c, n) for c in among}) > 1}
+    parts = [case.model.stem, f"{case.threads} thr."]
+    parts += [Path(str(getattr(case, n))).name for n in ("engine", "delegate") if n in varied]
+    return ", ".join(parts)
+
+
+def _ask(device: Device, case: Case, protocol: Protocol, *, compare: bool) -> dict[str, Any]:
+    return device.measure(
+        {
+            "model": device.place(case.model),
+            "engine": case.engine,
+            "threads": case.threads,
+            "delegate": case.delegate,
+            "precision": case.precision,
+            "options": dict(case.options),
+            "compare": compare,
+            "allow_disagreement": case.allow_disagreement,
+            "warmup_seconds": protocol.warmup_seconds,
+            "runs": -(-protocol.runs // protocol.processes),
+            "seconds": protocol.seconds / protocol.processes,
+        }
+    )

@@ -1,0 +1,19 @@
+"""Devices: this machine, boards over ssh, phones over adb; each with the same verbs.
+
+A word of --device enters; an opened Target leaves.
+"""
+
+from .base import Completed, Finding, Target
+from .opening import open_device
+from .profiles import Named, all_names, find, user_folder
+
+__all__ = [
+    "Completed",
+    "Finding",
+    "Named",
+    "Target",
+    "all_names",
+    "find",
+    "open_device",
+    "user_folder",
+]

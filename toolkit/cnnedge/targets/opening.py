@@ -1,0 +1,41 @@
+"""A named device into one that can be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import DeviceError
+from .base import Say, Target
+from .profiles import Named, find
+
+
+def open_device(
+    device: str | Named,
+    *,
+    ssh_config: Path | None = None,
+    benchmark_tool: Path | None = None,
+    say: Say = lambda _text: None,
+) -> Target:
+    """The device of a name, a path, user@host or adb:SERIAL. Nothing is sent to it yet.
+
+    ssh_config: instead of ~/.ssh/config. benchmark_tool: for phones, the benchmark_model to run
+    there. say: is told what takes time. Raises SpecError, DeviceError.
+    """
+    named = find(device) if isinstance(device, str) else device
+    transport = named.profile.transport
+    if transport == "local":
+        from .local import LocalTarget
+
+        return LocalTarget(named.profile, named.name)
+    if transport == "ssh":
+        from .ssh import SshTarget
+
+        return SshTarget(named.profile, named.name, config=ssh_config, say=say)
+    if transport == "adb":
+        from .adb import AdbTarget
+
+        return AdbTarget(named.profile, named.name, tool=benchmark_tool, say=say)
+    raise DeviceError(
+        f"{named.name}: reached by a browser: nothing can be sent to it from here. Open the page "
+        "of `cnnedge demo MODEL` on it"
+    )
