@@ -126,6 +126,17 @@ def class_map(dataset: Dataset, labels: tuple[str, ...], place: str) -> npt.NDAr
     return np.array([position[c] for c in dataset.classes], np.int64)
 
 
+def part_of(dataset: Dataset, split: Part) -> npt.NDArray[np.int64]:
+    """int64 indices of a split that holds at least one picture. Raises DataError."""
+    indices = dataset.indices(split)
+    if not len(indices):
+        raise DataError(
+            f"{dataset.source}: the {split} split holds no picture; use --split all, or another "
+            "--data"
+        )
+    return indices
+
+
 def evaluate(
     classifiers: Classifier | Sequence[Classifier],
     dataset: Dataset,
@@ -138,12 +149,7 @@ def evaluate(
     workers = classifiers if isinstance(classifiers, Sequence) else (classifiers,)
     classifier = workers[0]
     mapping = class_map(dataset, classifier.labels, str(classifier.model.path))
-    indices = dataset.indices(split)
-    if not len(indices):
-        raise DataError(
-            f"{dataset.source}: the {split} split holds no picture; use --split all, or another "
-            "--data"
-        )
+    indices = part_of(dataset, split)
     pixels = Pixels(dataset, classifier.size, classifier.rule)
     predictions = score(workers, pixels, indices, progress, check=check).argmax(axis=1)
     targets = mapping[dataset.targets[indices]]

@@ -23,13 +23,14 @@ COMMANDS = {
     "eval": "Measure a model's accuracy, as it ships.",
     "run": "Label a camera, video or pictures, live.",
     "bench": "Measure latency and memory.",
+    "compare": "Tell whether a benchmark became slower or faster.",
     "verify": "Find the first stage at which a model parts from its training run.",
     "inspect": "Show what is inside a .tflite file.",
     "recipes": "List the shipped recipes.",
     "models": "List model definitions, or show one layer by layer.",
-    "devices": "List the device profiles.",
+    "devices": "List device profiles; check one, or clean up there.",
 }
-_MODULES = {"eval": "evaluate", "recipes": "definitions", "devices": "definitions"}
+_MODULES = {"eval": "evaluate"}
 
 
 class LazyGroup(click.Group):
@@ -45,8 +46,7 @@ class LazyGroup(click.Group):
             module = importlib.import_module(f".{_MODULES.get(cmd_name, cmd_name)}", __name__)
         except ImportError as error:
             raise _import_problem(error) from error
-        attribute = cmd_name if cmd_name in ("recipes", "devices") else "command"
-        command: click.Command = getattr(module, attribute)
+        command: click.Command = module.command
         return command
 
     def resolve_command(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from . import output
+from .devices import target_options
 from .runtime import delegate_option, note_assumptions, runtime_options
 
 
@@ -29,6 +31,12 @@ from .runtime import delegate_option, note_assumptions, runtime_options
     show_default=True,
     help="So many interpreters side by side, each with its --threads.",
 )
+@click.option(
+    "--device",
+    metavar="NAME",
+    help="Predict there, and compare with here: a device profile, or user@host.",
+)
+@target_options
 @delegate_option
 @runtime_options
 @output.json_option
@@ -38,6 +46,9 @@ def command(
     data: str | None,
     split: str | None,
     workers: int,
+    device: str | None,
+    ssh_config: Path | None,
+    benchmark_tool: Path | None,
     delegate: str,
     threads: int,
     engine: str,
@@ -49,42 +60,71 @@ def command(
     verbose: bool,
 ) -> None:
     """Measure the accuracy of MODEL on pictures it was not trained on."""
-    from ..engines import AgreementCheck
-    from ..model import load
-    from ..scoring import evaluate, load_model_data
+    settings = {
+        "delegate": delegate,
+        "threads": threads,
+        "engine": engine,
+        "precision": precision,
+        "delegate_options": delegate_options,
+        "pixel_range": pixel_range,
+    }
+    if device:
+        if workers > 1:
+            raise click.UsageError(
+                "--workers: with --device one interpreter predicts; leave it out"
+            )
+        from .evaluate_there import evaluate_on
 
-    classifier = load(
-        model,
-        delegate=delegate,
-        threads=threads,
-        engine=engine,
-        precision=precision,
-        delegate_options=delegate_options,
-        pixel_range=pixel_range,
-    )
-    check = AgreementCheck(classifier.model, classifier.engine, allow=allow_disagreement)
-    note_assumptions(classifier)
-    trained_here = "data" in (classifier.model.provenance or {})
-    part: Any = split or ("test" if trained_here else "all")
-    with output.progress_bar("pictures") as progress:
-        task = progress.add_task("reading pictures", total=None)
-        dataset = load_model_data(
-            classifier.model, data, part, lambda d, t: progress.update(task, completed=d, total=t)
-        )
-        progress.reset(task, description="scoring")
-        result = evaluate(
-            classifier.workers(workers),
-            dataset,
-            part,
-            lambda d, t: progress.update(task, completed=d, total=t),
-            check=check,
-        )
+        with evaluate_on(device, ssh_config, benchmark_tool) as there:
+            result, dataset = there(model, data, split, settings, allow_disagreement)
+    else:
+        result, dataset = _here(model, data, split, workers, settings, allow_disagreement)
     for warning in dataset.warnings:
         output.warn(warning)
     if json_file:
         output.write_json(json_file, result)
     if json_file != "-":
         _print(result)
+        if device:
+            from .evaluate_there import print_agreement
+
+            print_agreement(result)
+
+
+def _here(
+    model: str,
+    data: str | None,
+    split: Any,
+    workers: int,
+    settings: dict[str, Any],
+    allow_disagreement: bool,
+) -> tuple[dict[str, Any], Any]:
+    from ..engines import AgreementCheck
+    from ..model import load
+    from ..scoring import evaluate
+
+    classifier = load(model, **settings)
+    check = AgreementCheck(classifier.model, classifier.engine, allow=allow_disagreement)
+    note_assumptions(classifier)
+    with output.progress_bar("pictures") as progress:
+        task = progress.add_task("reading pictures", total=None)
+        tell = _told(progress, task)
+        dataset, part = read_data(classifier, data, split, tell)
+        progress.reset(task, description="scoring")
+        return evaluate(classifier.workers(workers), dataset, part, tell, check=check), dataset
+
+
+def read_data(classifier: Any, data: str | None, split: Any, tell: Any) -> tuple[Any, Any]:
+    """The data set of --data and the part of --split, or those that the model's file names."""
+    from ..scoring import load_model_data
+
+    trained_here = "data" in (classifier.model.provenance or {})
+    part: Any = split or ("test" if trained_here else "all")
+    return load_model_data(classifier.model, data, part, tell), part
+
+
+def _told(progress: Any, task: Any) -> Any:
+    return lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _print(result: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from ..errors import SourceError
 from . import output
 from .answers import json_lines
 from .camera_options import camera_options, capture_options
+from .devices import target_options
 from .labelling import Labelling, Loading
 from .run_summary import print_summary, say_choice
 from .run_terminal import RunTerminal
@@ -33,6 +34,12 @@ _SMOOTH_SECONDS = 0.5
     help="Camera index, video, picture, folder, 'glob*.jpg', rtsp:// or http:// "
     "stream, or 'sample' (a built-in scene).",
 )
+@click.option(
+    "--device",
+    metavar="NAME",
+    help="Run there, with its camera or with files from here: a device profile, or user@host.",
+)
+@target_options
 @delegate_option
 @runtime_options
 @click.option(
@@ -79,6 +86,9 @@ _SMOOTH_SECONDS = 0.5
 def command(
     model: str,
     source: str,
+    device: str | None,
+    ssh_config: Path | None,
+    benchmark_tool: Path | None,
     delegate: str,
     workers: int,
     top: int,
@@ -104,6 +114,27 @@ def command(
         raise click.UsageError("--json - and --jsonl - both want stdout; give one of them a file.")
     if raw and smooth:
         raise click.UsageError("--smooth averages labels, and with --raw there are none.")
+    if device:
+        if show:
+            raise click.UsageError("--show opens a window here; with --device use --save OUT.mp4.")
+        from ..targets import open_device
+        from .run_there import run_on
+
+        target = open_device(
+            device, ssh_config=ssh_config, benchmark_tool=benchmark_tool, say=output.note
+        )
+        with contextlib.closing(target):
+            run_on(
+                target,
+                click.get_current_context(),
+                model=model,
+                source=source,
+                save=save,
+                json_file=json_file,
+                jsonl=jsonl,
+                duration=duration,
+            )
+        return
     loading = Loading(
         path=model,
         raw=raw,

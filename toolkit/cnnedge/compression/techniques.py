@@ -22,7 +22,7 @@ from . import tfmot_edges
 from .channel_graph import channel_groups
 from .channels import choose, model_macs, reestimate_batch_norm, remove
 from .importance import importance
-from .workshop import Session, Workshop, fit, make_trainable
+from .workshop import Session, Workshop, fit, frozen_norms, make_trainable
 
 _BATCH = 64
 # A removal by latency stops when it is this close, as a fraction of the parent's.
@@ -78,8 +78,7 @@ def _channels(shop: Workshop, technique: Channels, before: Before) -> Outcome:
             left = sum(group.channels for group in channel_groups(model))
             target = {"ratio": max(0.0, 1 - channels * (1 - value * share) / left)}
         smaller = _removed(shop, model, _scores(shop, model, pictures), target)
-        starts = range(0, len(pictures), _BATCH)
-        reestimate_batch_norm(smaller, [pictures[i : i + _BATCH] for i in starts])
+        reestimate_batch_norm(smaller, _batches(pictures))
         model = make_trainable(smaller, shop.recipe)
         session = Session(
             word="channels", epochs=epochs, learning_rate=settings.rate * shop.full_rate
@@ -88,6 +87,10 @@ def _channels(shop: Workshop, technique: Channels, before: Before) -> Outcome:
         fit(shop, model, session, before.folder / f"step{number}", teacher=before.teacher)
         sessions.append(session)
     return model, sessions
+
+
+def _batches(pictures: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+    return [pictures[i : i + _BATCH] for i in range(0, len(pictures), _BATCH)]
 
 
 def _scores(shop: Workshop, model: Any, pictures: npt.NDArray[np.float32]) -> Any:
@@ -173,9 +176,29 @@ def _prune(shop: Workshop, technique: Prune, before: Before) -> Outcome:
     session = Session(
         word="prune", epochs=settings.epochs, learning_rate=settings.rate * shop.full_rate
     )
+    if frozen_norms(wrapped):
+        callbacks.append(_renormalising(shop, wrapped))
     shop.reporter.training(technique.name)
     fit(shop, wrapped, session, before.folder, teacher=before.teacher, callbacks=tuple(callbacks))
     return tfmot_edges.strip(wrapped), [session]
+
+
+def _renormalising(shop: Workshop, model: Any) -> Any:
+    """A callback that takes new statistics of batch normalisation behind each epoch.
+
+    Kept at what they were before there were zeros, they drown what the layers before still say:
+    measured on EfficientNet-Lite0, 80 % zeros left 16 % of the pictures right, with new ones 83 %.
+    """
+    import tf_keras
+
+    pictures = shop.sample_pixels().astype(np.float32)
+    batches = _batches(pictures)
+
+    class Renormalise(tf_keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            reestimate_batch_norm(model, batches)
+
+    return Renormalise()
 
 
 def _cluster(shop: Workshop, technique: Cluster, before: Before) -> Outcome:

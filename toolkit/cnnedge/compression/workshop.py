@@ -154,6 +154,15 @@ def make_trainable(model: Any, recipe: Recipe) -> Any:
     training = recipe.training
     frozen = training.method != "scratch" and (training.all or AllStage()).batch_norm == "frozen"
     for layer in model.layers:
-        norm = type(layer).__name__.endswith("BatchNormalization")
-        layer.trainable = not (norm and frozen)
+        layer.trainable = not (is_norm(layer) and frozen)
     return model
+
+
+def is_norm(layer: Any) -> bool:
+    """Whether a layer is a batch normalisation, of whichever kind."""
+    return type(layer).__name__.endswith("BatchNormalization")
+
+
+def frozen_norms(model: Any) -> bool:
+    """Whether the model keeps its statistics of batch normalisation while it trains."""
+    return any(is_norm(layer) and not layer.trainable for layer in model.layers)

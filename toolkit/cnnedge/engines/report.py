@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -78,3 +79,26 @@ class DelegateReport:
             "agreement": self.agreement.as_json() if self.agreement else None,
             "notes": list(self.notes),
         }
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> DelegateReport:
+        """What `as_json` made. Raises KeyError, TypeError or ValueError where it is not that."""
+        agreement = found.get("agreement")
+        if agreement is not None:
+            largest = agreement["largest_difference"]
+            agreement = Agreement(
+                **agreement
+                | {"largest_difference": math.inf if largest is None else float(largest)}
+            )
+        return cls(
+            requested=str(found["requested"]),
+            used=str(found["used"]),
+            nodes_delegated=int(found["nodes_delegated"]),
+            nodes_total=int(found["nodes_total"]),
+            left_behind=tuple(map(str, found["left_behind"])),
+            software=found["software"],
+            device=str(found["device"]),
+            passed_over=tuple(PassedOver(**p) for p in found["passed_over"]),
+            agreement=agreement,
+            notes=tuple(map(str, found["notes"])),
+        )

@@ -6,6 +6,7 @@ Nothing enters and nothing leaves: shared types alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -79,6 +80,24 @@ class Target(Protocol):
         seconds: after that it is ended, there too, and DeviceError raised. line: gets each line of
         output as it comes.
         """
+        ...
+
+    def run_module(
+        self,
+        module: str,
+        request: Mapping[str, Any],
+        *,
+        seconds: float,
+        line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """Runs `python -m MODULE` of cnnedge there; the request is JSON on its standard input.
+
+        What it needs is pushed where it is missing. Raises DeviceError where no Python can run.
+        """
+        ...
+
+    def scratch(self) -> AbstractContextManager[str]:
+        """A folder on the device that is gone afterwards, whatever happened."""
         ...
 
     def pull(self, remote: str, local: Path) -> None:

@@ -1,19 +1,19 @@
-"""`cnnedge recipes` and `cnnedge devices`: what is shipped."""
+"""`cnnedge recipes`: what is shipped."""
 
 from __future__ import annotations
 
 import click
 from rich.text import Text
 
-from ..specs import parse_device, parse_model, parse_recipe, plain, shipped
+from ..specs import parse_model, parse_recipe, plain, shipped
 from . import output
 
 
-@click.command()
+@click.command(name="recipes")
 @click.argument("name", required=False)
 @output.json_option
 @output.verbose_option
-def recipes(name: str | None, json_file: str | None, verbose: bool) -> None:
+def command(name: str | None, json_file: str | None, verbose: bool) -> None:
     """List the shipped recipes, or print the YAML of NAME (to copy and change)."""
     if name:
         text, place = shipped.read("recipes", name)
@@ -41,26 +41,3 @@ def recipes(name: str | None, json_file: str | None, verbose: bool) -> None:
             )
         output.results().print(table)
         output.note("next: cnnedge train NAME --out RUN, or cnnedge recipes NAME to read one")
-
-
-@click.command()
-@output.json_option
-@output.verbose_option
-def devices(json_file: str | None, verbose: bool) -> None:
-    """List the device profiles."""
-    found = {n: parse_device(*shipped.read("devices", n)) for n in shipped.names("devices")}
-    if json_file:
-        output.write_json(json_file, {"devices": {n: plain(d) for n, d in found.items()}})
-    if json_file != "-":
-        table = output.table()
-        for column in ("device", "reached by", "threads", "frame budget", "description"):
-            table.add_column(column, no_wrap=column != "description")
-        for n, device in found.items():
-            table.add_row(
-                Text(n, style="bold"),
-                device.transport,
-                ", ".join(map(str, device.threads)),
-                output.milliseconds(device.frame_budget_ms),
-                device.description,
-            )
-        output.results().print(table)

@@ -1,0 +1,189 @@
+"""`cnnedge devices`: the profiles; `check`, `show` and `clean` for one of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.text import Text
+
+from ..specs import plain
+from . import output
+
+if TYPE_CHECKING:
+    from ..targets import Finding, Target
+
+_MARKS = {True: ("ok", "green"), False: ("no", "bold red"), None: ("–", "dim")}
+
+
+def target_options(function: output.F) -> output.F:
+    """--ssh-config and --benchmark-tool: how a device is reached, and with what it measures."""
+    for option in (
+        click.option(
+            "--benchmark-tool",
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+            help="For phones: the benchmark_model to run there (TensorFlow Lite's or LiteRT's).",
+        ),
+        click.option(
+            "--ssh-config",
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+            help="For boards: instead of ~/.ssh/config.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+@click.group(invoke_without_command=True)
+@output.json_option
+@output.verbose_option
+@click.pass_context
+def command(ctx: click.Context, json_file: str | None, verbose: bool) -> None:
+    """List the device profiles, shipped ones and your own."""
+    if ctx.invoked_subcommand is None:
+        _list(json_file)
+
+
+def _list(json_file: str | None) -> None:
+    from ..targets import all_names, find, user_folder
+
+    found = {name: find(name) for name in all_names()}
+    if json_file:
+        profiles = {n: plain(d.profile) | {"own": d.own} for n, d in found.items()}
+        output.write_json(json_file, {"devices": profiles})
+    if json_file == "-":
+        return
+    table = output.table()
+    for column in ("device", "reached by", "address", "threads", "frame budget", "description"):
+        table.add_column(column, no_wrap=column not in ("description", "address"))
+    for name, device in found.items():
+        profile = device.profile
+        table.add_row(
+            Text(name, style="bold"),
+            profile.transport,
+            Text(profile.address or "–", style="" if profile.address else "dim"),
+            ", ".join(map(str, profile.threads)),
+            output.milliseconds(profile.frame_budget_ms),
+            Text(profile.description + (" (yours)" if device.own else "")),
+        )
+    output.results().print(table)
+    output.note(
+        "next: cnnedge devices check NAME; a board needs no profile as user@host, a phone as "
+        f"adb:SERIAL. Profiles of your own: cnnedge devices show pi4 > {user_folder()}/NAME.yaml"
+    )
+
+
+@command.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Print the YAML of profile NAME, to copy and change."""
+    from ..specs import shipped
+    from ..targets import find
+
+    device = find(name)
+    if not device.place or not (device.own or shipped.is_path(name)):
+        text, _ = shipped.read("devices", name if device.place else _model_profile(name))
+    else:
+        text, _ = shipped.read("devices", device.place)
+    click.echo(text, nl=False)
+
+
+def _model_profile(word: str) -> str:
+    """The shipped profile that an address without a profile goes by."""
+    from ..targets.profiles import ADB
+
+    return "android_phone" if word.startswith(ADB) else "linux_board"
+
+
+@command.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@target_options
+@output.json_option
+@output.verbose_option
+def check(
+    names: tuple[str, ...],
+    ssh_config: Path | None,
+    benchmark_tool: Path | None,
+    json_file: str | None,
+    verbose: bool,
+) -> None:
+    """Whether each NAME can be measured on: a profile, user@host or adb:SERIAL.
+
+    Looks whether it is reachable and has what is needed, and at what would spoil a measurement.
+    Exits 1 when something must be mended; each remedy is said.
+    """
+    from ..targets import find, open_device
+
+    # All words are understood before the first device is asked.
+    named = [find(name) for name in names]
+    checked = []
+    for device in named:
+        target = open_device(
+            device, ssh_config=ssh_config, benchmark_tool=benchmark_tool, say=output.note
+        )
+        if json_file != "-":
+            output.results().print(Text(f"{device.name}: {device.profile.description}", "bold"))
+        findings = _findings(target, quiet=json_file == "-")
+        checked.append(
+            {
+                "device": device.name,
+                "ok": all(f.ok is not False for f in findings),
+                "findings": [
+                    {"what": f.what, "ok": f.ok, "found": f.found, "remedy": f.remedy}
+                    for f in findings
+                ],
+            }
+        )
+    if json_file:
+        output.write_json(json_file, {"checked": checked})
+    bad = [str(c["device"]) for c in checked if not c["ok"]]
+    if bad:
+        from ..errors import DeviceError
+
+        raise DeviceError(f"{', '.join(bad)}: not ready to be measured on; see above")
+    output.note(f"next: cnnedge bench MODEL {' '.join(f'--device {n}' for n in names)}")
+
+
+def _findings(target: Target, *, quiet: bool) -> list[Finding]:
+    found = []
+    try:
+        for finding in target.check():
+            found.append(finding)
+            if not quiet:
+                _print(finding)
+    finally:
+        target.close()
+    return found
+
+
+def _print(finding: Finding) -> None:
+    mark, style = _MARKS[finding.ok]
+    line = Text.assemble((f"  {mark:<3}", style), (f"{finding.what:<16}", "bold"), finding.found)
+    console = output.results()
+    console.print(line, highlight=False, soft_wrap=True)
+    if finding.remedy and finding.ok is not True:
+        console.print(Text(f"{'':21}→ {finding.remedy}"), highlight=False, soft_wrap=True)
+
+
+@command.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@target_options
+@output.verbose_option
+def clean(
+    names: tuple[str, ...], ssh_config: Path | None, benchmark_tool: Path | None, verbose: bool
+) -> None:
+    """Remove what cnnedge keeps on each NAME: models, and on boards its environment."""
+    from ..targets import find, open_device
+
+    for device in [find(name) for name in names]:
+        target = open_device(
+            device, ssh_config=ssh_config, benchmark_tool=benchmark_tool, say=output.note
+        )
+        try:
+            freed = target.clean()
+        finally:
+            target.close()
+        output.note(f"{target.name}: {output.size(freed)} freed")

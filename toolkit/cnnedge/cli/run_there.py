@@ -1,0 +1,213 @@
+"""`cnnedge run --device`: frames labelled on a device, with its camera or with files from here."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import io
+import json
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..engines import DelegateReport
+from ..errors import CnnedgeError, DeviceError, GateError, SourceError
+from ..files import explained
+from ..targets import Target
+from ..targets.base import one_line
+from . import output
+from .run_summary import print_summary
+
+# The options that concern this side alone; every other one travels.
+_HERE = frozenset(
+    {
+        *("model", "source", "device", "ssh_config", "benchmark_tool"),
+        *("show", "save", "json_file", "jsonl", "verbose"),
+    }
+)
+# A camera without --duration is watched until Ctrl-C, but no process stays behind for ever.
+_LONGEST_SECONDS = 86_400.0
+_SECONDS_TO_START = 300.0
+
+
+def run_on(
+    target: Target,
+    ctx: click.Context,
+    *,
+    model: str,
+    source: str,
+    save: str | None,
+    json_file: str | None,
+    jsonl: str | None,
+    duration: float | None,
+) -> None:
+    """Labels there, and prints and writes here what `cnnedge run` would."""
+    with contextlib.ExitStack() as stack:
+        place = stack.enter_context(target.scratch())
+        lines = stack.enter_context(_Lines.to(jsonl, quiet="-" in (json_file, jsonl)))
+        words = ["run", target.push(Path(model)), "--source", _placed(target, source, place)]
+        words += [*_travelling(ctx), "--jsonl", "-", "--json", f"{place}/result.json"]
+        saved = f"{place}/{Path(save).name}" if save else None
+        words += ["--save", saved] if saved else []
+        try:
+            done = target.run_module(
+                "cnnedge.cli.there",
+                {"words": words},
+                seconds=(duration + _SECONDS_TO_START) if duration else _LONGEST_SECONDS,
+                line=lines.take,
+            )
+        except KeyboardInterrupt:
+            lines.stop()
+            output.note(f"stopped; {target.name} labelled {lines.count:,} frames")
+            return
+        lines.stop()
+        _say(target.name, done.errors)
+        if done.code:
+            _raise(target.name, done.code, done.errors)
+        if save and saved:
+            target.pull(saved, Path(save))
+        result = _pulled(target, f"{place}/result.json") | {"saved": save, "jsonl": jsonl}
+    if json_file:
+        output.write_json(json_file, result)
+    if "-" not in (json_file, jsonl):
+        _print(result)
+
+
+def _placed(target: Target, source: str, place: str) -> str:
+    """The source as the device finds it: a file or folder that is here is pushed."""
+    path = Path(source)
+    if path.is_file():
+        return target.push(path)
+    found = [Path(p) for p in sorted(glob.glob(source))] if glob.has_magic(source) else [path]
+    found = [p for p in found if p.is_file() or p.is_dir()]
+    if not found:
+        return source
+    with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder:
+        packed = Path(folder) / "source.tar"
+        with tarfile.open(packed, "w") as tar:
+            for each in found:
+                name = "" if each is path else each.name
+                tar.add(each, f"source/{name}".rstrip("/"))
+        done = target.run(["tar", "-xf", target.push(packed), "-C", place], seconds=600)
+    if done.code:
+        said = one_line(done.errors.decode("utf-8", "replace"))
+        raise DeviceError(f"{target.name}: --source {source} could not be unpacked there: {said}")
+    return f"{place}/source"
+
+
+def _travelling(ctx: click.Context) -> Iterator[str]:
+    """The options that were given, as words again."""
+    for option in ctx.command.params:
+        name = option.name or ""
+        given = ctx.get_parameter_source(name)
+        if name in _HERE or given in (None, click.core.ParameterSource.DEFAULT):
+            continue
+        value, word = ctx.params[name], option.opts[0]
+        if value is True:
+            yield word
+        elif isinstance(value, dict):
+            for key, text in value.items():
+                yield from (word, f"{key}={text}")
+        elif value is not False and value is not None:
+            shown = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            yield from (word, shown)
+
+
+class _Lines:
+    """Takes the device's lines, one for each frame: counts, shows and passes them on."""
+
+    def __init__(self, stream: Any, path: Path, *, quiet: bool) -> None:
+        self.count = 0
+        self._stream, self._path = stream, path
+        self._quiet = quiet
+        self._bar = output.progress_bar("frames")
+        self._progress = self._bar.__enter__()
+        self._task = self._progress.add_task("labelling", total=None)
+
+    @classmethod
+    @contextlib.contextmanager
+    def to(cls, jsonl: str | None, *, quiet: bool) -> Iterator[_Lines]:
+        """With the file of --jsonl open, where there is one."""
+        with contextlib.ExitStack() as stack:
+            path = Path(jsonl or "-")
+            stream: Any = io.StringIO() if jsonl is None else sys.stdout
+            if jsonl not in (None, "-"):
+                with explained(path):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    stream = stack.enter_context(path.open("w", encoding="utf-8"))
+            lines = cls(None if jsonl is None else stream, path, quiet=quiet)
+            stack.callback(lines.stop)
+            yield lines
+
+    def take(self, text: str) -> None:
+        """One line of the device; what is no frame is passed over."""
+        try:
+            found = json.loads(text)
+        except ValueError:
+            return
+        if not isinstance(found, dict) or "frame" not in found:
+            return
+        self.count += 1
+        best = found.get("top")
+        label = best[0].get("label") if isinstance(best, list) and best else None
+        shown = f"labelling: {one_line(str(label), 40)}" if label else "labelling"
+        self._progress.update(self._task, completed=self.count, description=shown)
+        if self._stream is not None:
+            with explained(self._path):
+                # Written anew: what a device sends is data, and one line.
+                self._stream.write(json.dumps(found, ensure_ascii=False) + "\n")
+                self._stream.flush()
+
+    def stop(self) -> None:
+        """Takes the bar away."""
+        if self._bar is not None:
+            bar, self._bar = self._bar, None  # type: ignore[assignment]
+            bar.__exit__(None, None, None)
+
+
+def _say(name: str, errors: bytes) -> None:
+    for text in errors.decode("utf-8", "replace").splitlines():
+        if text.strip() and not text.startswith("Error:"):
+            output.note(f"{name}: {one_line(text)}")
+
+
+def _raise(name: str, code: int, errors: bytes) -> None:
+    text = errors.decode("utf-8", "replace")
+    said = [line for line in text.splitlines() if line.startswith("Error:")]
+    reason = said[-1].removeprefix("Error:").strip() if said else f"it ended with exit {code}"
+    kind: type[CnnedgeError] = GateError if code == 3 else SourceError
+    raise kind(f"{name}: {one_line(reason, 2000)}")
+
+
+def _pulled(target: Target, remote: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder:
+        local = Path(folder) / "result.json"
+        target.pull(remote, local)
+        try:
+            found = json.loads(local.read_text(encoding="utf-8"))
+            DelegateReport.from_json(found["delegate"])
+            frames, stages = found["frames"], found["stages_ms"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DeviceError(
+                f"{target.name}: its result cannot be read ({type(error).__name__}: {error}). It "
+                f"may run another cnnedge: cnnedge devices clean {target.name}"
+            ) from None
+    if not isinstance(frames, int) or not isinstance(stages, dict):
+        raise DeviceError(f"{target.name}: its result is not one of `cnnedge run`")
+    return {**found, "device": target.name}
+
+
+def _print(result: dict[str, Any]) -> None:
+    output.results().print(f"on {result['device']}:", highlight=False)
+    try:
+        report = DelegateReport.from_json(result["delegate"])
+        print_summary(result, report, live=bool(result["dropped"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DeviceError(
+            f"{result['device']}: its result is not one of `cnnedge run` ({error})"
+        ) from None

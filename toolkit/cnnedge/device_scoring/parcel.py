@@ -1,0 +1,76 @@
+"""Pictures as one file that travels to a device.
+
+Pictures of a data set enter, as their files hold them; a tar file leaves, and pictures out of it
+again. Equal pictures make an equal file, so that it is pushed once for all variants.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..data import Dataset
+from ..data.store import FileStore
+from ..errors import DataError
+from ..pictures import read_picture
+
+Frame = npt.NDArray[np.uint8]
+
+_FILE, _ARRAY = ".picture", ".npy"
+
+
+def pack(dataset: Dataset, indices: npt.NDArray[np.int64], path: Path) -> None:
+    """Writes the pictures in the order of `indices`.
+
+    A picture that is a file travels as it is, to be decoded there; one of an array as pixels.
+    Raises DataError for a file that has gone.
+    """
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for number, index in enumerate(indices.tolist()):
+            name, content = _content(dataset, index)
+            # Time and owner stay at their defaults: they are not the pictures'.
+            entry = tarfile.TarInfo(f"{number:08}{name}")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+
+
+def _content(dataset: Dataset, index: int) -> tuple[str, bytes]:
+    if isinstance(dataset.store, FileStore):
+        place = dataset.name(index)
+        try:
+            return _FILE, Path(place).read_bytes()
+        except OSError as error:
+            raise DataError(f"{place}: cannot be read any more: {error.strerror}") from None
+    held = io.BytesIO()
+    np.save(held, dataset.frame(index), allow_pickle=False)
+    return _ARRAY, held.getvalue()
+
+
+def unpack(path: Path) -> Iterator[Frame]:
+    """The pictures in order: uint8 [h, w, 3] BGR, or [h, w] grey.
+
+    Raises DataError for one that this machine's OpenCV cannot decode.
+    """
+    with tarfile.open(path, "r:") as tar:
+        for number, entry in enumerate(tar):
+            held = tar.extractfile(entry)
+            assert held is not None
+            content = held.read()
+            if entry.name.endswith(_ARRAY):
+                yield np.load(io.BytesIO(content), allow_pickle=False)
+                continue
+            try:
+                yield read_picture(content)
+            except DataError as error:
+                raise DataError(f"picture {number + 1}: {error}") from None
+
+
+def count(path: Path) -> int:
+    """How many pictures are in it."""
+    with tarfile.open(path, "r:") as tar:
+        return len(tar.getnames())

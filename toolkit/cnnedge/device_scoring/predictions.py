@@ -1,0 +1,101 @@
+"""What a model says of each picture, with a digest of what it was shown.
+
+A classifier and pictures enter; raw outputs and digests leave, one for each picture, and as a
+file. Computed by the same code here and on a device.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..classifier import Classifier
+from ..engines import AgreementCheck
+from ..errors import DeviceError
+from .parcel import Frame
+
+Digests = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Predictions:
+    """Of n pictures.
+
+    raw: the output tensor as it is, [n, classes], of its own type. decoded: a digest of each
+    picture's pixels, uint64 [n]; prepared: of the same as the model's input, uint64 [n].
+    """
+
+    raw: npt.NDArray[np.generic]
+    decoded: Digests
+    prepared: Digests
+
+    def write(self, path: Path) -> None:
+        """As an .npz file."""
+        with open(path, "wb") as file:
+            np.savez(file, raw=self.raw, decoded=self.decoded, prepared=self.prepared)
+
+
+def predict(
+    classifier: Classifier,
+    pictures: Iterable[Frame],
+    *,
+    check: AgreementCheck | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Predictions:
+    """Labels the pictures one by one. progress: is told how many are done."""
+    raw, decoded, prepared = [], [], []
+    for done, picture in enumerate(pictures, start=1):
+        pixels = classifier.prepare(picture)
+        values = classifier.encode(pixels)
+        classifier.engine.set_input(values)
+        output = classifier.infer()
+        if check is not None:
+            check.see(values, output)
+        raw.append(output.reshape(-1).copy())
+        decoded.append(_digest(picture))
+        prepared.append(_digest(pixels))
+        if progress:
+            progress(done)
+    if check is not None:
+        check.close()
+    return Predictions(
+        raw=np.array(raw),
+        decoded=np.array(decoded, np.uint64),
+        prepared=np.array(prepared, np.uint64),
+    )
+
+
+def read(path: Path, *, like: Predictions, name: str) -> Predictions:
+    """What a device wrote, of the same form as `like`. Raises DeviceError where it is not.
+
+    It comes from elsewhere: nothing in it is executed, and nothing is taken for granted.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            found = {key: held[key] for key in ("raw", "decoded", "prepared")}
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise DeviceError(
+            f"{name}: its predictions cannot be read ({type(error).__name__}); run it again"
+        ) from None
+    except Exception as error:  # zipfile.BadZipFile, zlib.error: what damaged archives raise
+        raise DeviceError(f"{name}: its predictions are damaged ({error}); run it again") from None
+    for key, values in found.items():
+        wanted = getattr(like, key)
+        if values.shape != wanted.shape or values.dtype != wanted.dtype:
+            raise DeviceError(
+                f"{name}: its predictions hold {key} as {values.dtype} {list(values.shape)}; "
+                f"expected {wanted.dtype} {list(wanted.shape)}. It may run another cnnedge: "
+                f"cnnedge devices clean {name}"
+            )
+    return Predictions(**found)
+
+
+def _digest(values: npt.NDArray[np.uint8]) -> int:
+    digest = hashlib.blake2b(repr(values.shape).encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(values).data)
+    return int.from_bytes(digest.digest(), "big")

@@ -1,0 +1,142 @@
+"""One model scored on a device and here.
+
+A target, a classifier that is loaded here and a data set enter; the eval contract leaves: what
+was right there, beside what was right here, and the first picture on which the two differ.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..classifier import Classifier
+from ..data import Dataset, Part
+from ..errors import CnnedgeError, DeviceError, GateError
+from ..results import accuracy, confusion, mcnemar, per_class
+from ..scoring import class_map, part_of
+from ..targets import Target
+from ..targets.base import one_line
+from . import parcel
+from .differences import differences
+from .predictions import Predictions, predict, read
+
+# "pushing", "predicting on pi4", ...: what goes on, how far it is, of how many.
+Progress = Callable[[str, int, int], None]
+
+# An emulated board needs seconds for a picture of a large network; a hanging one is ended.
+_SECONDS_PER_PICTURE, _SECONDS_TO_START = 30.0, 300.0
+
+
+def evaluate_there(
+    target: Target,
+    classifier: Classifier,
+    dataset: Dataset,
+    split: Part,
+    *,
+    settings: Mapping[str, Any],
+    allow_disagreement: bool = False,
+    progress: Progress = lambda _what, _done, _total: None,
+) -> dict[str, Any]:
+    """Scores one split on a device, in the form of the eval contract, beside this machine.
+
+    classifier: loaded here, on the CPU: the reference. settings: keywords of `classifier.load` for
+    the device. Pictures that are files are decoded and resized there. Beside the contract's keys:
+    `device`, `conditions`, and `here`: accuracy, McNemar's p, and what `differences` says. Raises
+    DeviceError, GateError for a delegate that is refused there, DataError.
+    """
+    indices = part_of(dataset, split)
+    mapping = class_map(dataset, classifier.labels, str(classifier.model.path))
+    targets = mapping[dataset.targets[indices]]
+    with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder:
+        pictures = Path(folder) / "pictures.tar"
+        parcel.pack(dataset, indices, pictures)
+        here = predict(
+            classifier,
+            parcel.unpack(pictures),
+            progress=lambda done: progress("predicting here", done, len(indices)),
+        )
+        request = {
+            "model": target.push(classifier.model.path),
+            "pictures": target.push(pictures),
+            "settings": {"load": dict(settings), "allow_disagreement": allow_disagreement},
+        }
+        answer, there = _ask(target, request, here, Path(folder), progress)
+    right_here, right_there = (_best(p) == targets for p in (here, there))
+    names = [dataset.name(int(i)) for i in indices]
+    matrix = confusion(targets, _best(there), len(classifier.labels))
+    return accuracy(right_there) | {
+        "confusion": matrix.tolist(),
+        "labels": list(classifier.labels),
+        "per_class": per_class(matrix, classifier.labels),
+        "split": split,
+        "model": str(classifier.model.path),
+        "sha256": classifier.model.sha256,
+        "data": {"source": dataset.source, "fingerprint": dataset.fingerprint},
+        "skipped": [{"path": s.path, "reason": s.reason} for s in dataset.skipped],
+        "warnings": list(dataset.warnings),
+        "assumptions": list(classifier.assumptions),
+        "workers": 1,
+        "device": target.name,
+        **answer,
+        "here": accuracy(right_here)
+        | {
+            "engine": classifier.engine.name,
+            "engine_version": classifier.engine.version,
+            "p_value": mcnemar(right_here, right_there),
+        }
+        | differences(classifier, here, there, names),
+    }
+
+
+def _best(predictions: Predictions) -> npt.NDArray[np.int64]:
+    best: npt.NDArray[np.int64] = predictions.raw.argmax(axis=1).astype(np.int64)
+    return best
+
+
+def _ask(
+    target: Target,
+    request: dict[str, Any],
+    here: Predictions,
+    folder: Path,
+    progress: Progress,
+) -> tuple[dict[str, Any], Predictions]:
+    total = len(here.raw)
+
+    def line(text: str) -> None:
+        done = _parsed(text).get("done")
+        if isinstance(done, int) and 0 <= done <= total:
+            progress(f"predicting on {target.name}", done, total)
+
+    with target.scratch() as place:
+        request["predictions"] = f"{place}/predictions.npz"
+        done = target.run_module(
+            "cnnedge.device_scoring.worker",
+            request,
+            seconds=_SECONDS_TO_START + _SECONDS_PER_PICTURE * total,
+            line=line,
+        )
+        answer = _parsed((done.text.strip().splitlines() or [""])[-1])
+        if "error" in answer:
+            kind = GateError if answer.get("exit_code") == 3 else CnnedgeError
+            raise kind(f"{target.name}: {one_line(str(answer['error']), 2000)}")
+        if done.code or not isinstance(answer.get("delegate"), dict):
+            said = one_line(done.errors.decode("utf-8", "replace")[-2000:] or done.text)
+            raise DeviceError(f"{target.name}: scoring ended with exit {done.code}: {said}")
+        local = folder / "predictions.npz"
+        target.pull(request["predictions"], local)
+    known = ("engine", "engine_version", "threads", "precision", "delegate", "conditions")
+    return {k: answer.get(k) for k in known}, read(local, like=here, name=target.name)
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
