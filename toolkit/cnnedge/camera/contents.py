@@ -7,6 +7,7 @@ FFmpeg is kept quiet and says little.
 from __future__ import annotations
 
 import os
+import shlex
 import struct
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def video_problem(path: Path, said: str) -> str:
             "the file is cut off: the index at its end is missing. Copy it again, or mend it with "
             "untrunc"
         )
-    convert = f"Convert it first: ffmpeg -i {path.name} -c:v libx264 readable.mp4"
+    convert = f"Convert it first: ffmpeg -i {shlex.quote(path.name)} -c:v libx264 readable.mp4"
     if _NO_DECODER in said:
         return f"this OpenCV has no decoder for its codec. {convert}"
     return f"OpenCV cannot decode it; it is no video, damaged, or of a rare kind. {convert}"
