@@ -440,6 +440,29 @@ def test_frozen_layers_stay_bit_for_bit(kind: str) -> None:
         assert flags == [layer.trainable for layer in model.layers]
 
 
+def test_statistics_of_a_pruned_model_can_be_taken_anew() -> None:
+    """Frozen ones are of the network before there were zeros, and drown what it still says."""
+    from cnnedge.compression.channels import reestimate_batch_norm
+    from cnnedge.compression.workshop import frozen_norms
+
+    model = tf_keras.models.clone_model(learned())
+    model.set_weights(learned().get_weights())
+    norms = [layer.name for layer in model.layers if layer.name.endswith("_bn")]
+    for name in norms:
+        model.get_layer(name).trainable = False
+    wrapped, callbacks = wrap("prune", model)
+    assert frozen_norms(wrapped)
+    train(wrapped, 1, callbacks, rate=0.01)
+    kept = wrapped.get_layer("project_bn").get_weights()
+    reestimate_batch_norm(wrapped, [data()[0].astype(np.float32)])
+    gamma, beta, mean, variance = wrapped.get_layer("project_bn").get_weights()
+    assert np.array_equal(gamma, kept[0]) and np.array_equal(beta, kept[1])
+    assert not np.array_equal(mean, kept[2]) and not np.array_equal(variance, kept[3])
+    assert frozen_norms(wrapped)
+    stripped = edges.strip(wrapped)
+    assert np.array_equal(stripped.get_layer("project_bn").get_weights()[2], mean)
+
+
 def effective(model: Any, name: str) -> Any:
     from cnnedge.compression.tfmot_edges_layers import kernels
 
