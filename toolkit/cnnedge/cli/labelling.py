@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from .. import conditions
 from ..camera import Source
 from ..classifier import Classifier, load
 from ..engines import DELEGATES, AgreementCheck
@@ -151,6 +152,7 @@ class Labelling:
         """The run in the form of its contract: the figures are those of the last delegate."""
         found = summary(self.models, source, self.timings)
         found |= {"smooth_s": self.smooth, "reconnects": source.reconnects}
+        found["conditions"] = conditions.machine() | conditions.moment()
         if self.earlier:
             found["earlier"] = self.earlier
         if self.answers:

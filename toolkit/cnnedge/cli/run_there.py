@@ -20,6 +20,7 @@ from ..errors import CnnedgeError, DeviceError, GateError, SourceError
 from ..files import explained
 from ..targets import Target
 from ..targets.base import one_line
+from ..targets.scratch import scratch
 from . import output
 from .run_summary import print_summary
 
@@ -48,16 +49,17 @@ def run_on(
 ) -> None:
     """Labels there, and prints and writes here what `cnnedge run` would."""
     with contextlib.ExitStack() as stack:
-        place = stack.enter_context(target.scratch())
+        place = stack.enter_context(scratch(target))
         lines = stack.enter_context(_Lines.to(jsonl, quiet="-" in (json_file, jsonl)))
-        words = ["run", target.push(Path(model)), "--source", _placed(target, source, place)]
+        there = lines.there = _placed(target, source, place)
+        lines.here = source
+        words = ["run", target.push(Path(model)), "--source", there]
         words += [*_travelling(ctx), "--jsonl", "-", "--json", f"{place}/result.json"]
         saved = f"{place}/{Path(save).name}" if save else None
         words += ["--save", saved] if saved else []
         try:
-            done = target.run_module(
-                "cnnedge.cli.there",
-                {"words": words},
+            done = target.cnnedge(
+                words,
                 seconds=(duration + _SECONDS_TO_START) if duration else _LONGEST_SECONDS,
                 line=lines.take,
             )
@@ -71,7 +73,12 @@ def run_on(
             _raise(target.name, done.code, done.errors)
         if save and saved:
             target.pull(saved, Path(save))
-        result = _pulled(target, f"{place}/result.json") | {"saved": save, "jsonl": jsonl}
+        result = _pulled(target, f"{place}/result.json") | {
+            "model": model,
+            "source": source,
+            "saved": save,
+            "jsonl": jsonl,
+        }
     if json_file:
         output.write_json(json_file, result)
     if "-" not in (json_file, jsonl):
@@ -123,6 +130,8 @@ class _Lines:
 
     def __init__(self, stream: Any, path: Path, *, quiet: bool) -> None:
         self.count = 0
+        # Where the source is here and there: a frame is named as it is here.
+        self.here = self.there = ""
         self._stream, self._path = stream, path
         self._quiet = quiet
         self._bar = output.progress_bar("frames")
@@ -153,6 +162,9 @@ class _Lines:
         if not isinstance(found, dict) or "frame" not in found:
             return
         self.count += 1
+        name = str(found.get("name", ""))
+        if self.there and name.startswith(self.there):
+            found["name"] = self.here + name[len(self.there) :]
         best = found.get("top")
         label = best[0].get("label") if isinstance(best, list) and best else None
         shown = f"labelling: {one_line(str(label), 40)}" if label else "labelling"
@@ -203,6 +215,16 @@ def _pulled(target: Target, remote: str) -> dict[str, Any]:
 
 
 def _print(result: dict[str, Any]) -> None:
+    about = result.get("conditions")
+    emulated = about.get("emulated") if isinstance(about, dict) else None
+    if emulated:
+        output.results().print(
+            f"{result['device']} labelled {result['frames']:,} frames. No times are shown: its "
+            f"processor is emulated ({one_line(str(emulated))})",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return
     output.results().print(f"on {result['device']}:", highlight=False)
     try:
         report = DelegateReport.from_json(result["delegate"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from ..errors import GateError
 from . import output
+from .devices import target_options
 from .runtime import delegate_option, runtime_options
 
 _SHOWN = 12
@@ -41,8 +43,11 @@ _OFF_BY = (
     help="Compare on at most so many, the classes in turn.",
 )
 @click.option(
-    "--device", default="local", show_default=True, metavar="NAME", help="Where the model runs."
+    "--device",
+    metavar="NAME",
+    help="Also run the model there: a device profile, or user@host.",
 )
+@target_options
 @delegate_option
 @runtime_options
 @output.json_option
@@ -52,7 +57,9 @@ def command(
     reference: str,
     data: str | None,
     pictures: int,
-    device: str,
+    device: str | None,
+    ssh_config: Path | None,
+    benchmark_tool: Path | None,
     delegate: str,
     threads: int,
     engine: str,
@@ -69,9 +76,8 @@ def command(
     and MODEL as it is to run, and compares stage by stage: decode, resize, colour, scale,
     quantise, network, delegate, labels. Exits with 3 when one parts.
     """
-    if device != "local":
-        raise click.UsageError(f"--device {device}: only 'local' can be verified on so far")
     from ..bundle import read_model
+    from ..targets import open_device
     from ..training import backend
     from ..training.run_folder import open_finished
 
@@ -82,7 +88,14 @@ def command(
     from ..verification.case import Runtime
     from ..verification.session import verify
 
-    with output.progress_bar() as progress:
+    with contextlib.ExitStack() as stack:
+        target = None
+        if device:
+            target = open_device(
+                device, ssh_config=ssh_config, benchmark_tool=benchmark_tool, say=output.note
+            )
+            stack.callback(target.close)
+        progress = stack.enter_context(output.progress_bar())
         verdict = verify(
             Path(model),
             Path(reference),
@@ -96,6 +109,7 @@ def command(
             ),
             data=data,
             pictures=pictures,
+            target=target,
             progress=_drawn(progress),
         )
     found = verdict.as_json()

@@ -3,6 +3,8 @@
 A target, a model file and a data set enter; the eval contract with what differs leaves.
 """
 
-from .session import evaluate_there
+from .differences import differences
+from .predictions import Predictions
+from .session import evaluate_there, predict_both
 
-__all__ = ["evaluate_there"]
+__all__ = ["Predictions", "differences", "evaluate_there", "predict_both"]

@@ -22,6 +22,7 @@ from ..results import accuracy, confusion, mcnemar, per_class
 from ..scoring import class_map, part_of
 from ..targets import Target
 from ..targets.base import one_line
+from ..targets.scratch import scratch
 from . import parcel
 from .differences import differences
 from .predictions import Predictions, predict, read
@@ -53,20 +54,15 @@ def evaluate_there(
     indices = part_of(dataset, split)
     mapping = class_map(dataset, classifier.labels, str(classifier.model.path))
     targets = mapping[dataset.targets[indices]]
-    with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder:
-        pictures = Path(folder) / "pictures.tar"
-        parcel.pack(dataset, indices, pictures)
-        here = predict(
-            classifier,
-            parcel.unpack(pictures),
-            progress=lambda done: progress("predicting here", done, len(indices)),
-        )
-        request = {
-            "model": target.push(classifier.model.path),
-            "pictures": target.push(pictures),
-            "settings": {"load": dict(settings), "allow_disagreement": allow_disagreement},
-        }
-        answer, there = _ask(target, request, here, Path(folder), progress)
+    here, there, answer = predict_both(
+        target,
+        classifier,
+        dataset,
+        indices,
+        settings=settings,
+        allow_disagreement=allow_disagreement,
+        progress=progress,
+    )
     right_here, right_there = (_best(p) == targets for p in (here, there))
     names = [dataset.name(int(i)) for i in indices]
     matrix = confusion(targets, _best(there), len(classifier.labels))
@@ -94,6 +90,37 @@ def evaluate_there(
     }
 
 
+def predict_both(
+    target: Target,
+    classifier: Classifier,
+    dataset: Dataset,
+    indices: npt.NDArray[np.int64],
+    *,
+    settings: Mapping[str, Any],
+    allow_disagreement: bool = False,
+    progress: Progress = lambda _what, _done, _total: None,
+) -> tuple[Predictions, Predictions, dict[str, Any]]:
+    """Predictions here and there of the same pictures, and what computed there.
+
+    Keywords and errors as in `evaluate_there`.
+    """
+    with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder:
+        pictures = Path(folder) / "pictures.tar"
+        parcel.pack(dataset, indices, pictures)
+        here = predict(
+            classifier,
+            parcel.unpack(pictures),
+            progress=lambda done: progress("predicting here", done, len(indices)),
+        )
+        request = {
+            "model": target.push(classifier.model.path),
+            "pictures": target.push(pictures),
+            "settings": {"load": dict(settings), "allow_disagreement": allow_disagreement},
+        }
+        answer, there = _ask(target, request, here, Path(folder), progress)
+    return here, there, answer
+
+
 def _best(predictions: Predictions) -> npt.NDArray[np.int64]:
     best: npt.NDArray[np.int64] = predictions.raw.argmax(axis=1).astype(np.int64)
     return best
@@ -113,11 +140,12 @@ def _ask(
         if isinstance(done, int) and 0 <= done <= total:
             progress(f"predicting on {target.name}", done, total)
 
-    with target.scratch() as place:
+    with scratch(target) as place:
         request["predictions"] = f"{place}/predictions.npz"
-        done = target.run_module(
-            "cnnedge.device_scoring.worker",
-            request,
+        done = target.cnnedge(
+            [],
+            module="cnnedge.device_scoring.worker",
+            stdin=json.dumps(request).encode(),
             seconds=_SECONDS_TO_START + _SECONDS_PER_PICTURE * total,
             line=line,
         )

@@ -130,7 +130,9 @@ def _first_that_runs(model: ModelFile, engine: str, threads: int, precision: str
         except GateError as refusal:
             # NNAPI is Android's alone, and nobody misses it elsewhere.
             if kind != "nnapi" or libraries.find(kind):
-                passed.append(PassedOver(delegate=kind, reason=getattr(refusal, "reason", "")))
+                # The list of what was looked for is for who asks for it by name.
+                reason = getattr(refusal, "reason", "").partition(" (looked for")[0]
+                passed.append(PassedOver(delegate=kind, reason=reason))
             continue
         return _as_auto(loaded, passed)
     return _as_auto(_on_cpu(model, engine, threads, precision), passed)

@@ -6,7 +6,6 @@ Nothing enters and nothing leaves: shared types alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -82,22 +81,19 @@ class Target(Protocol):
         """
         ...
 
-    def run_module(
+    def cnnedge(
         self,
-        module: str,
-        request: Mapping[str, Any],
+        arguments: Sequence[str],
         *,
-        seconds: float,
+        module: str = "cnnedge",
+        stdin: bytes = b"",
+        seconds: float = 60.0,
         line: Callable[[str], None] | None = None,
     ) -> Completed:
-        """Runs `python -m MODULE` of cnnedge there; the request is JSON on its standard input.
+        """`python -m cnnedge ARGUMENTS` there, or another module; brought there where missing.
 
-        What it needs is pushed where it is missing. Raises DeviceError where no Python can run.
+        Raises DeviceError where no Python can run.
         """
-        ...
-
-    def scratch(self) -> AbstractContextManager[str]:
-        """A folder on the device that is gone afterwards, whatever happened."""
         ...
 
     def pull(self, remote: str, local: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .._version import __version__
 from ..errors import DeviceError
 from .base import Say, Target
 from .profiles import Named, find
@@ -36,6 +37,6 @@ def open_device(
 
         return AdbTarget(named.profile, named.name, tool=benchmark_tool, say=say)
     raise DeviceError(
-        f"{named.name}: reached by a browser: nothing can be sent to it from here. Open the page "
-        "of `cnnedge demo MODEL` on it"
+        f"{named.name}: it is reached by a browser, and cnnedge {__version__} measures through ssh "
+        "and adb alone. Take a board or an Android phone: cnnedge devices lists them"
     )

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..targets import Target
 from . import inside, network
 from .case import Case, Progress, Runtime, as_values, open_case
 from .delegate import checked_answers, delegate_stage, same
+from .device import device_stages
 from .inside import Inside
 from .pixels import decode_stage, resize_stage
 from .verdict import Flip, Scores, Stage, Verdict, flips
@@ -24,19 +26,23 @@ def verify(
     runtime: Runtime | None = None,
     data: str | None = None,
     pictures: int = PICTURES,
+    target: Target | None = None,
     progress: Progress = lambda text, done, total: None,
 ) -> Verdict:
     """Compares a model file with the run it comes from, stage by stage.
 
+    target: a device on which the file runs as `runtime` says; here it then runs on the CPU.
     data: a folder, or one picture, with or without classes; the run's test split when None.
     pictures: at most so many are taken. progress: text, steps done, and in all (0: unknown).
     Raises CnnedgeError; GateError for a delegate that cannot be had.
     """
-    with open_case(model, run, runtime or Runtime(), data, pictures, progress) as case:
-        return _verdict(case)
+    wanted = runtime or Runtime()
+    local = wanted if target is None else Runtime(pixel_range=wanted.pixel_range)
+    with open_case(model, run, local, data, pictures, progress) as case:
+        return _verdict(case, target, wanted)
 
 
-def _verdict(case: Case) -> Verdict:
+def _verdict(case: Case, target: Target | None, wanted: Runtime) -> Verdict:
     found = inside.judge(case)
     pixels = case.prepared.model
     progress = case.progress
@@ -48,6 +54,9 @@ def _verdict(case: Case) -> Verdict:
     comparable = final.shape[1] == classes
     stages = [decode_stage(case.golden, case.prepared), _resize(case), *found.stages]
     stages.append(delegate_stage(case.chosen, case.plain, final, expected))
+    if target is not None:
+        rows, final = device_stages(case, target, wanted)
+        stages += rows
     if comparable:
         stages.append(_labels(case, found))
     return Verdict(

@@ -1,0 +1,130 @@
+"""`cnnedge compare`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path, PurePath
+from typing import Any
+
+import click
+from rich.text import Text
+
+from ..errors import GateError
+from . import output
+
+_STYLES = {"regression": "bold red", "improvement": "green", "no difference": ""}
+
+
+@click.command()
+@click.argument("base", metavar="BASE.json", type=click.Path(path_type=Path))
+@click.argument("new", metavar="NEW.json", type=click.Path(path_type=Path))
+@click.option(
+    "--max-slower",
+    type=click.FloatRange(min=0, max=1000),
+    default=0.0,
+    metavar="PERCENT",
+    help="A slowdown of the median up to this is accepted. Default: what noise explains",
+)
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="KEY",
+    help="Compare although this condition differs, such as engine_version; repeat for several.",
+)
+@output.json_option
+@click.option("--markdown", metavar="FILE", help="Write a table for a pull request; - for stdout.")
+@output.verbose_option
+def command(
+    base: Path,
+    new: Path,
+    max_slower: float,
+    allow: tuple[str, ...],
+    json_file: str | None,
+    markdown: str | None,
+    verbose: bool,
+) -> None:
+    """Say by how much NEW is slower than BASE, and whether that is more than noise.
+
+    Both are files of `cnnedge bench --json`, measured under like conditions. Exit code 3 on a
+    regression.
+    """
+    from ..comparison import KEYS, as_markdown, compare, read_run
+
+    unknown = [key for key in allow if key not in KEYS]
+    if unknown:
+        raise click.UsageError(f"--allow {unknown[0]}: allowed: {', '.join(KEYS)}")
+    if json_file == markdown == "-":
+        raise click.UsageError("--json - and --markdown - would share stdout; give one a file")
+    found = compare(read_run(base), read_run(new), max_slower=max_slower / 100, allow=allow)
+    if "-" not in (json_file, markdown):
+        _print(found)
+    if json_file:
+        output.write_json(json_file, found)
+    if markdown:
+        _write(markdown, as_markdown(found))
+    if found["verdict"] == "regression":
+        raise GateError(_regressions(found))
+
+
+def _print(found: dict[str, Any]) -> None:
+    from ..comparison.wording import change, doubts, milliseconds, percent, resolution, settings
+
+    told = settings(found["compared"])
+    table = output.table()
+    table.add_column("model", overflow="fold")
+    for name in told:
+        table.add_column(name, overflow="fold")
+    for name in ("base", "new", "change", "95 % interval", "noise floor"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for c in found["compared"]:
+        low, high = c["ci95"]
+        table.add_row(
+            Text(_plain(PurePath(c["model"]).name)),
+            *(Text(_plain(str(c[name]))) for name in told),
+            milliseconds(c["base_ms"]),
+            milliseconds(c["new_ms"]),
+            change(c["ratio"]),
+            f"{change(low)} to {change(high)}",
+            percent(c["noise_floor"]),
+            Text(c["verdict"], style=_STYLES[c["verdict"]]),
+        )
+    output.results().print(table)
+    for method in dict.fromkeys(c["method"] for c in found["compared"]):
+        output.note(method)
+    for c in found["compared"]:
+        name = _plain(PurePath(c["model"]).name)
+        for text in resolution(c):
+            output.note(f"{name}: {text}")
+        for text in doubts(c):
+            output.warn(f"{name}: {_plain(text)}")
+    for side, key in (("BASE", "only_in_base"), ("NEW", "only_in_new")):
+        names = dict.fromkeys(_plain(PurePath(m["model"]).name) for m in found[key])
+        if names:
+            output.warn(f"only in {side}, not compared: {', '.join(names)}")
+
+
+def _regressions(found: dict[str, Any]) -> str:
+    from ..comparison.wording import change, percent
+
+    slower = [c for c in found["compared"] if c["verdict"] == "regression"]
+    said = ", ".join(
+        f"{_plain(PurePath(c['model']).name)} {change(c['ratio'])} (what counts: more than "
+        f"{percent(c['threshold'])})"
+        for c in slower
+    )
+    return f"slower than {found['base']}: {said}"
+
+
+def _write(target: str, text: str) -> None:
+    if target == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    from ..files import write_text
+
+    write_text(Path(target), text)
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)

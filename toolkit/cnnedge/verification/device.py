@@ -1,0 +1,109 @@
+"""The file on a device, beside the file here, on the same pictures.
+
+A case and a target enter; rows for decode, resize and network there leave, and the answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..classifier import Classifier
+from ..device_scoring import Predictions, predict_both
+from ..engines.agreement import OF_THE_RANGE, STEPS
+from ..targets import Target
+from .case import Case, Runtime
+from .network import format_of
+from .verdict import Scores, Stage, flips, moved
+
+_FLOAT = ("float32", "float16")
+
+
+def device_stages(case: Case, target: Target, runtime: Runtime) -> tuple[list[Stage], Scores]:
+    """Three rows, each about pictures that agreed until then; and the scores, [n, classes].
+
+    Raises DeviceError, GateError for a delegate that is refused there.
+    """
+    golden = case.golden
+    here, there, answer = predict_both(
+        target,
+        case.plain,
+        golden.dataset,
+        golden.indices,
+        settings=asdict(runtime),
+        allow_disagreement=True,
+        progress=case.progress,
+    )
+    part = f"on {target.name}"
+    expected, given = _scores(case.plain, here), _scores(case.plain, there)
+    decoded, prepared = here.decoded != there.decoded, here.prepared != there.prepared
+    rows = [
+        _pixels(
+            Stage(stage="decode", part=part, agrees=True, unit="levels", because="exact"),
+            decoded,
+            "files are other pixels there",
+            "the device's OpenCV decodes picture files differently",
+            "give both the same opencv-python, or judge by the flips whether it matters",
+        ),
+        _pixels(
+            Stage(stage="resize", part=part, agrees=True, unit="levels", because="exact"),
+            prepared & ~decoded,
+            "pictures of equal pixels become other input there",
+            "the device's OpenCV resizes differently",
+            "give both the same opencv-python, or judge by the flips whether it matters",
+        ),
+        _network(case.plain, part, expected, given, ~prepared, answer),
+    ]
+    return rows, given
+
+
+def _scores(classifier: Classifier, predictions: Predictions) -> Scores:
+    return np.stack([classifier.decode(raw).scores for raw in predictions.raw])
+
+
+def _pixels(row: Stage, apart: npt.NDArray[np.bool_], what: str, cause: str, remedy: str) -> Stage:
+    count = int(apart.sum())
+    if not count:
+        return replace(row, found=f"the same in all {len(apart)} pictures")
+    found = f"{count} of {len(apart)} {what}"
+    return replace(row, agrees=False, found=found, cause=cause, remedy=remedy)
+
+
+def _network(
+    plain: Classifier,
+    part: str,
+    expected: Scores,
+    given: Scores,
+    alike: npt.NDArray[np.bool_],
+    answer: dict[str, Any],
+) -> Stage:
+    """The same input gives the same answer, as closely as other kernels may round."""
+    row = Stage(
+        stage="network", part=part, agrees=None, found="no picture has equal input there"
+    )
+    if not alike.any():
+        return row
+    integer = format_of(plain.model) not in _FLOAT
+    allowed = STEPS / 256 if integer else OF_THE_RANGE.get(str(answer["precision"]), 0.02)
+    deviation = moved(given[alike], expected[alike])
+    delegate = answer["delegate"]
+    row = replace(
+        row,
+        agrees=deviation <= allowed,
+        deviation=deviation,
+        allowed=allowed,
+        because="another processor's kernels round otherwise",
+        flips=flips(given[alike], expected[alike]),
+        found=f"{delegate.get('used')} in {answer['engine']} {answer['engine_version']}, "
+        f"{answer['precision']}",
+    )
+    if row.agrees:
+        return row
+    return replace(
+        row,
+        cause="the device computes something else than the CPU here, from the same input",
+        remedy="take --delegate cpu, or another engine or variant there",
+    )
