@@ -98,3 +98,12 @@ def test_this_machine_checks_itself() -> None:
     done = cnnedge("devices", "check", "local", "--json", "-")
     assert done.returncode in (0, 1), done.stderr
     assert json.loads(done.stdout)["checked"][0]["device"] == "local"
+
+
+def test_a_tool_is_fetched_with_its_checksum_alone(own: Path) -> None:
+    assert cnnedge("devices", "fetch", "tflite").returncode == 2
+    done = cnnedge("devices", "fetch", "tflite", "--sha256", "ab")
+    assert_one_clear_line(done, "64 hexadecimal digits")
+    nowhere = ("--address", "http://127.0.0.1:9/tool")
+    done = cnnedge("devices", "fetch", "litert", "--sha256", "0" * 64, *nowhere)
+    assert_one_clear_line(done, "cannot fetch http://127.0.0.1:9/tool", "--benchmark-tool")

@@ -394,6 +394,19 @@ def test_the_command(bench: Bench, tmp_path: Path) -> None:
         assert flip["reference_label"] != flip["model_label"]
 
 
+def test_on_a_device(bench: Bench) -> None:
+    """This machine as a device: three rows more, which agree."""
+    int8 = bench.run / "export" / "int8.tflite"
+    words = ("verify", int8, "--reference", bench.run, "--pictures", 9, "--device", "local")
+    done = cnnedge(*words)
+    assert done.returncode == 0, done.stderr
+    for name in ("decode on local", "resize on local", "network on local"):
+        assert f"✓  {name}" in done.stdout
+    done = cnnedge(*words, "--delegate", "nnapi")
+    assert done.returncode == 3
+    assert "local: --delegate nnapi" in done.stderr
+
+
 def test_json_alone(bench: Bench) -> None:
     int8 = bench.run / "export" / "int8.tflite"
     done = cnnedge("verify", int8, "--reference", bench.run, "--pictures", 6, "--json", "-")
@@ -405,7 +418,9 @@ def test_json_alone(bench: Bench) -> None:
 def test_wrong_usage(bench: Bench, tmp_path: Path, plain_models: dict[str, Path]) -> None:
     int8 = bench.run / "export" / "int8.tflite"
     assert cnnedge("verify", int8).returncode == 2
-    assert cnnedge("verify", int8, "--reference", bench.run, "--device", "pi").returncode == 2
+    assert_one_clear_line(
+        cnnedge("verify", int8, "--reference", bench.run, "--device", "pi"), "no device 'pi'"
+    )
     assert_one_clear_line(
         cnnedge("verify", int8, "--reference", tmp_path / "none"), "no such run folder"
     )

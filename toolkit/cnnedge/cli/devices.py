@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from rich.text import Text
@@ -12,29 +14,67 @@ from ..specs import plain
 from . import output
 
 if TYPE_CHECKING:
-    from ..targets import Finding, Target
+    from ..targets import Finding, Named, Target
+    from ..targets.base import Say
 
 _MARKS = {True: ("ok", "green"), False: ("no", "bold red"), None: ("–", "dim")}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """--ssh-config, --benchmark-tool and --python: how devices are reached and measure."""
+
+    ssh_config: Path | None = None
+    benchmark_tool: Path | None = None
+    python: bool = False
+
+    def open(self, device: str | Named, say: Say = output.note) -> Target:
+        """The device, which is to be closed. Raises SpecError, DeviceError."""
+        from ..targets import open_device
+
+        return open_device(
+            device,
+            ssh_config=self.ssh_config,
+            benchmark_tool=self.benchmark_tool,
+            python=self.python,
+            say=say,
+        )
+
+
 def target_options(function: output.F) -> output.F:
-    """--ssh-config and --benchmark-tool: how a device is reached, and with what it measures."""
-    for option in (
+    """--ssh-config, --benchmark-tool and --python, as one keyword: `reach`."""
+
+    @functools.wraps(function)
+    def command(
+        *arguments: Any,
+        ssh_config: Path | None,
+        benchmark_tool: Path | None,
+        python: bool,
+        **keywords: Any,
+    ) -> Any:
+        reach = Reach(ssh_config=ssh_config, benchmark_tool=benchmark_tool, python=python)
+        return function(*arguments, reach=reach, **keywords)
+
+    file = click.Path(exists=True, dir_okay=False, path_type=Path)
+    options = (
+        click.option(
+            "--python",
+            is_flag=True,
+            help="For phones: measure by cnnedge's own benchmark in the phone's Python (Termux).",
+        ),
         click.option(
             "--benchmark-tool",
             metavar="FILE",
-            type=click.Path(path_type=Path),
+            type=file,
             help="For phones: the benchmark_model to run there (TensorFlow Lite's or LiteRT's).",
         ),
         click.option(
-            "--ssh-config",
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            help="For boards: instead of ~/.ssh/config.",
+            "--ssh-config", metavar="FILE", type=file, help="For boards: instead of ~/.ssh/config."
         ),
-    ):
-        function = option(function)
-    return function
+    )
+    for option in options:
+        command = option(command)
+    return cast(output.F, command)
 
 
 @click.group(invoke_without_command=True)
@@ -105,8 +145,7 @@ def _model_profile(word: str) -> str:
 @output.verbose_option
 def check(
     names: tuple[str, ...],
-    ssh_config: Path | None,
-    benchmark_tool: Path | None,
+    reach: Reach,
     json_file: str | None,
     verbose: bool,
 ) -> None:
@@ -115,15 +154,13 @@ def check(
     Looks whether it is reachable and has what is needed, and at what would spoil a measurement.
     Exits 1 when something must be mended; each remedy is said.
     """
-    from ..targets import find, open_device
+    from ..targets import find
 
     # All words are understood before the first device is asked.
     named = [find(name) for name in names]
     checked = []
     for device in named:
-        target = open_device(
-            device, ssh_config=ssh_config, benchmark_tool=benchmark_tool, say=output.note
-        )
+        target = reach.open(device)
         if json_file != "-":
             output.results().print(Text(f"{device.name}: {device.profile.description}", "bold"))
         findings = _findings(target, quiet=json_file == "-")
@@ -172,18 +209,36 @@ def _print(finding: Finding) -> None:
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @target_options
 @output.verbose_option
-def clean(
-    names: tuple[str, ...], ssh_config: Path | None, benchmark_tool: Path | None, verbose: bool
-) -> None:
+def clean(names: tuple[str, ...], reach: Reach, verbose: bool) -> None:
     """Remove what cnnedge keeps on each NAME: models, and on boards its environment."""
-    from ..targets import find, open_device
+    from ..targets import find
 
     for device in [find(name) for name in names]:
-        target = open_device(
-            device, ssh_config=ssh_config, benchmark_tool=benchmark_tool, say=output.note
-        )
+        target = reach.open(device)
         try:
             freed = target.clean()
         finally:
             target.close()
         output.note(f"{target.name}: {output.size(freed)} freed")
+
+
+@command.command()
+@click.argument("kind", type=click.Choice(["tflite", "litert"]))
+@click.option("--abi", default="arm64-v8a", show_default=True, help="The phone's.")
+@click.option(
+    "--sha256",
+    required=True,
+    metavar="HEX",
+    help="What the file must have; nothing else is kept.",
+)
+@click.option("--address", default="", metavar="URL", help="Instead of Google's own.")
+@output.verbose_option
+def fetch(kind: str, abi: str, sha256: str, address: str, verbose: bool) -> None:
+    """Fetch the benchmark_model of KIND for phones, and keep it."""
+    from ..targets.adb.downloads import download
+
+    with output.progress_console().status("fetching benchmark_model"):
+        place = download(
+            "tflite" if kind == "tflite" else "litert", abi, sha256=sha256, address=address
+        )
+    output.note(f"kept at {place}; bench --device takes it from there")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from . import output
-from .devices import target_options
+from .devices import Reach, target_options
 from .runtime import delegate_option, note_assumptions, runtime_options
 
 
@@ -47,8 +46,7 @@ def command(
     split: str | None,
     workers: int,
     device: str | None,
-    ssh_config: Path | None,
-    benchmark_tool: Path | None,
+    reach: Reach,
     delegate: str,
     threads: int,
     engine: str,
@@ -75,7 +73,7 @@ def command(
             )
         from .evaluate_there import evaluate_on
 
-        with evaluate_on(device, ssh_config, benchmark_tool) as there:
+        with evaluate_on(device, reach) as there:
             result, dataset = there(model, data, split, settings, allow_disagreement)
     else:
         result, dataset = _here(model, data, split, workers, settings, allow_disagreement)

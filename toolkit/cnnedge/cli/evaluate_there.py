@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-from ..targets import open_device
 from . import output
+from .devices import Reach
 from .evaluate import read_data
 from .runtime import note_assumptions
 
@@ -17,9 +16,9 @@ Evaluate = Callable[[str, "str | None", Any, dict[str, Any], bool], tuple[dict[s
 
 
 @contextlib.contextmanager
-def evaluate_on(device: str, ssh_config: Path | None, tool: Path | None) -> Iterator[Evaluate]:
+def evaluate_on(device: str, reach: Reach) -> Iterator[Evaluate]:
     """A function that evaluates on the device; what was left there in haste is removed after."""
-    target = open_device(device, ssh_config=ssh_config, benchmark_tool=tool, say=output.note)
+    target = reach.open(device)
 
     def evaluate(
         model: str, data: str | None, split: Any, settings: dict[str, Any], allow: bool

@@ -13,7 +13,7 @@ from ..errors import SourceError
 from . import output
 from .answers import json_lines
 from .camera_options import camera_options, capture_options
-from .devices import target_options
+from .devices import Reach, target_options
 from .labelling import Labelling, Loading
 from .run_summary import print_summary, say_choice
 from .run_terminal import RunTerminal
@@ -87,8 +87,7 @@ def command(
     model: str,
     source: str,
     device: str | None,
-    ssh_config: Path | None,
-    benchmark_tool: Path | None,
+    reach: Reach,
     delegate: str,
     workers: int,
     top: int,
@@ -117,12 +116,9 @@ def command(
     if device:
         if show:
             raise click.UsageError("--show opens a window here; with --device use --save OUT.mp4.")
-        from ..targets import open_device
         from .run_there import run_on
 
-        target = open_device(
-            device, ssh_config=ssh_config, benchmark_tool=benchmark_tool, say=output.note
-        )
+        target = reach.open(device)
         with contextlib.closing(target):
             run_on(
                 target,

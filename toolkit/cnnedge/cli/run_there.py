@@ -27,7 +27,7 @@ from .run_summary import print_summary
 # The options that concern this side alone; every other one travels.
 _HERE = frozenset(
     {
-        *("model", "source", "device", "ssh_config", "benchmark_tool"),
+        *("model", "source", "device", "ssh_config", "benchmark_tool", "python"),
         *("show", "save", "json_file", "jsonl", "verbose"),
     }
 )

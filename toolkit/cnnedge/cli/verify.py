@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ..errors import GateError
 from . import output
-from .devices import target_options
+from .devices import Reach, target_options
 from .runtime import delegate_option, runtime_options
 
 _SHOWN = 12
@@ -58,8 +58,7 @@ def command(
     data: str | None,
     pictures: int,
     device: str | None,
-    ssh_config: Path | None,
-    benchmark_tool: Path | None,
+    reach: Reach,
     delegate: str,
     threads: int,
     engine: str,
@@ -77,7 +76,6 @@ def command(
     quantise, network, delegate, labels. Exits with 3 when one parts.
     """
     from ..bundle import read_model
-    from ..targets import open_device
     from ..training import backend
     from ..training.run_folder import open_finished
 
@@ -91,9 +89,7 @@ def command(
     with contextlib.ExitStack() as stack:
         target = None
         if device:
-            target = open_device(
-                device, ssh_config=ssh_config, benchmark_tool=benchmark_tool, say=output.note
-            )
+            target = reach.open(device)
             stack.callback(target.close)
         progress = stack.enter_context(output.progress_bar())
         verdict = verify(

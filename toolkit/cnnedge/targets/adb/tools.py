@@ -63,7 +63,7 @@ def find_tool(given: Path | None, abis: Sequence[str], name: str) -> Tool:
     raise DeviceError(
         f"{name}: no benchmark_model for {abi} is here: give its path with --benchmark-tool, or "
         f"put it at {cached('litert', abi)} (LiteRT's) or {cached('tflite', abi)} (TensorFlow "
-        "Lite's); cnnedge.targets.adb.download fetches it and checks its checksum"
+        "Lite's); 'cnnedge devices fetch' gets it and checks its checksum"
     )
 
 

@@ -1,0 +1,224 @@
+"""The system's ssh: who is reached, how, and one request at a time.
+
+An address as ~/.ssh/config knows it enters; requests go there as a script for its shell, or to the
+guard that its Python runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ...errors import DeviceError
+from ..base import one_line
+from .guarded import Exchange, Pace, Sink, Unanswered, bootstrap
+from .refusal import Route, Unreachable, explain
+
+# Beyond what any path of a socket may be long, less what ssh adds to it while it binds it.
+_LONGEST_SOCKET = 80
+_MOST_SCRIPT_OUTPUT = 1 << 20
+# No option, and nothing that the shell of a ProxyCommand would obey.
+_ADDRESS = re.compile(r"[\w\[][\w.@:%+\[\]/-]*")
+
+
+class Connection:
+    """One device over ssh. Connects when something is first asked of it."""
+
+    def __init__(self, name: str, address: str, config: Path | None, pace: Pace) -> None:
+        self.name, self.pace = name, pace
+        self._address, self._config = address, config
+        self._sockets: Path | None = None
+
+    @cached_property
+    def route(self) -> Route:
+        """Where the address leads; nothing is sent. Raises DeviceError."""
+        return find_route(self.name, self._address, self._config)
+
+    def script(self, text: str, seconds: float) -> str:
+        """What a POSIX shell script says there. It must end by itself. Raises DeviceError.
+
+        seconds: beside the time that it takes to be let in.
+        """
+        patience = self.pace.connect + self.pace.silence + seconds
+        late = threading.Event()
+        # A file for its errors: an old ssh that stays behind as master holds a pipe open.
+        with (
+            tempfile.TemporaryFile() as errors,
+            subprocess.Popen(
+                [*self._ssh(), "exec sh"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+            ) as process,
+        ):
+
+            def stop() -> None:
+                late.set()
+                process.kill()
+
+            timer = threading.Timer(patience, stop)
+            timer.start()
+            try:
+                out = _ask(process, text)
+                code = process.wait()
+            finally:
+                timer.cancel()
+                process.kill()
+            errors.seek(0)
+            said = _text(errors.read(_MOST_SCRIPT_OUTPUT))
+        if late.is_set():
+            raise Unreachable(
+                self.name,
+                f"{self.route} gave no answer in {patience:.0f} s",
+                f"See what `ssh {self.route.address}` does by hand",
+            )
+        if code == 255:
+            raise explain(self.name, self.route, said, "ssh ended")
+        return _text(out)
+
+    def guarded(
+        self,
+        python: str,
+        request: dict[str, Any],
+        sink: Sink,
+        *,
+        payload: Iterable[bytes] = (),
+        size: int = 0,
+        seconds: float = 0.0,
+    ) -> dict[str, Any]:
+        """What the guard said last. python: quoted for a shell. Raises DeviceError."""
+        program, _source = bootstrap()
+        exchange = Exchange(
+            [*self._ssh(), f'exec {python} -I -B -S -c "{program}"'],
+            request | {"beat": self.pace.beat, "silence": self.pace.silence},
+            payload,
+            self.pace,
+            size,
+            seconds,
+        )
+        try:
+            ended = exchange.run(sink)
+        except Unanswered as error:
+            raise self._unanswered(error) from None
+        if "refused" in ended:
+            raise DeviceError(f"{self.name}: {one_line(str(ended['refused']), 600)}")
+        return ended
+
+    def _unanswered(self, error: Unanswered) -> DeviceError:
+        said = error.errors
+        if error.code is not None and error.code not in (255, -9) and not error.greeted:
+            return Unreachable(
+                self.name,
+                f"Python does not start there (exit {error.code}): {one_line(said, 200)}",
+                "Run `cnnedge devices check` on it",
+            )
+        return explain(self.name, self.route, said, str(error))
+
+    def _ssh(self) -> list[str]:
+        """The words before a command for the other side."""
+        if self._sockets is None and not self.route.controlled and os.name == "posix":
+            self._sockets = _private_folder()
+        shared = []
+        if self._sockets:
+            # The master ends by itself a minute after we died.
+            shared = ["ControlMaster=auto", f"ControlPath={self._sockets}/s", "ControlPersist=60"]
+        options = [
+            "BatchMode=yes",
+            f"ConnectTimeout={max(1, round(self.pace.connect))}",
+            f"ServerAliveInterval={max(1, round(self.pace.beat))}",
+            f"ServerAliveCountMax={max(1, round(self.pace.silence / max(1, self.pace.beat)))}",
+            "LogLevel=INFO",
+            # What the configuration may hold for people, not for us.
+            "RemoteCommand=none",
+            "RequestTTY=no",
+            "ClearAllForwardings=yes",
+            "PermitLocalCommand=no",
+            *shared,
+        ]
+        return [*_base(self._config), *(w for o in options for w in ("-o", o)), "--", self._address]
+
+    def close(self) -> None:
+        """Ends the shared connection; the user's own is left alone."""
+        if self._sockets is None:
+            return
+        words = [*_base(self._config), "-o", f"ControlPath={self._sockets}/s", "-O", "exit"]
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run([*words, "--", self._address], capture_output=True, timeout=5)
+        shutil.rmtree(self._sockets, ignore_errors=True)
+        self._sockets = None
+
+
+def find_route(name: str, address: str, config: Path | None) -> Route:
+    """What ssh's configuration makes of an address. Raises DeviceError."""
+    if not _ADDRESS.fullmatch(address):
+        raise DeviceError(
+            f"{name}: {address!r} is no address; allowed: a host of ~/.ssh/config, or user@host"
+        )
+    if config is not None and not config.is_file():
+        raise DeviceError(f"{name}: there is no ssh configuration at {config}")
+    plain = Route(address=address)
+    try:
+        done = subprocess.run(
+            [*_base(config), "-G", "--", address], capture_output=True, timeout=20
+        )
+    except subprocess.TimeoutExpired:
+        raise Unreachable(
+            name, "`ssh -G` gave no answer in 20 s", "A Match exec of ~/.ssh/config may hang"
+        ) from None
+    if done.returncode:
+        raise explain(name, plain, _text(done.stderr), "it does not take the address")
+    said = dict(line.partition(" ")[::2] for line in _text(done.stdout).splitlines())
+    shared = said.get("controlpath", "none") != "none"
+    return Route(
+        address=address,
+        user=said.get("user", ""),
+        host=said.get("hostname", ""),
+        port=said.get("port", "22"),
+        controlled=shared and said.get("controlmaster", "false") not in ("false", "no"),
+    )
+
+
+def _base(config: Path | None) -> list[str]:
+    ssh = shutil.which("ssh")
+    if ssh is None:
+        how = "winget install Microsoft.OpenSSH" if sys.platform == "win32" else ""
+        raise DeviceError(
+            "there is no ssh here. Install it: "
+            f"{how or 'on Debian or Ubuntu, sudo apt-get install openssh-client'}"
+        )
+    return [ssh, *(["-F", str(config)] if config else [])]
+
+
+def _ask(process: subprocess.Popen[bytes], text: str) -> bytes:
+    """What a process says to a text, of which no more is read than anyone needs."""
+    assert process.stdin and process.stdout
+    with contextlib.suppress(OSError):
+        process.stdin.write(text.encode("utf-8", "surrogateescape"))
+        process.stdin.close()
+    out = process.stdout.read(_MOST_SCRIPT_OUTPUT)
+    if len(out) == _MOST_SCRIPT_OUTPUT:
+        process.kill()
+    return out
+
+
+def _private_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="cnnedge-"))
+    if len(str(folder)) <= _LONGEST_SOCKET:
+        return folder
+    folder.rmdir()
+    return Path(tempfile.mkdtemp(prefix="cnnedge-", dir="/tmp"))
+
+
+def _text(said: bytes) -> str:
+    return said.decode("utf-8", "replace")

@@ -1,0 +1,217 @@
+"""The client's side of `targets.guard`: one request to a device, over any command that reaches it.
+
+The words of a local process that starts the guard there, and a request, enter; how it ended there
+leaves, its output on the way. Ends in bounded time, whatever the other side does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import IO, Any
+
+from .. import guard
+
+# Output as it comes: "O" output or "R" errors, and the bytes.
+Sink = Callable[[bytes, bytes], None]
+
+_MOST_NOISE = 1 << 16
+_MOST_ERRORS = 1 << 14
+# Slower than this, a network is not one that a model can be pushed over.
+_BYTES_PER_SECOND = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """What may take how long, in seconds.
+
+    connect: to be let in. beat: between two signs of life, in both directions. silence: without
+    any, the other side is gone.
+    """
+
+    connect: float = 10.0
+    beat: float = 5.0
+    silence: float = 30.0
+
+
+class Unanswered(Exception):
+    """No ending came from the guard. errors: what the local process said; code: its exit code.
+
+    greeted: whether the guard had started.
+    """
+
+    def __init__(self, what: str, errors: str, code: int | None, greeted: bool) -> None:
+        super().__init__(what)
+        self.errors, self.code, self.greeted = errors, code, greeted
+
+
+def bootstrap() -> tuple[str, bytes]:
+    """A Python program in one line that any shell takes between double quotes, and what it reads.
+
+    It holds no character that a shell would change; the guard itself follows on standard input.
+    """
+    source = resources.files("cnnedge.targets").joinpath("guard.py").read_bytes()
+    size = len(source)
+    read = f"functools.reduce(lambda s,_:s+os.read(0,{size}-len(s)),range({size}),bytes())"
+    return f"import os,functools;exec({read})", source
+
+
+@dataclass
+class Exchange:
+    """One request to one guard."""
+
+    words: Sequence[str]
+    request: dict[str, Any]
+    payload: Iterable[bytes]
+    pace: Pace
+    # Of the payload, in bytes, and of the command, in seconds: how long it all may take.
+    size: int = 0
+    seconds: float = 0.0
+    _wanted: threading.Event = field(default_factory=threading.Event)
+    _over: threading.Event = field(default_factory=threading.Event)
+    _errors: bytearray = field(default_factory=bytearray)
+    _greeted: bool = False
+
+    def run(self, sink: Sink) -> dict[str, Any]:
+        """What the guard said last. Raises Unanswered."""
+        process = subprocess.Popen(
+            self.words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # Ctrl-C is for us: we end it, in our order.
+            start_new_session=True,
+        )
+        assert process.stdin and process.stdout and process.stderr
+        frames: queue.Queue[tuple[bytes, bytes]] = queue.Queue(64)
+        threads = [
+            threading.Thread(target=target, args=arguments, daemon=True)
+            for target, arguments in (
+                (self._read, (process.stdout, frames)),
+                (self._keep_errors, (process.stderr,)),
+                (self._write, (process.stdin,)),
+            )
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            return self._listen(frames, sink)
+        except _Silent as silent:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.5)
+            process.kill()
+            threads[1].join(1)
+            errors = bytes(self._errors).decode("utf-8", "replace")
+            raise Unanswered(str(silent), errors, process.wait(), self._greeted) from None
+        finally:
+            self._over.set()
+            self._wanted.set()
+            _end(process, threads, frames)
+
+    def _listen(self, frames: queue.Queue[tuple[bytes, bytes]], sink: Sink) -> dict[str, Any]:
+        started = time.monotonic()
+        longest = self.pace.connect + self.size / _BYTES_PER_SECOND + self.seconds
+        longest += 2 * self.pace.silence
+        while True:
+            try:
+                kind, content = frames.get(timeout=self.pace.silence)
+            except queue.Empty:
+                raise _Silent(f"no sign of life for {self.pace.silence:.0f} s") from None
+            if kind == b"W":
+                self._wanted.set()
+            elif kind in (b"O", b"R"):
+                sink(kind, content)
+            elif kind == b"X":
+                try:
+                    ended = json.loads(content)
+                except (ValueError, RecursionError):
+                    ended = None
+                if not isinstance(ended, dict):
+                    raise _Silent("its answer is not to be understood")
+                return ended
+            elif kind != b"H":
+                raise _Silent("the connection ended")
+            if time.monotonic() - started > longest:
+                raise _Silent(f"not done after {longest:.0f} s")
+
+    def _read(self, stream: IO[bytes], frames: queue.Queue[tuple[bytes, bytes]]) -> None:
+        """What shells say before the guard's greeting is passed over."""
+        noise = b""
+        try:
+            while len(noise) < _MOST_NOISE and guard.GREETING not in noise:
+                byte = stream.read(1)
+                if not byte:
+                    return
+                noise += byte
+            self._greeted = guard.GREETING in noise
+            while self._greeted:
+                head = stream.read(guard.HEAD)
+                length = int.from_bytes(head[1:], "big")
+                if len(head) < guard.HEAD or length > guard.LONGEST:
+                    return
+                content = stream.read(length)
+                if len(content) < length:
+                    return
+                frames.put((head[:1], content))
+        except (OSError, ValueError):
+            return
+        finally:
+            frames.put((b"", b""))
+
+    def _keep_errors(self, stream: IO[bytes]) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while part := stream.read1(4096):  # type: ignore[attr-defined]
+                self._errors += part
+                del self._errors[:-_MOST_ERRORS]
+
+    def _write(self, stream: IO[bytes]) -> None:
+        _program, source = bootstrap()
+        with contextlib.suppress(OSError, ValueError):
+            stream.write(source + guard.frame(b"J", json.dumps(self.request).encode()))
+            stream.flush()
+            self._beat_until(self._wanted, stream)
+            for part in self.payload:
+                if self._over.is_set():
+                    return
+                stream.write(guard.frame(b"D", part))
+            stream.write(guard.frame(b"E"))
+            stream.flush()
+            self._beat_until(self._over, stream)
+
+    def _beat_until(self, event: threading.Event, stream: IO[bytes]) -> None:
+        while not event.wait(self.pace.beat):
+            stream.write(guard.frame(b"H"))
+            stream.flush()
+
+
+class _Silent(Exception):
+    """Why no answer is waited for any longer."""
+
+
+def _end(
+    process: subprocess.Popen[bytes],
+    threads: list[threading.Thread],
+    frames: queue.Queue[tuple[bytes, bytes]],
+) -> None:
+    """The local process is gone after this; its pipes closed make the guard end, too."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    process.kill()
+    process.wait()
+    # A reader may wait for room in the queue.
+    with contextlib.suppress(queue.Empty):
+        while True:
+            frames.get_nowait()
+    for thread in threads:
+        thread.join(2)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream:
+            with contextlib.suppress(OSError):
+                stream.close()
