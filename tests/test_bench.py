@@ -130,10 +130,41 @@ def test_wrong_usage_and_a_delegate_that_is_not_there(int8_model: Path) -> None:
     assert cnnedge("bench", int8_model, "--threads", "0").returncode == 2
     assert cnnedge("bench", int8_model, "--threads", "1,x").returncode == 2
     assert cnnedge("bench", int8_model, "--engine", "litert,x").returncode == 2
-    done = cnnedge("bench", int8_model, "--delegate", "cpu,nnapi")
+    assert cnnedge("bench", int8_model, "--duration", "60").returncode == 2
+
+
+def test_what_was_measured_is_kept_beside_what_failed(int8_model: Path, tmp_path: Path) -> None:
+    out, page = tmp_path / "out.json", tmp_path / "page.html"
+    arguments = ("--delegate", "cpu,nnapi", "--threads", "1,2", "--json", out, "--report", page)
+    done = cnnedge("bench", int8_model, *arguments)
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
-    assert "--delegate nnapi" in done.stderr
+    # Both thread counts fail for one reason.
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
+    assert "--delegate nnapi" in error
+    assert "int8.tflite" in done.stdout
+    written = json.loads(out.read_text())
+    assert [r["threads"] for r in written["results"]] == [1, 2]
+    assert {f["delegate"] for f in written["failed"]} == {"nnapi"}
+    assert "Not measured" in page.read_text(encoding="utf-8")
+
+
+def test_an_unknown_device_is_said_before_anything_is_timed(int8_model: Path) -> None:
+    done = cnnedge("bench", int8_model, "--device", "local,pi44")
+    assert_one_clear_line(done, "pi44", "pi4")
+
+
+def test_sustained_is_told_in_windows(int8_model: Path) -> None:
+    arguments = ("--device", "local", "--protocol", "sustained", "--duration", "4")
+    (result,) = bench(int8_model, *arguments)
+    assert (result["device"], result["frame_budget_ms"]) == ("local", 33.3)
+    found = result["sustained"]
+    assert found["seconds"] >= 4
+    assert len(found["windows"]) >= 3
+    assert sum(w["count"] for w in found["windows"]) == found["inferences"]
+    kept = found["inferences"] / found["samples_every"]
+    assert abs(len(result["samples_ms"]) - kept) <= 1
+    assert result["noise_floor"] == {"median": None, "p90": None}
 
 
 @pytest.fixture(scope="module")
@@ -173,8 +204,12 @@ def test_protocols_are_what_they_say() -> None:
     assert standard.headline == "p90"
     assert min(standard.processes, quick.processes) >= 3
     assert quick.headline == "median"
-    with pytest.raises(CnnedgeError, match="quick, standard"):
+    assert standard.cool_down
+    with pytest.raises(CnnedgeError, match="quick, standard, sustained"):
         get_protocol("slow")
+    assert get_protocol("sustained", seconds=90).seconds == 90
+    with pytest.raises(CnnedgeError, match="sustained"):
+        get_protocol("quick", seconds=90)
 
 
 def test_python_gives_what_the_command_gives(plain_models: dict[str, Path]) -> None:

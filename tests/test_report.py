@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from cnnedge.conversion import chart_axes, chart_labels, charts, report_text
 from cnnedge.conversion.flips import FlippedPicture
 from cnnedge.conversion.report import headline, most_compressed, render_report
 from cnnedge.conversion.report_table import in_families
+from cnnedge.pages import axes, labels, scatter
+from cnnedge.pages.text import format_ms, format_size
 
 _VOID = {"meta", "br", "img", "link", "input", "hr"}
 _HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'> & é 日本 \u202e"
@@ -310,33 +311,33 @@ def test_confusions_of_few_and_many_classes(classes):
     assert "c0 taken for c1 (1)" in read.text
 
 
-def crowd() -> list[charts.Point]:
+def crowd() -> list[scatter.Point]:
     sizes = (101, 103, 104, 104, 190, 380, 62, 104, 105, 104, 104, 63, 104, 62)
     tops = (0.9266, 0.9261, 0.9271, 0.9229, 0.9268, 0.9268, 0.9204)
     tops += (0.9236, 0.9249, 0.9251, 0.9274, 0.9189, 0.9281, 0.9242)
     return [
-        charts.Point(label=f"variant-{i}", x=size * 1000.0, y=y, low=y - 0.005, high=y + 0.005)
+        scatter.Point(label=f"variant-{i}", x=size * 1000.0, y=y, low=y - 0.005, high=y + 0.005)
         for i, (size, y) in enumerate(zip(sizes, tops, strict=True))
     ]
 
 
 def test_labels_of_crowded_points_do_not_overlap():
-    x_axis = chart_axes.value_axis([p.x for p in crowd()], 46, 428)
-    y_axis = chart_axes.linear_axis([100 * p.y for p in crowd()], 282, 34)
+    x_axis = axes.value_axis([p.x for p in crowd()], 46, 428)
+    y_axis = axes.linear_axis([100 * p.y for p in crowd()], 282, 34)
     wanted = [(p.label, x_axis.place(p.x), y_axis.place(100 * p.y)) for p in crowd()]
-    area = chart_labels.Box(46, 34, 428, 282)
-    boxes = [label.box for label in chart_labels.place_labels(wanted, [], area)]
+    area = labels.Box(46, 34, 428, 282)
+    boxes = [label.box for label in labels.place_labels(wanted, [], area)]
     for a, b in itertools.combinations(boxes, 2):
         assert a.right <= b.left or b.right <= a.left or a.bottom <= b.top or b.bottom <= a.top
 
 
 def test_axes_are_logarithmic_only_for_wide_ranges_and_have_round_ticks():
-    narrow = chart_axes.value_axis([100, 390], 0, 1)
+    narrow = axes.value_axis([100, 390], 0, 1)
     assert not narrow.log and narrow.low >= 0 and narrow.ticks == (100, 200, 300, 400)
-    wide = chart_axes.value_axis([100, 410], 0, 1)
+    wide = axes.value_axis([100, 410], 0, 1)
     assert wide.log and wide.ticks == (100, 200, 500)
-    assert len(chart_axes.value_axis([1, 1e6], 0, 1).ticks) <= 8
-    single = chart_axes.linear_axis([92.0], 0, 1)
+    assert len(axes.value_axis([1, 1e6], 0, 1).ticks) <= 8
+    single = axes.linear_axis([92.0], 0, 1)
     assert single.low < 92 < single.high and len(single.ticks) >= 3
     for axis in (narrow, wide):
         assert all(0 <= axis.place(tick) <= 1 for tick in axis.ticks)
@@ -347,14 +348,14 @@ def test_axes_are_logarithmic_only_for_wide_ranges_and_have_round_ticks():
     [(512, "512 B"), (999, "999 B"), (96_400, "96.4 KB"), (999_700, "1 MB"), (3.4e6, "3.4 MB")],
 )
 def test_sizes_are_decimal(size, text):
-    assert report_text.format_size(size) == text.replace(" ", "\u00a0")
+    assert format_size(size) == text.replace(" ", "\u00a0")
 
 
 @pytest.mark.parametrize(
     ("ms", "text"), [(0.0312, "0.031 ms"), (0.21, "0.21 ms"), (3.456, "3.46 ms"), (120, "120 ms")]
 )
 def test_latencies_have_three_digits_at_most(ms, text):
-    assert report_text.format_ms(ms) == text.replace(" ", "\u00a0")
+    assert format_ms(ms) == text.replace(" ", "\u00a0")
 
 
 def names_in_order(made: dict[str, Any]) -> list[str]:
@@ -429,8 +430,8 @@ def test_a_budget_is_drawn_where_it_is_in_reach():
     assert "at most 5,000\u00a0ms median, 1 point lost" in far.text
 
 
-def point(label: str, x: float, y: float, **changes: Any) -> charts.Point:
-    return charts.Point(label=label, x=x, y=y, low=y - 0.005, high=y + 0.005, **changes)
+def point(label: str, x: float, y: float, **changes: Any) -> scatter.Point:
+    return scatter.Point(label=label, x=x, y=y, low=y - 0.005, high=y + 0.005, **changes)
 
 
 def test_the_frontier_has_what_no_other_beats():
@@ -443,12 +444,12 @@ def test_the_frontier_has_what_no_other_beats():
         point("failed", 10, 0.99, failed=True),
         point("tiny", 20, 0.80),
     ]
-    assert [p.label for p in charts.frontier(points)] == ["tiny", "small", "large"]
-    assert charts.frontier([]) == []
-    drawn = charts.scatter(points, x_title="size", x_text=str)
+    assert [p.label for p in scatter.frontier(points)] == ["tiny", "small", "large"]
+    assert scatter.frontier([]) == []
+    drawn = scatter.scatter(points, x_title="size", x_text=str)
     assert drawn.count("<polyline") == 1
     assert drawn.count('<g class="edge"') == 3 and drawn.count('<g class="dot"') == 3
-    assert "<polyline" not in charts.scatter(points[:1], x_title="size", x_text=str)
+    assert "<polyline" not in scatter.scatter(points[:1], x_title="size", x_text=str)
 
 
 def test_downloads_are_sorted_and_say_both_sizes():

@@ -57,8 +57,28 @@ def test_a_quiet_machine_is_stable() -> None:
         ([[10.0] * 90], {"busy_fraction": 0.5}, "by others"),
         ([[10.0] * 90], {"governor": "powersave"}, "governor"),
         ([[10.0] * 90], {"steal_fraction": 0.1}, "virtual machines"),
+        ([[10.0] * 90], {"others_fraction": 0.4}, "by others during"),
+        ([[10.0] * 9, [10.4] * 9, [10.0] * 9, [10.4] * 9], {}, "two such runs may differ"),
     ],
 )
 def test_every_reason_for_doubt_is_said(repeats, conditions, said: str) -> None:
     reasons = results.instabilities(repeats, conditions)
     assert any(said in reason for reason in reasons), reasons
+
+
+def test_the_larger_noise_floor_of_two_equal_runs_holds_what_they_differ_by() -> None:
+    rng = np.random.default_rng(0)
+    within = 0
+    for _ in range(200):
+        runs = [list(np.exp(0.02 * rng.standard_normal(8))) for _ in range(2)]
+        floor = max(results.noise_floor(r) or 0.0 for r in runs)
+        within += bool(abs(np.median(runs[0]) / np.median(runs[1]) - 1) <= floor)
+    assert within >= 180
+
+
+def test_the_noise_floor_of_few_or_equal_processes() -> None:
+    assert results.noise_floor([10.0]) is None
+    assert results.noise_floor([]) is None
+    assert results.noise_floor([10.0] * 4) == 0
+    assert results.noise_floor([10.0, 11.0]) == pytest.approx(0.0697, abs=1e-3)
+    assert results.noise_floor([10.0] * 20 + [11.0] * 20) == pytest.approx(0.07, abs=0.01)

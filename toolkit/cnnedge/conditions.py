@@ -9,7 +9,10 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+import re
 import resource
+import shutil
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -20,7 +23,12 @@ from ._version import __version__
 
 
 def machine() -> dict[str, Any]:
-    """What does not change during a measurement."""
+    """What does not change during a measurement.
+
+    "emulated" is there only where the code runs on another architecture's processor: its timings
+    tell nothing of the device that it claims to be.
+    """
+    seen = emulated()
     return {
         "cnnedge": __version__,
         "python": platform.python_version(),
@@ -29,7 +37,7 @@ def machine() -> dict[str, Any]:
         "cpu": cpu_name(),
         "cores": usable_cores(),
         "memory_bytes": _memory_bytes(),
-    }
+    } | ({"emulated": seen} if seen else {})
 
 
 def moment() -> dict[str, Any]:
@@ -39,7 +47,10 @@ def moment() -> dict[str, Any]:
         "load_average_1min": _load(),
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "cpu_mhz": _megahertz(),
+        "cpu_mhz_range": _megahertz_range(),
         "temperature_c": temperature_c(),
+        "throttled": throttled(),
+        "battery": _battery(),
     }
     return {key: value for key, value in readings.items() if value is not None}
 
@@ -124,6 +135,75 @@ def temperature_c() -> float | None:
     """Of the processor, as Linux' first thermal zone tells it."""
     reading = _read("/sys/class/thermal/thermal_zone0/temp")
     return int(reading) / 1000 if reading and reading.lstrip("-").isdigit() else None
+
+
+def emulated() -> str | None:
+    """What shows that this code is translated for another processor, or None.
+
+    A virtual machine is none: its instructions run as they are.
+    """
+    kernel = _read("/proc/sys/kernel/arch")
+    if kernel and _family(kernel) != _family(platform.machine()):
+        return f"runs as {platform.machine()} on a kernel for {kernel}"
+    # qemu-user shows a process its own command line without qemu, its thread's as it is.
+    for place in ("thread-self", "self/task/" + str(os.getpid()), str(os.getppid())):
+        words = (_read(f"/proc/{place}/cmdline") or "").split("\0")
+        if os.path.basename(words[0]).startswith("qemu-") and "system" not in words[0]:
+            return f"runs under {os.path.basename(words[0])}"
+    return None
+
+
+def throttled() -> dict[str, list[str]] | None:
+    """Why a Raspberry Pi's firmware slows it down, {"now", "since_boot"}; None for others."""
+    said = _read("/sys/devices/platform/soc/soc:firmware/get_throttled")
+    if said is None and (tool := shutil.which("vcgencmd")):
+        try:
+            done = subprocess.run(
+                [tool, "get_throttled"], capture_output=True, text=True, timeout=5
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        said = done.stdout.strip().rpartition("=")[2]
+    try:
+        return throttled_names(int(said or "", 16))
+    except ValueError:
+        return None
+
+
+def throttled_names(flags: int) -> dict[str, list[str]]:
+    """The bits of `vcgencmd get_throttled`, as the Raspberry Pi documentation names them."""
+    reasons = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
+    return {
+        "now": [name for bit, name in enumerate(reasons) if flags >> bit & 1],
+        "since_boot": [name for bit, name in enumerate(reasons) if flags >> (bit + 16) & 1],
+    }
+
+
+def _family(machine: str) -> str:
+    """Machines that one processor runs: a 32-bit system under a 64-bit kernel is no emulation."""
+    machine = machine.lower()
+    if machine.startswith(("arm", "aarch")):
+        return "arm"
+    return "x86" if re.fullmatch(r"i[3-6]86|x86_64|amd64", machine) else machine
+
+
+def _battery() -> dict[str, Any] | None:
+    """{"percent", "status"} of the first battery, as Linux tells it."""
+    for supply in sorted(Path("/sys/class/power_supply").glob("*")):
+        if _read(f"{supply}/type") == "Battery" and _read(f"{supply}/scope") != "Device":
+            percent = _read(f"{supply}/capacity") or ""
+            return {
+                "percent": int(percent) if percent.isdigit() else None,
+                "status": _read(f"{supply}/status"),
+            }
+    return None
+
+
+def _megahertz_range() -> list[float] | None:
+    """The slowest and the fastest core's clock now."""
+    cores = Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq")
+    found = [int(r) / 1000 for r in (_read(str(c)) for c in cores) if r and r.isdigit()]
+    return [min(found), max(found)] if found else None
 
 
 def _load() -> float | None:

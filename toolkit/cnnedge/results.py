@@ -6,6 +6,7 @@ is kept apart from measuring: nothing here times anything.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,11 @@ import numpy.typing as npt
 
 # 97.5 % quantile of the normal distribution: two-sided 95 % intervals.
 Z95 = 1.959963984540054
+
+# Two runs of the same are to agree so far: MLPerf Mobile allows 5 % at its p90.
+STEADY_MEDIAN, STEADY_P90 = 0.02, 0.05
+# More processes than these can be halved in too many ways to try each.
+_MOST_HALVED = 12
 
 
 def wilson(correct: int, count: int) -> tuple[float, float]:
@@ -103,25 +109,65 @@ def stage(samples_ms: Sequence[float]) -> dict[str, float]:
     return {"median": float(p50), "p90": float(p90), "p99": float(p99)}
 
 
+def noise_floor(figures: Sequence[float]) -> float | None:
+    """By how much two such runs may differ with nothing changed; None of fewer than two processes.
+
+    figures: one of each fresh process of a run, such as its median, above 0. The processes are
+    parted into two halves in every way (or 2,000 of them), and the halves' medians compared: 19 of
+    20 such A/A comparisons differ by less (Good, Permutation Tests, 2000). Halves are smaller than
+    runs: the difference is scaled by the square root of what that adds to its variance. Gives a
+    fraction.
+    """
+    values = np.log(np.asarray(figures, np.float64))
+    if values.size < 2:
+        return None
+    half = values.size // 2
+    if values.size <= _MOST_HALVED:
+        halves = [np.array(c) for c in itertools.combinations(range(values.size), half)]
+    else:
+        rng = np.random.default_rng(0)
+        halves = [rng.permutation(values.size)[:half] for _ in range(2000)]
+    apart = [abs(float(np.median(values[h]) - np.median(np.delete(values, h)))) for h in halves]
+    scale = math.sqrt(2 / values.size / (1 / half + 1 / (values.size - half)))
+    return math.expm1(scale * float(np.quantile(apart, 0.95, method="higher")))
+
+
 def instabilities(repeats_ms: Sequence[Sequence[float]], conditions: dict[str, Any]) -> list[str]:
     """Why latency samples should not be trusted to a few percent; empty when they can be.
 
     repeats_ms: the samples of each fresh process, in order. conditions: of the same run.
     """
-    reasons = []
-    everything = np.concatenate([np.asarray(r, np.float64) for r in repeats_ms])
-    median, p90 = np.percentile(everything, [50, 90])
-    if p90 > 1.10 * median:
-        reasons.append(f"p90 is {100 * (p90 / median - 1):.0f} % above the median")
-    medians = [float(np.median(r)) for r in repeats_ms]
-    spread = max(medians) / min(medians) - 1
-    if spread > 0.05:
-        reasons.append(f"the medians of {len(medians)} fresh processes differ by {spread:.0%}")
-    drifts = [_drift(np.asarray(r, np.float64)) for r in repeats_ms]
+    repeats = [np.asarray(r, np.float64) for r in repeats_ms]
+    median, p90 = np.percentile(np.concatenate(repeats), [50, 90])
+    reasons = figure_instabilities(
+        [(float(np.median(r)), float(np.percentile(r, 90))) for r in repeats],
+        whole=(float(median), float(p90)),
+    )
+    drifts = [_drift(r) for r in repeats]
     if max(abs(d) for d in drifts) > 0.05:
         worst = max(drifts, key=abs)
         reasons.append(f"latency drifted by {worst:+.0%} from the first third to the last")
-    return reasons + _bad_conditions(conditions)
+    return reasons + bad_conditions(conditions)
+
+
+def figure_instabilities(
+    repeats: Sequence[tuple[float, float | None]], *, whole: tuple[float, float | None]
+) -> list[str]:
+    """What the figures of the processes alone tell: (median, p90) of each, and of all together."""
+    reasons = []
+    median, p90 = whole
+    if p90 is not None and p90 > 1.10 * median:
+        reasons.append(f"p90 is {100 * (p90 / median - 1):.0f} % above the median")
+    medians = [m for m, _ in repeats]
+    spread = max(medians) / min(medians) - 1
+    if spread > 0.05:
+        reasons.append(f"the medians of {len(medians)} fresh processes differ by {spread:.0%}")
+    p90s = [p for _, p in repeats if p is not None]
+    for name, figures, most in (("median", medians, STEADY_MEDIAN), ("p90", p90s, STEADY_P90)):
+        floor = noise_floor(figures)
+        if floor is not None and floor > most:
+            reasons.append(f"two such runs may differ by {100 * floor:.1f} % in their {name}")
+    return reasons
 
 
 def _drift(samples: npt.NDArray[np.float64]) -> float:
@@ -131,11 +177,15 @@ def _drift(samples: npt.NDArray[np.float64]) -> float:
     return float(np.median(samples[-third:]) / np.median(samples[:third]) - 1)
 
 
-def _bad_conditions(conditions: dict[str, Any]) -> list[str]:
+def bad_conditions(conditions: dict[str, Any]) -> list[str]:
+    """What in the conditions of a run makes its latencies doubtful."""
     reasons = []
     busy = conditions.get("busy_fraction")
     if busy is not None and busy > 0.1:
         reasons.append(f"{busy:.0%} of the CPU was in use by others before the run")
+    others = conditions.get("others_fraction")
+    if others is not None and others > 0.1:
+        reasons.append(f"{others:.0%} of the CPU was in use by others during the run")
     governor = conditions.get("governor")
     if governor in ("powersave", "conservative"):
         reasons.append(f"the CPU governor is '{governor}'")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CnnedgeError, DeviceError
+from .cooling import Cooled, cool_down
 from .device import Case, Device
 from .outcome import result
 from .protocols import Protocol
@@ -43,10 +44,16 @@ class Outcome:
     results: list[dict[str, Any]]
     failures: list[Failure]
 
+    def as_json(self) -> dict[str, Any]:
+        """{"results"}, and "failed" where something did."""
+        failed = [f.as_json() for f in self.failures]
+        return {"results": self.results} | ({"failed": failed} if failed else {})
+
 
 @dataclass
 class _Collected:
     answers: list[dict[str, Any]] = field(default_factory=list)
+    cooled: list[Cooled | None] = field(default_factory=list)
     failure: Failure | None = None
 
 
@@ -68,27 +75,43 @@ def run_rounds(
         round_, i = divmod(number, len(cases))
         if collected[i].failure:
             continue
-        if progress:
-            progress(number, total, title(cases[i], cases))
+        what = title(cases[i], cases)
+        tell = _Teller(progress, number, total, what)
+        tell()
         try:
+            cooled = cool_down(device, tell) if protocol.cool_down else None
             # One process compares the answers for all: its fellows are alike.
-            collected[i].answers.append(_ask(device, cases[i], protocol, compare=round_ == 0))
+            answer = _ask(device, cases[i], protocol, compare=round_ == 0)
         except DeviceError as error:
             lost = Failure(device.name, None, error)
             break
         except CnnedgeError as error:
             collected[i].failure = Failure(device.name, cases[i], error)
-    if progress:
-        progress(total, total, "")
+            continue
+        collected[i].answers.append(answer)
+        collected[i].cooled.append(cooled)
+    _Teller(progress, total, total, "")()
     failures = [found.failure for found in collected if found.failure]
     return Outcome(
         results=[
-            result(case, found.answers, device, protocol)
+            result(case, found.answers, device, protocol, found.cooled)
             for case, found in zip(cases, collected, strict=True)
             if found.answers
         ],
         failures=failures + ([lost] if lost else []),
     )
+
+
+@dataclass(frozen=True)
+class _Teller:
+    progress: Progress | None
+    done: int
+    total: int
+    what: str
+
+    def __call__(self, more: str = "") -> None:
+        if self.progress:
+            self.progress(self.done, self.total, f"{self.what}: {more}" if more else self.what)
 
 
 def title(case: Case, among: Sequence[Case]) -> str:
@@ -113,5 +136,6 @@ def _ask(device: Device, case: Case, protocol: Protocol, *, compare: bool) -> di
             "warmup_seconds": protocol.warmup_seconds,
             "runs": -(-protocol.runs // protocol.processes),
             "seconds": protocol.seconds / protocol.processes,
+            "window_seconds": protocol.window_seconds,
         }
     )

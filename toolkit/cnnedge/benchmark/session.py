@@ -5,9 +5,10 @@ Model paths and settings enter; results in the form of the bench contract leave.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Union
 
 from ..bundle import read_model
@@ -32,7 +33,7 @@ def bench(
     precision: str = "auto",
     delegate_options: Mapping[str, str] | None = None,
     allow_disagreement: bool = False,
-    protocol: str = "quick",
+    protocol: str | Protocol = "quick",
     devices: Sequence[Device] = (),
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -41,7 +42,8 @@ def bench(
     models: one or several, each a path or what `cnnedge.load` gave (measured by its file).
     engine: one or several. precision, delegate_options: as `cnnedge.load` takes them.
     allow_disagreement: report a delegate whose answers differ from the CPU's, and go on.
-    devices: opened by `cnnedge.devices.open_device`; this machine when none is given. Several
+    protocol: a name, or one of `cnnedge.benchmark.get_protocol`.
+    devices: opened by `cnnedge.targets.open_device`; this machine when none is given. Several
     measure at the same time, each one case at a time.
     progress: called with processes done, processes in all, and what runs now. Returns {"results":
     [...]} as the bench contract says. Raises the first failure, once all that can be measured was
@@ -56,12 +58,11 @@ def bench(
         delegate_options=delegate_options,
         allow_disagreement=allow_disagreement,
     )
-    chosen = get_protocol(protocol)
+    chosen = get_protocol(protocol) if isinstance(protocol, str) else protocol
     outcome = measure_all(dict.fromkeys(devices or (LocalDevice(),), cases), chosen, progress)
     if outcome.failures and not outcome.results:
         raise outcome.failures[0].error
-    failed = [f.as_json() for f in outcome.failures]
-    return {"results": outcome.results} | ({"failed": failed} if failed else {})
+    return outcome.as_json()
 
 
 def cases_of(
@@ -117,12 +118,31 @@ def measure_all(
 
     if len(plan) == 1:
         return on(next(iter(plan)))
-    with ThreadPoolExecutor(len(plan), thread_name_prefix="cnnedge device") as pool:
-        outcomes = list(pool.map(on, plan))
+    outcomes = _at_the_same_time(plan, on)
     return Outcome(
         results=[r for o in outcomes for r in o.results],
         failures=[f for o in outcomes for f in o.failures],
     )
+
+
+def _at_the_same_time(devices: Iterable[Device], on: Callable[[Device], Outcome]) -> list[Outcome]:
+    """`on` of each device, in a thread of its own. Raises what the first of them raised.
+
+    The threads are daemons: an interrupted command does not wait for what the devices are at.
+    """
+    waiting = []
+    for device in devices:
+        found: Future[Outcome] = Future()
+        waiting.append(found)
+        Thread(target=_fill, args=(found, on, device), daemon=True).start()
+    return [found.result() for found in waiting]
+
+
+def _fill(found: Future[Outcome], on: Callable[[Device], Outcome], device: Device) -> None:
+    try:
+        found.set_result(on(device))
+    except BaseException as error:  # Of another thread: it is raised where it is waited for.
+        found.set_exception(error)
 
 
 def run_cases(

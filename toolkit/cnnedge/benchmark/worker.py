@@ -8,22 +8,32 @@ alone; only what runs a model is imported here.
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from .. import conditions
 from ..bundle import read_model
-from ..engines import load_engine, random_inputs
+from ..engines import Engine, load_engine, random_inputs
 from ..errors import CnnedgeError
-from .protocols import measure
+from .power import Energy, find_meter
+from .protocols import Samples, measure, measure_windows
+
+_CLOCK = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Measures as the request says: model, engine, threads, delegate, warm-up, runs, seconds."""
+    """Measures as the request says: model, engine, threads, delegate, warm-up, runs, seconds.
+
+    With window_seconds, without a pause and in windows: the answer tells them too.
+    """
     model = read_model(request["model"])
     around: dict[str, Any] = {"machine": conditions.machine(), "before": conditions.moment()}
     around["busy_fraction"] = conditions.busy_fraction()
-    ticks = conditions.ticks()
+    meter = find_meter()
+    energy = Energy(meter)
+    ticks, own = conditions.ticks(), sum(os.times()[:4])
     resettable = conditions.reset_peak_memory()
     before = conditions.peak_memory_bytes()
     engine = load_engine(
@@ -36,14 +46,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     )
     for at, values in enumerate(random_inputs(model)):
         engine.set_input(values, at)
-    samples = measure(
-        engine,
-        warmup_seconds=request["warmup_seconds"],
-        runs=request["runs"],
-        seconds=request["seconds"],
-    )
+    samples = _measure(engine, request, energy if meter else None)
     peak = conditions.peak_memory_bytes()
-    around["steal_fraction"] = conditions.stolen_fraction(ticks, conditions.ticks())
+    later = conditions.ticks()
+    around["steal_fraction"] = conditions.stolen_fraction(ticks, later)
+    around["others_fraction"] = _others(ticks, later, sum(os.times()[:4]) - own)
     around["after"] = conditions.moment()
     if request["compare"]:
         from .frames import compare
@@ -63,6 +70,62 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         "peak_memory_bytes": peak,
         "memory_growth_bytes": peak - before if resettable else None,
         "conditions": around,
+        "energy": energy.as_json(sum(samples.samples_ms) / len(samples.samples_ms)),
+    } | _sustained(samples)
+
+
+def _others(
+    before: conditions.Ticks | None, after: conditions.Ticks | None, own_seconds: float
+) -> float | None:
+    """The share of the CPU that other programs used meanwhile; the hypervisor's is apart."""
+    if not before or not after or after.total <= before.total:
+        return None
+    used = (after.total - after.idle - after.stolen) - (before.total - before.idle - before.stolen)
+    own = own_seconds * os.sysconf("SC_CLK_TCK")
+    return max(0.0, (used - own) / (after.total - before.total))
+
+
+def _measure(engine: Engine, request: dict[str, Any], energy: Energy | None) -> Samples:
+    window = request.get("window_seconds")
+    if window is None:
+        return measure(
+            engine,
+            warmup_seconds=request["warmup_seconds"],
+            runs=request["runs"],
+            seconds=request["seconds"],
+            between=energy.read if energy else None,
+        )
+    return measure_windows(
+        engine,
+        warmup_seconds=request["warmup_seconds"],
+        seconds=request["seconds"],
+        window_seconds=window,
+        readings=lambda: _readings(energy),
+    )
+
+
+def _readings(energy: Energy | None) -> dict[str, float]:
+    """What a look at the kernel's files tells: no other program may run between two windows."""
+    told = {"cpu_mhz": _clock_mhz(), "temperature_c": conditions.temperature_c()}
+    known = {key: value for key, value in told.items() if value is not None}
+    return known | (energy.read() if energy else {})
+
+
+def _clock_mhz() -> float | None:
+    """Of the first core."""
+    try:
+        return int(_CLOCK.read_text()) / 1000
+    except (OSError, ValueError):
+        return None
+
+
+def _sustained(samples: Samples) -> dict[str, Any]:
+    if not samples.windows:
+        return {}
+    return {
+        "windows": samples.windows,
+        "inferences": samples.inferences,
+        "samples_every": samples.every,
     }
 
 

@@ -50,7 +50,9 @@ def show(results: list[Result], protocol: Protocol) -> None:
             *(Text(_VARYING[name](r)) for name in shown),
             str(r["threads"]),
             *_figures(r, columns, [ratios[n]] if ratios else []),
-            f"{delegate['nodes_delegated']}/{delegate['nodes_total']}",
+            f"{delegate['nodes_delegated']}/{total}"
+            if (total := delegate["nodes_total"])
+            else _UNKNOWN,
         )
     output.results().print(table)
     _notes(results, protocol)

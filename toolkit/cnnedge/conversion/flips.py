@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .report_text import Row, escape
+from ..pages.text import Row, escape
 
 _MOST_SIDE_PX = 256
 _SHOWN = 24

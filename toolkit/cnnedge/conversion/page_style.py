@@ -1,29 +1,10 @@
 """The style sheet of report.html: light and dark, desktop and phone."""
 
-CSS = """
-:root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#1b2430;--soft:#5c6877;
---line:#e3e7ec;--pale:#a9b3bf;--blue:#2563eb;--hit:37 99 235;--miss:217 96 26;
---bad:#c2410c;--good:#15803d}
-@media (prefers-color-scheme:dark){:root{--page:#0f141b;--card:#171e27;--ink:#e6ebf1;
---soft:#98a4b3;--line:#2a3440;--pale:#5a6675;--blue:#6ea0ff;--hit:70 125 245;--miss:222 110 45;
---bad:#fb923c;
---good:#4ade80}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,
-"Segoe UI",Roboto,"Helvetica Neue",Arial,"DejaVu Sans",sans-serif;overflow-wrap:anywhere}
-main{max-width:1240px;margin:0 auto;padding:32px 24px 56px}
-h1{font-size:15px;font-weight:600;color:var(--soft);margin:0 0 10px}
-h2{font-size:18px;margin:0 0 4px}h3{font-size:15px;margin:22px 0 2px}
-.headline{font-size:25px;line-height:1.35;font-weight:600;letter-spacing:-.01em;margin:0 0 10px;
-max-width:46em;text-wrap:pretty}.headline b{color:var(--blue)}
-.because{font-size:16px;margin:0 0 10px;max-width:70ch;text-wrap:pretty}
-.note,.sub,.meta{color:var(--soft);font-size:13px}.note{margin:0 0 12px;max-width:80ch}
-.sub{display:block;font-size:12px;white-space:nowrap}.meta{margin:0 0 22px}
-section{background:var(--card);border:1px solid var(--line);border-radius:12px;
-padding:20px 22px;margin:0 0 18px}
-.warn{border-left:4px solid var(--bad)}.warn ul,.how ul{margin:6px 0 0;padding-left:20px}
-.how li{margin:0 0 5px;color:var(--soft);font-size:13.5px}
-.wide{overflow-x:auto}
+from ..pages.style import BASE_CSS
+
+CSS = (
+    BASE_CSS
+    + """
 .variants{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 .variants th{text-align:right;font-size:12px;font-weight:600;color:var(--soft);
 padding:6px 8px;vertical-align:top;border-bottom:1px solid var(--line);overflow-wrap:normal}
@@ -43,27 +24,6 @@ border-radius:7px;padding:1px 7px;margin-top:3px}
 .variants .why td{border-top:0;padding-top:0;text-align:left;color:var(--bad);font-size:13px;
 overflow-wrap:anywhere}
 .pick td:first-child b{color:var(--blue)}.ok{color:var(--good)}.failed{color:var(--bad)}
-.plots{display:grid;grid-template-columns:1fr 1fr;gap:26px}figure{margin:0;min-width:0}
-figure .note{margin:6px 0 0}
-figcaption{font-weight:600;font-size:14px;margin-bottom:4px}
-.chart{display:block;width:100%;max-width:640px;height:auto;overflow:visible;font-size:11.5px}
-.chart.phone{display:none}
-.chart .t{fill:var(--soft)}.e{text-anchor:end}.m{text-anchor:middle}
-.grid{stroke:var(--line)}.level{stroke:var(--soft);stroke-dasharray:4 4}
-.budget{stroke:var(--bad);stroke-width:1.4;stroke-dasharray:2 3}.chart .limit{fill:var(--bad)}
-.frontier{fill:none;stroke:var(--blue);stroke-width:1.6;stroke-linejoin:round;opacity:.75}
-.beaten{fill:rgb(var(--hit)/.06)}
-.lead{stroke:var(--soft);stroke-width:.8;opacity:.7}
-.bar{stroke:var(--soft);stroke-width:1.4;opacity:.28}.edge .bar{stroke:var(--blue);opacity:.5}
-.best .bar{stroke:var(--blue);opacity:.9}
-.dot circle{fill:var(--pale)}.edge circle{fill:var(--blue)}
-.best circle{fill:var(--blue)}
-.bad circle,.bad polygon{fill:var(--card);stroke:var(--bad);stroke-width:2}
-.bad .bar{stroke:var(--bad)}
-.name{fill:var(--ink);font-size:12.5px}.chart text{paint-order:stroke;stroke:var(--card);
-stroke-width:3px;
-stroke-linejoin:round}.name.best{fill:var(--blue);font-weight:600}
-.name.dot{fill:var(--soft)}.name.bad{fill:var(--bad)}
 .bars{display:grid;gap:5px;font-size:13px;font-variant-numeric:tabular-nums;margin-top:12px}
 .bars .row{display:grid;grid-template-columns:13em 1fr 10.5em 3.2em;gap:12px;align-items:center}
 .bars .row>b{font-weight:400;text-align:right;overflow:hidden;text-overflow:ellipsis;
@@ -135,7 +95,7 @@ line-height:1.45;background:var(--page)}
 .cards img{display:block;width:100%;aspect-ratio:1;object-fit:contain;background:#8883}
 .cards img.tiny{image-rendering:pixelated}
 .cards div{padding:8px 10px 10px}.right{color:var(--good)}.wrong{color:var(--bad)}
-@media (max-width:1000px){.plots{grid-template-columns:1fr}.rows{overflow:visible}
+@media (max-width:1000px){.rows{overflow:visible}
 .variants thead{display:none}.variants,.variants tbody{display:block}
 .variants tr{display:grid;grid-template-columns:repeat(auto-fill,minmax(96px,1fr));gap:8px 10px;
 border-top:1px solid var(--line);padding:12px 0}.variants tr:first-child{border:0}
@@ -149,8 +109,7 @@ font-size:11.5px;line-height:1.3}.variants td:last-child::before{display:none!im
 .variants tr.pick{background:rgb(var(--hit)/.09);margin:0 -14px;padding:12px 14px}
 .variants tr.remedy{border-top:0;padding-left:22px}.variants .none{display:none}
 .variants .why td:first-child{font-size:13px;grid-column:auto;text-align:left}}
-@media (max-width:760px){main{padding:20px 12px 40px}section{padding:16px 14px}
-.headline{font-size:20px}.cards{grid-template-columns:1fr 1fr}
+@media (max-width:760px){.cards{grid-template-columns:1fr 1fr}
 .heat th[scope=row]{position:sticky;left:0;
 background:var(--card);max-width:7.5em}.heat td{min-width:32px;height:30px}
 .bars .row{grid-template-columns:1fr auto;gap:1px 10px}
@@ -159,5 +118,5 @@ background:var(--card);max-width:7.5em}.heat td{min-width:32px;height:30px}
 .bars{gap:9px}.layers{min-width:calc(9.5em + var(--n)*56px)}
 .layers thead th:first-child{width:9.5em}.layers th[scope=row] .sub{display:none}
 .layers th[scope=row]{white-space:normal;overflow-wrap:anywhere;font-size:11px;line-height:1.2}}
-@media (max-width:520px){.chart.phone{display:block}.chart.desk{display:none}}
 """
+)

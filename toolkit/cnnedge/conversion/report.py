@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..pages.text import Row, escape
 from .flips import FlippedPicture, flips_section
 from .page_style import CSS
 from .report_charts import charts_section, download_section
@@ -19,7 +20,6 @@ from .report_layers import layers_section
 from .report_notes import notes_section
 from .report_sensitivity import sensitivity_section
 from .report_table import variants_section
-from .report_text import Row, escape
 from .report_verdict import chosen_because, headline, most_compressed, pick
 
 __all__ = ["headline", "most_compressed", "render_report"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .report_text import Row, digits, escape, format_percent
+from ..pages.text import Row, digits, escape, format_percent
 
 
 def notes_section(report: Row) -> str:

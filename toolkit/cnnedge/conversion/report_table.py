@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .report_text import (
+from ..pages.text import (
     Row,
     digits,
     escape,

@@ -1,4 +1,4 @@
-"""Figures and names as text for the conversion report: sizes, times, shares, p values.
+"""Figures and names as text for the HTML reports: sizes, times, shares, p values.
 
 Numbers and names enter; text leaves, of which only `escape`, `p_value` and `signed` are HTML.
 """

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .report_text import shortened
+from .text import shortened
 
 # Labels are placed for this size; the page may draw them smaller, never larger.
 FONT_PX = 13.0

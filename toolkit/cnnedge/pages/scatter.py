@@ -1,4 +1,4 @@
-"""Scatter plots as inline SVG for the conversion report.
+"""Scatter plots as inline SVG for the HTML reports.
 
 Points enter; an `<svg>` string leaves. Colours are CSS classes that the page defines, so that a
 chart follows light and dark. A step line joins the points that no other beats.
@@ -10,12 +10,12 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .chart_axes import Axis, linear_axis, value_axis
-from .chart_labels import Box, Placed, covered, place_labels, text_width
-from .report_text import escape, format_percent, shortened
+from .axes import Axis, linear_axis, value_axis
+from .labels import Box, Placed, covered, place_labels, text_width
+from .text import escape, format_percent, shortened
 
 # A limit further than this from all points would squeeze them into a corner.
-_LIMIT_REACH = 2.0
+LIMIT_REACH = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +73,14 @@ def frontier(points: Sequence[Point]) -> list[Point]:
     return best
 
 
-def limit_in_reach(points: Sequence[Point], limit: float | None) -> bool:
+def limit_in_reach(
+    points: Sequence[Point], limit: float | None, reach: float = LIMIT_REACH
+) -> bool:
     """Whether a limit of x can be drawn without squeezing the points."""
     if limit is None or not points:
         return False
     xs = [p.x for p in points]
-    return min(xs) / _LIMIT_REACH <= limit <= max(xs) * _LIMIT_REACH
+    return min(xs) / reach <= limit <= max(xs) * reach
 
 
 def scatter(
@@ -88,17 +90,18 @@ def scatter(
     x_text: Callable[[float], str],
     reference: tuple[str, float] | None = None,
     limit: float | None = None,
+    reach: float = LIMIT_REACH,
     canvas: Canvas = DESKTOP,
 ) -> str:
     """Accuracy in per cent against `x_title` as one `<svg>`; "" without points.
 
     x is logarithmic where the largest value is more than 4 times the smallest. x_text writes a
     tick. reference: name and accuracy (fraction) of a model drawn as a level line. limit: the
-    largest x allowed, an upright line where it is in reach.
+    largest x allowed, an upright line where it is at most `reach` times away from every point.
     """
     if not points:
         return ""
-    limit = limit if limit_in_reach(points, limit) else None
+    limit = limit if limit_in_reach(points, limit, reach) else None
     axes = _axes(points, reference, limit, canvas.plot)
     best = frontier(points)
     parts = [_frame(axes, canvas, x_title, x_text), _stairs(best, axes, canvas.plot)]

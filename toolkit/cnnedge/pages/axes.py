@@ -1,4 +1,4 @@
-"""Axes of the report's charts: values enter, places in SVG units and round ticks leave."""
+"""Axes of the reports' charts: values enter, places in SVG units and round ticks leave."""
 
 from __future__ import annotations
 

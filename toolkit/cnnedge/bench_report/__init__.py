@@ -1,0 +1,5 @@
+"""One HTML page of benchmark results: devices, variants, delegates."""
+
+from .page import render
+
+__all__ = ["render"]

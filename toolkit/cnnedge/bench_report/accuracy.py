@@ -1,0 +1,72 @@
+"""Accuracy against latency, a chart for each device, its frame budget drawn. HTML leaves.
+
+The accuracy is what the model's file says of itself: it was measured when it was converted, through
+the runtime that a user runs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ..pages.scatter import DESKTOP, PHONE, Point, scatter
+from ..pages.text import escape, listed
+from .figures import time_text
+from .naming import Naming
+
+Result = dict[str, Any]
+
+
+def accuracy_section(results: Sequence[Result], naming: Naming) -> str:
+    real = [r for r in results if not r.get("emulated")]
+    known = [r for r in real if _known(r)]
+    if not known:
+        return ""
+    figures = "".join(
+        _figure(device, [r for r in known if r["device"] == device], naming)
+        for device in dict.fromkeys(r["device"] for r in known)
+    )
+    unknown = listed([escape(naming.plain(r)) for r in real if not _known(r)])
+    missing = f" No accuracy is known of {unknown}." if unknown else ""
+    return (
+        '<section><h2>Accuracy and latency</h2><p class="note">Up and to the left is better. '
+        "Upright bars are 95 % intervals of the accuracy, level ones reach from the median to the "
+        "90th percentile; the dotted line is the device's frame budget. Accuracy as each file "
+        f"states it, measured at its conversion.{missing}</p>"
+        f'<div class="plots">{figures}</div></section>'
+    )
+
+
+def _known(r: Result) -> bool:
+    return bool(r.get("accuracy")) and r["latency_ms"]["median"] is not None
+
+
+def _figure(device: str, results: Sequence[Result], naming: Naming) -> str:
+    points = [_point(r, naming) for r in results]
+    budget = results[0].get("frame_budget_ms")
+    drawn = "".join(
+        scatter(
+            points,
+            x_title="latency, median to p90",
+            x_text=time_text,
+            limit=budget,
+            reach=math.inf,
+            canvas=canvas,
+        )
+        for canvas in (DESKTOP, PHONE)
+    )
+    return f"<figure><figcaption>{escape(device)}</figcaption>{drawn}</figure>"
+
+
+def _point(r: Result, naming: Naming) -> Point:
+    latency, told = r["latency_ms"], r["accuracy"]
+    low, high = told["ci95"]
+    return Point(
+        label=naming.plain(r, without=["device"]),
+        x=latency["median"],
+        x_high=latency["p90"],
+        y=told["accuracy"],
+        low=low,
+        high=high,
+    )

@@ -1,0 +1,57 @@
+"""A comparison in words and figures, for the terminal and for Markdown alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def settings(compared: Sequence[dict[str, Any]]) -> list[str]:
+    """The settings that tell the compared apart."""
+    names = ("device", "engine", "threads", "delegate", "precision")
+    return [name for name in names if len({c[name] for c in compared}) > 1]
+
+
+def change(ratio: float) -> str:
+    """1.034 as +3.4 %."""
+    percent = 100 * (ratio - 1)
+    if percent >= 1000:
+        return f"{ratio:,.0f} times"
+    return f"{percent:+.1f} %".replace("+0.0 %", "0.0 %").replace("-0.0 %", "0.0 %")
+
+
+def percent(fraction: float) -> str:
+    """0.034 as 3.4 %."""
+    return f"{100 * fraction:.1f} %"
+
+
+def milliseconds(value: float | None) -> str:
+    """Three significant digits; microseconds where they read better."""
+    if value is None:
+        return "–"
+    if value < 0.1:
+        return f"{1000 * value:.3g} µs"
+    return f"{value:,.0f} ms" if value >= 1000 else f"{value:.3g} ms"
+
+
+def resolution(c: dict[str, Any]) -> list[str]:
+    """What a "no difference" could not have seen, where that is much."""
+    if c["verdict"] != "no difference":
+        return []
+    unseen = max(c["threshold"], c["ci95"][1] - 1)
+    if unseen <= 0.05:
+        return []
+    return [
+        f"these runs could not have shown a slowdown of less than {percent(unseen)}; measure again "
+        "on a quieter machine, or with --protocol standard"
+    ]
+
+
+def doubts(c: dict[str, Any]) -> list[str]:
+    """Why either run is not to be trusted to a few percent, and what was allowed to differ."""
+    said = [
+        f"{side} may be unstable: {'; '.join(reasons)}"
+        for side, reasons in c["unstable"].items()
+        if reasons
+    ]
+    return said + [f"{d['key']} differs: {d['base']} and {d['new']}" for d in c["allowed"]]

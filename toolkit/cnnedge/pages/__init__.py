@@ -1,0 +1,1 @@
+"""What the HTML pages share: figures as text, axes, labels, scatter plots, the base style."""
