@@ -1,8 +1,8 @@
 """Is labelling a video nearly as fast as the bare interpreter, and faster than what others ship?
 
-    python benchmarks/bench_run.py [--rounds 7] [--frames 600] [--model-dir build]
+    python benchmarks/bench_run.py [--rounds 7] [--frames 600] [--side 224] [--model-dir build]
 
-MobileNetV2 224 int8 with random weights, one inference thread, a 640x480 video (MPEG-4). In each
+MobileNetV2 int8 of --side pixels with random weights, one inference thread, a 640x480 video (MPEG-4). In each
 round, in turn, each over the whole video but the first:
 
     bare         300 invocations with nothing around them, in three parts between the others;
@@ -50,7 +50,6 @@ from cnnedge.specs import InputSize
 
 MEDIAPIPE = "mediapipe==1.2.2"
 ENVIRONMENT = Path(__file__).resolve().parents[1] / ".venvs" / "bench-mediapipe-1.2.2"
-SIDE = 224
 INVOCATIONS = 100
 PREPARATIONS = 400
 # Of the bare rate; of MediaPipe's; of cv2's time.
@@ -87,14 +86,14 @@ for line in sys.stdin:
 """
 
 
-def packed(folder: Path) -> Path:
+def packed(folder: Path, side: int) -> Path:
     """The model with labels and its resize rule inside, as `cnnedge convert` would write it."""
-    path = folder / "mobilenet_v2_224_bench.tflite"
+    path = folder / f"mobilenet_v2_{side}_bench.tflite"
     write_model(
         path,
-        mobilenet(folder, "int8").read_bytes(),
+        mobilenet(folder, "int8", side).read_bytes(),
         labels=[f"class {i}" for i in range(1000)],
-        size=InputSize(height=SIDE, width=SIDE),
+        size=InputSize(height=side, width=side),
         provenance={"preprocess": {"resize": "stretch", "interpolation": "bilinear"}},
     )
     return path
@@ -142,7 +141,8 @@ def loop(model: Path, video: Path, answers: list[int]) -> float:
 
     interpreter = Interpreter(model_path=str(model), num_threads=1)
     interpreter.allocate_tensors()
-    into = interpreter.get_input_details()[0]["index"]
+    into, shape = (interpreter.get_input_details()[0][key] for key in ("index", "shape"))
+    side = (int(shape[2]), int(shape[1]))
     out = interpreter.get_output_details()[0]["index"]
     interpreter.invoke()
     capture = cv2.VideoCapture(str(video))
@@ -152,7 +152,7 @@ def loop(model: Path, video: Path, answers: list[int]) -> float:
         ok, frame = capture.read()
         if not ok:
             break
-        pixels = cv2.cvtColor(cv2.resize(frame, (SIDE, SIDE)), cv2.COLOR_BGR2RGB)
+        pixels = cv2.cvtColor(cv2.resize(frame, side), cv2.COLOR_BGR2RGB)
         interpreter.set_tensor(into, pixels[np.newaxis])
         interpreter.invoke()
         answers.append(int(interpreter.get_tensor(out).argmax()))
@@ -228,8 +228,10 @@ def preprocessing(model: Classifier, video: Path) -> tuple[float, float]:
     frame = capture.read()[1]
     out = np.empty(model.size.shape, np.uint8)
 
+    side = (model.size.width, model.size.height)
+
     def alone() -> object:
-        return cv2.cvtColor(cv2.resize(frame, (SIDE, SIDE)), cv2.COLOR_BGR2RGB)
+        return cv2.cvtColor(cv2.resize(frame, side), cv2.COLOR_BGR2RGB)
 
     assert (prepare(frame, model.size, model.rule, out) == alone()).all()
     both: tuple[Callable[[], object], ...] = (
@@ -312,10 +314,10 @@ def over(rates: dict[str, list[float]], name: str, base: str) -> list[float]:
 def compare(options: argparse.Namespace) -> bool:
     """Prints rounds and claims; returns whether all claims are met."""
     options.model_dir.mkdir(parents=True, exist_ok=True)
-    model, video = packed(options.model_dir), film(options.model_dir, options.frames)
+    model, video = packed(options.model_dir, options.side), film(options.model_dir, options.frames)
     others = MediaPipe(model, video) if options.mediapipe else None
     print(
-        f"{options.frames} frames of 640x480, MobileNetV2 224 int8, 1 thread, OpenCV "
+        f"{options.frames} frames of 640x480, MobileNetV2 {options.side} int8, 1 thread, OpenCV "
         f"{cv2.__version__}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     )
     before = moment()
@@ -356,6 +358,7 @@ def main() -> int:
     parser.add_argument("--model-dir", type=Path, default=Path("build"), help="default: build/")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--frames", type=int, default=600)
+    parser.add_argument("--side", type=int, default=224, help="of the model's input, in pixels")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-mediapipe", dest="mediapipe", action="store_false")
     try:

@@ -41,9 +41,9 @@ WARMUP_SECONDS = 0.5
 PATIENCE_SECONDS = 600
 
 
-def mobilenet(folder: Path, variant: str) -> Path:
-    """MobileNetV2 224 with random weights, raw pixels in: made where it is missing."""
-    path = folder / f"mobilenet_v2_224_{variant}.tflite"
+def mobilenet(folder: Path, variant: str, side: int = 224) -> Path:
+    """MobileNetV2 with random weights, raw pixels in: made where it is missing."""
+    path = folder / f"mobilenet_v2_{side}_{variant}.tflite"
     if path.exists():
         return path
     from cnnedge.training import backend
@@ -54,10 +54,10 @@ def mobilenet(folder: Path, variant: str) -> Path:
     from cnnedge.converter import convert
 
     print(f"making {path}", file=sys.stderr)
-    image = tf_keras.Input((224, 224, 3))
+    image = tf_keras.Input((side, side, 3))
     scaled = tf_keras.layers.Rescaling(1 / 127.5, offset=-1)(image)
-    backbone = tf_keras.applications.MobileNetV2(weights=None, input_shape=(224, 224, 3))
-    pictures = np.random.default_rng(0).integers(0, 256, (4, 224, 224, 3)).astype(np.uint8)
+    backbone = tf_keras.applications.MobileNetV2(weights=None, input_shape=(side, side, 3))
+    pictures = np.random.default_rng(0).integers(0, 256, (4, side, side, 3)).astype(np.uint8)
     flatbuffer = convert(tf_keras.Model(image, backbone(scaled)), variant, pictures)
     folder.mkdir(parents=True, exist_ok=True)
     path.write_bytes(flatbuffer)

@@ -13,6 +13,7 @@ from rich.text import Text
 from ..engines import ENGINES
 from ..errors import CnnedgeError
 from . import output
+from .devices import Reach, target_options
 from .runtime import delegate_option_option, disagreement_option, precision_option
 
 if TYPE_CHECKING:
@@ -46,22 +47,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="Where to measure: a profile (cnnedge devices), user@host or adb:SERIAL; repeat or list. "
     "Default: this machine",
 )
-@click.option(
-    "--ssh-config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="For boards: instead of ~/.ssh/config.",
-)
-@click.option(
-    "--benchmark-tool",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="For phones: the benchmark_model to run there.",
-)
+@target_options
 @click.option(
     "--threads",
     multiple=True,
     type=_Many(click.IntRange(1, 256), "N[,N]"),
-    default=("1",),
-    help="CPU threads; repeat or list: 1,2,4. Default: 1",
+    help="CPU threads; repeat or list: 1,2,4. Default: 1, or what a device's profile says",
 )
 @click.option(
     "--delegate",
@@ -103,8 +94,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 def command(
     models: tuple[str, ...],
     devices: tuple[list[str], ...],
-    ssh_config: Path | None,
-    benchmark_tool: Path | None,
+    reach: Reach,
     threads: tuple[list[int], ...],
     delegates: tuple[list[str], ...],
     delegate_options: dict[str, str],
@@ -132,25 +122,28 @@ def command(
         def tell(done: int, total: int, what: str) -> None:
             progress.update(task, completed=done, total=total, description=f"timing {what}")
 
-        with _opened(_each(devices), ssh_config, benchmark_tool, say) as opened:
-            cases = cases_of(
-                models,
-                threads=_each(threads),
-                delegates=_each(delegates),
-                engine=_each(engines),
-                precision=precision,
-                delegate_options=delegate_options,
-                allow_disagreement=allow_disagreement,
-            )
-            outcome = measure_all(dict.fromkeys(opened, cases), chosen, tell)
+        with _opened(_each(devices), reach, say) as opened:
+            plan = {
+                device: cases_of(
+                    models,
+                    threads=_each(threads) or (device.profile.threads if devices else (1,)),
+                    delegates=_each(delegates),
+                    engine=_each(engines),
+                    precision=precision,
+                    delegate_options=delegate_options,
+                    allow_disagreement=allow_disagreement,
+                )
+                for device in opened
+            }
+            outcome = measure_all(plan, chosen, tell)
     _refuse_nothing(outcome.results, outcome.failures)
     payload = outcome.as_json()
+    if json_file:
+        output.write_json(json_file, payload)
     if json_file != "-":
         from .bench_table import show
 
         show(outcome.results, chosen)
-    if json_file:
-        output.write_json(json_file, payload)
     if report:
         _write_report(report, payload)
     if outcome.failures:
@@ -160,10 +153,7 @@ def command(
 
 @contextlib.contextmanager
 def _opened(
-    names: Sequence[str],
-    ssh_config: Path | None,
-    benchmark_tool: Path | None,
-    say: Callable[[str], None],
+    names: Sequence[str], reach: Reach, say: Callable[[str], None]
 ) -> Iterator[list[Device]]:
     """The devices, each closed at the end whatever happened; this machine where none is named."""
     if not names:
@@ -171,14 +161,10 @@ def _opened(
 
         yield [LocalDevice()]
         return
-    from ..targets import open_device
-
     with contextlib.ExitStack() as stack:
         opened: list[Device] = []
         for name in names:
-            device = open_device(
-                name, ssh_config=ssh_config, benchmark_tool=benchmark_tool, say=say
-            )
+            device = reach.open(name, say)
             stack.callback(_close, device)
             opened.append(device)
         yield opened

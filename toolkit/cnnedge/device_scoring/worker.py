@@ -66,8 +66,8 @@ def main() -> int:
 
 
 def _write(line: dict[str, Any]) -> None:
-    json.dump(line, sys.stdout)
-    sys.stdout.write("\n")
+    # One whole line at once: the other side reads by lines.
+    sys.stdout.writelines([json.dumps(line), "\n"])
     sys.stdout.flush()
 
 

@@ -34,6 +34,7 @@ LONGEST = 1 << 20
 # Output that the network does not take is not read on beyond this.
 _WAITING = 1 << 20
 _GRACE_SECONDS = 2.0
+_QUIET_SECONDS = 0.3
 _PART = ".part-"
 
 
@@ -86,7 +87,7 @@ class Wire:
         if self._closed or now - self._heard > self.silence:
             raise Gone
         wait = max(0.0, min(seconds, self._said + self.beat - now))
-        watched = others if len(self._out) < _WAITING else []
+        watched = [] if self.is_full else others
         writable = [self._sink] if self._out else []
         ready, room, _ = select.select([self._source, *watched], writable, [], wait)
         if room:
@@ -98,12 +99,15 @@ class Wire:
             self._heard = time.monotonic()
         return [n for n in ready if n != self._source]
 
-    def flush(self, seconds: float = 5.0) -> None:
-        """Gives the other side a while to take what is left."""
-        end = time.monotonic() + seconds
-        while self._out and time.monotonic() < end:
-            if select.select([], [self._sink], [], 0.2)[1]:
-                self._write()
+    @property
+    def is_full(self) -> bool:
+        """Whether more waits to be taken than should."""
+        return len(self._out) >= _WAITING
+
+    def flush(self) -> None:
+        """Until the other side took what is left, for as long as it is there. Raises Gone."""
+        while self._out:
+            self.pump([], self.beat)
 
     def _write(self) -> None:
         try:
@@ -264,25 +268,32 @@ def run(wire: Wire, request: dict[str, Any], woken: int) -> dict[str, Any]:
         except OSError as error:
             raise Refused(f"{request['words'][0]}: {error.strerror}") from None
     limit = time.monotonic() + request["seconds"]
+    late = False
     try:
         while not command.has_ended():
             left = limit - time.monotonic()
-            if left <= 0:
-                return {"late": True}
+            if late := left <= 0:
+                break
             command.pass_on(wire.pump([*command.pipes, woken], left), wire)
             for _ in wire.frames():
                 pass
             _drain(woken)
-        # What it had said is in the pipes still; what others of its session hold open is not.
-        end = time.monotonic() + _GRACE_SECONDS
-        while command.pipes and time.monotonic() < end:
-            ready = wire.pump(list(command.pipes), 0.1)
-            command.pass_on(ready, wire)
-            if not ready:
-                break
     finally:
         code = command.end()
-    return {"code": code}
+    _empty(command, wire)
+    return {"late": True} if late else {"code": code}
+
+
+def _empty(command: Command, wire: Wire) -> None:
+    """Passes on what is in the pipes still. Who left its session may hold them open for ever."""
+    heard = time.monotonic()
+    while command.pipes and time.monotonic() - heard < _QUIET_SECONDS:
+        ready = wire.pump(list(command.pipes), _QUIET_SECONDS)
+        command.pass_on(ready, wire)
+        for _ in wire.frames():
+            pass
+        if ready or wire.is_full:
+            heard = time.monotonic()
 
 
 def _drain(woken: int) -> None:

@@ -21,7 +21,8 @@ def open_device(
     """The device of a name, a path, user@host or adb:SERIAL. Nothing is sent to it yet.
 
     ssh_config: instead of ~/.ssh/config. benchmark_tool: for phones, the benchmark_model to run
-    there. python: for phones, measure by cnnedge's own benchmark in their Python. say: is told what takes time. Raises SpecError, DeviceError.
+    there. python: for phones, measure by cnnedge's own benchmark in their Python. say: is told
+    what takes time. Raises SpecError, DeviceError.
     """
     named = find(device) if isinstance(device, str) else device
     transport = named.profile.transport

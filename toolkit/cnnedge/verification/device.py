@@ -81,9 +81,7 @@ def _network(
     answer: dict[str, Any],
 ) -> Stage:
     """The same input gives the same answer, as closely as other kernels may round."""
-    row = Stage(
-        stage="network", part=part, agrees=None, found="no picture has equal input there"
-    )
+    row = Stage(stage="network", part=part, agrees=None, found="no picture has equal input there")
     if not alike.any():
         return row
     integer = format_of(plain.model) not in _FLOAT

@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable
+import weakref
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ class Connection:
         self.name, self.pace = name, pace
         self._address, self._config = address, config
         self._sockets: Path | None = None
+        self._shut: Callable[[], object] | None = None
 
     @cached_property
     def route(self) -> Route:
@@ -129,6 +131,9 @@ class Connection:
         """The words before a command for the other side."""
         if self._sockets is None and not self.route.controlled and os.name == "posix":
             self._sockets = _private_folder()
+            words = [*_base(self._config), "-o", f"ControlPath={self._sockets}/s", "-O", "exit"]
+            # Also at the end of the program, where nobody closed it.
+            self._shut = weakref.finalize(self, _shut, [*words, "--", self._address], self._sockets)
         shared = []
         if self._sockets:
             # The master ends by itself a minute after we died.
@@ -150,13 +155,9 @@ class Connection:
 
     def close(self) -> None:
         """Ends the shared connection; the user's own is left alone."""
-        if self._sockets is None:
-            return
-        words = [*_base(self._config), "-o", f"ControlPath={self._sockets}/s", "-O", "exit"]
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            subprocess.run([*words, "--", self._address], capture_output=True, timeout=5)
-        shutil.rmtree(self._sockets, ignore_errors=True)
-        self._sockets = None
+        if self._shut is not None:
+            self._shut()
+        self._sockets = self._shut = None
 
 
 def find_route(name: str, address: str, config: Path | None) -> Route:
@@ -218,6 +219,12 @@ def _private_folder() -> Path:
         return folder
     folder.rmdir()
     return Path(tempfile.mkdtemp(prefix="cnnedge-", dir="/tmp"))
+
+
+def _shut(words: list[str], folder: Path) -> None:
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(words, capture_output=True, timeout=5)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _text(said: bytes) -> str:
