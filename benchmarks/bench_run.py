@@ -2,8 +2,8 @@
 
     python benchmarks/bench_run.py [--rounds 7] [--frames 600] [--side 224] [--model-dir build]
 
-MobileNetV2 int8 of --side pixels with random weights, one inference thread, a 640x480 video (MPEG-4). In each
-round, in turn, each over the whole video but the first:
+MobileNetV2 int8 of --side pixels with random weights, one inference thread, a 640x480 video
+(MPEG-4). In each round, in turn, each over the whole video but the first:
 
     bare         300 invocations with nothing around them, in three parts between the others;
                  the rate is 1000 / their median in ms
