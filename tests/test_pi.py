@@ -1,0 +1,173 @@
+"""A whole board: arm64 Debian with nothing but Python, and no network, behind a real sshd.
+
+It is emulated: what it computes is a board's, what it takes is nobody's.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cnnedge.bundle import read_model
+from cnnedge.targets.ssh import SshTarget
+from support.boards import CACHE, board, wheels_cache  # noqa: F401
+from support.command import cnnedge
+from support.pi import pi
+from support.sshd import Sshd
+
+pytestmark = pytest.mark.heavy
+
+# Runs there and here: the answers to every picture of a file.
+ANSWERS = """
+import sys
+import numpy as np
+from cnnedge.bundle import read_model
+from cnnedge.engines import load_engine
+
+model, pictures, out = sys.argv[1:]
+model = read_model(model)
+engine = load_engine(model, delegate="cpu")
+answers = []
+for picture in np.load(pictures):
+    engine.set_input(picture[None].astype(model.input.dtype))
+    answers.append(engine.invoke()[0])
+np.save(out, np.stack(answers))
+"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    with pi(tmp_path_factory.mktemp("pi")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def pi4(served: Sshd) -> Iterator[SshTarget]:
+    target = board(served.config, pace=None)
+    yield target
+    target.close()
+
+
+@pytest.fixture(scope="module")
+def pictures(shapes: Path) -> np.ndarray:
+    """100 of the pictures that the models were trained on, RGB uint8 [100, h, w, 3]."""
+    files = sorted(shapes.rglob("*.png"))[:100]
+    assert len(files) == 100
+    return np.stack([cv2.imread(str(file))[:, :, ::-1] for file in files])
+
+
+def test_it_has_nothing_of_its_own(pi4: SshTarget) -> None:
+    """No package, no pip, and no way out: what it gets, it gets from here."""
+    python = pi4.board.pythons[0].path
+    show = (
+        "import importlib.util as u; print([n for n in ('numpy', 'pip', 'yaml') if u.find_spec(n)])"
+    )
+    assert pi4.run([python, "-c", show]).text == "[]\n"
+    devices = pi4.run(["cat", "/proc/self/net/dev"]).text.splitlines()[2:]
+    assert [line.split(":")[0].strip() for line in devices] == ["lo"]
+    assert pi4.run(["uname", "-m"]).text == "aarch64\n"
+
+
+def test_bench_brings_all_that_it_needs(served: Sshd, trained_run: Path, tmp_path: Path) -> None:
+    words = ("bench", trained_run / "export" / "int8.tflite", "--device", "pi4", "--threads", "1,2")
+    around = {"XDG_CACHE_HOME": str(CACHE), "XDG_CONFIG_HOME": str(tmp_path)}
+    done = cnnedge(
+        *words, "--ssh-config", served.config, "--json", "pi4.json", cwd=tmp_path, env=around
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "pi4.json").read_text())["results"]
+    assert [(r["device"], r["threads"]) for r in results] == [("pi4", 1), ("pi4", 2)]
+    for result in results:
+        assert result["engine"] == "litert"
+        assert result["delegate"]["used"].startswith("cpu (XNNPACK")
+        assert result["delegate"]["nodes_delegated"] > 0
+        assert result["latency_ms"]["count"] == len(result["samples_ms"])
+        conditions = result["conditions"]
+        assert conditions["architecture"] == "aarch64"
+        assert conditions["cpu"].startswith("Raspberry Pi 4")
+        # No timing of it is presented as a device's.
+        assert conditions["emulated"] == "runs as aarch64 on a kernel for x86_64"
+        assert any("emulator" in reason for reason in result["unstable"])
+    assert "emulated" in done.stdout + done.stderr
+
+
+def answers(
+    pi4: SshTarget, model: Path, pictures: np.ndarray, folder: Path
+) -> tuple[np.ndarray, np.ndarray]:
+    """The model's raw outputs for every picture: there and here."""
+    shape = read_model(model).input.shape
+    resized = np.stack([cv2.resize(p, (shape[2], shape[1])) for p in pictures])
+    np.save(folder / "pictures.npy", resized)
+    script = folder / "answers.py"
+    script.write_text(ANSWERS)
+    out = f"{pi4.board.folder}/answers.npy"
+    words = [pi4.push(script), pi4.push(model), pi4.push(folder / "pictures.npy"), out]
+    python = [pi4.installed.python, *words]
+    done = pi4.run(python, environment=pi4.installed.environment, seconds=300)
+    assert done.code == 0, done.errors.decode()
+    pi4.pull(out, folder / "there.npy")
+    pi4.run(["rm", out])
+    here = [sys.executable, str(script), str(model), str(folder / "pictures.npy"), "here.npy"]
+    subprocess.run(here, check=True, cwd=folder, capture_output=True)
+    there, ours = np.load(folder / "there.npy"), np.load(folder / "here.npy")
+    assert there.shape[0] == 100 and there.dtype == ours.dtype
+    # A constant would prove nothing.
+    assert len(np.unique(ours, axis=0)) > 20
+    return there, ours
+
+
+def test_int8_answers_are_the_same_to_the_bit(
+    pi4: SshTarget, int8_model: Path, pictures: np.ndarray, tmp_path: Path
+) -> None:
+    np.testing.assert_array_equal(*answers(pi4, int8_model, pictures, tmp_path))
+
+
+def test_float32_convolutions_are_the_same_to_the_bit(
+    pi4: SshTarget, pictures: np.ndarray, tmp_path: Path
+) -> None:
+    """And what goes with them, as in a backbone: depthwise, pooling, sums, activations."""
+    tf_keras = pytest.importorskip("tf_keras")
+    from cnnedge.converter import convert
+
+    tf_keras.utils.set_random_seed(1)
+    layers = tf_keras.layers
+    image = tf_keras.Input((32, 32, 3))
+    x = layers.Rescaling(1 / 255)(image)
+    x = layers.Conv2D(16, 3, strides=2, activation="relu", bias_initializer="ones")(x)
+    x = layers.DepthwiseConv2D(3, activation="relu6")(x)
+    x = layers.Add()([x, layers.Conv2D(16, 1, padding="same", use_bias=False)(x)])
+    x = layers.Conv2D(32, 1)(layers.MaxPooling2D()(x))
+    x = layers.GlobalAveragePooling2D()(x)
+    model = tmp_path / "float32.tflite"
+    model.write_bytes(convert(tf_keras.Model(image, x), "float32", pictures[:1]))
+    np.testing.assert_array_equal(*answers(pi4, model, pictures, tmp_path))
+
+
+def test_float32_classifiers_differ_by_rounding_alone(
+    pi4: SshTarget, trained_run: Path, pictures: np.ndarray, tmp_path: Path
+) -> None:
+    """XNNPACK adds up in another order on Arm than on x86 in a dense layer of one picture, in
+    softmax, and where channels are no multiple of 16."""
+    model = trained_run / "export" / "float32.tflite"
+    there, ours = answers(pi4, model, pictures, tmp_path)
+    np.testing.assert_allclose(there, ours, rtol=0, atol=2e-6)
+    np.testing.assert_array_equal(there.argmax(axis=1), ours.argmax(axis=1))
+
+
+def test_check_says_what_it_is(pi4: SshTarget) -> None:
+    found = {finding.what: finding for finding in pi4.check()}
+    assert found["reachable"].ok and found["Python"].ok
+    assert "Raspberry Pi 4" in found["hardware"].found and "aarch64" in found["hardware"].found
+    assert found["emulated"].ok is False and "kernel for x86_64" in found["emulated"].found
+
+
+def test_clean_leaves_the_board_as_it_was(pi4: SshTarget) -> None:
+    assert pi4.clean() > 100_000_000
+    assert "cnnedge" not in pi4.connection.script("ls -RA /root", 10)
