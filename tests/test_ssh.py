@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from cnnedge.targets.ssh import SshTarget
 from cnnedge.targets.ssh.wheels import COMMON, RUNTIMES
 from support.boards import CACHE, board, eventually, files_in, wheels_cache  # noqa: F401
 from support.command import assert_one_clear_line, cnnedge
+from support.cuttable import network_to
 from support.sshd import Sshd, running, sshd
 
 HOSTILE = (
@@ -196,6 +198,36 @@ def test_bench_on_a_board(pi4: SshTarget, tmp_path: Path, plain_models: dict[str
     for result, model in zip(outcome["results"], models, strict=True):
         assert result["sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
         assert result["latency_ms"]["median"] > 0
+
+
+@pytest.mark.parametrize("how", ["cut", "restart"])
+def test_a_benchmark_that_is_cut_keeps_what_was_measured(
+    served: Sshd, pi4: SshTarget, there: Path, plain_models: dict[str, Path], how: str
+) -> None:
+    """In the second round of three: each model was measured once by then."""
+    place = pi4.place(plain_models["int8"])
+    assert place
+    with network_to(served.port) as network:
+        target = board(served.configure(Port=str(network.port)), there)
+        try:
+
+            def progress(done: int, _total: int, _what: str) -> None:
+                if done == 3:
+                    end = network.cut if how == "cut" else served.reboot
+                    threading.Timer(0.5, end).start()
+
+            models = [plain_models["int8"], plain_models["float32"]]
+            outcome = bench(models, devices=[target], progress=progress)
+        finally:
+            target.close()
+            served.configure()
+    assert len(outcome["results"]) == 2
+    assert any("incomplete" in reason for r in outcome["results"] for reason in r["unstable"])
+    assert all(r["latency_ms"]["count"] == len(r["samples_ms"]) > 0 for r in outcome["results"])
+    (failed,) = outcome["failed"]
+    assert failed["device"] == "pi4" and failed["exit_code"] == 1
+    assert "was lost" in failed["error"] and "\n" not in failed["error"]
+    assert eventually(lambda: not running(target.installed.python))
 
 
 def test_what_cannot_be_measured_keeps_its_exit_code(

@@ -52,7 +52,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--threads",
     multiple=True,
     type=_Many(click.IntRange(1, 256), "N[,N]"),
-    help="CPU threads; repeat or list: 1,2,4. Default: 1, or what a device's profile says",
+    default=("1",),
+    help="CPU threads; repeat or list: 1,2,4. Default: 1",
 )
 @click.option(
     "--delegate",
@@ -123,19 +124,16 @@ def command(
             progress.update(task, completed=done, total=total, description=f"timing {what}")
 
         with _opened(_each(devices), reach, say) as opened:
-            plan = {
-                device: cases_of(
-                    models,
-                    threads=_each(threads) or (device.profile.threads if devices else (1,)),
-                    delegates=_each(delegates),
-                    engine=_each(engines),
-                    precision=precision,
-                    delegate_options=delegate_options,
-                    allow_disagreement=allow_disagreement,
-                )
-                for device in opened
-            }
-            outcome = measure_all(plan, chosen, tell)
+            cases = cases_of(
+                models,
+                threads=_each(threads),
+                delegates=_each(delegates),
+                engine=_each(engines),
+                precision=precision,
+                delegate_options=delegate_options,
+                allow_disagreement=allow_disagreement,
+            )
+            outcome = measure_all(dict.fromkeys(opened, cases), chosen, tell)
     _refuse_nothing(outcome.results, outcome.failures)
     payload = outcome.as_json()
     if json_file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -181,7 +182,9 @@ def check(
         from ..errors import DeviceError
 
         raise DeviceError(f"{', '.join(bad)}: not ready to be measured on; see above")
-    output.note(f"next: cnnedge bench MODEL {' '.join(f'--device {n}' for n in names)}")
+    threads = sorted({count for device in named for count in device.profile.threads})
+    words = " ".join(f"--device {shlex.quote(name)}" for name in names)
+    output.note(f"next: cnnedge bench MODEL {words} --threads {','.join(map(str, threads))}")
 
 
 def _findings(target: Target, *, quiet: bool) -> list[Finding]:

@@ -18,8 +18,8 @@ class DeviceProfile:
 
     address: ssh: a host of ~/.ssh/config, a name or an address, with user@ before it where needed;
     adb: the serial, or nothing for the only phone; local, browser: nothing.
-    soc, cores, memory_gb, os: what it is, as its maker says. threads: what its benchmarks use by
-    default. delegates: what can be expected to run on it. frame_budget_ms: per picture.
+    soc, cores, memory_gb, os: what it is, as its maker says. threads: the counts worth
+    measuring there. delegates: what can be expected to run on it. frame_budget_ms: per picture.
     power: how to feed it so that its clocks hold. python: the interpreter on a board. folder: where
     files are kept on the device; nothing for the usual place of its kind.
     cool_to_c, cool_seconds: before each measured process of a long protocol, wait until it is as
