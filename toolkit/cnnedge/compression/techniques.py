@@ -22,6 +22,7 @@ from . import tfmot_edges
 from .channel_graph import channel_groups
 from .channels import choose, model_macs, reestimate_batch_norm, remove
 from .importance import importance
+from .norm_matching import match, outgoing
 from .workshop import Session, Workshop, fit, frozen_norms, make_trainable
 
 _BATCH = 64
@@ -177,28 +178,29 @@ def _prune(shop: Workshop, technique: Prune, before: Before) -> Outcome:
         word="prune", epochs=settings.epochs, learning_rate=settings.rate * shop.full_rate
     )
     if frozen_norms(wrapped):
-        callbacks.append(_renormalising(shop, wrapped))
+        callbacks.append(_matching(shop, before.model, wrapped, epochs=-(-end // steps)))
     shop.reporter.training(technique.name)
     fit(shop, wrapped, session, before.folder, teacher=before.teacher, callbacks=tuple(callbacks))
     return tfmot_edges.strip(wrapped), [session]
 
 
-def _renormalising(shop: Workshop, model: Any) -> Any:
-    """A callback that takes new statistics of batch normalisation behind each epoch.
+def _matching(shop: Workshop, before: Any, model: Any, *, epochs: int) -> Any:
+    """A callback that matches batch normalisation behind each of the first epochs.
 
-    Kept at what they were before there were zeros, they drown what the layers before still say:
-    measured on EfficientNet-Lite0, 80 % zeros left 16 % of the pictures right, with new ones 83 %.
+    Frozen statistics are of the network before there were zeros: with half of EfficientNet-Lite0's
+    weights at zero 58 % of the photographs were right, matched 97 %, both without training.
     """
     import tf_keras
 
-    pictures = shop.sample_pixels().astype(np.float32)
-    batches = _batches(pictures)
+    batches = _batches(shop.sample_pixels().astype(np.float32))
+    wanted = outgoing(before, batches)
 
-    class Renormalise(tf_keras.callbacks.Callback):  # type: ignore[misc]
+    class Match(tf_keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            reestimate_batch_norm(model, batches)
+            if epoch < epochs:
+                match(model, wanted, batches)
 
-    return Renormalise()
+    return Match()
 
 
 def _cluster(shop: Workshop, technique: Cluster, before: Before) -> Outcome:
