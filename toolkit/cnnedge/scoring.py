@@ -153,6 +153,27 @@ def evaluate(
     pixels = Pixels(dataset, classifier.size, classifier.rule)
     predictions = score(workers, pixels, indices, progress, check=check).argmax(axis=1)
     targets = mapping[dataset.targets[indices]]
+    return judged(classifier, dataset, split, predictions, targets) | {
+        "engine": classifier.engine.name,
+        "engine_version": classifier.engine.version,
+        "threads": classifier.engine.threads,
+        "workers": len(workers),
+        "precision": classifier.engine.precision,
+        "delegate": classifier.engine.delegate.as_json(),
+    }
+
+
+def judged(
+    classifier: Classifier,
+    dataset: Dataset,
+    split: Part,
+    predictions: npt.NDArray[np.int64],
+    targets: npt.NDArray[np.int64],
+) -> dict[str, Any]:
+    """What the eval contract says of predictions, whatever computed them.
+
+    predictions, targets: int64 [n], of the split's pictures, as indices of the model's labels.
+    """
     matrix = confusion(targets, predictions, len(classifier.labels))
     return accuracy(predictions == targets) | {
         "confusion": matrix.tolist(),
@@ -165,10 +186,4 @@ def evaluate(
         "skipped": [{"path": s.path, "reason": s.reason} for s in dataset.skipped],
         "warnings": list(dataset.warnings),
         "assumptions": list(classifier.assumptions),
-        "engine": classifier.engine.name,
-        "engine_version": classifier.engine.version,
-        "threads": classifier.engine.threads,
-        "workers": len(workers),
-        "precision": classifier.engine.precision,
-        "delegate": classifier.engine.delegate.as_json(),
     }

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from ..classifier import Classifier
 from ..data import Dataset, Part
 from ..errors import CnnedgeError, DeviceError, GateError
-from ..results import accuracy, confusion, mcnemar, per_class
-from ..scoring import class_map, part_of
+from ..results import accuracy, mcnemar
+from ..scoring import class_map, judged, part_of
 from ..targets import Target
 from ..targets.base import one_line
 from ..targets.scratch import scratch
@@ -63,20 +63,10 @@ def evaluate_there(
         allow_disagreement=allow_disagreement,
         progress=progress,
     )
-    right_here, right_there = (_best(p) == targets for p in (here, there))
+    labelled = _best(there)
+    right_here = _best(here) == targets
     names = [dataset.name(int(i)) for i in indices]
-    matrix = confusion(targets, _best(there), len(classifier.labels))
-    return accuracy(right_there) | {
-        "confusion": matrix.tolist(),
-        "labels": list(classifier.labels),
-        "per_class": per_class(matrix, classifier.labels),
-        "split": split,
-        "model": str(classifier.model.path),
-        "sha256": classifier.model.sha256,
-        "data": {"source": dataset.source, "fingerprint": dataset.fingerprint},
-        "skipped": [{"path": s.path, "reason": s.reason} for s in dataset.skipped],
-        "warnings": list(dataset.warnings),
-        "assumptions": list(classifier.assumptions),
+    return judged(classifier, dataset, split, labelled, targets) | {
         "workers": 1,
         "device": target.name,
         **answer,
@@ -84,7 +74,7 @@ def evaluate_there(
         | {
             "engine": classifier.engine.name,
             "engine_version": classifier.engine.version,
-            "p_value": mcnemar(right_here, right_there),
+            "p_value": mcnemar(right_here, labelled == targets),
         }
         | differences(classifier, here, there, names),
     }
