@@ -168,7 +168,7 @@ def find_route(name: str, address: str, config: Path | None) -> Route:
         )
     if config is not None and not config.is_file():
         raise DeviceError(f"{name}: there is no ssh configuration at {config}")
-    plain = Route(address=address)
+    plain = Route(address=address, config=str(config or ""))
     try:
         done = subprocess.run(
             [*_base(config), "-G", "--", address], capture_output=True, timeout=20
@@ -183,6 +183,7 @@ def find_route(name: str, address: str, config: Path | None) -> Route:
     shared = said.get("controlpath", "none") != "none"
     return Route(
         address=address,
+        config=str(config or ""),
         user=said.get("user", ""),
         host=said.get("hostname", ""),
         port=said.get("port", "22"),

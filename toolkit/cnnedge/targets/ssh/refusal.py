@@ -6,6 +6,7 @@ What ssh said on standard error enters; what was found and the remedy leave.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,9 +16,10 @@ from ..base import one_line
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """Where ssh goes, as `ssh -G` tells it. address: what the user named."""
+    """Where ssh goes, as `ssh -G` tells it. address, config: what the user named."""
 
     address: str
+    config: str = ""
     user: str = ""
     host: str = ""
     port: str = "22"
@@ -28,6 +30,12 @@ class Route:
         where = f"{self.user}@{self.host}" if self.user else self.host
         port = f" port {self.port}" if self.port != "22" else ""
         return f"{self.address} ({where}{port})" if self.host else self.address
+
+    @property
+    def words(self) -> str:
+        """What follows `ssh` to go there by hand."""
+        file = f"-F {shlex.quote(self.config)} " if self.config else ""
+        return file + shlex.quote(self.address)
 
     @property
     def known_as(self) -> str:
@@ -58,14 +66,14 @@ def _changed(route: Route, said: str) -> tuple[str, str]:
 def _unknown(route: Route, said: str) -> tuple[str, str]:
     return (
         f"the host key of {route} is not known here",
-        f"Log in once by hand, compare the fingerprint and accept it: ssh {route.address}",
+        f"Log in once by hand, compare the fingerprint and accept it: ssh {route.words}",
     )
 
 
 def _refused_key(route: Route, said: str) -> tuple[str, str]:
     return (
         f"{route} refuses your key ({said})",
-        f"Put it there with ssh-copy-id {route.address}, and check the user name. A key with a "
+        f"Put it there with ssh-copy-id {route.words}, and check the user name. A key with a "
         "passphrase must be in ssh-agent: ssh-add",
     )
 
@@ -137,4 +145,4 @@ def explain(name: str, route: Route, said: str, otherwise: str) -> Unreachable:
     if not lines:
         return Unreachable(name, *_lost(route, otherwise))
     found = f"ssh does not get to {route}: {one_line(lines[-1], 160)}".rstrip(".")
-    return Unreachable(name, found, f"See what `ssh {route.address}` says by hand")
+    return Unreachable(name, found, f"See what `ssh {route.words}` says by hand")
