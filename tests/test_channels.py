@@ -36,7 +36,7 @@ def shipped_model(name: str) -> Any:
 
 def awake(model: Any) -> Any:
     """The model with no weight at its initial zero or one, values near 1 at each depth."""
-    from cnnedge.compression.channels import reestimate_batch_norm
+    from cnnedge.compression.norm_statistics import reestimate_batch_norm
 
     random = np.random.default_rng(5)
     for layer in model.layers:
@@ -520,7 +520,7 @@ def test_taylor_is_the_slope_of_the_loss(build: Any) -> None:
 
 
 def test_batch_norm_anew_is_what_training_would_have_counted() -> None:
-    from cnnedge.compression.channels import reestimate_batch_norm
+    from cnnedge.compression.norm_statistics import reestimate_batch_norm
 
     model = awake(residual())
     reference = copy(model)

@@ -442,7 +442,7 @@ def test_frozen_layers_stay_bit_for_bit(kind: str) -> None:
 
 def test_a_pruned_model_hands_on_what_it_did() -> None:
     """Frozen statistics are of the network before there were zeros: they drown what is left."""
-    from cnnedge.compression.norm_matching import match, outgoing
+    from cnnedge.compression.norm_statistics import match, outgoing
     from cnnedge.compression.workshop import frozen_norms
 
     model = tf_keras.models.clone_model(learned())

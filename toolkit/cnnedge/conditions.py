@@ -46,7 +46,7 @@ def moment() -> dict[str, Any]:
         "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "load_average_1min": _load(),
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "cpu_mhz": _megahertz(),
+        "cpu_mhz": clock_mhz(),
         "cpu_mhz_range": _megahertz_range(),
         "temperature_c": temperature_c(),
         "throttled": throttled(),
@@ -199,6 +199,12 @@ def _battery() -> dict[str, Any] | None:
     return None
 
 
+def clock_mhz() -> float | None:
+    """Of the first core now."""
+    reading = _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
+    return int(reading) / 1000 if reading and reading.isdigit() else None
+
+
 def _megahertz_range() -> list[float] | None:
     """The slowest and the fastest core's clock now."""
     cores = Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq")
@@ -218,11 +224,6 @@ def _memory_bytes() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
         return None
-
-
-def _megahertz() -> float | None:
-    reading = _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
-    return int(reading) / 1000 if reading and reading.isdigit() else None
 
 
 def _read(path: str) -> str | None:

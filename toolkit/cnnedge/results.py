@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 # 97.5 % quantile of the normal distribution: two-sided 95 % intervals.
 Z95 = 1.959963984540054
+# Of the CPU: they hold the clocks down.
+SLOW_GOVERNORS = ("powersave", "conservative")
 
 # Two runs of the same are to agree so far: MLPerf Mobile allows 5 % at its p90.
 STEADY_MEDIAN, STEADY_P90 = 0.02, 0.05
@@ -187,7 +189,7 @@ def bad_conditions(conditions: dict[str, Any]) -> list[str]:
     if others is not None and others > 0.1:
         reasons.append(f"{others:.0%} of the CPU was in use by others during the run")
     governor = conditions.get("governor")
-    if governor in ("powersave", "conservative"):
+    if governor in SLOW_GOVERNORS:
         reasons.append(f"the CPU governor is '{governor}'")
     steal = conditions.get("steal_fraction")
     if steal is not None and steal > 0.02:

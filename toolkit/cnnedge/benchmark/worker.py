@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from .. import conditions
@@ -19,8 +18,6 @@ from ..engines import Engine, load_engine, random_inputs
 from ..errors import CnnedgeError
 from .power import Energy, find_meter
 from .protocols import Samples, measure, measure_windows
-
-_CLOCK = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -106,17 +103,9 @@ def _measure(engine: Engine, request: dict[str, Any], energy: Energy | None) -> 
 
 def _readings(energy: Energy | None) -> dict[str, float]:
     """What a look at the kernel's files tells: no other program may run between two windows."""
-    told = {"cpu_mhz": _clock_mhz(), "temperature_c": conditions.temperature_c()}
+    told = {"cpu_mhz": conditions.clock_mhz(), "temperature_c": conditions.temperature_c()}
     known = {key: value for key, value in told.items() if value is not None}
     return known | (energy.read() if energy else {})
-
-
-def _clock_mhz() -> float | None:
-    """Of the first core."""
-    try:
-        return int(_CLOCK.read_text()) / 1000
-    except (OSError, ValueError):
-        return None
 
 
 def _sustained(samples: Samples) -> dict[str, Any]:

@@ -121,22 +121,9 @@ def _list(json_file: str | None) -> None:
 @click.argument("name")
 def show(name: str) -> None:
     """Print the YAML of profile NAME, to copy and change."""
-    from ..specs import shipped
     from ..targets import find
 
-    device = find(name)
-    if not device.place or not (device.own or shipped.is_path(name)):
-        text, _ = shipped.read("devices", name if device.place else _model_profile(name))
-    else:
-        text, _ = shipped.read("devices", device.place)
-    click.echo(text, nl=False)
-
-
-def _model_profile(word: str) -> str:
-    """The shipped profile that an address without a profile goes by."""
-    from ..targets.profiles import ADB
-
-    return "android_phone" if word.startswith(ADB) else "linux_board"
+    click.echo(find(name).text, nl=False)
 
 
 @command.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import click
@@ -73,8 +74,8 @@ def command(
             )
         from .evaluate_there import evaluate_on
 
-        with evaluate_on(device, reach) as there:
-            result, dataset = there(model, data, split, settings, allow_disagreement)
+        with contextlib.closing(reach.open(device)) as target:
+            result, dataset = evaluate_on(target, model, data, split, settings, allow_disagreement)
     else:
         result, dataset = _here(model, data, split, workers, settings, allow_disagreement)
     for warning in dataset.warnings:

@@ -2,57 +2,48 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..targets import Target
 from . import output
-from .devices import Reach
 from .evaluate import read_data
 from .runtime import note_assumptions
 
-# Model, --data, --split, the settings of `load`, --allow-disagreement; the result and its data.
-Evaluate = Callable[[str, "str | None", Any, dict[str, Any], bool], tuple[dict[str, Any], Any]]
 
+def evaluate_on(
+    target: Target,
+    model: str,
+    data: str | None,
+    split: Any,
+    settings: dict[str, Any],
+    allow_disagreement: bool,
+) -> tuple[dict[str, Any], Any]:
+    """The result of a device, and the data set. settings: of `load`, for the device."""
+    from ..device_scoring import evaluate_there
+    from ..model import load
 
-@contextlib.contextmanager
-def evaluate_on(device: str, reach: Reach) -> Iterator[Evaluate]:
-    """A function that evaluates on the device; what was left there in haste is removed after."""
-    target = reach.open(device)
+    # The reference is the CPU here, in the precision that the file was made for.
+    classifier = load(model, delegate="cpu", pixel_range=settings["pixel_range"])
+    note_assumptions(classifier)
+    with output.progress_bar("pictures") as progress:
+        task = progress.add_task("reading pictures", total=None)
 
-    def evaluate(
-        model: str, data: str | None, split: Any, settings: dict[str, Any], allow: bool
-    ) -> tuple[dict[str, Any], Any]:
-        from ..device_scoring import evaluate_there
-        from ..model import load
+        def tell(what: str, done: int, total: int) -> None:
+            progress.update(task, description=what, completed=done, total=total)
 
-        # The reference is the CPU here, in the precision that the file was made for.
-        classifier = load(model, delegate="cpu", pixel_range=settings["pixel_range"])
-        note_assumptions(classifier)
-        with output.progress_bar("pictures") as progress:
-            task = progress.add_task("reading pictures", total=None)
-
-            def tell(what: str, done: int, total: int) -> None:
-                progress.update(task, description=what, completed=done, total=total)
-
-            dataset, part = read_data(
-                classifier, data, split, lambda d, t: tell("reading pictures", d, t)
-            )
-            result = evaluate_there(
-                target,
-                classifier,
-                dataset,
-                part,
-                settings=settings,
-                allow_disagreement=allow,
-                progress=tell,
-            )
-        return result, dataset
-
-    try:
-        yield evaluate
-    finally:
-        target.close()
+        dataset, part = read_data(
+            classifier, data, split, lambda d, t: tell("reading pictures", d, t)
+        )
+        result = evaluate_there(
+            target,
+            classifier,
+            dataset,
+            part,
+            settings=settings,
+            allow_disagreement=allow_disagreement,
+            progress=tell,
+        )
+    return result, dataset
 
 
 def print_agreement(result: dict[str, Any]) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import io
 import json
 import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -50,7 +49,7 @@ def run_on(
     """Labels there, and prints and writes here what `cnnedge run` would."""
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(scratch(target))
-        lines = stack.enter_context(_Lines.to(jsonl, quiet="-" in (json_file, jsonl)))
+        lines = stack.enter_context(_Lines.to(jsonl))
         there = lines.there = _placed(target, source, place)
         lines.here = source
         words = ["run", target.push(Path(model)), "--source", there]
@@ -128,28 +127,27 @@ def _travelling(ctx: click.Context) -> Iterator[str]:
 class _Lines:
     """Takes the device's lines, one for each frame: counts, shows and passes them on."""
 
-    def __init__(self, stream: Any, path: Path, *, quiet: bool) -> None:
+    def __init__(self, stream: IO[str] | None, path: Path) -> None:
         self.count = 0
         # Where the source is here and there: a frame is named as it is here.
         self.here = self.there = ""
         self._stream, self._path = stream, path
-        self._quiet = quiet
         self._bar = output.progress_bar("frames")
         self._progress = self._bar.__enter__()
         self._task = self._progress.add_task("labelling", total=None)
 
     @classmethod
     @contextlib.contextmanager
-    def to(cls, jsonl: str | None, *, quiet: bool) -> Iterator[_Lines]:
+    def to(cls, jsonl: str | None) -> Iterator[_Lines]:
         """With the file of --jsonl open, where there is one."""
         with contextlib.ExitStack() as stack:
             path = Path(jsonl or "-")
-            stream: Any = io.StringIO() if jsonl is None else sys.stdout
+            stream: IO[str] | None = sys.stdout if jsonl == "-" else None
             if jsonl not in (None, "-"):
                 with explained(path):
                     path.parent.mkdir(parents=True, exist_ok=True)
                     stream = stack.enter_context(path.open("w", encoding="utf-8"))
-            lines = cls(None if jsonl is None else stream, path, quiet=quiet)
+            lines = cls(stream, path)
             stack.callback(lines.stop)
             yield lines
 

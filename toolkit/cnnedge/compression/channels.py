@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 
 from ..errors import CnnedgeError
-from .channel_graph import ChannelGraph, ChannelGroup, IntArray, call_nodes, trace
+from .channel_graph import ChannelGraph, ChannelGroup, IntArray, trace
 
 Floats = npt.NDArray[np.float32]
 _Mask = npt.NDArray[np.bool_]
@@ -108,30 +107,6 @@ def model_macs(model: Any) -> int:
     return _Cost.of(graph)(np.ones(len(graph.group_of), np.bool_))
 
 
-def reestimate_batch_norm(model: Any, batches: Iterable[Floats]) -> None:
-    """New moving statistics for every BatchNormalization, from float32 [n, h, w, c] pictures.
-
-    Each batch goes through the network once, normalised by its own statistics, without dropout;
-    the moving mean and variance become those of the batches, weighted by their pictures. All
-    else stays, `trainable` flags too. Raises ValueError without a picture.
-    """
-    nodes = call_nodes(model)
-    totals: dict[str, list[Any]] = {}
-    pictures = 0
-    for batch in batches:
-        pictures += len(batch)
-        for name, mean, variance in _statistics(model, nodes, batch):
-            total = totals.setdefault(name, [0.0, 0.0, 0])
-            for place, value in enumerate((mean, variance, 1)):
-                total[place] += len(batch) * value
-    if not pictures:
-        raise ValueError("statistics need at least one picture")
-    for name, (mean, variance, weight) in totals.items():
-        layer = model.get_layer(name)
-        layer.moving_mean.assign(mean / weight)
-        layer.moving_variance.assign(variance / weight)
-
-
 def _alive(graph: ChannelGraph, kept: Mapping[str, npt.ArrayLike]) -> _Mask:
     """For each channel number, whether it stays."""
     alive = np.ones(len(graph.group_of), np.bool_)
@@ -166,41 +141,6 @@ def _fill(model: Any, smaller: Any, graph: ChannelGraph, alive: _Mask) -> None:
     smaller.trainable = model.trainable
     for layer in model.layers:
         smaller.get_layer(layer.name).trainable = layer.trainable
-
-
-def _statistics(model: Any, nodes: list[Any], batch: Floats) -> Iterator[tuple[str, Any, Any]]:
-    """The name, mean and variance of each batch normalisation's input, float32 [channels]."""
-    # Keras' own bookkeeping: a copy of each tensor for each use, so that none outlives its last.
-    uses = model._tensor_usage_count
-    keys = [str(id(tensor)) for tensor in model.inputs]
-    values = {key: [tf.convert_to_tensor(batch, tf.float32)] * uses[key] for key in keys}
-    for node in nodes:
-        if node.is_input:
-            continue
-        arguments, named = node.map_arguments(values)
-        if isinstance(node.layer, layers.BatchNormalization):
-            outputs, mean, variance = _normalised(node.layer, arguments[0])
-            yield node.layer.name, mean, variance
-        else:
-            outputs = node.layer(*arguments, **named)
-        keys = [str(id(tensor)) for tensor in tf.nest.flatten(node.outputs)]
-        found = zip(keys, tf.nest.flatten(outputs), strict=True)
-        values.update((key, [value] * uses[key]) for key, value in found)
-
-
-def _normalised(layer: Any, values: Any) -> tuple[Any, Any, Any]:
-    """A tensor normalised by its own statistics, and these as the layer keeps them."""
-    axes = [axis for axis in range(values.shape.rank) if axis not in np.ravel(layer.axis)]
-    mean, variance = tf.nn.moments(values, axes, keepdims=True)
-    shape = tf.shape(mean)
-    offset = None if layer.beta is None else tf.reshape(layer.beta, shape)
-    scale = None if layer.gamma is None else tf.reshape(layer.gamma, shape)
-    outputs = tf.nn.batch_normalization(values, mean, variance, offset, scale, layer.epsilon)
-    count = tf.size(values) // tf.size(mean)
-    # Kept is the unbiased variance, as in Keras' training; the other normalises.
-    unbiased = variance * tf.cast(count / tf.maximum(count - 1, 1), variance.dtype)
-    kept = layer.moving_mean.shape
-    return outputs, tf.reshape(mean, kept), tf.reshape(unbiased, kept)
 
 
 @dataclass(frozen=True, kw_only=True)

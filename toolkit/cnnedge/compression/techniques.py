@@ -20,9 +20,9 @@ from ..specs import Channels, Cluster, Distil, Prune, Technique, parse_model, sh
 from ..training.features import Extractor
 from . import tfmot_edges
 from .channel_graph import channel_groups
-from .channels import choose, model_macs, reestimate_batch_norm, remove
+from .channels import choose, model_macs, remove
 from .importance import importance
-from .norm_matching import match, outgoing
+from .norm_statistics import match, outgoing, reestimate_batch_norm
 from .workshop import Session, Workshop, fit, frozen_norms, make_trainable
 
 _BATCH = 64

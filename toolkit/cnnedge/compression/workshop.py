@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ..data import Dataset, Pixels
 from ..specs import AllStage, Recipe, Schedule
 from ..training import fitting
+from ..training.backend import is_norm
 from ..training.features import Extractor
 from ..training.feed import Feed, PixelSource, one_hot
 from ..training.run_folder import RunFolder
@@ -156,11 +157,6 @@ def make_trainable(model: Any, recipe: Recipe) -> Any:
     for layer in model.layers:
         layer.trainable = not (is_norm(layer) and frozen)
     return model
-
-
-def is_norm(layer: Any) -> bool:
-    """Whether a layer is a batch normalisation, of whichever kind."""
-    return type(layer).__name__.endswith("BatchNormalization")
 
 
 def frozen_norms(model: Any) -> bool:

@@ -68,9 +68,3 @@ def unpack(path: Path) -> Iterator[Frame]:
                 yield read_picture(content)
             except DataError as error:
                 raise DataError(f"picture {number + 1}: {error}") from None
-
-
-def count(path: Path) -> int:
-    """How many pictures are in it."""
-    with tarfile.open(path, "r:") as tar:
-        return len(tar.getnames())

@@ -113,6 +113,12 @@ class Target(Protocol):
     def close(self) -> None: ...
 
 
+def as_it_is(path: Path) -> tuple[str, int, int]:
+    """A file's path, time and size: equal while nobody writes to it. Zeros where none is there."""
+    there = path.stat() if path.exists() else None
+    return str(path), there.st_mtime_ns if there else 0, there.st_size if there else 0
+
+
 def one_line(text: str, most: int = 300) -> str:
     """What a device said, as data: one line, nothing that a terminal would obey, not too long."""
     shown = "".join(c if c.isprintable() else " " for c in text)

@@ -20,6 +20,7 @@ from .. import conditions
 from ..benchmark.local import LocalDevice
 from ..errors import DeviceError
 from ..files import whole
+from ..results import SLOW_GOVERNORS
 from .base import MOST_OUTPUT, Completed, Finding, one_line
 from .output import Collected
 
@@ -43,10 +44,10 @@ class LocalTarget(LocalDevice):
         governor = now.get("governor")
         yield Finding(
             what="clocks",
-            ok=None if governor is None else governor not in ("powersave", "conservative"),
+            ok=None if governor is None else governor not in SLOW_GOVERNORS,
             found=f"governor {governor}" if governor else "not told",
             remedy="For steadier timings: sudo cpupower frequency-set -g performance"
-            if governor in ("powersave", "conservative")
+            if governor in SLOW_GOVERNORS
             else "",
         )
         degrees = now.get("temperature_c")

@@ -20,11 +20,11 @@ ADB = "adb:"
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """A profile with its name. place: where it was read; nothing for one made of an address."""
+    """A profile with its name. text: its YAML; for an address, that of the kind of device."""
 
     name: str
     profile: DeviceProfile
-    place: str = ""
+    text: str
     own: bool = False
 
 
@@ -57,18 +57,13 @@ def find(word: str) -> Named:
     """
     if word.startswith(ADB):
         serial = word[len(ADB) :]
-        profile = dataclasses.replace(_shipped("android_phone").profile, address=serial)
-        return Named(name=word, profile=profile)
+        return _addressed("android_phone", word, serial)
     if "@" in word and "/" not in word:
-        profile = dataclasses.replace(_shipped("linux_board").profile, address=word)
-        return Named(name=word, profile=profile)
+        return _addressed("linux_board", word, word)
     if shipped.is_path(word):
-        text, place = shipped.read("devices", word)
-        return Named(name=Path(word).stem, profile=parse_device(text, place), place=place)
+        return _read(Path(word).stem, word)
     if word in own_names():
-        path = user_folder() / f"{word}.yaml"
-        text, place = shipped.read("devices", str(path))
-        return Named(name=word, profile=parse_device(text, place), place=place, own=True)
+        return dataclasses.replace(_read(word, str(user_folder() / f"{word}.yaml")), own=True)
     if word not in shipped.names("devices"):
         names = all_names()
         raise SpecError(
@@ -76,9 +71,16 @@ def find(word: str) -> Named:
             f"A board needs no profile as user@host, a phone as {ADB}SERIAL; a profile of your own "
             f"goes to {user_folder()}/{word}.yaml"
         )
-    return _shipped(word)
+    return _read(word, word)
 
 
-def _shipped(name: str) -> Named:
-    text, place = shipped.read("devices", name)
-    return Named(name=name, profile=parse_device(text, place), place=place)
+def _addressed(kind: str, word: str, address: str) -> Named:
+    """A device of a shipped kind at an address of its own."""
+    found = _read(word, kind)
+    profile = dataclasses.replace(found.profile, address=address)
+    return dataclasses.replace(found, profile=profile)
+
+
+def _read(name: str, source: str) -> Named:
+    text, place = shipped.read("devices", source)
+    return Named(name=name, profile=parse_device(text, place), text=text)

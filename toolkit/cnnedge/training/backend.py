@@ -15,6 +15,11 @@ from ..errors import MissingExtraError
 INSTALL = "pip install 'cnnedge[train]'"
 
 
+def is_norm(layer: Any) -> bool:
+    """Whether a layer is a batch normalisation, of whichever kind."""
+    return type(layer).__name__.endswith("BatchNormalization")
+
+
 def require(command: str) -> None:
     """Imports what the workshop needs, quietly.
 

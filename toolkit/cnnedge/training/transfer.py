@@ -18,7 +18,7 @@ from ..architectures import block_names
 from ..data import Dataset, Pixels
 from ..errors import SpecError
 from ..specs import AllStage, Augmentation, HeadStage, ModelSpec, Recipe, TopStage, Training
-from . import fitting
+from . import backend, fitting
 from .features import Extractor, Features, Views
 from .feed import FeatureSource, Feed, PixelSource, Source
 from .mirroring import mirror_classes, without_mirror
@@ -109,8 +109,8 @@ def _train_stage(
     names = [layer.name for layer in work.model.layers]
     frozen_norm = not isinstance(stage, AllStage) or stage.batch_norm == "frozen"
     for place, layer in enumerate(work.model.layers):
-        norm = type(layer).__name__.endswith("BatchNormalization")
-        layer.trainable = place > names.index(lowest) and not (norm and frozen_norm)
+        kept = backend.is_norm(layer) and frozen_norm
+        layer.trainable = place > names.index(lowest) and not kept
     trained, source, answer = _source(work, stage, lowest)
     parameters = int(sum(np.prod(w.shape) for w in trained.trainable_weights))
     work.reporter.note(_opening(phase, stage, parameters))

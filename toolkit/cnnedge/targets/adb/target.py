@@ -18,7 +18,7 @@ from ...bundle import ModelFile, read_model
 from ...engines.report import PassedOver
 from ...errors import DeviceError, GateError
 from ...specs import DeviceProfile
-from ..base import Completed, Finding, Say, one_line
+from ..base import Completed, Finding, Say, as_it_is, one_line
 from . import checks, files, measuring, moment, python, shell
 from .client import Connection, connect, find_client
 from .machine import Phone, read_phone
@@ -146,8 +146,7 @@ class AdbTarget:
 
     def place(self, model: Path) -> str:
         """As in targets.base; asked for once for a file that did not change."""
-        there = model.stat() if model.exists() else None
-        key = (str(model), there.st_mtime_ns if there else 0, there.st_size if there else 0)
+        key = as_it_is(model)
         if key not in self._placed:
             read = read_model(model)
             self._placed[key] = self.push(model)

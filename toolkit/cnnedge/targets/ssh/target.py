@@ -19,7 +19,7 @@ from ...benchmark.device import PATIENCE_SECONDS
 from ...errors import CnnedgeError, DeviceError
 from ...files import whole
 from ...specs import DeviceProfile
-from ..base import MOST_OUTPUT, Completed, Finding, Say, one_line
+from ..base import MOST_OUTPUT, Completed, Finding, Say, as_it_is, one_line
 from ..output import Collected
 from . import findings
 from .connection import Connection
@@ -179,8 +179,7 @@ class SshTarget:
 
     def place(self, model: Path) -> str:
         """As in targets.base; asked for once for a file that did not change."""
-        there = model.stat() if model.exists() else None
-        key = (str(model), there.st_mtime_ns if there else 0, there.st_size if there else 0)
+        key = as_it_is(model)
         if key not in self._placed:
             self._placed[key] = self.push(model)
             self._local[self._placed[key]] = str(model)
