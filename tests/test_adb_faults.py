@@ -147,6 +147,30 @@ def test_no_space(alone: adbd.Network, phone: adbd.Phone, tmp_path: Path) -> Non
     assert left == ""
 
 
+def test_the_storage_fills_while_pushing(
+    alone: adbd.Network, phone: adbd.Phone, cable: adbd.Cable, tmp_path: Path
+) -> None:
+    """By another app: there was room when it was asked for."""
+    (tmp_path / "big").write_bytes(os.urandom(15_000_000))
+    target = AdbTarget(phone.profile(address=cable.serial), "pixel8")
+    with alone.small_disk(phone.kept, 40):
+        cable.order("stop 5000000")
+
+        def fill() -> None:
+            cable.order("stopped")
+            filler = [*alone.enter, "dd", "if=/dev/zero", f"of={phone.kept}/filler", "bs=1M"]
+            subprocess.run(filler, check=False, capture_output=True)
+            cable.order("go")
+
+        filling = threading.Thread(target=fill)
+        filling.start()
+        told = said(lambda: target.push(tmp_path / "big"))
+        filling.join()
+        left = target.run(["find", str(phone.kept), "-type", "f"]).text
+    assert "its storage became full" in told and "devices clean" in told
+    assert [Path(path).name for path in left.split()] == ["filler"]
+
+
 def test_a_folder_that_cannot_be_written(phone: adbd.Phone, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     target = AdbTarget(phone.profile(folder="/proc/nothing/cnnedge"), "pixel8")

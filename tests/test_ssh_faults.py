@@ -210,6 +210,38 @@ def test_no_space(small_board: Sshd, tmp_path: Path) -> None:
     target.close()
 
 
+def test_the_disk_fills_while_a_file_is_pushed(small_board: Sshd, tmp_path: Path) -> None:
+    """By somebody else: there was room when it was asked for."""
+    folder = tmp_path / "small" / "b"
+    large = tmp_path / "large.bin"
+    large.write_bytes(os.urandom(6_000_000))
+    other = board(small_board.config, tmp_path / "other")
+    other.run(["true"])
+    with network_to(small_board.port) as network:
+        target = board(small_board.configure(Port=str(network.port)), folder)
+        target.run(["true"])
+        network.stop_at = 2_000_000
+
+        def fill() -> None:
+            network.stopped.wait(10)
+            other.run(["dd", "if=/dev/zero", f"of={tmp_path}/small/filler", "bs=1M"])
+            network.go_on()
+
+        filling = threading.Thread(target=fill)
+        filling.start()
+        with pytest.raises(DeviceError, match=r"pi4: .*became full .* another disk") as caught:
+            target.push(large)
+        filling.join()
+        assert "\n" not in str(caught.value)
+        # The connection is as good as before, and nothing of the file is left.
+        left = target.run(["find", str(folder), "-type", "f"]).text.split()
+        assert [Path(path).name for path in left] == [".cnnedge"]
+        other.run(["rm", f"{tmp_path}/small/filler"])
+        assert target.run(["cat", target.push(large)]).output == large.read_bytes()
+        target.close()
+    other.close()
+
+
 def test_the_network_is_cut_while_a_file_is_pushed(served: Sshd, tmp_path: Path) -> None:
     large = tmp_path / "large.bin"
     large.write_bytes(os.urandom(20_000_000))

@@ -1,7 +1,9 @@
 """What goes wrong between adb's client and a phone, as a program in the phone's network.
 
     adb_faults.py cable PORT PHONE_PORT    passes bytes between them; standard input orders `cut N`
-                                           (after N more bytes to the phone), `stall`
+                                           (after N more bytes to the phone), `stall`,
+                                           `stop N` (bytes wait after so many), `stopped` (waits
+                                           for that), `go`
     adb_faults.py phone PORT KIND          a phone that is `unauthorized`, `silent` or `old`
 
 Only what the real adbd cannot be brought to do is spoken here, from adb's documented protocol
@@ -27,6 +29,8 @@ class Cable:
 
     def __init__(self) -> None:
         self.left = None
+        self.free = None
+        self.stopped, self.going = threading.Event(), threading.Event()
         self.stalled = threading.Event()
         self.pairs = []
 
@@ -39,6 +43,12 @@ class Cable:
                     self.cut()
             elif word == "stall":
                 self.stalled.set()
+            elif word == "stop":
+                self.free = int(number)
+            elif word == "stopped":
+                self.stopped.wait(20)
+            elif word == "go":
+                self.going.set()
             print("done", flush=True)
 
     def cut(self) -> None:
@@ -58,6 +68,11 @@ class Cable:
             while piece := source.recv(65536):
                 if self.stalled.is_set():
                     threading.Event().wait()
+                if to_phone and self.free is not None:
+                    self.free -= len(piece)
+                    if self.free < 0:
+                        self.stopped.set()
+                        self.going.wait()
                 if to_phone and self.left is not None:
                     piece = piece[: self.left]
                     self.left -= len(piece)

@@ -344,7 +344,10 @@ class Cable:
     process: subprocess.Popen[str]
 
     def order(self, word: str) -> None:
-        """`cut N`: after N more bytes to the phone; `stall`: nothing passes any more."""
+        """`cut N`: after N more bytes to the phone; `stall`: nothing passes any more.
+
+        `stop N`: after N more bytes the others wait; `stopped` waits for that, `go` ends it.
+        """
         self.process.stdin.write(f"{word}\n")
         self.process.stdin.flush()
         assert self.process.stdout.readline() == "done\n"

@@ -14,11 +14,17 @@ from support.sshd import free_port
 
 
 class Network:
-    """port: to connect to. most: cut by itself once so many bytes went out; None for never."""
+    """port: to connect to. most: cut by itself once so many bytes went out; None for never.
+
+    stop_at: the same, but bytes only wait; `stopped` is set then, until `go_on`.
+    """
 
     def __init__(self, target: int) -> None:
         self.port = free_port()
         self.most: int | None = None
+        self.stop_at: int | None = None
+        self.stopped = threading.Event()
+        self._going = threading.Event()
         self._target, self._sent = target, 0
         self._cut = threading.Event()
         self._sockets: list[socket.socket] = []
@@ -29,7 +35,12 @@ class Network:
         """From now on nothing arrives anywhere."""
         self._cut.set()
 
+    def go_on(self) -> None:
+        """What waits goes out."""
+        self._going.set()
+
     def close(self) -> None:
+        self.go_on()
         for one in (self._listener, *self._sockets):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -50,6 +61,9 @@ class Network:
                 self._sent += len(part) if out else 0
                 if self.most is not None and self._sent > self.most:
                     self.cut()
+                if out and self.stop_at is not None and self._sent > self.stop_at:
+                    self.stopped.set()
+                    self._going.wait()
                 if self._cut.is_set():
                     # Kept open, never read again.
                     return

@@ -121,9 +121,10 @@ def build(cls: type[T], node: yaml.Node, key: str = "") -> T:
     A dataclass may define `check(self) -> str | None` for rules over several fields; the text it
     returns becomes the error. Raises SpecError.
     """
-    if not isinstance(node, yaml.MappingNode):
-        raise problem(node, key, f"expected keys and values, found a {_kind(node)}")
     fields = {f.name: f for f in dataclasses.fields(typing.cast(Any, cls)) if f.init}
+    if not isinstance(node, yaml.MappingNode):
+        found = f"expected keys and values, found a {_kind(node)}"
+        raise problem(node, key, f"{found}. Allowed: {', '.join(fields)}")
     hints = typing.get_type_hints(cls, include_extras=True)
     values: dict[str, Any] = {}
     for key_node, value_node in pairs(node, key):

@@ -15,6 +15,7 @@ network that was cut closes nothing for hours: hence the signs of life.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -36,6 +37,7 @@ _WAITING = 1 << 20
 _GRACE_SECONDS = 2.0
 _QUIET_SECONDS = 0.3
 _PART = ".part-"
+_MORE_SPACE = "Free some, or name a folder on another disk in the profile"
 
 
 class Gone(Exception):
@@ -167,6 +169,11 @@ def keep(wire: Wire, path: str, sha256: str, size: int) -> dict[str, Any]:
         os.replace(part, path)
         part = None
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Refused(
+                f"no space: the disk became full while {size / 1e6:,.1f} MB were written to "
+                f"{above}; nothing of it was kept. {_MORE_SPACE}"
+            ) from None
         raise Refused(f"{path}: {error.strerror}") from None
     finally:
         if part:
@@ -205,7 +212,7 @@ def _room(folder: str, size: int) -> None:
     if free < size + (1 << 19):
         raise Refused(
             f"no space: {size / 1e6:,.1f} MB are needed and {free / 1e6:,.1f} MB free in {folder}. "
-            "Free some, or name a folder on another disk in the profile"
+            f"{_MORE_SPACE}"
         )
 
 

@@ -122,6 +122,11 @@ class Connection:
                 f"{self.name}: the phone stopped answering during {what}: {told}. Was it unplugged "
                 "or restarted? See: adb devices -l"
             )
+        if "no space left" in told.lower():
+            return DeviceError(
+                f"{self.name}: its storage became full during {what} ({told}); nothing of it was "
+                "kept: free some space, or run: cnnedge devices clean"
+            )
         return DeviceError(f"{self.name}: {what} failed: {told}")
 
     def attached(self) -> bool:
