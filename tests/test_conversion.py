@@ -231,7 +231,6 @@ def test_wrong_usage(trained_run: Path) -> None:
     assert cnnedge("convert", trained_run, "--variant", "int5").returncode == 2
     assert cnnedge("convert", trained_run, "--variant", "[qat, prune]").returncode == 2
     assert cnnedge("convert", trained_run, "--budget", "latency=fast").returncode == 2
-    assert cnnedge("convert", trained_run, "--device", "pi").returncode == 2
     both = ("--budget", "size=1MB", "--variant", "int8")
     assert cnnedge("convert", trained_run, *both).returncode == 2
     assert cnnedge("convert", trained_run, "--max-drop", "-1").returncode == 2

@@ -146,10 +146,13 @@ def _fill(found: Future[Outcome], on: Callable[[Device], Outcome], device: Devic
 
 
 def run_cases(
-    cases: Sequence[Case], protocol: Protocol, progress: Progress | None = None
+    cases: Sequence[Case],
+    protocol: Protocol,
+    progress: Progress | None = None,
+    device: Device | None = None,
 ) -> list[dict[str, Any]]:
-    """Results of cases on this machine, one for each. Raises the first failure."""
-    outcome = run_rounds(LocalDevice(), cases, protocol, progress)
+    """Results of cases on a device (this machine), one for each. Raises the first failure."""
+    outcome = run_rounds(device or LocalDevice(), cases, protocol, progress)
     if outcome.failures:
         raise outcome.failures[0].error
     return outcome.results

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..conversion.budget import Budget, parse_budget
 from ..errors import CnnedgeError, GateError, SpecError
 from ..specs import FORMATS, TECHNIQUES, Variant, parse_variant
 from . import output
+from .devices import Reach, target_options
 from .progress import epoch_line
 
 
@@ -38,7 +40,7 @@ from .progress import epoch_line
     "--budget",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Search for the best variant within latency=10ms and size=1MB, measured here; "
+    help="Search for the best variant within latency=10ms and size=1MB, measured on --device; "
     "repeatable. With --max-drop.",
 )
 @click.option(
@@ -46,8 +48,9 @@ from .progress import epoch_line
     default="local",
     show_default=True,
     metavar="NAME",
-    help="Where latency is measured.",
+    help="Where latency is measured: a profile (cnnedge devices), user@host or adb:SERIAL.",
 )
+@target_options
 @click.option("--data", metavar="DIR", help="Where the run's pictures are now, if they moved.")
 @click.option(
     "--set",
@@ -64,6 +67,7 @@ def command(
     max_drop: float | None,
     budget: tuple[str, ...],
     device: str,
+    reach: Reach,
     data: str | None,
     overrides: tuple[str, ...],
     json_file: str | None,
@@ -77,38 +81,42 @@ def command(
     variants = _variants(names)
     if budget and variants:
         raise click.UsageError("--budget searches by itself; leave --variant away")
-    if device != "local":
-        raise click.UsageError(f"--device {device}: only 'local' can be measured on so far")
     limits = _budget(budget)
     from ..training import backend
     from ..training.run_folder import open_finished
 
     open_finished(Path(run))
-    with output.progress_console().status("loading TensorFlow"):
-        backend.require("convert")
-    from ..conversion.session import convert
-
-    try:
-        with output.progress_bar() as progress:
-            report = convert(
-                Path(run),
-                _Reporter(progress),
-                variants=variants,
-                max_drop=max_drop,
-                data=data,
-                overrides=overrides,
-                budget=limits,
-            )
-    except KeyboardInterrupt:
-        raise CnnedgeError(
-            "stopped; variants that were finished and epochs that were trained are kept. Go on by "
-            "the same command"
-        ) from None
+    with closing(reach.open(device)) as target:
+        with output.progress_console().status("loading TensorFlow"):
+            backend.require("convert")
+        report = _convert(
+            Path(run),
+            variants=variants,
+            max_drop=max_drop,
+            data=data,
+            overrides=overrides,
+            budget=limits,
+            device=target,
+        )
     if json_file:
         output.write_json(json_file, report)
     if json_file != "-":
         _print(report, Path(run))
     _check_gate(report)
+
+
+def _convert(run: Path, **settings: Any) -> dict[str, Any]:
+    """`conversion.session.convert` with progress. Raises CnnedgeError, also where interrupted."""
+    from ..conversion.session import convert
+
+    try:
+        with output.progress_bar() as progress:
+            return convert(run, _Reporter(progress), **settings)
+    except KeyboardInterrupt:
+        raise CnnedgeError(
+            "stopped; variants that were finished and epochs that were trained are kept. Go on by "
+            "the same command"
+        ) from None
 
 
 def _variants(names: tuple[str, ...]) -> tuple[Variant, ...]:

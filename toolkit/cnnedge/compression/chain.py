@@ -19,7 +19,7 @@ from typing import Any
 from .._version import __version__
 from ..errors import CnnedgeError, RunFolderError
 from ..files import whole, write_json
-from ..specs import Distil, Technique, Variant, plain, shipped
+from ..specs import Channels, Distil, Technique, Variant, plain, shipped
 from ..training import backend
 from ..training.features import Extractor
 from ..training.run_folder import RunFolder, open_finished
@@ -133,6 +133,9 @@ def _step(shop: Workshop, parent: Stage, technique: Technique) -> Stage:
         "student": student and _definition(student),
         "sample": len(shop.sample),
     }
+    if shop.aimed_at and isinstance(technique, Channels) and technique.latency:
+        # Another device, another network.
+        decides["device"] = shop.aimed_at
     names = (*parent.names, technique.name)
     words = (*parent.words, technique.word)
     stage = replace(parent, key=_key(shop, parent.key, decides), names=names, words=words)

@@ -151,7 +151,8 @@ def _macs_for_latency(shop: Workshop, model: Any, fraction: float) -> float:
     if best is None:
         raise CnnedgeError(
             f"channels: removal does not bring latency down to {100 * fraction:.0f} % of the "
-            f"parent's {whole:.3g} ms on this machine. Ask for less, or begin with a smaller model"
+            f"parent's {whole:.3g} ms on {shop.aimed_at or 'this machine'}. Ask for less, or begin "
+            "with a smaller model"
         )
     return best
 

@@ -38,7 +38,7 @@ class Workshop:
     model: gives the run's own Keras model anew, float32 [None, h, w, c] pixels to probabilities;
     a loaded one belongs to who asked. model_key: hex, of its file. sample: int64 indices of
     training pictures, stratified, for statistics and ranges. latency_ms: measures a Keras model
-    as int8 on the device that is aimed at.
+    as int8 on the device that is aimed at. aimed_at: its name, "" for this machine.
     """
 
     run: RunFolder
@@ -51,6 +51,7 @@ class Workshop:
     workers: Workers
     reporter: Reporter
     latency_ms: Callable[[Any], float]
+    aimed_at: str = ""
 
     @property
     def full_rate(self) -> float:

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import conditions
 from .._version import __version__
 from ..converter import convert as convert_keras
 from ..errors import CnnedgeError
@@ -54,7 +53,7 @@ def write_report(
         "run": str(work.run.path),
         "recipe": work.recipe.name,
         "description": work.recipe.description,
-        "device": conditions.cpu_name(),
+        "device": work.timer.describe(latencies),
         "threads": 1,
         "test_pictures": len(work.indices),
         "data": {"source": work.dataset.source, "fingerprint": work.dataset.fingerprint},

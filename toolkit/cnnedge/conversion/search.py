@@ -18,7 +18,7 @@ from ..specs import Channels, Distil, Format, Qat, Technique, Variant
 from .budget import Budget
 from .gate import judged
 from .making import Made
-from .work import Work, glance, time_files
+from .work import Work
 
 # Measured again with all others at the end: leave room for noise.
 _MARGIN = 0.95
@@ -79,14 +79,14 @@ def _fraction(work: Work, budget: Budget, whole_bytes: int) -> float:
     model = work.workshop.model()
     smaller = smaller_models(work.workshop, model)
     pictures = work.calibration(8)
-    travels = whole_bytes - glance(model, pictures)[1]
+    travels = whole_bytes - work.timer.glance(model, pictures)[1]
     low, high = 0.02, 1.0
     best: float | None = None
     for step in range(8):
         middle = (low * high) ** 0.5
         work.reporter.stage(f"measuring at {100 * middle:.0f} % of the work", step, 8)
         try:
-            latency, size = glance(smaller(middle), pictures)
+            latency, size = work.timer.glance(smaller(middle), pictures)
         except CnnedgeError:
             low = middle
             continue
@@ -98,8 +98,9 @@ def _fraction(work: Work, budget: Budget, whole_bytes: int) -> float:
             break
     if best is None:
         raise CnnedgeError(
-            "no removal of channels brings this network within the budget on this machine. Allow "
-            "more, or train a smaller network: 'cnnedge models' lists them"
+            "no removal of channels brings this network within the budget on "
+            f"{work.timer.place}. Allow more, or train a smaller network: 'cnnedge models' lists "
+            "them"
         )
     # A readable name, and never above what was measured.
     return max(0.01, int(100 * best) / 100)
@@ -128,7 +129,7 @@ def _accuracy(made: Made) -> float:
 def _latency(work: Work, entry: dict[str, Any]) -> float:
     """A median in milliseconds, measured once for each file of this search."""
     if "searched_ms" not in entry:
-        timed = time_files([work.run.export / entry["file"]], get_protocol("quick"))
+        timed = work.timer.files([work.run.export / entry["file"]], get_protocol("quick"))
         entry["searched_ms"] = timed[0]["latency_ms"]["median"]
     return float(entry["searched_ms"])
 

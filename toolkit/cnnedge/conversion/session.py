@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..benchmark import get_protocol
+from ..benchmark import Device, get_protocol
 from ..compression import chain
-from ..errors import CnnedgeError
+from ..errors import CnnedgeError, DeviceError
 from ..specs import Variant
 from ..training.run_folder import open_finished, read_recipe
 from . import search
@@ -22,7 +22,8 @@ from .budget import Budget
 from .gate import judged, remedies
 from .making import Job, Made, make
 from .outcome import write_report
-from .work import Reporter, Work, prepare, time_files
+from .timer import Timer
+from .work import Reporter, Work, prepare
 
 
 def convert(
@@ -34,21 +35,25 @@ def convert(
     data: str | None = None,
     overrides: Sequence[str] = (),
     budget: Budget | None = None,
+    device: Device | None = None,
 ) -> dict[str, Any]:
     """Makes the variants of a run (the recipe's, or those named) and returns report.json.
 
     max_drop: percentage points that a variant may lose; the recipe's when None. A variant that
     loses more has status "failed" in the report; the recipe's remedies are tried, and all files
     stay. overrides: KEY=VALUE changes of the run's recipe. budget: search for the best variant
-    within it instead. Raises CnnedgeError.
+    within it instead. device: where latencies are measured, opened by
+    `cnnedge.targets.open_device`; this machine when None. Raises CnnedgeError.
     """
+    timer = Timer(device) if device else Timer()
+    timer.knock()
     run = open_finished(run_path)
     recipe = read_recipe(run, overrides)
     if data:
         recipe = replace(recipe, data=replace(recipe.data, source=data))
     if max_drop is not None:
         recipe = replace(recipe, convert=replace(recipe.convert, max_drop=max_drop))
-    work = prepare(run, recipe, reporter)
+    work = prepare(run, recipe, reporter, timer)
     if budget:
         return _search(work, budget)
     chosen = tuple(variants) or recipe.convert.variants
@@ -111,12 +116,7 @@ def _report(
     found: search.Found | None = None,
     missing: Sequence[dict[str, str]] = (),
 ) -> dict[str, Any]:
-    files = [work.run.export / m.entry["file"] for m in made]
-    latencies = time_files(
-        files,
-        get_protocol("quick"),
-        lambda done, total, what: work.reporter.stage(f"timing {what}", done, total),
-    )
+    latencies = _latencies(work, [work.run.export / m.entry["file"] for m in made])
     gate = work.recipe.convert.max_drop
     entries = [
         judged(m.entry | {"latency_ms": latency["latency_ms"]}, gate)
@@ -124,6 +124,21 @@ def _report(
     ]
     scores = {m.entry["name"]: m.scores for m in made}
     return write_report(work, entries, scores, latencies, found, missing)
+
+
+def _latencies(work: Work, files: list[Path]) -> list[dict[str, Any]]:
+    """Of all together. Raises CnnedgeError: a device may have gone while others were trained."""
+    try:
+        return work.timer.files(
+            files,
+            get_protocol("quick"),
+            lambda done, total, what: work.reporter.stage(f"timing {what}", done, total),
+        )
+    except DeviceError as error:
+        raise DeviceError(
+            f"{error}. All variants are made and kept in {work.run.export}; only their latencies "
+            "are missing: the same command measures them"
+        ) from None
 
 
 def _search(work: Work, budget: Budget) -> dict[str, Any]:

@@ -6,23 +6,16 @@ A finished run enters; a Work leaves, with the test pictures' answers of model.k
 from __future__ import annotations
 
 import hashlib
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ..benchmark import Case, run_cases
-from ..benchmark import Protocol as Timing
 from ..compression.workshop import Reporter as CompressionReporter
 from ..compression.workshop import Workshop
-from ..converter import convert as convert_keras
 from ..data import Dataset, Pixels, calibration_indices
 from ..errors import DataError
-from ..files import write_bytes
 from ..specs import InputSize, Recipe
 from ..training import backend, methods
 from ..training.fitting import predict
@@ -30,11 +23,7 @@ from ..training.judging import truths
 from ..training.run_folder import RunFolder
 from ..training.session import load_recipe_data, read_metrics
 from ..training.strategy import open_workers
-
-# Enough to rank candidates; what is reported is measured by the whole protocol.
-_GLANCE = Timing(
-    name="glance", processes=1, warmup_seconds=0.2, runs=40, seconds=0.6, headline="median"
-)
+from .timer import Timer
 
 
 class Reporter(CompressionReporter, Protocol):
@@ -49,7 +38,8 @@ class Reporter(CompressionReporter, Protocol):
 class Work:
     """labels: in the order of the model's output. indices: int64, the test pictures. targets: the
     right output of each, None where the pictures are of unknown classes. reference: float32
-    [n, classes], model.keras' answers. model_key: sha256 of model.keras, hex.
+    [n, classes], model.keras' answers. model_key: sha256 of model.keras, hex. timer: measures on
+    the device that is aimed at.
     """
 
     run: RunFolder
@@ -63,6 +53,7 @@ class Work:
     model_key: str
     workshop: Workshop
     reporter: Reporter
+    timer: Timer
 
     def calibration(self, count: int) -> npt.NDArray[np.uint8]:
         """uint8 [n, h, w, c]: training pictures, stratified."""
@@ -70,8 +61,9 @@ class Work:
         return self.pixels.batch(calibration_indices(self.dataset, count, seed))
 
 
-def prepare(run: RunFolder, recipe: Recipe, reporter: Reporter) -> Work:
-    """Reads data and model of a run. Raises CnnedgeError."""
+def prepare(run: RunFolder, recipe: Recipe, reporter: Reporter, timer: Timer | None = None) -> Work:
+    """Reads data and model of a run. timer: of this machine where None. Raises CnnedgeError."""
+    timer = timer or Timer()
     dataset = load_recipe_data(recipe, reporter.scanning)
     _check_data(run, recipe, dataset, reporter)
     reporter.stage("loading model.keras", 0, 0)
@@ -99,13 +91,14 @@ def prepare(run: RunFolder, recipe: Recipe, reporter: Reporter) -> Work:
         targets=targets,
         reference=predict(model, pixels, indices),
         model_key=key,
-        workshop=_workshop(run, recipe, pixels, key, reporter),
+        workshop=_workshop(run, recipe, pixels, key, reporter, timer),
         reporter=reporter,
+        timer=timer,
     )
 
 
 def _workshop(
-    run: RunFolder, recipe: Recipe, pixels: Pixels, key: str, reporter: Reporter
+    run: RunFolder, recipe: Recipe, pixels: Pixels, key: str, reporter: Reporter, timer: Timer
 ) -> Workshop:
     wanted = recipe.convert.calibration
     sample = calibration_indices(pixels.dataset, wanted.count, wanted.seed)
@@ -119,23 +112,9 @@ def _workshop(
         sample=sample,
         workers=open_workers("auto"),
         reporter=reporter,
-        latency_ms=lambda model: glance(model, pixels.batch(sample[:8]))[0],
+        latency_ms=lambda model: timer.glance(model, pixels.batch(sample[:8]))[0],
+        aimed_at=timer.name,
     )
-
-
-def glance(model: Any, pictures: npt.NDArray[np.uint8]) -> tuple[float, int]:
-    """Median latency in milliseconds and size in bytes of a Keras model as int8, roughly."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "int8.tflite"
-        write_bytes(path, convert_keras(model, "int8", pictures))
-        return time_files([path], _GLANCE)[0]["latency_ms"]["median"], path.stat().st_size
-
-
-def time_files(
-    files: list[Path], protocol: Timing, progress: Callable[[int, int, str], None] | None = None
-) -> list[dict[str, Any]]:
-    """Benchmark results of model files on one CPU thread here, interleaved."""
-    return run_cases([Case(model=f) for f in files], protocol, progress)
 
 
 def _check_data(run: RunFolder, recipe: Recipe, dataset: Dataset, reporter: Reporter) -> None:

@@ -123,8 +123,8 @@ def build(cls: type[T], node: yaml.Node, key: str = "") -> T:
     """
     fields = {f.name: f for f in dataclasses.fields(typing.cast(Any, cls)) if f.init}
     if not isinstance(node, yaml.MappingNode):
-        found = f"expected keys and values, found a {_kind(node)}"
-        raise problem(node, key, f"{found}. Allowed: {', '.join(fields)}")
+        allowed = f". Allowed: {', '.join(fields)}" if fields else ""
+        raise problem(node, key, f"expected keys and values, found a {_kind(node)}{allowed}")
     hints = typing.get_type_hints(cls, include_extras=True)
     values: dict[str, Any] = {}
     for key_node, value_node in pairs(node, key):

@@ -279,16 +279,23 @@ def _named(word: str, node: yaml.Node, key: str) -> Any:
         return TECHNIQUES[word]()
     if word == "prune2of4":
         return Prune(pattern="2:4")
-    if found := re.fullmatch(r"channels(\d\d?)(macs|latency|)", word):
-        return Channels(**{found[2] or "ratio": int(found[1]) / 100})
-    if found := re.fullmatch(r"prune(\d\d?)(xnnpack|)", word):
-        pattern: Any = found[2] or "unstructured"
-        return Prune(sparsity=int(found[1]) / 100, pattern=pattern)
+    if found := re.fullmatch(r"channels(\d{1,3})(macs|latency|)", word):
+        return _numbered(Channels, {found[2] or "ratio": int(found[1]) / 100}, node, key)
+    if found := re.fullmatch(r"prune(\d{1,3})(xnnpack|)", word):
+        pattern = found[2] or "unstructured"
+        return _numbered(Prune, {"sparsity": int(found[1]) / 100, "pattern": pattern}, node, key)
     if found := re.fullmatch(r"cluster(\d+)", word):
-        return Cluster(clusters=int(found[1]))
+        return _numbered(Cluster, {"clusters": int(found[1])}, node, key)
     if (found := re.fullmatch(r"distil_(\w+)", word)) and not found[1].startswith("by_"):
         return Distil(student=found[1])
     raise problem(node, key, _unknown(word))
+
+
+def _numbered(kind: Any, values: Mapping[str, Any], node: yaml.Node, key: str) -> Any:
+    """A technique whose numbers stand in its name: the same limits as in its long form."""
+    text = ", ".join(f"{name}: {value}" for name, value in values.items())
+    long_form = compose_value(f"{{{text}}}", node.start_mark.name)
+    return build(kind, long_form, f"{key}.{kind.word}" if key else kind.word)
 
 
 def _word(node: yaml.Node, key: str) -> Any:
