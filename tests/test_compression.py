@@ -258,10 +258,23 @@ def test_selective_mends_what_int8_broke(broken_run: Path) -> None:
     report = json.loads((broken_run / "export" / "report.json").read_text())
     assert [v["name"] for v in report["variants"]] == ["int8", "int8-recalibrated", "selective"]
     assert [v["status"] for v in report["variants"]] == ["failed", "failed", "ok"]
+    # Five times the recipe's 40 would be more than the run was trained on: what was taken is said.
+    pictures = {v["name"]: v["calibration_pictures"] for v in report["variants"]}
+    assert pictures == {"int8": 40, "int8-recalibrated": 75, "selective": 40}
     mended = entry(report, "selective")
     assert mended["remedy_of"] == "int8"
     assert "conv2d_1" in mended["float_layers"]
     assert mended["accuracy"] >= report["reference"]["accuracy"] - 0.005
+
+
+def test_more_calibration_is_no_remedy_where_all_pictures_were_taken(broken_run: Path) -> None:
+    done = cnnedge(
+        *("convert", broken_run, "--variant", "int8", "--max-drop", "0.5", "--json", "-"),
+        *("--set", "convert.remedies=[calibration]", "--set", "convert.calibration.count=5000"),
+    )
+    assert done.returncode == 3
+    (only,) = json.loads(done.stdout)["variants"]
+    assert (only["name"], only["calibration_pictures"]) == ("int8", 75)
 
 
 def test_a_file_that_is_there_is_a_remedy_all_the_same(broken_run: Path) -> None:

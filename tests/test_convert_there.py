@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cnnedge.specs import dump
+from support import adbd, benchmark_tools
 from support.boards import CACHE
 from support.command import assert_one_clear_line, cnnedge
 from support.sshd import Sshd, sshd
@@ -50,6 +52,23 @@ def test_variants_are_timed_on_a_board(
     assert report["device"] in (run / "export" / "report.html").read_text()
     kept = {path.name for path in (tmp_path / "on it" / "files").rglob("*.tflite")}
     assert kept == {"float32.tflite", "int8.tflite"}
+
+
+@pytest.mark.heavy
+def test_variants_are_timed_on_a_phone(run: Path, tmp_path: Path) -> None:
+    """Its tool tells neither samples nor a p90."""
+    profile = tmp_path / "phone.yaml"
+    tool = benchmark_tools.classic(tmp_path / "tool")
+    words = ("convert", run, "--variant", "float32", "--variant", "int8", "--device", profile)
+    with adbd.network(tmp_path / "net") as network:
+        phone = adbd.phone(network, tmp_path / "root", 16001)
+        profile.write_text(dump(phone.profile()))
+        done = cnnedge(*words, "--benchmark-tool", tool, env={"PATH": network.path})
+    assert done.returncode == 0, done.stderr
+    report = json.loads((run / "export" / "report.json").read_text())
+    assert report["device"].startswith("phone (")
+    assert all(v["latency_ms"]["median"] > 0 for v in report["variants"])
+    assert [v["latency_ms"]["p90"] for v in report["variants"]] == [None, None]
 
 
 @pytest.mark.heavy

@@ -18,6 +18,8 @@ from . import output
 from .devices import Reach, target_options
 from .progress import epoch_line
 
+_LATENCIES = ("median", "p90")
+
 
 @click.command()
 @click.argument("run")
@@ -227,8 +229,7 @@ def _print(report: dict[str, Any], run: Path) -> None:
         "drop",
         "control",
         "zeros",
-        "median",
-        "p90",
+        *_LATENCIES,
     ):
         table.add_column(name, justify="left" if name == "variant" else "right", no_wrap=True)
     table.add_row(
@@ -249,7 +250,7 @@ def _print(report: dict[str, Any], run: Path) -> None:
             Text(_drop(v["drop_points"]), style="" if good else "red"),
             _against(v["control"]),
             f"{v['sparsity']:.0%}" if v["sparsity"] > 0.005 else "",
-            *(output.milliseconds(latency[k]) for k in ("median", "p90")),
+            *("–" if latency[k] is None else output.milliseconds(latency[k]) for k in _LATENCIES),
         )
     console.print(table)
     counts = {v["latency_ms"]["count"] for v in report["variants"]}

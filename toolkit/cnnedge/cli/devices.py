@@ -150,7 +150,9 @@ def check(
     for device in named:
         target = reach.open(device)
         if json_file != "-":
-            output.results().print(Text(f"{device.name}: {device.profile.description}", "bold"))
+            output.results().print(
+                Text(f"{device.name}: {device.profile.description}".rstrip(": "), "bold")
+            )
         findings = _findings(target, quiet=json_file == "-")
         checked.append(
             {

@@ -30,15 +30,16 @@ def judged(entry: dict[str, Any], gate: float | None) -> dict[str, Any]:
     return entry | {"status": "failed" if reason else "ok", "status_reason": reason}
 
 
-def remedies(recipe: Recipe, job: Job, made: Sequence[str]) -> Iterator[Job]:
+def remedies(recipe: Recipe, job: Job, made: Sequence[str], pictures: int) -> Iterator[Job]:
     """What the recipe allows to be tried for a refused job, in its order.
 
     made: names of variants that exist or are asked for anyway; those are not made twice.
+    pictures: how many there are to calibrate with.
     """
     if job.remedy_of or job.variant.format not in _INTEGER:
         return
     for remedy in recipe.convert.remedies:
-        found = _remedy(remedy, job)
+        found = _remedy(remedy, job, pictures)
         if found and found.name not in made:
             yield found
 
@@ -51,10 +52,10 @@ def unmended(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _remedy(remedy: str, job: Job) -> Job | None:
+def _remedy(remedy: str, job: Job, pictures: int) -> Job | None:
     variant, base = job.variant, replace(job, remedy_of=job.name)
-    if remedy == "calibration" and not variant.has("qat"):
-        count = job.calibration * _MORE_CALIBRATION
+    if remedy == "calibration" and not variant.has("qat") and job.calibration < pictures:
+        count = min(job.calibration * _MORE_CALIBRATION, pictures)
         return replace(base, name=f"{job.name}-recalibrated", calibration=count)
     if remedy == "selective" and variant.format == "int8" and not variant.has("qat"):
         selective = replace(variant, format="selective")

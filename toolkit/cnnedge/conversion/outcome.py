@@ -115,12 +115,15 @@ def _calibration(work: Work) -> dict[str, Any]:
 
 def _sensitivity(work: Work, entries: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The error of each layer of the run's own model in int8; None where no variant is int8."""
-    sizes = [e["size_bytes"] for e in entries if e["format"] in ("int8", "selective")]
-    if not sizes:
+    quantised = [e for e in entries if e["format"] in ("int8", "selective")]
+    if not quantised:
         return None
-    if max(sizes) > _MOST_BYTES:
+    large = max(e["size_bytes"] for e in quantised) > _MOST_BYTES
+    if large and all(e["status"] == "ok" for e in quantised):
         # Each layer is run with all behind it: minutes for a ResNet-50.
-        work.reporter.note("the error of each layer is left out for a model of this size")
+        work.reporter.note(
+            "the error of each layer is left out for a model of this size, as the gate holds"
+        )
         return None
     calibration = work.recipe.convert.calibration
     what = [work.model_key, work.dataset.fingerprint, calibration.count, calibration.seed]
@@ -132,22 +135,32 @@ def _sensitivity(work: Work, entries: list[dict[str, Any]]) -> dict[str, Any] | 
             return known
         except ValueError:
             pass
-    work.reporter.stage("finding the layers that int8 hurts", 0, 0)
+    found = _layer_errors(work, work.calibration(calibration.count))
+    if found:
+        write_json(kept, found)
+    return found
+
+
+def _layer_errors(work: Work, pictures: npt.NDArray[np.uint8]) -> dict[str, Any] | None:
+    stage = "finding the layers that int8 hurts"
+    work.reporter.stage(stage, 0, 0)
     model = work.workshop.model()
-    pictures = work.calibration(calibration.count)
+    seen = for_errors(pictures)
     try:
-        flatbuffer = convert_keras(model, "int8", pictures)
-        errors = layer_errors(model, flatbuffer, for_errors(pictures))
+        errors = layer_errors(
+            model,
+            convert_keras(model, "int8", pictures),
+            seen,
+            lambda done, total: work.reporter.stage(stage, done, total),
+        )
     except CnnedgeError as error:
         work.reporter.note(f"the error of each layer is not known: {error}")
         return None
-    found = {
+    return {
         "variant": "int8",
-        "pictures": len(for_errors(pictures)),
+        "pictures": len(seen),
         "layers": [dataclasses.asdict(error) for error in errors],
     }
-    write_json(kept, found)
-    return found
 
 
 def _confusion(work: Work, variant: str, scores: Scores) -> dict[str, Any]:

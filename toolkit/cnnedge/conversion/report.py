@@ -62,6 +62,8 @@ def render_report(report: Row, *, confusion: Row, flipped: Sequence[FlippedPictu
 
 def _meta(report: Row) -> str:
     said = [report.get("description"), report.get("run") and f"run {report['run']}"]
+    if report.get("device"):
+        said.append(f"timed on {report['device']}")
     said += [report.get("created"), f"cnnedge {report.get('cnnedge', '')}".strip()]
     return f'<p class="meta">{" &middot; ".join(escape(part) for part in said if part)}</p>'
 

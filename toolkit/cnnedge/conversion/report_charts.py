@@ -80,7 +80,7 @@ def _figures(report: Row, measured: Sequence[Row]) -> list[_Figure]:
         ),
         _Figure(
             title="Accuracy and latency",
-            x_title="latency, median to p90",
+            x_title="latency, median to p90" if _tails(measured) else "latency, median",
             x_text=format_ms,
             smaller="faster",
             points=[
@@ -91,6 +91,10 @@ def _figures(report: Row, measured: Sequence[Row]) -> list[_Figure]:
             limit=budget.get("latency_ms"),
         ),
     ]
+
+
+def _tails(measured: Sequence[Row]) -> bool:
+    return any((v.get("latency_ms") or {}).get("p90") is not None for v in measured)
 
 
 def _point(

@@ -227,10 +227,13 @@ def _latency(variant: Row, report: Row) -> _Cell:
     latency = variant.get("latency_ms")
     if not latency:
         return _Cell()
-    p90, p99 = (format_ms(latency[key])[:-3] for key in ("p90", "p99"))
+    # Tools on phones do not tell all.
+    known = [key for key in ("p90", "p95", "p99") if latency.get(key) is not None]
+    shown = [key for key in known if key != "p95" or "p90" not in known]
+    said = [f"{key}&nbsp;{format_ms(latency[key])[:-3]}" for key in shown]
     return _Cell(
         main=format_ms(latency["median"]),
-        below=[f"p90&nbsp;{p90} &middot; p99&nbsp;{p99}"],
+        below=[" &middot; ".join(said)] if said else [],
         title=f"{latency['count']:,} runs" if latency.get("count") else "",
     )
 

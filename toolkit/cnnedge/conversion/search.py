@@ -138,7 +138,7 @@ def _found(work: Work, budget: Budget, made: list[Made], pick: Made) -> Found:
     entry = pick.entry
     said = [f"{_latency(work, entry):.3g} ms", f"{entry['size_bytes'] / 1e3:.0f} KB"]
     if entry["accuracy"] is not None:
-        said.append(f"{100 * entry['accuracy']:.2f} % right, {entry['drop_points']:+.2f} points")
+        said.append(f"{100 * entry['accuracy']:.2f} % right ({_lost(entry['drop_points'])})")
     others = [m for m in made if m is not pick]
     refused = sum(judged(m.entry, work.recipe.convert.max_drop)["status"] != "ok" for m in others)
     outside = sum(not budget.holds(_latency(work, m.entry), m.entry["size_bytes"]) for m in others)
@@ -147,6 +147,11 @@ def _found(work: Work, budget: Budget, made: list[Made], pick: Made) -> Found:
         f"of {len(others)} others {outside} cost more than allowed and {refused} lost too much"
     )
     return Found(made=made, budget=budget, name=entry["name"], why=why)
+
+
+def _lost(points: float) -> str:
+    """In words: a drop below zero is a gain."""
+    return f"{abs(points):.2f} points {'gained' if points < 0 else 'lost'}"
 
 
 def _nearest(work: Work, budget: Budget, made: list[Made]) -> str:

@@ -63,7 +63,7 @@ def convert(
 
 
 def _job(work: Work, variant: Variant) -> Job:
-    count = work.recipe.convert.calibration.count
+    count = min(work.recipe.convert.calibration.count, work.calibration_pictures)
     return Job(variant=variant, name=variant.name, calibration=count)
 
 
@@ -98,7 +98,7 @@ def _remedies(work: Work, job: Job, refused: Made, names: list[str], position: s
     if verdict["status"] == "ok":
         return []
     made: list[Made] = []
-    for remedy in remedies(work.recipe, job, names):
+    for remedy in remedies(work.recipe, job, names, work.calibration_pictures):
         work.reporter.note(f"{job.name} {verdict['status_reason']}: trying {remedy.name}")
         try:
             made.append(make(work, remedy, position))

@@ -55,6 +55,11 @@ class Work:
     reporter: Reporter
     timer: Timer
 
+    @property
+    def calibration_pictures(self) -> int:
+        """How many there are: those of the training part."""
+        return len(self.dataset.indices("train"))
+
     def calibration(self, count: int) -> npt.NDArray[np.uint8]:
         """uint8 [n, h, w, c]: training pictures, stratified."""
         seed = self.recipe.convert.calibration.seed
