@@ -6,10 +6,12 @@ It is emulated: what it computes is a board's, what it takes is nobody's.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -96,6 +98,32 @@ def test_bench_brings_all_that_it_needs(served: Sshd, trained_run: Path, tmp_pat
         assert conditions["emulated"] == "runs as aarch64 on a kernel for x86_64"
         assert any("emulator" in reason for reason in result["unstable"])
     assert "emulated" in done.stdout + done.stderr
+
+
+def test_all_that_can_be_asked_of_a_device_is_answered_there(
+    served: Sshd, trained_run: Path, shapes: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(trained_run, tmp_path / "run")
+    model = run / "export" / "int8.tflite"
+    at = ("--device", "pi4", "--ssh-config", served.config, "--json", "-")
+    around = {"XDG_CACHE_HOME": str(CACHE), "XDG_CONFIG_HOME": str(tmp_path)}
+
+    def asked(*words: object) -> dict[str, Any]:
+        done = cnnedge(*words, *at, env=around)
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    found = asked("eval", model)
+    assert (found["device"], found["here"]["identical"]) == ("pi4", found["count"])
+    found = asked("run", model, "--source", next(shapes.rglob("*.png")).parent, "--frames", "3")
+    assert (found["device"], found["frames"]) == ("pi4", 3)
+    found = asked("verify", model, "--reference", run)
+    assert found["agrees"] is True
+    report = asked("convert", run, "--variant", "int8")
+    assert report["device"].startswith("pi4 (Raspberry Pi 4")
+    assert "emulat" in report["device"] or "on a kernel for x86_64" in report["device"]
+    assert any("emulator" in warning for warning in report["warnings"])
 
 
 def answers(
