@@ -162,17 +162,8 @@ def _opened(
     with contextlib.ExitStack() as stack:
         opened: list[Device] = []
         for name in names:
-            device = reach.open(name, say)
-            stack.callback(_close, device)
-            opened.append(device)
+            opened.append(stack.enter_context(reach.opened(name, say)))
         yield opened
-
-
-def _close(device: Device) -> None:
-    try:
-        device.close()
-    except CnnedgeError as error:
-        output.warn(str(error))
 
 
 def _refuse_nothing(results: Sequence[Any], failures: Sequence[Failure]) -> None:

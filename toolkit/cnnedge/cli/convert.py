@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +87,7 @@ def command(
     from ..training.run_folder import open_finished
 
     open_finished(Path(run))
-    with closing(reach.open(device)) as target:
+    with reach.opened(device) as target:
         with output.progress_console().status("loading TensorFlow"):
             backend.require("convert")
         report = _convert(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from rich.text import Text
 
+from ..errors import CnnedgeError
 from ..specs import plain
 from . import output
 
@@ -28,6 +31,18 @@ class Reach:
     ssh_config: Path | None = None
     benchmark_tool: Path | None = None
     python: bool = False
+
+    @contextlib.contextmanager
+    def opened(self, device: str | Named, say: Say = output.note) -> Iterator[Target]:
+        """The device, closed at the end; what closing complains of is said, and spoils nothing."""
+        target = self.open(device, say)
+        try:
+            yield target
+        finally:
+            try:
+                target.close()
+            except CnnedgeError as error:
+                output.warn(str(error))
 
     def open(self, device: str | Named, say: Say = output.note) -> Target:
         """The device, which is to be closed. Raises SpecError, DeviceError."""

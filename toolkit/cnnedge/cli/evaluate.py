@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import click
@@ -74,7 +73,7 @@ def command(
             )
         from .evaluate_there import evaluate_on
 
-        with contextlib.closing(reach.open(device)) as target:
+        with reach.opened(device) as target:
             result, dataset = evaluate_on(target, model, data, split, settings, allow_disagreement)
     else:
         result, dataset = _here(model, data, split, workers, settings, allow_disagreement)

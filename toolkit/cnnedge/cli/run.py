@@ -118,8 +118,7 @@ def command(
             raise click.UsageError("--show opens a window here; with --device use --save OUT.mp4.")
         from .run_there import run_on
 
-        target = reach.open(device)
-        with contextlib.closing(target):
+        with reach.opened(device) as target:
             run_on(
                 target,
                 click.get_current_context(),

@@ -87,10 +87,7 @@ def command(
     from ..verification.session import verify
 
     with contextlib.ExitStack() as stack:
-        target = None
-        if device:
-            target = reach.open(device)
-            stack.callback(target.close)
+        target = stack.enter_context(reach.opened(device)) if device else None
         progress = stack.enter_context(output.progress_bar())
         verdict = verify(
             Path(model),
