@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from support.command import cnnedge
 from support.pictures import shape_folder
 from support.recipes import write_recipe
+from support.sshd import Sshd, sshd
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -59,3 +61,10 @@ def plain_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         files[variant] = folder / f"{variant}.tflite"
         files[variant].write_bytes(convert(model, variant, pictures))
     return files
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """A real sshd, one for each test file."""
+    with sshd(tmp_path_factory.mktemp("sshd")) as running:
+        yield running

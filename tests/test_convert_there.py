@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,15 +13,9 @@ from cnnedge.specs import dump
 from support import adbd, benchmark_tools
 from support.boards import CACHE
 from support.command import assert_one_clear_line, cnnedge
-from support.sshd import Sshd, sshd
+from support.sshd import Sshd
 
 AROUND = {"XDG_CACHE_HOME": str(CACHE)}
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    with sshd(tmp_path_factory.mktemp("sshd")) as running:
-        yield running
 
 
 @pytest.fixture
@@ -39,14 +33,20 @@ def there(served: Sshd, tmp_path: Path) -> tuple[object, ...]:
     return ("--device", profile, "--ssh-config", served.config)
 
 
+def converted(*words: object) -> dict[str, Any]:
+    """The report of a conversion with a board."""
+    done = cnnedge(*words, env=AROUND)
+    assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert report["device"].startswith("board (")
+    return report
+
+
 def test_variants_are_timed_on_a_board(
     run: Path, there: tuple[object, ...], tmp_path: Path
 ) -> None:
     words = ("convert", run, "--variant", "float32", "--variant", "int8", "--json", "-")
-    done = cnnedge(*words, *there, env=AROUND)
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
-    assert report["device"].startswith("board (")
+    report = converted(*words, *there)
     assert [v["name"] for v in report["variants"]] == ["float32", "int8"]
     assert all(v["latency_ms"]["count"] > 0 for v in report["variants"])
     assert report["device"] in (run / "export" / "report.html").read_text()
@@ -76,10 +76,7 @@ def test_the_search_measures_on_the_board(
     run: Path, there: tuple[object, ...], tmp_path: Path
 ) -> None:
     words = ("convert", run, "--budget", "latency=1s", "--max-drop", "50", "--json", "-")
-    done = cnnedge(*words, *there, env=AROUND)
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
-    assert report["device"].startswith("board (")
+    report = converted(*words, *there)
     assert report["chosen"]["name"] in {v["name"] for v in report["variants"]}
     words = ("convert", run, "--budget", "latency=0.1us", "--max-drop", "50")
     assert "within the budget on board" in cnnedge(*words, *there, env=AROUND).stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -13,15 +12,9 @@ import pytest
 
 from support.boards import CACHE
 from support.command import assert_one_clear_line, cnnedge
-from support.sshd import Sshd, sshd
+from support.sshd import Sshd
 
 HERE = ("--device", "local")
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    with sshd(tmp_path_factory.mktemp("sshd")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from cnnedge.targets.ssh.wheels import COMMON, RUNTIMES
 from support.boards import CACHE, board, eventually, files_in, wheels_cache  # noqa: F401
 from support.command import assert_one_clear_line, cnnedge
 from support.cuttable import network_to
-from support.sshd import Sshd, running, sshd
+from support.sshd import Sshd, running
 
 HOSTILE = (
     "a b",
@@ -39,12 +39,6 @@ HOSTILE = (
     "grün 日本",
     "\033[31mred",
 )
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    with sshd(tmp_path_factory.mktemp("sshd")) as running_:
-        yield running_
 
 
 @pytest.fixture(scope="module")

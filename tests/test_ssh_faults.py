@@ -30,12 +30,6 @@ TOOLS = (
 )
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    with sshd(tmp_path_factory.mktemp("sshd")) as running_:
-        yield running_
-
-
 @pytest.fixture()
 def mark() -> str:
     """Of the processes of one test."""

@@ -94,6 +94,12 @@ def test_a_recipe_with_variants_prints_and_parses_back() -> None:
     assert names == ["int8", "channels40macs", "prune80-qat", "distil_lenet", names[-1]]
 
 
+def test_a_number_in_a_name_is_out_of_range_where_it_stands() -> None:
+    text = "data: {source: x}\nmodel: lenet\nconvert:\n  variants:\n    - int8\n    - channels0\n"
+    with pytest.raises(SpecError, match=r"^here:6: .*ratio: 0.0 is out of range"):
+        parse_recipe(text, "here")
+
+
 def test_two_variants_of_one_name_would_be_one_file() -> None:
     text = "data: {source: x}\nmodel: lenet\nconvert: {variants: [channels: 0.5, channels50]}\n"
     with pytest.raises(SpecError, match="channels50 twice"):

@@ -25,7 +25,6 @@ _VARYING: dict[str, Callable[[Result], str]] = {
     # Without what is behind it: XNNPACK, WebGPU.
     "on": lambda r: str(r["delegate"]["used"]).split(" (")[0],
 }
-_UNKNOWN = "–"
 
 
 def show(results: list[Result], protocol: Protocol) -> None:
@@ -52,7 +51,7 @@ def show(results: list[Result], protocol: Protocol) -> None:
             *_figures(r, columns, [ratios[n]] if ratios else []),
             f"{delegate['nodes_delegated']}/{total}"
             if (total := delegate["nodes_total"])
-            else _UNKNOWN,
+            else output.UNKNOWN,
         )
     output.results().print(table)
     _notes(results, protocol)
@@ -62,21 +61,24 @@ def _figures(r: Result, columns: list[str], ratio: list[str]) -> list[str]:
     """What was measured. Of an emulator's timings, none is shown as if it were a device's."""
     latency = r["latency_ms"]
     if r.get("emulated"):
-        nothing = [_UNKNOWN] * (len(columns) - 1 + len(ratio))
-        return ["emulated", *nothing, f"{latency['count']:,}", _UNKNOWN, _UNKNOWN, _UNKNOWN]
+        nothing = [output.UNKNOWN] * (len(columns) - 1 + len(ratio))
+        return [
+            "emulated",
+            *nothing,
+            f"{latency['count']:,}",
+            output.UNKNOWN,
+            output.UNKNOWN,
+            output.UNKNOWN,
+        ]
     memory = r["peak_memory_bytes"]
     return [
-        *(_ms(latency[c]) for c in columns),
+        *(output.milliseconds(latency[c]) for c in columns),
         *ratio,
         f"{latency['count']:,}",
-        _ms(r["init_ms"]),
-        _ms(r["first_ms"]),
-        _UNKNOWN if memory is None else output.size(memory),
+        output.milliseconds(r["init_ms"]),
+        output.milliseconds(r["first_ms"]),
+        output.UNKNOWN if memory is None else output.size(memory),
     ]
-
-
-def _ms(value: float | None) -> str:
-    return _UNKNOWN if value is None else output.milliseconds(value)
 
 
 def _longest(results: list[Result]) -> int:
@@ -97,7 +99,7 @@ def _ratios(results: list[Result], headline: str) -> list[str]:
         ratios.append(base / value if base and value else None)
     if len(first) == len(results):
         return []
-    return [_UNKNOWN if x is None else f"{x:.{0 if x >= 100 else 2}f}x" for x in ratios]
+    return [output.UNKNOWN if x is None else f"{x:.{0 if x >= 100 else 2}f}x" for x in ratios]
 
 
 def _notes(results: list[Result], protocol: Protocol) -> None:

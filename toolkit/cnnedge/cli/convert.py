@@ -249,7 +249,7 @@ def _print(report: dict[str, Any], run: Path) -> None:
             Text(_drop(v["drop_points"]), style="" if good else "red"),
             _against(v["control"]),
             f"{v['sparsity']:.0%}" if v["sparsity"] > 0.005 else "",
-            *("–" if latency[k] is None else output.milliseconds(latency[k]) for k in _LATENCIES),
+            *(output.milliseconds(latency[k]) for k in _LATENCIES),
         )
     console.print(table)
     counts = {v["latency_ms"]["count"] for v in report["variants"]}

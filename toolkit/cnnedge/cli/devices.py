@@ -34,8 +34,19 @@ class Reach:
 
     @contextlib.contextmanager
     def opened(self, device: str | Named, say: Say = output.note) -> Iterator[Target]:
-        """The device, closed at the end; what closing complains of is said, and spoils nothing."""
-        target = self.open(device, say)
+        """The device, closed at the end; what closing complains of is said, and spoils nothing.
+
+        Raises SpecError, DeviceError.
+        """
+        from ..targets import open_device
+
+        target = open_device(
+            device,
+            ssh_config=self.ssh_config,
+            benchmark_tool=self.benchmark_tool,
+            python=self.python,
+            say=say,
+        )
         try:
             yield target
         finally:
@@ -43,18 +54,6 @@ class Reach:
                 target.close()
             except CnnedgeError as error:
                 output.warn(str(error))
-
-    def open(self, device: str | Named, say: Say = output.note) -> Target:
-        """The device, which is to be closed. Raises SpecError, DeviceError."""
-        from ..targets import open_device
-
-        return open_device(
-            device,
-            ssh_config=self.ssh_config,
-            benchmark_tool=self.benchmark_tool,
-            python=self.python,
-            say=say,
-        )
 
 
 def target_options(function: output.F) -> output.F:
@@ -163,12 +162,12 @@ def check(
     named = [find(name) for name in names]
     checked = []
     for device in named:
-        target = reach.open(device)
-        if json_file != "-":
-            output.results().print(
-                Text(f"{device.name}: {device.profile.description}".rstrip(": "), "bold")
-            )
-        findings = _findings(target, quiet=json_file == "-")
+        with reach.opened(device) as target:
+            if json_file != "-":
+                output.results().print(
+                    Text(f"{device.name}: {device.profile.description}".rstrip(": "), "bold")
+                )
+            findings = _findings(target, quiet=json_file == "-")
         checked.append(
             {
                 "device": device.name,
@@ -193,13 +192,10 @@ def check(
 
 def _findings(target: Target, *, quiet: bool) -> list[Finding]:
     found = []
-    try:
-        for finding in target.check():
-            found.append(finding)
-            if not quiet:
-                _print(finding)
-    finally:
-        target.close()
+    for finding in target.check():
+        found.append(finding)
+        if not quiet:
+            _print(finding)
     return found
 
 
@@ -221,11 +217,8 @@ def clean(names: tuple[str, ...], reach: Reach, verbose: bool) -> None:
     from ..targets import find
 
     for device in [find(name) for name in names]:
-        target = reach.open(device)
-        try:
+        with reach.opened(device) as target:
             freed = target.clean()
-        finally:
-            target.close()
         output.note(f"{target.name}: {output.size(freed)} freed")
 
 

@@ -26,6 +26,8 @@ from rich.text import Text
 from ..files import write_text
 
 F = TypeVar("F", bound=Callable[..., Any])
+# In place of a figure that nobody told.
+UNKNOWN = "–"
 
 # Width of tables that go to a file or a pipe.
 _PIPE_WIDTH = 120
@@ -137,8 +139,10 @@ def size(count: int) -> str:
     return f"{count / 1_000_000:.2f} MB"
 
 
-def milliseconds(value: float) -> str:
-    """Latency for people: three significant digits."""
+def milliseconds(value: float | None) -> str:
+    """Latency for people: three significant digits; a dash where it is not known."""
+    if value is None:
+        return UNKNOWN
     if value < 0.1:
         return f"{1000 * value:.{1 if value >= 0.01 else 2}f} µs"
     digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3

@@ -35,7 +35,7 @@ class Timer:
 
     @property
     def name(self) -> str:
-        """Of the device; "" for this machine, as it was before there were others."""
+        """Of the device; "" for this machine."""
         return "" if isinstance(self.device, LocalDevice) else self.device.name
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
@@ -293,9 +293,19 @@ def _named(word: str, node: yaml.Node, key: str) -> Any:
 
 def _numbered(kind: Any, values: Mapping[str, Any], node: yaml.Node, key: str) -> Any:
     """A technique whose numbers stand in its name: the same limits as in its long form."""
-    text = ", ".join(f"{name}: {value}" for name, value in values.items())
-    long_form = compose_value(f"{{{text}}}", node.start_mark.name)
+    long_form = _mapping([(n, _scalar(v, node)) for n, v in values.items()], node)
     return build(kind, long_form, f"{key}.{kind.word}" if key else kind.word)
+
+
+def _mapping(items: Sequence[tuple[str, yaml.Node]], like: yaml.Node) -> yaml.MappingNode:
+    """Keys and values that stand, for messages, where `like` does."""
+    named = [(_scalar(name, like), value) for name, value in items]
+    return yaml.MappingNode("tag:yaml.org,2002:map", named, like.start_mark, like.end_mark)
+
+
+def _scalar(value: float | str, like: yaml.Node) -> yaml.ScalarNode:
+    tag = f"tag:yaml.org,2002:{type(value).__name__}"
+    return yaml.ScalarNode(tag, str(value), like.start_mark, like.end_mark)
 
 
 def _word(node: yaml.Node, key: str) -> Any:
@@ -314,9 +324,7 @@ def _word(node: yaml.Node, key: str) -> Any:
         return build(kind, value, where)
     if kind is Prune and isinstance(value, yaml.ScalarNode) and value.value == "2:4":
         return Prune(pattern="2:4")
-    main = yaml.ScalarNode("tag:yaml.org,2002:str", kind.main, name.start_mark, name.end_mark)
-    wrapped = yaml.MappingNode(node.tag, [(main, value)], value.start_mark, value.end_mark)
-    return build(kind, wrapped, where)
+    return build(kind, _mapping([(kind.main, value)], value), where)
 
 
 def _unknown(word: str) -> str:
