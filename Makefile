@@ -15,7 +15,7 @@ help:
 	@echo "make lint   ruff and mypy"
 
 # A stamp per set of extras, made anew when setup.cfg changes.
-$(VENV)/.with-%: setup.cfg pyproject.toml scripts/prepare.sh
+$(VENV)/.with-%: setup.cfg setup.py pyproject.toml scripts/prepare.sh toolkit/cnnedge/preprocess/resample.c
 	@sh scripts/prepare.sh "$(PYTHON)" "$(VENV)"
 	@echo "installing cnnedge[$*] into $(VENV) (TensorFlow is large; a minute or two)"
 	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check -e ".[$*]"

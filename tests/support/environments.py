@@ -27,7 +27,7 @@ _STAMP = ".complete"
 _SOURCES_STAMP = ".sources"
 # All that `pip install .` reads.
 _PROJECT = (
-    *("pyproject.toml", "setup.cfg", "README.md", "LICENSE"),
+    *("pyproject.toml", "setup.cfg", "setup.py", "README.md", "LICENSE"),
     *("toolkit", "models", "recipes", "devices"),
 )
 # What pip says when it is the registry that does not answer, and not the requirements that
@@ -71,7 +71,9 @@ def project_environment(name: str, extra: str = "") -> Path:
         copy = Path(place) / "cnnedge"
         sources = _copy_project(copy)
         asked = f"{copy}[{extra}]" if extra else str(copy)
-        key = extra + "".join((copy / f).read_text() for f in ("setup.cfg", "pyproject.toml"))
+        key = extra + "".join(
+            (copy / f).read_text() for f in ("setup.cfg", "setup.py", "pyproject.toml")
+        )
         python = environment(name, [asked], key=key)
         stamp = python.parents[1] / _SOURCES_STAMP
         with _locked(python.parents[1]):

@@ -31,11 +31,32 @@ class Preprocess:
     """The resize rule.
 
     resize: `stretch` changes the aspect ratio; `letterbox` keeps it and pads with `pad_value`;
-    `center_crop` keeps it and cuts the longer side.
-    interpolation: `area` averages when shrinking (no aliasing) and is linear when enlarging;
-    `bilinear` and `nearest` are OpenCV's.
+    `center_crop` keeps it and cuts the longer side, or leaves `crop_fraction` of what remains.
+    interpolation: `area` averages exactly what a pixel covers; `bilinear` and `nearest` look at
+    two pixels an axis and at one, however small the result; `opencv_bilinear` is OpenCV's own,
+    whose pixels differ between processors; `pillow_*` are Pillow's filters, bit for bit, and with
+    `center_crop` scale first and cut then, as torchvision and timm do. docs/pixels.md has all of
+    them in formulas.
     """
 
     resize: Literal["stretch", "letterbox", "center_crop"] = "stretch"
-    interpolation: Literal["area", "bilinear", "nearest"] = "area"
+    interpolation: Literal[
+        "area",
+        "bilinear",
+        "nearest",
+        "opencv_bilinear",
+        "pillow_box",
+        "pillow_bilinear",
+        "pillow_bicubic",
+        "pillow_lanczos",
+    ] = "area"
     pad_value: Annotated[int, Range(0, 255)] = 0
+    crop_fraction: Annotated[float, Range(0.1, 1)] = 1.0
+
+    def check(self) -> str | None:
+        if self.crop_fraction != 1 and self.resize != "center_crop":
+            return (
+                f"crop_fraction is {self.crop_fraction:g}, and resize is {self.resize}; "
+                "crop_fraction goes with resize: center_crop alone"
+            )
+        return None
