@@ -24,6 +24,7 @@ ORDER = (
     "bundle",
     "inspection",
     "pictures",
+    "pixel_check",
     "data",
     "engines",
     "classifier",

@@ -18,10 +18,14 @@ import numpy as np
 import pytest
 
 from cnnedge.bundle import read_model
+from cnnedge.camera import SampleSource
+from cnnedge.preprocess import compiled
 from cnnedge.targets.ssh import SshTarget
 from support.boards import CACHE, board, wheels_cache  # noqa: F401
 from support.command import cnnedge
+from support.environments import missing
 from support.pi import pi
+from support.pixel_digests import digests
 from support.sshd import Sshd
 
 pytestmark = pytest.mark.heavy
@@ -124,6 +128,144 @@ def test_all_that_can_be_asked_of_a_device_is_answered_there(
     assert report["device"].startswith("pi4 (Raspberry Pi 4")
     assert "runs as aarch64 on a kernel for x86_64" in report["device"]
     assert any("emulator" in warning for warning in report["warnings"])
+
+
+# Cuts of the first picture and inputs: 64 pairs of sizes, for every rule.
+CUTS = ((1, 1), (1, 9), (7, 1), (5, 5), (33, 47), (120, 19), (97, 161), (213, 160))
+INPUTS = (
+    *((4, 4, 3), (7, 5, 1), (28, 28, 1), (32, 32, 3)),
+    *((24, 40, 3), (64, 64, 1), (48, 64, 3), (96, 64, 1)),
+)
+RULES = [
+    {"resize": resize, "interpolation": interpolation, "pad_value": 9}
+    | ({"crop_fraction": 0.875} if resize == "center_crop" else {})
+    for resize in ("stretch", "letterbox", "center_crop")
+    for interpolation in (
+        *("area", "bilinear", "nearest"),
+        *("pillow_box", "pillow_bilinear", "pillow_bicubic", "pillow_lanczos"),
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """JPEGs as cameras write them: colour at half the resolution, in colour and grey, progressive;
+    and one that is larger than any input."""
+    folder = tmp_path_factory.mktemp("photographs")
+    scene = next(iter(SampleSource())).pixels
+    noise = np.random.default_rng(0).normal(0, 20, scene.shape)
+    noisy = np.clip(scene + noise, 0, 255).astype(np.uint8)
+    small = cv2.resize(noisy, (161, 213), interpolation=cv2.INTER_LINEAR_EXACT)
+    files = [folder / name for name in ("a.jpg", "grey.jpg", "progressive.jpg", "large.jpg")]
+    cv2.imwrite(str(files[0]), small, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    cv2.imwrite(str(files[1]), small[:, :, 1])
+    cv2.imwrite(str(files[2]), small, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])
+    cv2.imwrite(str(files[3]), noisy)
+    return files
+
+
+def digests_there(
+    pi4: SshTarget, files: list[Path], request: dict[str, Any], library: Path | None, folder: Path
+) -> list[str]:
+    pushed = {
+        "files": [pi4.push(file) for file in files],
+        "library": pi4.push(library) if library else None,
+    }
+    (folder / "request.json").write_text(json.dumps(request | pushed))
+    script = pi4.push(Path(__file__).parent / "support" / "pixel_digests.py")
+    words = [pi4.installed.python, script, pi4.push(folder / "request.json")]
+    done = pi4.run(words, environment=pi4.installed.environment, seconds=900)
+    assert done.code == 0, done.errors.decode()
+    return done.text.splitlines()
+
+
+@pytest.mark.parametrize("kind", ["portable", "compiled"])
+def test_pixels_are_the_same_to_the_bit(
+    pi4: SshTarget, photographs: list[Path], tmp_path: Path, kind: str
+) -> None:
+    """Files in, input pixels out, by every rule: in numpy, and by the C of an Arm compiler."""
+    library, rules = None, RULES
+    if kind == "compiled":
+        library = arm64_library(tmp_path)
+        # Pillow is the same library beside either.
+        rules = [rule for rule in RULES if "pillow" not in str(rule["interpolation"])]
+    request = {"cuts": CUTS, "sizes": INPUTS, "rules": rules, "whole": [224, 224, 3]}
+    here = digests(request | {"files": list(map(str, photographs))})
+    there = digests_there(pi4, photographs, request, library, tmp_path)
+    parted = [pair for pair in zip(here, there, strict=True) if pair[0] != pair[1]]
+    assert not parted, parted[:5]
+
+
+def arm64_library(folder: Path) -> Path:
+    compiler = shutil.which("aarch64-linux-gnu-gcc")
+    if compiler is None:
+        missing("no C compiler for arm64 here (Debian's package gcc-aarch64-linux-gnu)")
+    library = folder / "_resample.so"
+    name = f'-DSOURCE_HASH="{compiled.source_hash()}"'
+    words = [compiler, "-O3", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", name]
+    subprocess.run([*words, str(compiled.SOURCE), "-o", str(library)], check=True)
+    return library
+
+
+def test_labels_and_scores_are_the_same_from_the_files_on(
+    served: Sshd, trained_run: Path, shapes: Path, photographs: list[Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, file in enumerate([*sorted(shapes.rglob("*.png"))[::9], *photographs]):
+        shutil.copy(file, folder / f"{number:03}{file.suffix}")
+    at = ("--device", "pi4", "--ssh-config", served.config)
+    around = {"XDG_CACHE_HOME": str(CACHE), "XDG_CONFIG_HOME": str(tmp_path)}
+    # float32: XNNPACK adds up in another order on Arm.
+    for variant, allowed in (("int8", 0.0), ("float32", 1e-6)):
+        words = ("run", trained_run / "export" / f"{variant}.tflite", "--source", folder)
+        here, there = (
+            cnnedge(*words, "--delegate", "cpu", *more, "--json", "-", env=around)
+            for more in ((), at)
+        )
+        assert (here.returncode, there.returncode) == (0, 0), there.stderr
+        ours, theirs = (json.loads(done.stdout)["predictions"] for done in (here, away))
+        assert len(ours) == len(list(folder.iterdir()))
+        for one, other in zip(ours, theirs, strict=True):
+            assert [s["label"] for s in one["top"]] == [s["label"] for s in other["top"]]
+            for score, there in zip(one["top"], other["top"], strict=True):
+                assert abs(score["score"] - there["score"]) <= allowed
+
+
+def test_a_rule_that_is_not_the_same_everywhere_is_named(
+    pi4: SshTarget, served: Sshd, trained_run: Path, tmp_path: Path
+) -> None:
+    """OpenCV's own bilinear: the resize is the stage that parts, by how much is said."""
+    run = shutil.copytree(trained_run, tmp_path / "run")
+    recipe = (run / "recipe.yaml").read_text()
+    rule = "interpolation: area"
+    assert rule in recipe
+    (run / "recipe.yaml").write_text(recipe.replace(rule, "interpolation: opencv_bilinear"))
+    at = ("--ssh-config", served.config, "--device", "pi4")
+    around = {"XDG_CACHE_HOME": str(CACHE), "XDG_CONFIG_HOME": str(tmp_path)}
+    made = cnnedge("convert", run, "--variant", "int8", env=around)
+    assert made.returncode == 0, made.stderr
+    data, rng = tmp_path / "data", np.random.default_rng(0)
+    for number in range(12):
+        # Enlarged, nearly every picture differs.
+        place = data / ("circle", "square")[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        picture = rng.integers(0, 256, (20 - number, 13 + number, 3)).astype(np.uint8)
+        cv2.imwrite(str(place / f"{number}.png"), picture)
+    words = ("verify", run / "export" / "int8.tflite", "--reference", run, "--data", data)
+    done = cnnedge(*words, *at, "--json", "-", env=around)
+    stages = {(s["stage"], s["part"]): s for s in json.loads(done.stdout)["stages"]}
+    resize = stages["resize", "on pi4"]
+    assert resize["agrees"] is False
+    assert 1 <= resize["deviation"] <= 8
+    assert "opencv_bilinear" in resize["cause"]
+
+
+def test_check_compares_the_pixels(pi4: SshTarget) -> None:
+    found = {finding.what: finding for finding in pi4.check()}["pixels"]
+    assert found.found.startswith("the same as here, by all 21 resize rules")
+    # The board has no compiler, which is said.
+    assert "portable code" in found.found and "gcc" in found.remedy
 
 
 def answers(

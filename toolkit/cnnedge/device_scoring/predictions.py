@@ -6,10 +6,12 @@ file. Computed by the same code here and on a device.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -75,24 +77,41 @@ def read(path: Path, *, like: Predictions, name: str) -> Predictions:
 
     It comes from elsewhere: nothing in it is executed, and nothing is taken for granted.
     """
+    with _refused(name), np.load(path, allow_pickle=False) as held:
+        found = {key: held[key] for key in ("raw", "decoded", "prepared")}
+    for key, values in found.items():
+        _check_form(key, values, getattr(like, key), name)
+    return Predictions(**found)
+
+
+def read_pixels(path: Path, *, like: Frame, name: str) -> Frame:
+    """Input pixels that a device wrote, of the same form as `like`; as careful as `read`."""
+    with _refused(name):
+        found = np.load(path, allow_pickle=False)
+    _check_form("pixels", found, like, name)
+    pixels: Frame = found
+    return pixels
+
+
+@contextlib.contextmanager
+def _refused(name: str) -> Iterator[None]:
     try:
-        with np.load(path, allow_pickle=False) as held:
-            found = {key: held[key] for key in ("raw", "decoded", "prepared")}
+        yield
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise DeviceError(
             f"{name}: its predictions cannot be read ({type(error).__name__}); run it again"
         ) from None
     except Exception as error:  # zipfile.BadZipFile, zlib.error: what damaged archives raise
         raise DeviceError(f"{name}: its predictions are damaged ({error}); run it again") from None
-    for key, values in found.items():
-        wanted = getattr(like, key)
-        if values.shape != wanted.shape or values.dtype != wanted.dtype:
-            raise DeviceError(
-                f"{name}: its predictions hold {key} as {values.dtype} {list(values.shape)}; "
-                f"expected {wanted.dtype} {list(wanted.shape)}. It may run another cnnedge: "
-                f"cnnedge devices clean {name}"
-            )
-    return Predictions(**found)
+
+
+def _check_form(key: str, values: Any, wanted: npt.NDArray[Any], name: str) -> None:
+    if values.shape != wanted.shape or values.dtype != wanted.dtype:
+        raise DeviceError(
+            f"{name}: its predictions hold {key} as {values.dtype} {list(values.shape)}; "
+            f"expected {wanted.dtype} {list(wanted.shape)}. It may run another cnnedge: "
+            f"cnnedge devices clean {name}"
+        )
 
 
 def _digest(values: npt.NDArray[np.uint8]) -> int:

@@ -25,7 +25,7 @@ from ..targets.base import one_line
 from ..targets.scratch import scratch
 from . import parcel
 from .differences import differences
-from .predictions import Predictions, predict, read
+from .predictions import Predictions, predict, read, read_pixels
 
 # "pushing", "predicting on pi4", ...: what goes on, how far it is, of how many.
 Progress = Callable[[str, int, int], None]
@@ -102,13 +102,47 @@ def predict_both(
             parcel.unpack(pictures),
             progress=lambda done: progress("predicting here", done, len(indices)),
         )
-        request = {
-            "model": target.push(classifier.model.path),
-            "pictures": target.push(pictures),
-            "settings": {"load": dict(settings), "allow_disagreement": allow_disagreement},
-        }
+        request = _request(target, classifier, pictures, settings, allow_disagreement)
         answer, there = _ask(target, request, here, Path(folder), progress)
     return here, there, answer
+
+
+def pixels_apart(
+    target: Target,
+    classifier: Classifier,
+    dataset: Dataset,
+    indices: npt.NDArray[np.int64],
+    *,
+    settings: Mapping[str, Any],
+) -> int:
+    """The largest difference, in levels, between input pixels made there and here of a few files.
+
+    Keywords and errors as in `evaluate_there`.
+    """
+    with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder, scratch(target) as place:
+        pictures, local = Path(folder) / "pictures.tar", Path(folder) / "pixels.npy"
+        parcel.pack(dataset, indices, pictures)
+        here = np.stack([classifier.prepare(frame) for frame in parcel.unpack(pictures)])
+        request = _request(target, classifier, pictures, settings, True)
+        request |= {"predictions": f"{place}/predictions.npz", "pixels": f"{place}/pixels.npy"}
+        _run_worker(target, request, len(indices), lambda _text: None)
+        target.pull(request["pixels"], local)
+        there = read_pixels(local, like=here, name=target.name)
+    return int(np.abs(there.astype(np.int16) - here).max(initial=0))
+
+
+def _request(
+    target: Target,
+    classifier: Classifier,
+    pictures: Path,
+    settings: Mapping[str, Any],
+    allow_disagreement: bool,
+) -> dict[str, Any]:
+    return {
+        "model": target.push(classifier.model.path),
+        "pictures": target.push(pictures),
+        "settings": {"load": dict(settings), "allow_disagreement": allow_disagreement},
+    }
 
 
 def _best(predictions: Predictions) -> npt.NDArray[np.int64]:
@@ -132,24 +166,32 @@ def _ask(
 
     with scratch(target) as place:
         request["predictions"] = f"{place}/predictions.npz"
-        done = target.cnnedge(
-            [],
-            module="cnnedge.device_scoring.worker",
-            stdin=json.dumps(request).encode(),
-            seconds=_SECONDS_TO_START + _SECONDS_PER_PICTURE * total,
-            line=line,
-        )
-        answer = _parsed((done.text.strip().splitlines() or [""])[-1])
-        if "error" in answer:
-            kind = GateError if answer.get("exit_code") == 3 else CnnedgeError
-            raise kind(f"{target.name}: {one_line(str(answer['error']), 2000)}")
-        if done.code or not isinstance(answer.get("delegate"), dict):
-            said = one_line(done.errors.decode("utf-8", "replace")[-2000:] or done.text)
-            raise DeviceError(f"{target.name}: scoring ended with exit {done.code}: {said}")
+        answer = _run_worker(target, request, total, line)
         local = folder / "predictions.npz"
         target.pull(request["predictions"], local)
     known = ("engine", "engine_version", "threads", "precision", "delegate", "conditions")
     return {k: answer.get(k) for k in known}, read(local, like=here, name=target.name)
+
+
+def _run_worker(
+    target: Target, request: dict[str, Any], total: int, line: Callable[[str], None]
+) -> dict[str, Any]:
+    """The worker's last word. Raises what it ended with."""
+    done = target.cnnedge(
+        [],
+        module="cnnedge.device_scoring.worker",
+        stdin=json.dumps(request).encode(),
+        seconds=_SECONDS_TO_START + _SECONDS_PER_PICTURE * total,
+        line=line,
+    )
+    answer = _parsed((done.text.strip().splitlines() or [""])[-1])
+    if "error" in answer:
+        kind = GateError if answer.get("exit_code") == 3 else CnnedgeError
+        raise kind(f"{target.name}: {one_line(str(answer['error']), 2000)}")
+    if done.code or not isinstance(answer.get("delegate"), dict):
+        said = one_line(done.errors.decode("utf-8", "replace")[-2000:] or done.text)
+        raise DeviceError(f"{target.name}: scoring ended with exit {done.code}: {said}")
+    return answer
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Predictions in a process of their own, on a device: `python -m cnnedge.device_scoring.worker`.
 
 A request (JSON) enters on standard input; lines of JSON leave on standard output: {"done": n} on
-the way, and at last what computed, or {"error", "exit_code"}. The predictions go to a file.
+the way, and at last what computed, or {"error", "exit_code"}. The predictions go to a file, and
+so do the input pixels of all pictures where the request says where.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .. import conditions
 from ..classifier import load
@@ -24,7 +27,10 @@ _TELL_SECONDS = 0.5
 
 
 def answer(request: dict[str, Any], tell: Callable[[int], None]) -> dict[str, Any]:
-    """Predicts as the request says: model, pictures, predictions (where to), and the settings."""
+    """Predicts as the request says: model, pictures, predictions (where to), and the settings.
+
+    pixels, which may be missing: where the input pixels go, for a few pictures.
+    """
     settings = request["settings"]
     with load(request["model"], **settings["load"]) as classifier:
         check = AgreementCheck(
@@ -32,6 +38,9 @@ def answer(request: dict[str, Any], tell: Callable[[int], None]) -> dict[str, An
         )
         found = predict(classifier, unpack(Path(request["pictures"])), check=check, progress=tell)
         found.write(Path(request["predictions"]))
+        if "pixels" in request:
+            pictures = unpack(Path(request["pictures"]))
+            np.save(request["pixels"], np.stack([classifier.prepare(p) for p in pictures]))
         return {
             "engine": classifier.engine.name,
             "engine_version": classifier.engine.version,

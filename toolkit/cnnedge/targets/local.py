@@ -20,6 +20,7 @@ from .. import conditions
 from ..benchmark.local import LocalDevice
 from ..errors import DeviceError
 from ..files import whole
+from ..preprocess import implementation
 from ..results import SLOW_GOVERNORS
 from .base import MOST_OUTPUT, Completed, Finding, one_line
 from .output import Collected
@@ -41,6 +42,16 @@ class LocalTarget(LocalDevice):
                 remedy="Its timings tell nothing of a device: use it to try things out only",
             )
         yield Finding(what="Python", ok=True, found=f"{about['python']}, {sys.executable}")
+        compiled = implementation() == "compiled"
+        yield Finding(
+            what="pixels",
+            ok=True if compiled else None,
+            found="by compiled code" if compiled else "by portable code, several times slower",
+            remedy=""
+            if compiled
+            else "For the fast code, install a C compiler (sudo apt-get install gcc libc6-dev) and "
+            "then cnnedge again",
+        )
         governor = now.get("governor")
         yield Finding(
             what="clocks",

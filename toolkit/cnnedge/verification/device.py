@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..classifier import Classifier
-from ..device_scoring import Predictions, predict_both
+from ..device_scoring import Predictions, pixels_apart, predict_both
 from ..engines.agreement import OF_THE_RANGE, STEPS
 from ..targets import Target
 from .case import Case, Runtime
@@ -20,6 +20,8 @@ from .network import format_of
 from .verdict import Scores, Stage, flips, moved
 
 _FLOAT = ("float32", "float16")
+# Of the pictures whose pixels part, so many are brought here and compared.
+_MOST_FETCHED = 16
 
 
 def device_stages(case: Case, target: Target, runtime: Runtime) -> tuple[list[Stage], Scores]:
@@ -45,16 +47,10 @@ def device_stages(case: Case, target: Target, runtime: Runtime) -> tuple[list[St
             Stage(stage="decode", part=part, agrees=True, unit="levels", because="exact"),
             decoded,
             "files are other pixels there",
-            "the device's OpenCV decodes picture files differently",
-            "give both the same opencv-python, or judge by the flips whether it matters",
+            "the device's libraries decode picture files differently",
+            "give both the same opencv-python and Pillow, or judge by the flips whether it matters",
         ),
-        _pixels(
-            Stage(stage="resize", part=part, agrees=True, unit="levels", because="exact"),
-            prepared & ~decoded,
-            "pictures of equal pixels become other input there",
-            "the device's OpenCV resizes differently",
-            "give both the same opencv-python, or judge by the flips whether it matters",
-        ),
+        _resize(case, target, runtime, part, prepared & ~decoded),
         _network(case.plain, part, expected, given, ~prepared, answer),
     ]
     return rows, given
@@ -70,6 +66,30 @@ def _pixels(row: Stage, apart: npt.NDArray[np.bool_], what: str, cause: str, rem
         return replace(row, found=f"the same in all {len(apart)} pictures")
     found = f"{count} of {len(apart)} {what}"
     return replace(row, agrees=False, found=found, cause=cause, remedy=remedy)
+
+
+def _resize(
+    case: Case, target: Target, runtime: Runtime, part: str, apart: npt.NDArray[np.bool_]
+) -> Stage:
+    """The rule is stated in integers: any difference is a fault, or OpenCV's own bilinear."""
+    opencv = case.plain.rule.interpolation == "opencv_bilinear"
+    row = _pixels(
+        Stage(stage="resize", part=part, agrees=True, unit="levels", because="exact"),
+        apart,
+        "pictures of equal pixels become other input there",
+        "the model asks for opencv_bilinear, whose pixels differ between processors"
+        if opencv
+        else "the device's cnnedge computes other pixels from the same picture",
+        "train and convert with another interpolation: bilinear is the same everywhere"
+        if opencv
+        else f"bring its cnnedge anew: cnnedge devices clean {target.name}; if that does not "
+        "help, please report it with one of the pictures",
+    )
+    if row.agrees:
+        return row
+    few = case.golden.indices[np.flatnonzero(apart)[:_MOST_FETCHED]]
+    found = pixels_apart(target, case.plain, case.golden.dataset, few, settings=asdict(runtime))
+    return replace(row, deviation=float(found), allowed=0.0)
 
 
 def _network(

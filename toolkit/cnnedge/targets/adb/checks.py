@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import DeviceError
 from ..base import Finding
+from ..pixels import pixels_finding
 from . import files
 from .client import find_client, list_attached
 from .machine import Phone
@@ -42,6 +43,8 @@ def findings(target: AdbTarget) -> Iterator[Finding]:
         yield from _about(phone)
         yield _space(target)
         yield _tool(target)
+        if target.python:
+            yield pixels_finding(target)
         yield from _now(read_moment(target.run), target.profile.cool_to_c or _DEFAULT_WARM_C)
     except DeviceError as error:
         yield _failed("answers", error, target)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ...conditions import throttled_names
 from ...errors import DeviceError
 from ..base import Finding
+from ..pixels import pixels_finding
 from .probe import Board
 from .provision import is_there
 from .refusal import Unreachable
@@ -87,6 +88,10 @@ def _runtime(target: SshTarget, board: Board) -> Iterator[Finding]:
     pushed = "there" if there else "not there yet; pushed by the first run"
     yield Finding(what="environment", ok=None, found=f"{pushed} ({board.folder})")
     yield _space(board, there)
+    if there:
+        yield pixels_finding(target)
+    else:
+        yield Finding(what="pixels", ok=None, found="known once its environment is there")
 
 
 def _space(board: Board, there: bool) -> Finding:

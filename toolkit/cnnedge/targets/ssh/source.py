@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 # Packages whose files may lie elsewhere than beside the code.
 _DATA = ("recipes", "models", "devices")
-# Pictures to train on stay here.
-_LEFT_OUT = (".npz", ".pyc")
+# Pictures to train on stay here, and libraries that run on this machine alone.
+_LEFT_OUT = (".npz", ".pyc", ".so", ".dylib", ".pyd")
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 
 
