@@ -85,6 +85,7 @@ def in_a_process(file: Path) -> tuple[str, str, str]:
 def judge(file: Path) -> int:
     """Prints format, verdict and detail of one file, with tabs between."""
     import numpy as np
+
     from cnnedge.errors import DataError
     from cnnedge.pictures import read_picture
 

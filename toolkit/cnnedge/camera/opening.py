@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 from ..errors import SourceError
-from ..pictures import PICTURE_SUFFIXES, Animation, sniffed
+from ..pictures import PICTURE_SUFFIXES, Animation
 from .animations import AnimationSource
 from .capture import backends, by_backend, check_backend, open_camera, open_pipeline, open_stream
 from .devices import camera_problem, is_there
@@ -19,7 +19,7 @@ from .frames import CaptureOptions, Say, Source
 from .live import Address, LiveSource
 from .network import check_address, shown, stream_problem
 from .sample import SampleSource
-from .stills import PictureSource, is_video, pictures_among, pictures_in
+from .stills import PictureSource, content_or_unknown, is_video, pictures_among, pictures_in
 from .videos import VideoSource, is_recording
 
 _PIPELINE = "gst:"
@@ -93,7 +93,7 @@ def _file(path: Path, options: CaptureOptions, loop: bool) -> Source:
     """One file, by what it holds; by its suffix where that cannot be told."""
     if not path.is_file() or is_video(path):
         return VideoSource(path, options=options, loop=loop)
-    content = sniffed(path)
+    content = content_or_unknown(path)
     if content.kind == "unknown" and path.suffix.lower() not in PICTURE_SUFFIXES:
         return VideoSource(path, options=options, loop=loop)
     animation = Animation.find(path)

@@ -14,7 +14,9 @@ from pathlib import Path
 from ..errors import DataError, SourceError
 from ..pictures import (
     CONCATENATED_JPEGS,
+    UNKNOWN,
     VIDEO_SUFFIXES,
+    Content,
     files_below,
     is_hidden,
     is_picture,
@@ -137,8 +139,16 @@ def is_video(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix in CONCATENATED_JPEGS:
         return True
-    content = sniffed(path)
+    content = content_or_unknown(path)
     return content.kind == "video" or (content.kind == "unknown" and suffix in VIDEO_SUFFIXES)
+
+
+def content_or_unknown(path: Path) -> Content:
+    """What a file is; unknown where it cannot be opened: its reader says why."""
+    try:
+        return sniffed(path)
+    except OSError:
+        return UNKNOWN
 
 
 def _in_hidden(file: str, pattern: str) -> bool:
@@ -155,35 +165,29 @@ def _sorted_out(files: Iterable[str], none: str) -> tuple[list[Path], list[str]]
         if is_picture(path):
             pictures.append(path)
         else:
-            (videos if _seems_video(path) else others).append(path)
+            (videos if path.is_file() and is_video(path) else others).append(path)
     if not pictures:
-        found = _others_said(others, "there are only ") if not videos else ""
-        instead = f". It holds videos: give one of them, as in --source {videos[0]}"
-        raise SourceError(f"{none}{instead if videos else found}")
+        raise SourceError(none + _instead(videos, others))
     said = []
     if videos:
         plural = f"{len(videos)} videos" if len(videos) > 1 else "1 video"
         said.append(f"{plural} left out, like {videos[0]}: give a video by itself")
     if others:
-        said.append(_others_said(others, ""))
+        said.append(f"{_counted(others)} left out that hold no picture, like {others[0]}")
     return pictures, said
 
 
-def _others_said(others: list[Path], begin: str) -> str:
-    if not others:
-        return "; it is empty"
-    plural = f"{len(others)} files" if len(others) > 1 else "1 file"
-    suffixes = ", ".join(sorted({p.suffix.lower() or "no suffix" for p in others})[:5])
-    if begin:
-        return f"; {begin}{plural} that are no pictures ({suffixes}), like {others[0]}"
-    return f"{plural} left out that hold no picture ({suffixes}), like {others[0]}"
+def _instead(videos: list[Path], others: list[Path]) -> str:
+    if videos:
+        return f". It holds videos: give one of them, as in --source {videos[0]}"
+    if others:
+        return f"; found {_counted(others)} that hold none, like {others[0]}"
+    return "; it is empty"
 
 
-def _seems_video(path: Path) -> bool:
-    try:
-        return path.is_file() and is_video(path)
-    except OSError:
-        return False
+def _counted(files: list[Path]) -> str:
+    suffixes = ", ".join(sorted({p.suffix.lower() or "no suffix" for p in files})[:5])
+    return f"{len(files)} file{'s' * (len(files) > 1)} ({suffixes})"
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:

@@ -6,7 +6,7 @@ pixels faster. Whatever cannot be read raises DataError with the path and the re
 """
 
 from .animation import Animation
-from .contents import Content, content_of, sniffed
+from .contents import UNKNOWN, Content, content_of, sniffed
 from .files import entries, files_below, is_hidden, is_picture, natural_key
 from .limits import MAX_PIXELS
 from .reading import Frame, Picture, read_picture, read_with_rest
@@ -16,6 +16,7 @@ __all__ = [
     "CONCATENATED_JPEGS",
     "MAX_PIXELS",
     "PICTURE_SUFFIXES",
+    "UNKNOWN",
     "VIDEO_SUFFIXES",
     "Animation",
     "Content",

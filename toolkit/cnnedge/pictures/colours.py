@@ -66,7 +66,7 @@ def _eight_bits(image: Any) -> Frame:
     """uint8 [h, w] of deep grey."""
     values = np.asarray(image)
     if image.mode.startswith("I;16"):
-        return _OF_SIXTEEN_BITS[values]
+        return _scaled(values)
     low, high = values.min(), values.max()
     if image.mode == "I":
         if low < 0 or high > _DEEPEST:
@@ -74,7 +74,7 @@ def _eight_bits(image: Any) -> Frame:
                 f"its values of 32 bits go from {low} to {high}; read are 0 to {_DEEPEST}. Scale "
                 "them to 8 or 16 bits"
             )
-        return _OF_SIXTEEN_BITS[values]
+        return _scaled(values)
     if not (low >= 0 and high <= 1):
         found = "hold NaN" if np.isnan(values).any() else f"go from {low:g} to {high:g}"
         raise Unconvertible(
@@ -82,6 +82,11 @@ def _eight_bits(image: Any) -> Frame:
             "8 bits"
         )
     scaled: Frame = np.rint(values.astype(np.float64) * 255).astype(np.uint8)
+    return scaled
+
+
+def _scaled(values: npt.NDArray[Any]) -> Frame:
+    scaled: Frame = _OF_SIXTEEN_BITS[values]
     return scaled
 
 
