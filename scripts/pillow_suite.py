@@ -3,7 +3,7 @@
     python scripts/pillow_suite.py [FOLDER]
 
 FOLDER is an unpacked source distribution of Pillow; without it, the sources of the Pillow that is
-installed are fetched by pip. Every file is read twice, in a process of its own with a time-out:
+installed are fetched by pip. Every file is read twice, in processes that may die or hang alone:
 by cnnedge, and by Pillow alone (opened by all formats, turned by ImageOps.exif_transpose, laid
 over white, converted to RGB; grey of 16 bits and floating-point values by the rule that
 `read_picture` states, in a formulation of its own). A table leaves: for each format the files,
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,11 +39,13 @@ def main() -> int:
     """Reads the command line; the exit code leaves."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, help="an unpacked Pillow")
-    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--jobs", type=int, default=2, help="files at a time (2)")
     asked = parser.parse_args()
-    if asked.one:
-        return judge(asked.one)
+    if asked.worker:
+        for line in sys.stdin:
+            judge(Path(line.rstrip("\n")))
+        return 0
     with tempfile.TemporaryDirectory() as scratch:
         folder = asked.folder or fetched(Path(scratch))
         files = sorted(p for p in (folder / "Tests" / "images").rglob("*") if p.is_file())
@@ -50,7 +53,12 @@ def main() -> int:
             print(f"{folder}: found no Tests/images in it", file=sys.stderr)
             return 1
         with ThreadPoolExecutor(asked.jobs) as pool:
-            found = list(pool.map(in_a_process, files))
+            shares = [files[start :: asked.jobs] for start in range(asked.jobs)]
+            found = {
+                file: said
+                for share in pool.map(in_processes, shares)
+                for file, said in share.items()
+            }
     return report(files, found)
 
 
@@ -67,22 +75,63 @@ def fetched(folder: Path) -> Path:
     return folder / archive.name.removesuffix(".tar.gz")
 
 
-def in_a_process(file: Path) -> tuple[str, str, str]:
-    """(format, verdict, detail) of one file; a crash and a hang are verdicts too."""
-    words = [sys.executable, __file__, "--one", str(file)]
-    try:
-        done = subprocess.run(words, capture_output=True, timeout=_SECONDS, errors="replace")
-    except subprocess.TimeoutExpired:
-        return "?", "other", f"no answer within {_SECONDS:.0f} s"
-    parts = done.stdout.rstrip("\n").split("\t")
-    if done.returncode or len(parts) != 3:
-        return "?", "other", f"exit {done.returncode}: {done.stderr.strip()[-200:]}"
-    if done.stderr.strip():
-        return parts[0], "other", f"written to the terminal: {done.stderr.strip()[-200:]}"
-    return parts[0], parts[1], parts[2]
+def in_processes(files: Sequence[Path]) -> dict[Path, tuple[str, str, str]]:
+    """{file: (format, verdict, detail)}; a crash or a hang is a verdict, and costs a process."""
+    found = {}
+    worker = Worker()
+    for file in files:
+        found[file] = worker.judged(file)
+        if found[file][0] == "?":
+            worker.kill()
+            worker = Worker()
+    worker.kill()
+    return found
 
 
-def judge(file: Path) -> int:
+class Worker:
+    """A process that judges one file after the other."""
+
+    def __init__(self) -> None:
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            errors="replace",
+        )
+
+    def judged(self, file: Path) -> tuple[str, str, str]:
+        """(format, verdict, detail); format "?" where no answer came."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        killer = threading.Timer(_SECONDS, self.process.kill)
+        killer.start()
+        try:
+            print(file, file=self.process.stdin, flush=True)
+            parts = self.process.stdout.readline().rstrip("\n").split("\t")
+        except BrokenPipeError:
+            parts = []
+        slow = not killer.is_alive()
+        killer.cancel()
+        self.errors.seek(0)
+        said = " ".join(self.errors.read().decode("utf-8", "replace").split())
+        self.errors.seek(0)
+        self.errors.truncate()
+        if len(parts) != 3:
+            what = f"no answer within {_SECONDS:.0f} s" if slow else "the process died"
+            return "?", "other", f"{what} {said[-200:]}"
+        noise = f"; the libraries wrote to the terminal: {said[-200:]}" if said else ""
+        return parts[0], parts[1], (parts[2] + noise).removeprefix("; ")
+
+    def kill(self) -> None:
+        """Ends the process."""
+        self.process.kill()
+        self.process.communicate()
+        self.errors.close()
+
+
+def judge(file: Path) -> None:
     """Prints format, verdict and detail of one file, with tabs between."""
     import numpy as np
 
@@ -105,8 +154,7 @@ def judge(file: Path) -> int:
     else:
         apart = ours.shape != theirs.shape or int(np.abs(ours.astype(int) - theirs).max())  # type: ignore[attr-defined]
         verdict, detail = "other", f"pixels differ ({apart})"
-    print(fmt, verdict, " ".join(detail.split()), sep="\t")
-    return 0
+    print(fmt, verdict, " ".join(detail.split()), sep="\t", flush=True)
 
 
 def by_pillow(file: Path) -> tuple[object, str]:
@@ -157,16 +205,18 @@ def by_pillow(file: Path) -> tuple[object, str]:
         return f"{type(error).__name__}: {error}", fmt
 
 
-def report(files: Sequence[Path], found: Sequence[tuple[str, str, str]]) -> int:
+def report(files: Sequence[Path], found: dict[Path, tuple[str, str, str]]) -> int:
     """Prints the table and names the others; the exit code leaves."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     unmeant = 0
     lines = []
-    for file, (fmt, verdict, detail) in zip(files, found, strict=True):
+    for file in files:
+        fmt, verdict, detail = found[file]
         counts[fmt][verdict] += 1
         if verdict == "other":
             unmeant += fmt not in _MEANT
-            lines.append(f"{file.name} ({fmt}): {_MEANT.get(fmt) or detail}")
+        if verdict == "other" or detail:
+            lines.append(f"{file.name} ({fmt}, {verdict}): {_MEANT.get(fmt) or detail}")
     print("| format | files | equal | refused by both | other |\n|---|---|---|---|---|")
     total: Counter[str] = Counter()
     for fmt in sorted(counts, key=lambda f: (f in ("none", "?"), f)):

@@ -16,7 +16,7 @@ _LENGTH = Struct(">I")
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 # Baseline, extended and progressive, by Huffman codes: the rest differs between libraries.
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})
-_STOP, _SCAN = 0xD9, 0xDA
+_STOP, _SCAN, _RESTARTS = 0xD9, 0xDA, 0xDD
 # Markers that stand alone, and what only odd files have ahead of the first scan.
 _ODD = frozenset({0x00, 0x01, 0xDC, *range(0xD0, 0xD9), *range(0xC3, 0xD0)} - {0xC4})
 # A PNG's texts that Pillow takes for the orientation, or for transparency.
@@ -24,10 +24,11 @@ _MEANT = (b"exif", b"xmp", b"transparency", b"raw profile type", b"xml:com.adobe
 _PLAIN_CHUNKS = frozenset(
     {
         *(b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"pHYs", b"tIME", b"bKGD"),
-        *(b"tEXt", b"zTXt", b"iTXt", b"sBIT", b"oFFs", b"hIST", b"vpAg", b"caNv", b"orNT"),
+        *(b"tEXt", b"iTXt", b"sBIT", b"oFFs", b"hIST", b"vpAg", b"caNv", b"orNT"),
     }
 )
-_LONGEST_TEXT = 2**16
+# Pillow refuses a PNG whose profile inflates to more; zlib makes at most 1,032 bytes of one.
+_LONGEST_TEXT, _LARGEST_PROFILE, _SURELY_SMALL = 2**16, 2**20, 1000
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def _jpeg(data: bytes) -> Plain | None:
     """8 bits, one or three components, whole up to its end marker."""
     size: tuple[int, int] | None = None
     exif = xmp = b""
+    restarts = False
     at, end = 2, len(data) - 4
     while at < end:
         if data[at] != 0xFF:
@@ -77,8 +79,13 @@ def _jpeg(data: bytes) -> Plain | None:
                 exif += data[body + 6 * bool(exif) : at]
             elif data.startswith(_XMP, body):
                 xmp = data[body + len(_XMP) : at]
+        elif marker == _RESTARTS:
+            restarts = True
         elif marker == _SCAN:
             if size is None or 0 in size or not _ends(data, at):
+                return None
+            # Restarts that nobody announced: libjpeg reads on, and complains on the terminal.
+            if not restarts and data.find(b"\xff\xd0", at) >= 0:
                 return None
             return Plain(*size, exif, xmp)
     return None
@@ -122,7 +129,17 @@ def _sound(data: bytes, start: int, length: int) -> bool:
 
 
 def _silent(data: bytes, name: bytes, start: int, length: int) -> bool:
-    """Whether a chunk is no text, or a text that says nothing about how the picture is shown."""
-    if name not in (b"tEXt", b"zTXt", b"iTXt"):
-        return True
-    return length < _LONGEST_TEXT and not data[start : start + 24].lower().startswith(_MEANT)
+    """Whether a chunk changes nothing in how the picture is shown, and is of a usual size."""
+    if name in (b"tEXt", b"iTXt"):
+        begins = data[start : start + 24].lower()
+        return length < _LONGEST_TEXT and not begins.startswith(_MEANT)
+    if name == b"iCCP" and length > _SURELY_SMALL:
+        packed = data.find(b"\0", start, start + 80) + 2
+        try:
+            inflated = zlib.decompressobj().decompress(
+                data[packed : start + length], _LARGEST_PROFILE
+            )
+        except zlib.error:
+            return False
+        return packed > start and len(inflated) < _LARGEST_PROFILE
+    return True

@@ -43,8 +43,8 @@ def read_picture(source: str | os.PathLike[str] | bytes) -> Frame:
     - Grey of 16 bits is divided by 257 and rounded. So are whole numbers of 32 bits from 0 to
       65535; others are refused. Colour of 16 bits is the upper byte, as Pillow reads it.
     - Floating-point grey is 0 to 1, times 255, rounded; other values are refused.
-    - Palettes, CMYK, YCbCr and HSV become RGB by Pillow's formulas; colour profiles are not
-      applied. LAB is refused.
+    - Palettes, CMYK, YCbCr, HSV and LAB become RGB by Pillow's formulas; colour profiles are not
+      applied. What Pillow does not convert is refused.
     - Of an animation the first frame, of several pages the first, of several sizes the largest, of
       a HEIF container its primary picture.
 
