@@ -219,11 +219,11 @@ def test_labels_and_scores_are_the_same_from_the_files_on(
     # float32: XNNPACK adds up in another order on Arm.
     for variant, allowed in (("int8", 0.0), ("float32", 1e-6)):
         words = ("run", trained_run / "export" / f"{variant}.tflite", "--source", folder)
-        here, there = (
+        here, away = (
             cnnedge(*words, "--delegate", "cpu", *more, "--json", "-", env=around)
             for more in ((), at)
         )
-        assert (here.returncode, there.returncode) == (0, 0), there.stderr
+        assert (here.returncode, away.returncode) == (0, 0), away.stderr
         ours, theirs = (json.loads(done.stdout)["predictions"] for done in (here, away))
         assert len(ours) == len(list(folder.iterdir()))
         for one, other in zip(ours, theirs, strict=True):

@@ -5,6 +5,7 @@ source (camera, stream) delivers its newest frame, counts what was dropped and c
 was cut; a file delivers every frame in order.
 """
 
+from .animations import AnimationSource
 from .capture import BACKENDS
 from .frames import (
     RETRY_SECONDS,
@@ -29,6 +30,7 @@ __all__ = [
     "SAMPLE_SECONDS",
     "STALL_SECONDS",
     "Address",
+    "AnimationSource",
     "CaptureOptions",
     "Frame",
     "LiveSource",

@@ -11,14 +11,15 @@ import stat
 from pathlib import Path
 
 from ..errors import SourceError
-from ..pictures import PICTURE_SUFFIXES
+from ..pictures import PICTURE_SUFFIXES, Animation
+from .animations import AnimationSource
 from .capture import backends, by_backend, check_backend, open_camera, open_pipeline, open_stream
 from .devices import camera_problem, is_there
 from .frames import CaptureOptions, Say, Source
 from .live import Address, LiveSource
 from .network import check_address, shown, stream_problem
 from .sample import SampleSource
-from .stills import PictureSource, natural, pictures_in
+from .stills import PictureSource, content_or_unknown, is_video, pictures_among, pictures_in
 from .videos import VideoSource, is_recording
 
 _PIPELINE = "gst:"
@@ -73,19 +74,32 @@ def _opened(text: str, options: CaptureOptions, say: Say | None, loop: bool) -> 
 
 
 def _files(text: str, path: Path, options: CaptureOptions, loop: bool) -> Source:
+    rotate = options.rotate
     if path.is_dir():
-        return PictureSource(pictures_in(path), f"{path}/", rotate=options.rotate, loop=loop)
+        files, left_out = pictures_in(path)
+        return PictureSource(files, f"{path}/", rotate=rotate, loop=loop, left_out=left_out)
     if not path.exists() and glob.has_magic(text):
-        found = sorted(glob.glob(str(path), recursive=True), key=natural)
-        files = [Path(f) for f in found if Path(f).is_file()]
-        if not files:
+        found = [f for f in glob.glob(str(path), recursive=True) if Path(f).is_file()]
+        if not found:
             raise SourceError(f"--source {text}: no file matches this pattern in {Path.cwd()}")
-        return PictureSource(files, text, rotate=options.rotate, loop=loop)
+        files, left_out = pictures_among(found, str(path))
+        return PictureSource(files, text, rotate=rotate, loop=loop, left_out=left_out)
     if not path.exists():
         raise SourceError(_missing(text, path))
-    if path.suffix.lower() in PICTURE_SUFFIXES:
-        return PictureSource([path], str(path), rotate=options.rotate, loop=loop)
-    return VideoSource(path, options=options, loop=loop)
+    return _file(path, options, loop)
+
+
+def _file(path: Path, options: CaptureOptions, loop: bool) -> Source:
+    """One file, by what it holds; by its suffix where that cannot be told."""
+    if not path.is_file() or is_video(path):
+        return VideoSource(path, options=options, loop=loop)
+    content = content_or_unknown(path)
+    if content.kind == "unknown" and path.suffix.lower() not in PICTURE_SUFFIXES:
+        return VideoSource(path, options=options, loop=loop)
+    animation = Animation.find(path)
+    if animation is not None:
+        return AnimationSource(animation, rotate=options.rotate, loop=loop)
+    return PictureSource([path], str(path), rotate=options.rotate, loop=loop)
 
 
 def _missing(text: str, path: Path) -> str:

@@ -5,23 +5,38 @@ Paths enter; one frame per readable picture leaves, in natural order.
 
 from __future__ import annotations
 
+import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..errors import DataError, SourceError
-from ..pictures import PICTURE_SUFFIXES, read_picture
+from ..pictures import (
+    CONCATENATED_JPEGS,
+    UNKNOWN,
+    VIDEO_SUFFIXES,
+    Content,
+    files_below,
+    is_hidden,
+    is_picture,
+    read_with_rest,
+    sniffed,
+)
 from .frames import Frame
 from .rotation import turned
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mts"})
+_RESTS = {
+    "animation": ("an animation", "animations", "frame"),
+    "pages": ("a file of several pages", "files of several pages", "page"),
+}
 
 
 class PictureSource:
     """Picture files in order; an unreadable one among several is skipped and listed.
 
     loop: again and again, every picture in order. rotate: degrees clockwise, on top of EXIF.
+    left_out: lines on files that were not taken, to begin `skipped` with.
     """
 
     live = False
@@ -32,16 +47,25 @@ class PictureSource:
     lost: str | None = None
 
     def __init__(
-        self, files: list[Path], name: str, *, rotate: int = 0, loop: bool = False
+        self,
+        files: list[Path],
+        name: str,
+        *,
+        rotate: int = 0,
+        loop: bool = False,
+        left_out: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.total: int | None = None if loop else len(files)
-        self.skipped: list[str] = []
+        self.skipped: list[str] = list(left_out)
         self._files = files
         self._rotate = rotate
         self._loop = loop
         self._next = 0
         self._index = 0
+        self._unreadable: dict[str, str] = {}
+        self._rests: dict[str, dict[str, None]] = {kind: {} for kind in _RESTS}
+        self._said: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[Frame]:
         """Raises SourceError where no picture at all can be read."""
@@ -49,42 +73,121 @@ class PictureSource:
             file = self._files[self._next]
             self._next += 1
             try:
-                pixels = read_picture(file)
+                picture = read_with_rest(file)
             except DataError as error:
-                if str(error) not in self.skipped:
+                if str(file) not in self._unreadable:
+                    self._unreadable[str(file)] = str(error)
                     self.skipped.append(str(error))
             else:
+                if picture.rest:
+                    self._say_rest(picture.rest, str(file))
                 index, self._index = self._index, self._index + 1
-                yield Frame(turned(pixels, self._rotate), index, str(file), time.perf_counter())
+                pixels = turned(picture.pixels, self._rotate)
+                yield Frame(pixels, index, str(file), time.perf_counter())
             # Pictures that have all become unreadable end a loop instead of spinning in it.
-            if self._loop and len(self.skipped) < len(self._files):
+            if self._loop and len(self._unreadable) < len(self._files):
                 self._next %= len(self._files)
         if self._index == 0:
-            raise SourceError(f"--source {self.name}: nothing could be read: {self.skipped[0]}")
+            reason = next(iter(self._unreadable.values()))
+            raise SourceError(f"--source {self.name}: nothing could be read: {reason}")
 
     def close(self) -> None:
         """Nothing is held open."""
 
+    def _say_rest(self, kind: str, file: str) -> None:
+        """One line for all files of a kind, which counts on."""
+        files = self._rests[kind]
+        files.setdefault(file)
+        one, many, part = _RESTS[kind]
+        first = next(iter(files))
+        line = f"{first}: {one}; only its first {part} is taken"
+        if len(files) > 1:
+            line = f"{len(files)} {many}, like {first}: only the first {part} of each is taken"
+        before = self._said.get(kind)
+        if before is None:
+            self.skipped.append(line)
+        else:
+            self.skipped[self.skipped.index(before)] = line
+        self._said[kind] = line
 
-def pictures_in(folder: Path) -> list[Path]:
-    """The picture files in a folder and below, in natural order. Raises SourceError for none."""
+
+def pictures_in(folder: Path) -> tuple[list[Path], list[str]]:
+    """The picture files in a folder and below, in natural order, and lines on what else is there.
+
+    Hidden files and folders are passed over, as in training. Raises SourceError for no picture.
+    """
     try:
-        files = [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")]
-        next(folder.iterdir(), None)
+        files = list(files_below(folder))
     except PermissionError as error:
         raise SourceError(
             f"--source {folder}: permission denied for {error.filename}; make the folder readable "
             "for this user"
         ) from None
-    pictures = [p for p in files if p.suffix.lower() in PICTURE_SUFFIXES]
+    return _sorted_out(files, f"--source {folder}: no pictures in this folder")
+
+
+def pictures_among(files: Iterable[str], pattern: str) -> tuple[list[Path], list[str]]:
+    """As `pictures_in`, for the files that a glob found. Raises SourceError for no picture."""
+    return _sorted_out(
+        [f for f in files if not _in_hidden(f, pattern)],
+        f"--source {pattern}: no pictures among the files that match",
+    )
+
+
+def is_video(path: Path) -> bool:
+    """By its content; by its suffix where that says nothing, or each frame is a picture."""
+    suffix = path.suffix.lower()
+    if suffix in CONCATENATED_JPEGS:
+        return True
+    content = content_or_unknown(path)
+    return content.kind == "video" or (content.kind == "unknown" and suffix in VIDEO_SUFFIXES)
+
+
+def content_or_unknown(path: Path) -> Content:
+    """What a file is; unknown where it cannot be opened: its reader says why."""
+    try:
+        return sniffed(path)
+    except OSError:
+        return UNKNOWN
+
+
+def _in_hidden(file: str, pattern: str) -> bool:
+    """Whether a hidden file or folder is on the way that the pattern itself does not name."""
+    named = set(pattern.split(os.sep))
+    return any(is_hidden(p) for p in file.split(os.sep) if p not in named and p not in (".", ".."))
+
+
+def _sorted_out(files: Iterable[str], none: str) -> tuple[list[Path], list[str]]:
+    pictures: list[Path] = []
+    videos: list[Path] = []
+    others: list[Path] = []
+    for path in sorted(map(Path, files), key=lambda p: natural(str(p))):
+        if is_picture(path):
+            pictures.append(path)
+        else:
+            (videos if path.is_file() and is_video(path) else others).append(path)
     if not pictures:
-        videos = [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES]
-        instead = f". It holds videos: give one of them, as in --source {min(videos, default='')}"
-        raise SourceError(
-            f"--source {folder}: no pictures in this folder; looked for "
-            f"{', '.join(sorted(PICTURE_SUFFIXES))}{instead if videos else ''}"
-        )
-    return sorted(pictures, key=lambda p: natural(str(p)))
+        raise SourceError(none + _instead(videos, others))
+    said = []
+    if videos:
+        plural = f"{len(videos)} videos" if len(videos) > 1 else "1 video"
+        said.append(f"{plural} left out, like {videos[0]}: give a video by itself")
+    if others:
+        said.append(f"{_counted(others)} left out that hold no picture, like {others[0]}")
+    return pictures, said
+
+
+def _instead(videos: list[Path], others: list[Path]) -> str:
+    if videos:
+        return f". It holds videos: give one of them, as in --source {videos[0]}"
+    if others:
+        return f"; found {_counted(others)} that hold none, like {others[0]}"
+    return "; it is empty"
+
+
+def _counted(files: list[Path]) -> str:
+    suffixes = ", ".join(sorted({p.suffix.lower() or "no suffix" for p in files})[:5])
+    return f"{len(files)} file{'s' * (len(files) > 1)} ({suffixes})"
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:

@@ -20,8 +20,9 @@ from .contents import video_problem
 from .frames import CaptureOptions, Frame
 from .network import shown, stream_problem
 from .rotation import turned
-from .stills import VIDEO_SUFFIXES
 
+# Behind an http address: files, whose frames all count. Other addresses are live.
+_RECORDED = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mts"})
 _USUAL_FPS = 30.0
 # So many frames in a row may be damaged before a recording counts as ended.
 _MOST_DAMAGED = 300
@@ -162,4 +163,4 @@ class VideoSource:
 def is_recording(url: str) -> bool:
     """Whether an http address is a file's by its suffix: then every frame counts."""
     parts = urlsplit(url)
-    return parts.scheme in ("http", "https") and Path(parts.path).suffix.lower() in VIDEO_SUFFIXES
+    return parts.scheme in ("http", "https") and Path(parts.path).suffix.lower() in _RECORDED

@@ -1,21 +1,21 @@
 """Image folders: one folder for each class, or train/, val/ and test/ above the class folders.
 
 A folder enters; a `Listing` of its picture files leaves. Nothing is decoded here. Hidden files and
-folders are passed over; other files that are no pictures by their suffix are listed as skipped.
+folders are passed over; other files that hold no picture are listed as skipped.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError
-from ..pictures import PICTURE_SUFFIXES
-from .names import in_order, natural_key, normalised
+from ..pictures import entries, files_below, is_picture
+from .names import in_order, normalised
 from .store import PARTS, TEST, TRAIN, VAL, FileStore, Listing, Skipped
 
 PART_NAMES = {
@@ -31,7 +31,6 @@ EXPECTED = (
     "expected one folder per class with .jpg, .png, .webp, ... files in it, "
     "or train/, val/ and test/ with such class folders in each"
 )
-_HIDDEN = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
 def folder_listing(root: Path, labels: tuple[str, ...] | None) -> Listing:
@@ -105,17 +104,14 @@ def _preset_parts(root: Path) -> dict[Path, int]:
 def _visible(folder: Path) -> tuple[list[Path], list[str]]:
     """Folders and file paths in a folder, in natural order, hidden ones left out."""
     try:
-        with os.scandir(folder) as entries:
-            shown = [(entry.name, entry.is_dir()) for entry in entries if not _hidden(entry.name)]
+        return entries(folder)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be listed: {error.strerror or error}") from None
-    shown.sort(key=lambda item: natural_key(item[0]))
-    folders = [folder / name for name, is_folder in shown if is_folder]
-    return folders, [os.path.join(folder, name) for name, is_folder in shown if not is_folder]
+        raise _unlistable(folder, error) from None
 
 
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _HIDDEN
+def _unlistable(folder: Path, error: OSError) -> DataError:
+    place = error.filename or folder
+    return DataError(f"{place}: cannot be listed: {error.strerror or error}")
 
 
 def _class_name(folder: Path) -> str:
@@ -133,20 +129,12 @@ def _pictures_below(folder: Path) -> tuple[list[str], list[str]]:
     """Picture paths and other paths at any depth below a class folder, in natural order."""
     pictures: list[str] = []
     others: list[str] = []
-    for file in _files_below(folder, frozenset()):
-        suffix = os.path.splitext(file)[1].lower()
-        (pictures if suffix in PICTURE_SUFFIXES else others).append(file)
+    try:
+        for file in files_below(folder):
+            (pictures if is_picture(file) else others).append(file)
+    except OSError as error:
+        raise _unlistable(folder, error) from None
     return pictures, others
-
-
-def _files_below(folder: Path, above: frozenset[str]) -> Iterator[str]:
-    here = os.path.realpath(folder)
-    if here in above:
-        return  # a link that leads back up
-    folders, files = _visible(folder)
-    yield from files
-    for inner in folders:
-        yield from _files_below(inner, above | {here})
 
 
 def _check_found(
@@ -177,13 +165,12 @@ def _check_level(root: Path, classes: tuple[str, ...], places: Iterable[Path]) -
 
 
 def _loose(file: str) -> Skipped:
-    picture = os.path.splitext(file)[1].lower() in PICTURE_SUFFIXES
+    picture = is_picture(file)
     return Skipped(path=file, reason="lies in no class folder") if picture else _other(file)
 
 
 def _other(file: str) -> Skipped:
-    suffix = os.path.splitext(file)[1]
-    return Skipped(path=file, reason=f"no picture by its suffix '{suffix}'")
+    return Skipped(path=file, reason="holds no picture")
 
 
 def _skipped_said(skipped: list[Skipped]) -> tuple[str, ...]:

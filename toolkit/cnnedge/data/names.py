@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable
 
 from ..errors import DataError
+from ..pictures import natural_key
 
 
 def normalised(name: str) -> str:
     """Unicode NFC, without spaces around: one name, however a file system or editor wrote it."""
     return unicodedata.normalize("NFC", name).strip()
-
-
-def natural_key(name: str) -> tuple[list[str | int], str]:
-    """Sorts 'pose 2' before 'pose 10'."""
-    parts = re.split(r"([0-9]+)", name)
-    return [int(p) if i % 2 else p.casefold() for i, p in enumerate(parts)], name
 
 
 def in_order(names: Iterable[str], labels: tuple[str, ...] | None, source: str) -> tuple[str, ...]:

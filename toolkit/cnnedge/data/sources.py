@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import DataError
-from ..pictures import PICTURE_SUFFIXES
+from ..pictures import is_picture
 from ..specs.recipe import Splits
 from .arrays import embedded_listing, idx_listing, is_idx_file, is_idx_folder, npz_listing
 from .dataset import Dataset, assemble
@@ -85,7 +85,7 @@ def _holds_idx(path: Path) -> bool:
 
 def _why_not(path: Path) -> str:
     suffix = path.suffix.lower()
-    if suffix in PICTURE_SUFFIXES:
+    if is_picture(path):
         return "this is one picture; give the folder above its class folder"
     if suffix in (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".xz", ".bz2"):
         return "this is an archive; unpack it and give the folder"

@@ -17,9 +17,15 @@ from ..camera import Source
 from ..errors import CnnedgeError
 from ..files import explained, whole, write_bytes
 from ..native_stderr import captured
-from ..pictures import PICTURE_SUFFIXES
 from ..preprocess import Pixels
 
+# What a picture may be written as, where this OpenCV has the encoder.
+_PICTURES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".jp2"),
+        *(".ppm", ".pgm", ".pbm", ".pnm", ".avif"),
+    }
+)
 _CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
 
 
@@ -42,7 +48,7 @@ def open_sink(target: str, source: Source) -> Iterator[Sink]:
             finally:
                 writer.close()
             writer.check()
-    elif suffix in PICTURE_SUFFIXES:
+    elif suffix in _PICTURES and cv2.haveImageWriter(f"picture{suffix}"):
         if source.total != 1:
             raise CnnedgeError(
                 f"--save {target}: {source.name} gives more than one frame and this file holds "

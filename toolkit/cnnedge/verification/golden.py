@@ -18,7 +18,7 @@ from ..data import Dataset, Part, Pixels, calibration_indices, load_dataset
 from ..data.dataset import assemble
 from ..data.store import ArrayStore, FileStore, Listing
 from ..errors import CnnedgeError, DataError
-from ..pictures import PICTURE_SUFFIXES
+from ..pictures import entries, is_picture
 from ..preprocess import Pixels as Frame
 from ..specs import InputSize, Recipe
 from ..training.judging import truths
@@ -134,17 +134,17 @@ def _pictures(
 def _loose(folder: str) -> list[str] | None:
     """Names of pictures right in a folder without folders, or of the one picture named."""
     path = Path(folder).expanduser()
-    if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES:
-        return [path.name]
+    if path.is_file():
+        return [path.name] if is_picture(path) else None
     if not path.is_dir():
         return None
     try:
-        shown = [p for p in sorted(path.iterdir()) if not p.name.startswith(".")]
+        folders, files = entries(path)
     except OSError as error:
         raise DataError(f"{folder}: cannot be listed: {error.strerror}") from None
-    if any(p.is_dir() for p in shown):
+    if folders:
         return None
-    return [p.name for p in shown if p.suffix.lower() in PICTURE_SUFFIXES] or None
+    return [Path(file).name for file in sorted(files) if is_picture(file)] or None
 
 
 def _unlabelled(path: Path, files: list[str], recipe: Recipe, progress: Progress) -> Dataset:

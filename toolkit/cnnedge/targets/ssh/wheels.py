@@ -24,7 +24,7 @@ from ..base import Say, one_line
 from .probe import OLDEST, Board, Python
 
 # What `python -m cnnedge` needs on a device, beside the engine.
-COMMON = ("click>=8.1", "flatbuffers>=24", "PyYAML>=6", "rich>=13")
+COMMON = ("click>=8.1", "flatbuffers>=24", "pillow>=11.3", "PyYAML>=6", "rich>=13")
 _UNREACHABLE = (
     "NewConnectionError",
     "ConnectTimeoutError",
@@ -56,15 +56,16 @@ class Runtime:
         return machine in self.machines and oldest <= python.version <= newest
 
 
-# As their wheels on PyPI say: ai-edge-litert 2.3.0, tflite-runtime 2.14.0. NumPy and OpenCV have no
-# wheels for 32-bit Arm there; piwheels.org builds them for Raspberry Pi OS.
+# As their wheels on PyPI say: ai-edge-litert 2.3.0, tflite-runtime 2.14.0. NumPy, OpenCV and Pillow
+# have no wheels for 32-bit Arm there; piwheels.org builds them for Raspberry Pi OS. pillow-heif has
+# none for it anywhere.
 RUNTIMES = (
     Runtime(
         name="ai-edge-litert",
         machines=("aarch64", "x86_64"),
         pythons=((3, 10), (3, 14)),
         glibc=(2, 27),
-        requirements=("numpy>=1.23", "opencv-python-headless>=4.8"),
+        requirements=("numpy>=1.23", "opencv-python-headless>=4.8", "pillow-heif>=1.0"),
     ),
     Runtime(
         name="tflite-runtime",

@@ -1,0 +1,34 @@
+"""Picture files to pixels, as a person sees them; what a file is, by its content.
+
+A path or a file's bytes enter; uint8 [h, w, 3] BGR leaves: Pillow's pixels, turned upright, with
+transparency laid over white. OpenCV decodes the plain JPEGs and PNGs of which it gives the same
+pixels faster. Whatever cannot be read raises DataError with the path and the reason.
+"""
+
+from .animation import Animation
+from .contents import UNKNOWN, Content, content_of, sniffed
+from .files import entries, files_below, is_hidden, is_picture, natural_key
+from .limits import MAX_PIXELS
+from .reading import Frame, Picture, read_picture, read_with_rest
+from .suffixes import CONCATENATED_JPEGS, PICTURE_SUFFIXES, VIDEO_SUFFIXES
+
+__all__ = [
+    "CONCATENATED_JPEGS",
+    "MAX_PIXELS",
+    "PICTURE_SUFFIXES",
+    "UNKNOWN",
+    "VIDEO_SUFFIXES",
+    "Animation",
+    "Content",
+    "Frame",
+    "Picture",
+    "content_of",
+    "entries",
+    "files_below",
+    "is_hidden",
+    "is_picture",
+    "natural_key",
+    "read_picture",
+    "read_with_rest",
+    "sniffed",
+]
