@@ -22,10 +22,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from bench_run import SIDE, packed
+from run_parts import packed
 
 from cnnedge.camera import SampleSource
 
+SIDE = 224
 LIMIT_SECONDS = 0.6
 PATIENCE_SECONDS = 300
 
@@ -78,7 +79,10 @@ def main() -> int:
     parser.add_argument("--no-tensorflow", dest="tensorflow", action="store_false")
     options = parser.parse_args()
     options.model_dir.mkdir(parents=True, exist_ok=True)
-    model, picture = str(packed(options.model_dir)), str(options.model_dir / "cold_start.jpg")
+    model, picture = (
+        str(packed(options.model_dir, SIDE, "area")),
+        str(options.model_dir / "cold_start.jpg"),
+    )
     cv2.imwrite(picture, next(iter(SampleSource())).pixels)
     python = sys.executable
     commands = {

@@ -2,8 +2,14 @@
 
     python benchmarks/bench_run.py [--rounds 7] [--frames 600] [--side 224] [--model-dir build]
 
-MobileNetV2 int8 of --side pixels with random weights, one inference thread, a 640x480 video
-(MPEG-4). In each round, in turn, each over the whole video but the first:
+MobileNetV2 int8 of --side pixels with random weights, one inference thread. Two tables.
+
+Sizes: videos of 640x480, 1280x720 and 1920x1080, as MPEG-4 and as JPEGs, by the default resize rule
+(area) and by OpenCV's bilinear. In each round, in turn: the bare interpreter, `cnnedge` with either
+rule, and the plain loop of tutorials. The claims are about the default rule and MPEG-4.
+
+Others: the 640x480 MPEG-4 video, and OpenCV's bilinear to the whole input for everybody, as
+MediaPipe resizes: the same work. In each round, in turn, each over the whole video but the first:
 
     bare         300 invocations with nothing around them, in three parts between the others;
                  the rate is 1000 / their median in ms
@@ -14,14 +20,14 @@ MobileNetV2 int8 of --side pixels with random weights, one inference thread, a 6
                  video: what the cores have to give, not in one order
     mediapipe    MediaPipe's ImageClassifier in video mode, in an environment of its own
 
-All resize bilinearly to the whole input, as MediaPipe does and as the model's file says: the same
-work for everybody. The clock runs from the first frame asked for to the last label; loading and
-opening are not in it, the first inference after loading is done before it. A ratio is one of
-neighbours, of the same round; claims are about medians over the rounds. Preprocessing (`prepare`
-into given memory) is compared with cv2.resize and cv2.cvtColor of the same frame, alternating.
+The clock runs from the first frame asked for to the last label; loading and opening are not in it,
+the first inference after loading is done before it. A ratio is one of neighbours, of the same
+round; claims are about medians over the rounds. Preprocessing (`prepare` into given memory) is
+compared with cv2.resize and cv2.cvtColor of the same frame, alternating.
 
 The first run makes the model (train extra) and MediaPipe's environment under .venvs/ (network).
---no-mediapipe leaves that part out. Exits 1 when a claim is not met.
+--no-mediapipe leaves that part out, --only sizes or others one of the tables. Exits 1 when a claim
+is not met.
 """
 
 from __future__ import annotations
@@ -38,22 +44,20 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from bench_vs_litert import busy_elsewhere, mobilenet, moment
+from bench_vs_litert import busy_elsewhere, moment
+from run_parts import CODECS, VGA, bare, film, loop, ours, packed
 
-from cnnedge.bundle import write_model
-from cnnedge.camera import SampleSource, VideoSource
 from cnnedge.classifier import Classifier, load
 from cnnedge.errors import CnnedgeError
-from cnnedge.pipeline import Timings, label_frames
 from cnnedge.preprocess import prepare
-from cnnedge.specs import InputSize
 
 MEDIAPIPE = "mediapipe==1.2.2"
 ENVIRONMENT = Path(__file__).resolve().parents[1] / ".venvs" / "bench-mediapipe-1.2.2"
-INVOCATIONS = 100
 PREPARATIONS = 400
 # Of the bare rate; of MediaPipe's; of cv2's time.
 OURS, WORKERS, OVER_MEDIAPIPE, PREPROCESSING = 0.97, 1.6, 1.4, 1.15
+# Sizes, and what of the bare rate the default rule is claimed to reach.
+SIZES = {VGA: 0.96, (1280, 720): 0.93, (1920, 1080): 0.85}
 
 # For each line on stdin labels the video once and prints "frames seconds".
 MEDIAPIPE_LOOP = """\
@@ -84,79 +88,6 @@ for line in sys.stdin:
         seconds = time.perf_counter() - started
     print(count, seconds, flush=True)
 """
-
-
-def packed(folder: Path, side: int) -> Path:
-    """The model with labels and its resize rule inside, as `cnnedge convert` would write it."""
-    path = folder / f"mobilenet_v2_{side}_bench.tflite"
-    write_model(
-        path,
-        mobilenet(folder, "int8", side).read_bytes(),
-        labels=[f"class {i}" for i in range(1000)],
-        size=InputSize(height=side, width=side),
-        provenance={"preprocess": {"resize": "stretch", "interpolation": "bilinear"}},
-    )
-    return path
-
-
-def film(folder: Path, frames: int) -> Path:
-    """The built-in moving scene as a video, 640x480."""
-    path = folder / f"bench_{frames}.mp4"
-    if not path.exists():
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 30.0, (640, 480))
-        written = 0
-        while written < frames:
-            for frame in SampleSource():
-                writer.write(frame.pixels)
-                written += 1
-                if written == frames:
-                    break
-        writer.release()
-    return path
-
-
-def bare(model: Classifier) -> list[float]:
-    """Milliseconds of single invocations."""
-    samples = []
-    for _ in range(INVOCATIONS):
-        begin = time.perf_counter()
-        model.infer()
-        samples.append((time.perf_counter() - begin) * 1000)
-    return samples
-
-
-def ours(models: list[Classifier], video: Path, answers: list[int]) -> tuple[float, Timings]:
-    """Frames per second of the pipeline."""
-    source, timings = VideoSource(video), Timings()
-    begin = time.perf_counter()
-    answers[:] = [step.prediction.index for step in label_frames(models, source, timings)]
-    seconds = time.perf_counter() - begin
-    source.close()
-    return timings.frames / seconds, timings
-
-
-def loop(model: Path, video: Path, answers: list[int]) -> float:
-    """Frames per second of a plain loop."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_path=str(model), num_threads=1)
-    interpreter.allocate_tensors()
-    into, shape = (interpreter.get_input_details()[0][key] for key in ("index", "shape"))
-    side = (int(shape[2]), int(shape[1]))
-    out = interpreter.get_output_details()[0]["index"]
-    interpreter.invoke()
-    capture = cv2.VideoCapture(str(video))
-    answers.clear()
-    begin = time.perf_counter()
-    while True:
-        ok, frame = capture.read()
-        if not ok:
-            break
-        pixels = cv2.cvtColor(cv2.resize(frame, side), cv2.COLOR_BGR2RGB)
-        interpreter.set_tensor(into, pixels[np.newaxis])
-        interpreter.invoke()
-        answers.append(int(interpreter.get_tensor(out).argmax()))
-    return len(answers) / (time.perf_counter() - begin)
 
 
 class Loops:
@@ -311,21 +242,62 @@ def over(rates: dict[str, list[float]], name: str, base: str) -> list[float]:
     return [a / b for a, b in zip(rates[name], rates[base], strict=True)]
 
 
-def compare(options: argparse.Namespace) -> bool:
-    """Prints rounds and claims; returns whether all claims are met."""
-    options.model_dir.mkdir(parents=True, exist_ok=True)
-    model, video = packed(options.model_dir, options.side), film(options.model_dir, options.frames)
-    others = MediaPipe(model, video) if options.mediapipe else None
+def sizes(options: argparse.Namespace) -> bool:
+    """Prints the table of sizes and its claims; returns whether all are met."""
+    paths = {r: packed(options.model_dir, options.side, r) for r in ("area", "opencv_bilinear")}
+    models = {r: load(path, delegate="cpu", engine="litert") for r, path in paths.items()}
+    print(
+        "frames of    codec     bare/s    area/s  of bare   preprocess   opencv_bilinear/s  of bare"
+        "    loop/s  of bare"
+    )
+    claims = []
+    for size, claim in SIZES.items():
+        for codec in CODECS:
+            video = film(options.model_dir, options.frames, size, codec)
+            rates: dict[str, list[float]] = {}
+            spent: list[float] = []
+            for _ in range(options.rounds):
+                samples = bare(models["area"])
+                for rule, model in models.items():
+                    rate, timings = ours([model], video, [])
+                    rates.setdefault(rule, []).append(rate)
+                    samples += bare(models["area"])
+                    if rule == "area":
+                        spent.append(timings.stages["preprocess"].statistics()["median"])
+                rates.setdefault("loop", []).append(loop(paths["opencv_bilinear"], video, []))
+                samples += bare(models["area"])
+                rates.setdefault("bare", []).append(1000 / float(np.median(samples)))
+            share = {name: over(rates, name, "bare") for name in rates}
+            told = {n: (float(np.median(rates[n])), float(np.median(share[n]))) for n in rates}
+            print(
+                f"{size[0]}x{size[1]:<8}{codec:<8}{told['bare'][0]:>7.1f}"
+                f"{told['area'][0]:>10.1f}{told['area'][1]:>9.3f}{np.median(spent):>10.3f} ms"
+                f"{told['opencv_bilinear'][0]:>20.1f}{told['opencv_bilinear'][1]:>9.3f}"
+                f"{told['loop'][0]:>10.1f}{told['loop'][1]:>9.3f}",
+                flush=True,
+            )
+            if codec == "mpeg4":
+                claims.append((f"area / bare, {size[0]}x{size[1]}", share["area"], claim))
+    print()
+    met = [judge(*claim) for claim in claims]
+    return all(met)
+
+
+def others(options: argparse.Namespace) -> bool:
+    """Prints rounds and claims beside other ways; returns whether all claims are met."""
+    model = packed(options.model_dir, options.side, "opencv_bilinear")
+    video = film(options.model_dir, options.frames)
+    mediapipe = MediaPipe(model, video) if options.mediapipe else None
     print(
         f"{options.frames} frames of 640x480, MobileNetV2 {options.side} int8, 1 thread, OpenCV "
         f"{cv2.__version__}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     )
     before = moment()
     try:
-        rates = play(model, video, options.workers, options.rounds, others)
+        rates = play(model, video, options.workers, options.rounds, mediapipe)
     finally:
-        if others:
-            others.close()
+        if mediapipe:
+            mediapipe.close()
     where_time_goes(model, video, options.workers)
     first = load(model, delegate="cpu", engine="litert")
     mine, alone = zip(*(preprocessing(first, video) for _ in range(5)), strict=True)
@@ -344,7 +316,7 @@ def compare(options: argparse.Namespace) -> bool:
     print(f"{'plain loop / bare':<34}{np.median(over(rates, 'loop', 'bare')):>7.3f}")
     loops = f"{options.workers} plain loops side by side / bare"
     print(f"{loops:<34}{np.median(over(rates, 'loops', 'bare')):>7.3f}")
-    if others:
+    if mediapipe:
         print(f"{'MediaPipe / bare':<34}{np.median(over(rates, 'mediapipe', 'bare')):>7.3f}")
         met.append(judge("ours / MediaPipe", over(rates, "ours", "mediapipe"), OVER_MEDIAPIPE))
     busy = busy_elsewhere(before, moment())
@@ -361,8 +333,13 @@ def main() -> int:
     parser.add_argument("--side", type=int, default=224, help="of the model's input, in pixels")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-mediapipe", dest="mediapipe", action="store_false")
+    parser.add_argument("--only", choices=("sizes", "others"), help="one of the two tables")
+    options = parser.parse_args()
+    options.model_dir.mkdir(parents=True, exist_ok=True)
+    tables = {"sizes": sizes, "others": others}
     try:
-        return 0 if compare(parser.parse_args()) else 1
+        met = [f(options) for name, f in tables.items() if options.only in (None, name)]
+        return 0 if all(met) else 1
     except CnnedgeError as error:
         sys.exit(f"Error: {error}")
 
