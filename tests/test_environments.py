@@ -9,12 +9,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import cv2
+import numpy as np
 import pytest
 
 from cnnedge.bundle import read_model
+from cnnedge.specs import Preprocess
 from support.command import assert_one_clear_line, cnnedge
 from support.environments import (
     ROOT,
@@ -24,6 +26,7 @@ from support.environments import (
     project_environment,
 )
 from support.pictures import SHAPES, shape_picture
+from support.pixel_digests import digests
 
 pytestmark = pytest.mark.heavy
 
@@ -216,6 +219,45 @@ def test_training_names_the_extra(device_python: Path, tmp_path: Path) -> None:
 
 
 @needs_tflite_runtime_wheel
+@pytest.mark.parametrize("opencv", ["4.8.1.78", "5.0.0.93"])
+def test_pixels_do_not_depend_on_opencv(opencv: str, tmp_path: Path) -> None:
+    """The oldest and the newest: a JPEG and a PNG, by every rule, to the bit what is made here."""
+    requirements = [f"opencv-python-headless=={opencv}", "pillow", "PyYAML"]
+    if opencv.startswith("4.8"):
+        requirements.append("numpy<2")
+    python = environment(f"opencv-{opencv}", requirements)
+    picture = cv2.GaussianBlur(
+        np.random.default_rng(0).integers(0, 256, (213, 161, 3)).astype(np.uint8), (0, 0), 1
+    )
+    files = [str(tmp_path / "a.jpg"), str(tmp_path / "a.png")]
+    for file in files:
+        cv2.imwrite(file, picture)
+    rules = get_type_hints(Preprocess)["interpolation"]
+    request = {
+        "files": files,
+        "whole": [224, 224, 3],
+        "cuts": [(1, 1), (7, 1), (33, 47), (120, 161)],
+        "sizes": [(28, 28, 1), (32, 24, 3), (96, 96, 1), (64, 96, 3)],
+        "rules": [
+            {"resize": resize, "interpolation": interpolation}
+            for resize in ("stretch", "letterbox", "center_crop")
+            for interpolation in get_args(rules)
+            if interpolation != "opencv_bilinear"
+        ],
+    }
+    (tmp_path / "request.json").write_text(json.dumps(request))
+    script = Path(__file__).parent / "support" / "pixel_digests.py"
+    done = subprocess.run(
+        [python, script, tmp_path / "request.json"],
+        capture_output=True,
+        text=True,
+        env=clean_environment() | {"PYTHONPATH": str(ROOT / "toolkit")},
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == digests(request)
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_tflite_runtime_agrees_with_litert(
     tflite_runtime_python: Path, trained_run: Path, pictures: Path, tmp_path: Path, variant: str
