@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
-from .limits import MAX_PIXELS, TOO_LARGE, check_size
+from .limits import TOO_LARGE, check_size
 from .orientation import sound_orientation, upright
 from .plain import Plain, plain
 
@@ -139,5 +139,3 @@ def _quiet() -> None:
 
 
 _quiet()
-
-__all__ = ["MAX_PIXELS", "Frame", "Picture", "file_bytes", "read_picture", "read_with_rest"]
