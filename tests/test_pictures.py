@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import builtins
 import io
 import struct
 import subprocess
@@ -170,6 +171,19 @@ def test_an_orientation_in_xmp_is_applied(fmt: str) -> None:
         data = encoded(colour(), fmt, pnginfo=texts)
     frame = read_picture(data)
     assert frame.shape == (70, 50, 3) and np.array_equal(frame, seen(data))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("values", [[6], [8, 3], [0], [9], [], [300]])
+def test_exif_is_understood_as_pillow_does(order: str, values: list[int]) -> None:
+    """Sound, twice the same tag, out of range, without it, in both orders of bytes."""
+    entries = [(0x010F, 2, 4, 0x41420000), *((0x0112, 3, 1, value) for value in values)]
+    tiff = struct.pack(f"{order}2sHIH", b"II" if order == "<" else b"MM", 42, 8, len(entries))
+    for tag, kind, count, value in entries:
+        shape = f"{order}HHII" if kind == 2 else f"{order}HHIHxx"
+        tiff += struct.pack(shape, tag, kind, count, value)
+    data = encoded(colour(), "JPEG", exif=b"Exif\0\0" + tiff + b"\0" * 4)
+    assert np.array_equal(read_picture(data), seen(data))
 
 
 def test_exif_that_is_damaged_turns_nothing() -> None:
@@ -424,10 +438,10 @@ def test_missing_folder_and_forbidden(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(DataError, match="folder"):
         read_picture(tmp_path)
 
-    def refuse(self: Path) -> bytes:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(builtins, "open", refuse)
     with pytest.raises(DataError, match=r"closed\.png: permission denied"):
         read_picture(tmp_path / "closed.png")
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
-from .contents import HEAD_BYTES, content_of
+from .contents import UNKNOWN, sniffed
 from .limits import check_size
 from .reading import file_bytes
 
@@ -32,7 +32,7 @@ class Animation:
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises DataError for what is no animation of several frames: see `open_animation`."""
+        """Raises DataError for what is no animation of several frames."""
         found = _opened(path)
         if found is None:
             raise DataError(f"{path}: this is no animation of several frames")
@@ -56,7 +56,7 @@ class Animation:
         self._seek(number)
         width, height = self._image.size
         check_size(width, height, str(self.path))
-        pixels: Frame = shown(self._image, str(self.path), content_of(b""))
+        pixels: Frame = shown(self._image, str(self.path), UNKNOWN)
         return pixels
 
     def close(self) -> None:
@@ -85,9 +85,14 @@ class Animation:
 
 def _opened(path: Path) -> tuple[Any, int] | None:
     """The PIL image and the number of its first frame; None for a still picture."""
+    try:
+        content = sniffed(path)
+    except OSError:
+        return None
+    if content.name not in _ANIMATED:
+        return None
     data = file_bytes(path)
-    content = content_of(data[:HEAD_BYTES])
-    if content.name not in _ANIMATED or (content.name == "PNG" and b"acTL" not in data):
+    if content.name == "PNG" and b"acTL" not in data:
         return None
     from .by_pillow import opened
 

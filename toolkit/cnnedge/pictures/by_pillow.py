@@ -23,7 +23,7 @@ from PIL import Image, UnidentifiedImageError
 from ..errors import DataError
 from .colours import Unconvertible, as_bgr
 from .contents import HEAD_BYTES, Content, content_of
-from .limits import MAX_PIXELS, TOO_LARGE, check_size
+from .limits import TOO_LARGE, check_size
 from .orientation import upright
 from .reading import Picture
 
@@ -78,7 +78,7 @@ def shown(image: Any, name: str, content: Content) -> Any:
         check_size(image.size[0], image.size[1], name)
         pixels = as_bgr(image)
         return upright(pixels, _orientation(image))
-    except (DataError, Unconvertible) as error:
+    except DataError as error:
         raise DataError(f"{name}: {str(error).removeprefix(f'{name}: ')}") from None
     except Exception as error:
         raise DataError(f"{name}: {_reason(error, content, b'')}") from None
@@ -197,5 +197,3 @@ def _quieten() -> None:
 
 # Without a handler of its own, a logger's errors go to stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
-
-__all__ = ["MAX_PIXELS", "decoded", "opened", "shown", "stated_orientation"]

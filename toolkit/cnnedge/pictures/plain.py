@@ -7,18 +7,19 @@ are walked, nothing is decoded. Whatever is not quite usual is none of this modu
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from struct import Struct
+from typing import NamedTuple
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _HEADER = Struct(">IIBBBBB")
+_FRAME = Struct(">BHHB")
 _LENGTH = Struct(">I")
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 # Baseline, extended and progressive, by Huffman codes: the rest differs between libraries.
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})
-_STOP, _SCAN, _RESTARTS = 0xD9, 0xDA, 0xDD
-# Markers that stand alone, and what only odd files have ahead of the first scan.
-_ODD = frozenset({0x00, 0x01, 0xDC, *range(0xD0, 0xD9), *range(0xC3, 0xD0)} - {0xC4})
+_SCAN, _APP1 = 0xDA, 0xE1
+# Tables, restart intervals, comments, and what applications add. Another marker is an odd file's.
+_PASSED = frozenset({0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0)} - {_APP1})
 # A PNG's texts that Pillow takes for the orientation, or for transparency.
 _MEANT = (b"exif", b"xmp", b"transparency", b"raw profile type", b"xml:com.adobe.xmp")
 _PLAIN_CHUNKS = frozenset(
@@ -31,8 +32,7 @@ _PLAIN_CHUNKS = frozenset(
 _LONGEST_TEXT, _LARGEST_PROFILE, _SURELY_SMALL = 2**16, 2**20, 1000
 
 
-@dataclass(frozen=True)
-class Plain:
+class Plain(NamedTuple):
     """A plain picture. width, height: as stored. exif, xmp: what may hold its orientation."""
 
     width: int
@@ -54,40 +54,36 @@ def _jpeg(data: bytes) -> Plain | None:
     """8 bits, one or three components, whole up to its end marker."""
     size: tuple[int, int] | None = None
     exif = xmp = b""
-    restarts = False
     at, end = 2, len(data) - 4
     while at < end:
         if data[at] != 0xFF:
             return None
         marker = data[at + 1]
-        if marker == 0xFF:
-            at += 1
-            continue
-        if marker in _ODD or marker == _STOP:
-            return None
-        length = data[at + 2] << 8 | data[at + 3]
         body = at + 4
-        at += 2 + length
-        if length < 2 or at > end:
-            return None
-        if marker in _FRAMES:
-            if size is not None or length < 8 or data[body] != 8 or data[body + 5] not in (1, 3):
+        # A length below 2 leads to a byte that begins no marker.
+        at += 2 + (data[at + 2] << 8 | data[at + 3])
+        if marker in _PASSED:
+            continue
+        if marker == 0xFF:
+            at = body - 3
+        elif marker == _SCAN:
+            if size is None or 0 in size or at > end or not _ends(data, at):
                 return None
-            size = (data[body + 3] << 8 | data[body + 4], data[body + 1] << 8 | data[body + 2])
-        elif marker == 0xE1:
+            return Plain(*size, exif, xmp)
+        elif marker in _FRAMES:
+            if size is not None or at > end or at - body < 6:
+                return None
+            bits, height, width, components = _FRAME.unpack_from(data, body)
+            if bits != 8 or components not in (1, 3):
+                return None
+            size = (width, height)
+        elif marker == _APP1:
             if data.startswith(_EXIF, body):
                 exif += data[body + 6 * bool(exif) : at]
             elif data.startswith(_XMP, body):
                 xmp = data[body + len(_XMP) : at]
-        elif marker == _RESTARTS:
-            restarts = True
-        elif marker == _SCAN:
-            if size is None or 0 in size or not _ends(data, at):
-                return None
-            # Restarts that nobody announced: libjpeg reads on, and complains on the terminal.
-            if not restarts and data.find(b"\xff\xd0", at) >= 0:
-                return None
-            return Plain(*size, exif, xmp)
+        else:
+            return None
     return None
 
 

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
-from .limits import MAX_PIXELS, TOO_LARGE, check_size
-from .orientation import upright
+from .limits import TOO_LARGE, check_size
+from .orientation import sound_orientation, upright
 from .plain import Plain, plain
 
 Frame = npt.NDArray[np.uint8]
@@ -51,18 +50,32 @@ def read_picture(source: str | os.PathLike[str] | bytes) -> Frame:
     Raises DataError, with path and reason, for a file that is missing, unreadable, empty, cut
     off, no picture, of a kind that is refused, or larger than MAX_PIXELS. Thread-safe.
     """
-    return _read(source, rest=False).pixels
+    data, name = _content(source)
+    frame = _by_opencv(data, name)
+    if frame is not None:
+        return frame
+    # Imported only when it is needed: it takes as long as all else of a plain picture.
+    from .by_pillow import decoded
+
+    return decoded(data, name).pixels
 
 
 def read_with_rest(source: str | os.PathLike[str] | bytes) -> Picture:
     """As `read_picture`, with what the file holds beside the picture. Raises DataError."""
-    return _read(source, rest=True)
+    data, name = _content(source)
+    frame = _by_opencv(data, name)
+    if frame is not None:
+        return Picture(pixels=frame)
+    from .by_pillow import decoded
+
+    return decoded(data, name, rest=True)
 
 
-def file_bytes(path: Path) -> bytes:
+def file_bytes(path: str | os.PathLike[str]) -> bytes:
     """A file's content. Raises DataError."""
     try:
-        return path.read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; check the path") from None
     except IsADirectoryError:
@@ -77,40 +90,43 @@ def file_bytes(path: Path) -> bytes:
         raise DataError(f"{os.fspath(path)!r}: cannot be a path: {error}") from None
 
 
-def _read(source: str | os.PathLike[str] | bytes, *, rest: bool) -> Picture:
+def _content(source: str | os.PathLike[str] | bytes) -> tuple[bytes, str]:
     if isinstance(source, bytes):
         data, name = source, "picture bytes"
     else:
-        data, name = file_bytes(Path(source)), os.fspath(source)
+        data, name = file_bytes(source), os.fspath(source)
     if not data:
         raise DataError(f"{name}: the file is empty (0 bytes); replace or remove it")
+    return data, name
+
+
+def _by_opencv(data: bytes, name: str) -> Frame | None:
+    """A plain picture's pixels; None where OpenCV does not decode it: then Pillow's word counts."""
     found = plain(data)
-    if found is not None:
-        check_size(found.width, found.height, name)
-        pixels = _by_opencv(data, found, name)
-        if pixels is not None:
-            return Picture(pixels=pixels)
-    # Imported only when it is needed: it takes as long as all else of a plain picture.
-    from .by_pillow import decoded
-
-    return decoded(data, name, rest=rest)
-
-
-def _by_opencv(data: bytes, found: Plain, name: str) -> Frame | None:
-    """None where OpenCV does not decode it: then Pillow's word counts."""
+    if found is None:
+        return None
+    check_size(found.width, found.height, name)
     try:
         frame = cv2.imdecode(np.frombuffer(data, np.uint8), _AS_STORED)
     except MemoryError:
         raise DataError(f"{name}: {TOO_LARGE}") from None
     except cv2.error:
         return None
-    if frame is None or frame.shape != (found.height, found.width, 3) or frame.dtype != np.uint8:
+    if frame is None or frame.shape != (found.height, found.width, 3):
         return None
     if found.exif or found.xmp:
-        from .by_pillow import stated_orientation
-
-        return upright(frame, stated_orientation(found.exif, found.xmp))
+        return upright(frame, _orientation(found))
     return frame  # type: ignore[no-any-return]
+
+
+def _orientation(found: Plain) -> object:
+    orientation = sound_orientation(found.exif)
+    # XMP counts where EXIF says nothing.
+    if orientation or (orientation == 0 and not found.xmp):
+        return orientation
+    from .by_pillow import stated_orientation
+
+    return stated_orientation(found.exif, found.xmp)
 
 
 def _quiet() -> None:
@@ -123,5 +139,3 @@ def _quiet() -> None:
 
 
 _quiet()
-
-__all__ = ["MAX_PIXELS", "Frame", "Picture", "file_bytes", "read_picture", "read_with_rest"]
