@@ -25,6 +25,8 @@ ORDER = (
     "inspection",
     "pictures",
     "data",
+    "encoding",
+    "decoding",
     "engines",
     "classifier",
     "raw_model",

@@ -13,9 +13,10 @@ import sys
 from typing import Any
 
 from .. import conditions
-from ..bundle import read_model
+from ..bundle import read_model, sized
 from ..engines import Engine, load_engine, random_inputs
 from ..errors import CnnedgeError
+from ..files import json_text
 from .power import Energy, find_meter
 from .protocols import Samples, measure, measure_windows
 
@@ -25,7 +26,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
     With window_seconds, without a pause and in windows: the answer tells them too.
     """
-    model = read_model(request["model"])
+    model = sized(read_model(request["model"]), request.get("size"))
     around: dict[str, Any] = {"machine": conditions.machine(), "before": conditions.moment()}
     around["busy_fraction"] = conditions.busy_fraction()
     meter = find_meter()
@@ -129,7 +130,7 @@ def main() -> int:
         # What an engine raises for a model that loads and does not run.
         said = " ".join(str(error).split())
         result = {"error": f"{request['model']}: the model does not run: {said}", "exit_code": 1}
-    json.dump(result, sys.stdout)
+    sys.stdout.writelines([json_text(result, ascii_only=True)])
     return 0
 
 

@@ -5,7 +5,7 @@ A case and a target enter; rows for decode, resize and network there leave, and 
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ def device_stages(case: Case, target: Target, runtime: Runtime) -> tuple[list[St
         case.plain,
         golden.dataset,
         golden.indices,
-        settings=asdict(runtime),
+        settings={f.name: getattr(runtime, f.name) for f in fields(runtime)},
         allow_disagreement=True,
         progress=case.progress,
     )
