@@ -123,9 +123,12 @@ def test_what_a_quantisation_does_not_tell_is_assumed_aloud(
     assert sum("quantisation" in text and "--pixels" in text for text in model.assumptions) == 1
 
 
-def test_metadata_that_the_quantisation_contradicts(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (127.5, 127.5)])
+def test_metadata_that_the_quantisation_contradicts(
+    mean: float, std: float, tmp_path: Path
+) -> None:
     content = tflite(soft, (1, SIDE, SIDE, 3), quantised="uint8")
-    wrong = with_metadata(content, mean=[0.0], std=[1.0])
+    wrong = with_metadata(content, mean=[mean], std=[std])
     model = cnnedge.load(written(tmp_path, wrong))
     assert np.array_equal(model.encode(model.prepare(FRAME))[0], RGB)
     assert any("do not fit" in text for text in model.assumptions)
@@ -241,6 +244,7 @@ def test_a_file_of_several_pictures_takes_one(batch: int, tmp_path: Path) -> Non
     assert model(FRAME).scores.shape == (3,)
     assert np.allclose(model(FRAME).scores, expected, atol=1e-5)
     assert any(f"{batch} pictures at once" in text for text in model.assumptions)
+    assert model.model.output.shape == (1, 3)
 
 
 OPEN = ((None, None, None, 3), (1, None, None, 3), (1, None, SIDE, 3))
@@ -265,7 +269,7 @@ def test_a_size_that_nobody_says_is_asked_for(shape: Any, tmp_path: Path) -> Non
 
 def test_a_size_is_for_files_that_leave_it_open(tmp_path: Path) -> None:
     path = written(tmp_path, tflite(soft, (1, SIDE, SIDE, 3)))
-    with pytest.raises(ModelError, match=f"fixed at {SIDE}x{SIDE}"):
+    with pytest.raises(ModelError, match=f"fixed at {SIDE}x{SIDE}, and --input says 64x64"):
         cnnedge.load(path, guest=Guest(size=(64, 64)))
     assert cnnedge.load(path, guest=Guest(size=(SIDE, SIDE))).size.height == SIDE
 
@@ -441,6 +445,8 @@ def test_a_person_says_what_the_outputs_are(tmp_path: Path) -> None:
     twice = written(tmp_path, tflite(soft, (1, SIDE, SIDE, 3)), "soft.tflite")
     same = cnnedge.load(twice, guest=Guest(activation="softmax"))
     assert np.allclose(same(FRAME).scores, cnnedge.load(twice)(FRAME).scores)
+    with pytest.raises(ModelError, match="for one output"):
+        cnnedge.load(path, guest=Guest(activation="index"))
     with pytest.raises(ModelError, match="computes softmax itself"):
         cnnedge.load(twice, guest=Guest(activation="sigmoid"))
 

@@ -87,6 +87,10 @@ class Decoder:
         finish = self._finish(kind, applied=kind == meaning.kind)
         if meaning.classes == 1:
             self.classes = 2
+            if guest.activation is None and model.labels is None:
+                self.assumptions.append(
+                    "the one output is taken for the score of the second of two classes"
+                )
             return lambda raw: _pair(finish(real(raw, tensor)))
         self.classes = meaning.classes or 0
         self.independent = kind == SIGMOID
@@ -149,6 +153,11 @@ class Decoder:
     def _asked(self, asked: str, meaning: OutputMeaning) -> str:
         done = {SOFTMAX, LOG_SOFTMAX, SIGMOID, INDEX} & {meaning.kind}
         wanted = SHARES if asked == "none" else asked
+        if meaning.classes != 1 and wanted == INDEX:
+            raise ModelError(
+                f"{self._place}: --activation index is for one output, and there are "
+                f"{meaning.classes}; softmax, sigmoid, log_softmax and none are for several"
+            )
         if meaning.classes == 1 and wanted in (SOFTMAX, LOG_SOFTMAX):
             raise ModelError(
                 f"{self._place}: --activation {asked} is for several outputs, and there is one; "

@@ -183,10 +183,7 @@ def _unless_contradicted(stated: Scaling, model: ModelFile, meaning: InputMeanin
         stated = Scaling(mean=stated.mean[:1], std=stated.std[:1])
     if meaning.real_range is None:
         return stated
-    limits = np.iinfo(meaning.tensor.dtype)
-    found = quantised(_real(stated), meaning)
-    lost = np.mean((found < limits.min - 1) | (found > limits.max + 1))
-    if lost <= 0.5 or meaning.tensor.dtype not in ("uint8", "int8"):
+    if meaning.tensor.dtype not in ("uint8", "int8") or not _contradicted(stated, meaning):
         return stated
     low, high = meaning.real_range
     said = (
@@ -194,6 +191,31 @@ def _unless_contradicted(stated: Scaling, model: ModelFile, meaning: InputMeanin
         f"{high:.4g}): pixels are given as they are (--pixels, or --mean and --std, says otherwise)"
     )
     return Scaling(raw=True, said=(said,))
+
+
+def _contradicted(stated: Scaling, meaning: InputMeaning) -> bool:
+    """Whether the quantisation holds another usual range, or can hold hardly any of this one."""
+    real = _real(stated)
+    usual = _usual(meaning)
+    if usual is not None:
+        span = usual[1] - usual[0]
+        return bool(np.abs(np.array([real.min(), real.max()]) - usual).max() > span / 4)
+    limits = np.iinfo(meaning.tensor.dtype)
+    found = quantised(real, meaning)
+    return bool(np.mean((found < limits.min - 1) | (found > limits.max + 1)) > 0.75)
+
+
+def _usual(meaning: InputMeaning) -> tuple[float, float] | None:
+    """The ends of the usual range of pixels that a quantisation of 8 bits has; None: of none."""
+    found = meaning.real_range
+    if found is None or meaning.tensor.dtype not in ("uint8", "int8"):
+        return None
+    for mean, std in PIXEL_RANGES.values():
+        ends = -mean / std, (255 - mean) / std
+        near = _MATCH * (ends[1] - ends[0])
+        if abs(found[0] - ends[0]) <= near and abs(found[1] - ends[1]) <= near:
+            return ends
+    return None
 
 
 def _by_quantisation(meaning: InputMeaning) -> Scaling:
@@ -205,17 +227,10 @@ def _by_quantisation(meaning: InputMeaning) -> Scaling:
         said = f"the {dtype} input has no scale: pixels are given as they are, "
         shown = "-128..127" if dtype == "int8" else "0..255"
         return Scaling(raw=True, said=(f"{said}{shown} (--pixels says otherwise)",))
+    if _usual(meaning) is not None:
+        # One step of the quantisation is one level of a pixel.
+        return Scaling(raw=True)
     low, high = found
-    for mean, std in PIXEL_RANGES.values():
-        ends = -mean / std, (255 - mean) / std
-        near = _MATCH * (ends[1] - ends[0])
-        if (
-            dtype in ("uint8", "int8")
-            and abs(low - ends[0]) <= near
-            and abs(high - ends[1]) <= near
-        ):
-            # One step of the quantisation is one level of a pixel.
-            return Scaling(raw=True)
     largest = max(abs(low), abs(high))
     if largest > _PIXELS_FROM:
         name = "0..255"

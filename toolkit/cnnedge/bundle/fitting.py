@@ -11,6 +11,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import replace
 
+from flatbuffers.table import Table
+
 from ..errors import ModelError
 from . import tables
 from .files import ModelFile
@@ -58,18 +60,28 @@ def sized(model: ModelFile, size: tuple[int, int] | None) -> ModelFile:
 
 def _with_input_shape(model: ModelFile, shape: Sequence[int]) -> ModelFile:
     """The model with another shape of its first input. Raises ModelError where none is written."""
-    index, place = model.graph.inputs[0], str(model.path)
+    place, batch = str(model.path), model.inputs[0].batch
     data = bytearray(model.data)
     with tables.refusing_damage(place):
         subgraph = next(tables.children(tables.root(data), 2))
-        tensor = list(tables.children(subgraph, 0))[index]
-        offset = tensor.Offset(4)
-        if not offset or tensor.VectorLen(offset) != len(shape):
+        tensors = list(tables.children(subgraph, 0))
+        at, length = _shape_at(tensors[model.graph.inputs[0]])
+        if length != len(shape):
             raise ModelError(f"{place}: the input has no shape in the file that could be set")
-        struct.pack_into(f"<{len(shape)}i", data, tensor.Vector(offset), *shape)
-    graph = read_graph(bytes(data), place)
-    # What the outputs mean was told by the file as it was: their shapes are still those.
-    return replace(model, data=bytes(data), graph=graph)
+        struct.pack_into(f"<{length}i", data, at, *shape)
+        # Of the outputs, what an engine may ask the file for: a row for each picture.
+        for index in model.graph.outputs if batch is not None and batch > 1 else ():
+            at, length = _shape_at(tensors[index])
+            if length and struct.unpack_from("<i", data, at)[0] == batch:
+                struct.pack_into("<i", data, at, 1)
+    # What the outputs mean was told by the file as it was.
+    return replace(model, data=bytes(data), graph=read_graph(bytes(data), place))
+
+
+def _shape_at(tensor: Table) -> tuple[int, int]:
+    """Where a tensor's shape begins in the file, and how many dimensions it has; (0, 0): none."""
+    offset = tensor.Offset(4)
+    return (int(tensor.Vector(offset)), tables.length(tensor, offset, 4)) if offset else (0, 0)
 
 
 def _said(meaning: InputMeaning, size: tuple[int, int], guest: Guest) -> list[str]:

@@ -198,9 +198,10 @@ def picture_size(
         height, width = fixed
         assert height is not None and width is not None
     if given is not None and any(f not in (None, g) for f, g in zip(fixed, given, strict=True)):
+        shown = "x".join("any" if side is None else str(side) for side in fixed)
         raise ModelError(
-            f"{place}: the input is fixed at {height}x{width}; --input is for files that leave it "
-            "open. Leave it out"
+            f"{place}: the input is fixed at {shown}, and --input says {given[0]}x{given[1]}; that "
+            "option is for what a file leaves open"
         )
     return InputSize(height=height, width=width, channels=meaning.channels)
 

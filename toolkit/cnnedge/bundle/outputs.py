@@ -131,9 +131,17 @@ class _Trace:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._maker = {out: op for op in graph.operators for out in op.outputs if out >= 0}
+        self._known: dict[int, tuple[str, str, str, int | None]] = {}
 
     def kind(self, index: int, steps: int = _MOST_STEPS) -> tuple[str, str, str, int | None]:
         """(kind, because, of, classes) of a tensor's values; classes of indices alone."""
+        if index not in self._known:
+            # Each tensor is looked at once, however many ways lead to it, or back to itself.
+            self._known[index] = (UNKNOWN, "it is made of itself", "", None)
+            self._known[index] = self._found(index, steps)
+        return self._known[index]
+
+    def _found(self, index: int, steps: int) -> tuple[str, str, str, int | None]:
         op = self._maker.get(index)
         while op is not None and op.name in _PASSED and op.inputs and steps > 0:
             index, steps = op.inputs[0], steps - 1

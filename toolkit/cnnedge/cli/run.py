@@ -115,6 +115,8 @@ def command(
         raise click.UsageError("--json - and --jsonl - both want stdout; give one of them a file.")
     if raw and smooth:
         raise click.UsageError("--smooth averages labels, and with --raw there are none.")
+    if raw and (guest.names is not None or guest.activation is not None):
+        raise click.UsageError("--labels and --activation are for classes; --raw has none.")
     if device:
         if show:
             raise click.UsageError("--show opens a window here; with --device use --save OUT.mp4.")

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..camera import Source
-from ..classifier import NO_NUMBERS, Prediction, Score
+from ..classifier import Prediction, Score
 from .step import STAGES, FrameModel, Step
 from .timings import Timings
 
+_NO_NUMBERS = "the model answered no numbers"
 _NO_ANSWER = {"label": None, "score": None, "index": None}
 # Predictions are kept for pictures and short videos; an endless camera would fill the memory.
 MOST_PREDICTIONS = 100_000
@@ -57,7 +58,7 @@ def prediction_json(step: Step, top: int) -> dict[str, Any]:
     answer: Prediction = step.prediction
     found: dict[str, Any] = {"frame": step.frame.index, "name": step.frame.name}
     if not answer.finite:
-        return found | {"top": [_NO_ANSWER], "problem": NO_NUMBERS}
+        return found | {"top": [_NO_ANSWER], "problem": _NO_NUMBERS}
     found["top"] = [_score_json(s, answer.graded) for s in answer.top(top)]
     if answer.independent:
         found["present"] = [_score_json(s, True) for s in answer.present]
