@@ -390,6 +390,11 @@ def test_an_index_is_the_class(made: str, tmp_path: Path) -> None:
     assert (found.index, len(found.scores), found.graded) == (expected, 3, False)
     assert [s.index for s in found.top(3)] == [expected]
     assert any("no score" in text for text in model.assumptions)
+    told = cnnedge.load(tmp_path / "guest.tflite", guest=Guest(activation="index"))
+    assert told(FRAME).index == expected
+    for wrong in ("none", "softmax", "sigmoid"):
+        with pytest.raises(ModelError):
+            cnnedge.load(tmp_path / "guest.tflite", guest=Guest(activation=wrong))
 
 
 @pytest.mark.parametrize("order", ["values first", "indices first"])
@@ -410,8 +415,9 @@ def test_a_list_of_the_best(order: str, tmp_path: Path) -> None:
 
 def test_a_list_of_the_best_logits_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, tflite(lambda x: tf.math.top_k(flat(x), 2), (1, SIDE, SIDE, 3)))
-    with pytest.raises(ModelError, match="--raw"):
-        cnnedge.load(path)
+    for activation in (None, "softmax", "none"):
+        with pytest.raises(ModelError, match="--raw"):
+            cnnedge.load(path, guest=Guest(activation=activation))
 
 
 @pytest.mark.parametrize("end", ["tanh", "relu", "square"])
@@ -440,8 +446,9 @@ def test_a_person_says_what_the_outputs_are(tmp_path: Path) -> None:
     each = cnnedge.load(path, guest=Guest(activation="sigmoid"))
     assert np.allclose(each(FRAME).scores, sigmoid_of(raw), atol=1e-5)
     assert each(FRAME).independent
-    with pytest.raises(ModelError, match="no probabilities"):
-        cnnedge.load(path, guest=Guest(activation="none"))(FRAME)
+    for wrong in ("none", "log_softmax"):
+        with pytest.raises(ModelError, match="no probabilities"):
+            cnnedge.load(path, guest=Guest(activation=wrong))(FRAME)
     twice = written(tmp_path, tflite(soft, (1, SIDE, SIDE, 3)), "soft.tflite")
     same = cnnedge.load(twice, guest=Guest(activation="softmax"))
     assert np.allclose(same(FRAME).scores, cnnedge.load(twice)(FRAME).scores)

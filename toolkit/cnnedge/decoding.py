@@ -35,6 +35,8 @@ Scores = npt.NDArray[np.float32]
 _SLACK = 0.05
 # How far the probabilities of classes of which one is true may be from 1 in sum.
 _SUM_SLACK = 0.1
+# What a graph does to its outputs itself, and nobody does again.
+_COMPUTED = frozenset({SOFTMAX, LOG_SOFTMAX, SIGMOID, INDEX})
 _RAW = "--raw gives its outputs as they are"
 
 
@@ -62,7 +64,7 @@ class Decoder:
         kinds = {meaning.kind for meaning in meanings}
         if len(meanings) == 2 and kinds == {TOP_SCORES, TOP_INDICES}:
             self._decode = self._of_list(meanings, guest)
-        elif len(meanings) == 1 and meanings[0].classes:
+        elif len(meanings) == 1 and (meanings[0].classes or meanings[0].kind == INDEX):
             self._decode = self._of_one(meanings[0], guest, model)
         else:
             raise self._no_classifier(model)
@@ -103,7 +105,7 @@ class Decoder:
     def _finish(self, kind: str, *, applied: bool) -> Callable[[Scores], Scores]:
         """Values to probabilities. applied: whether the graph has done it already."""
         if kind == LOG_SOFTMAX:
-            return lambda values: _within(np.exp(values.astype(np.float64)))
+            return lambda values: self._checked(_powers(values), sums_to_one=not applied)
         if kind == SOFTMAX and not applied:
             return softmax
         if kind == SIGMOID and not applied:
@@ -151,8 +153,9 @@ class Decoder:
         return SIGMOID
 
     def _asked(self, asked: str, meaning: OutputMeaning) -> str:
-        done = {SOFTMAX, LOG_SOFTMAX, SIGMOID, INDEX} & {meaning.kind}
         wanted = SHARES if asked == "none" else asked
+        if meaning.kind == INDEX and wanted == INDEX:
+            return INDEX
         if meaning.classes != 1 and wanted == INDEX:
             raise ModelError(
                 f"{self._place}: --activation index is for one output, and there are "
@@ -163,7 +166,9 @@ class Decoder:
                 f"{self._place}: --activation {asked} is for several outputs, and there is one; "
                 "sigmoid, none and index are for one"
             )
-        if done and wanted not in (*done, SHARES):
+        # Its own probabilities may be taken as they are; an index is none.
+        allowed = {meaning.kind} if meaning.kind == INDEX else {meaning.kind, SHARES}
+        if meaning.kind in _COMPUTED and wanted not in allowed:
             raise ModelError(
                 f"{self._place}: --activation {asked}: the graph computes {meaning.kind} itself "
                 f"({meaning.because}). Leave it out; {_RAW}"
@@ -204,11 +209,16 @@ class Decoder:
     def _of_list(self, meanings: Sequence[OutputMeaning], guest: Guest) -> Callable[[Any], Scores]:
         at = {meaning.kind: place for place, meaning in enumerate(meanings)}
         scores = meanings[at[TOP_SCORES]]
-        kind = guest.activation or scores.of
-        if kind in (LOGITS, EMBEDDING) or scores.classes is None:
+        if scores.of in (LOGITS, EMBEDDING) or scores.classes is None:
             raise ModelError(
-                f"{self._place}: a list of the best classes by {kind}: without the values of the "
-                f"others these are no probabilities. {_RAW}"
+                f"{self._place}: a list of the best classes by {scores.of}: without the values of "
+                f"the others these are no probabilities. {_RAW}"
+            )
+        kind = guest.activation or scores.of
+        if scores.of in _COMPUTED and kind not in (scores.of, "none"):
+            raise ModelError(
+                f"{self._place}: --activation {kind}: the listed scores are {scores.of} by the "
+                f"graph itself. Leave it out; {_RAW}"
             )
         self.classes, self.outputs = scores.classes, 2
         self.listed = max(abs(d) for d in scores.tensor.shape) if scores.tensor.shape else 1
@@ -274,6 +284,12 @@ def sigmoid(values: Scores) -> Scores:
     """1 / (1 + exp(-x)), float32 [n]."""
     with np.errstate(over="ignore"):
         return (1 / (1 + np.exp(-values.astype(np.float64)))).astype(np.float32)
+
+
+def _powers(values: Scores) -> Scores:
+    with np.errstate(over="ignore"):
+        powers: Scores = np.exp(values.astype(np.float64)).astype(np.float32)
+    return powers
 
 
 def _pair(values: Scores) -> Scores:
