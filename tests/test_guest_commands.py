@@ -205,11 +205,8 @@ def test_an_open_size_is_asked_for(models: dict[str, Path], pictures: Path) -> N
 
 
 def test_bench_takes_a_size(models: dict[str, Path]) -> None:
-    small, large = (
-        cnnedge.bench(models["open"], size=(side, side))["results"][0]["latency_ms"]["median"]
-        for side in (16, 512)
-    )
-    assert large > 2 * small
+    (result,) = cnnedge.bench(models["open"], size=(24, 32))["results"]
+    assert result["input_shape"] == [1, 24, 32, 3]
 
 
 def test_inspect_says_what_goes_in_and_comes_out(models: dict[str, Path]) -> None:

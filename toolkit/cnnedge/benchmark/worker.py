@@ -61,6 +61,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         "precision": engine.precision,
         "delegate": engine.delegate.as_json(),
         "sha256": model.sha256,
+        "input_shape": list(model.input.shape),
         "init_ms": engine.init_ms,
         "first_ms": samples.first_ms,
         "warmup_count": samples.warmup_count,
