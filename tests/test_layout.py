@@ -26,6 +26,8 @@ ORDER = (
     "pictures",
     "pixel_check",
     "data",
+    "encoding",
+    "decoding",
     "engines",
     "classifier",
     "raw_model",

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cnnedge.bundle import read_model, write_model
+from cnnedge.bundle import Guest, read_model, write_model
 from cnnedge.errors import GateError
 from cnnedge.specs import InputSize
 from support.broken import broken_model, huge_layer
@@ -192,7 +192,7 @@ def test_what_the_graph_does_with_pixels(
 def test_the_remedy_for_a_missing_scale_helps(bench: Bench) -> None:
     path = bench.pack(bench.flatbuffer(without_scaling(bench.keras()), "float32"))
     assert "--pixels 0..1" in first(bench.verdict(path)).remedy
-    assert bench.verdict(path, runtime=Runtime(pixel_range="0..1")).parted == ()
+    assert bench.verdict(path, runtime=Runtime(guest=Guest(pixel_range="0..1"))).parted == ()
 
 
 def test_a_file_without_metadata(bench: Bench) -> None:
@@ -206,7 +206,7 @@ def test_a_file_without_metadata(bench: Bench) -> None:
     assert "--pixels 0..255" in verdict.parted[1].remedy
     assert stage(verdict, "labels").agrees is None
     assert any("resize rule" in text for text in verdict.assumptions)
-    mended = bench.verdict(path, runtime=Runtime(pixel_range="0..255"))
+    mended = bench.verdict(path, runtime=Runtime(guest=Guest(pixel_range="0..255")))
     assert [s.name for s in mended.parted] == ["resize"]
 
 

@@ -22,6 +22,7 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
 
 if TYPE_CHECKING:
     from .benchmark import bench
+    from .bundle import Guest
     from .classifier import Classifier, Prediction, Score
     from .errors import CnnedgeError
     from .model import Model, load
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Classifier",
     "CnnedgeError",
+    "Guest",
     "Model",
     "Prediction",
     "Score",
@@ -43,6 +45,7 @@ __all__ = [
 _HOMES = {
     "Classifier": "classifier",
     "CnnedgeError": "errors",
+    "Guest": "bundle",
     "Model": "model",
     "Prediction": "classifier",
     "Score": "classifier",

@@ -1,12 +1,12 @@
 """A model that labels frames: preprocess, engine and labels together.
 
-A BGR frame enters, labelled probabilities leave. What a file does not say is assumed, and every
-assumption is listed in `assumptions`.
+A BGR frame enters, labelled probabilities leave. What neither a file nor a person says is assumed,
+and every assumption is listed in `assumptions`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,17 +14,22 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from .bundle import ModelFile, Normalization, read_model
+from .bundle import Guest, ModelFile, fitted, read_model
+from .bundle.guest import NO_GUEST
+from .bundle.labels import fitting
+from .decoding import Decoder
+from .encoding import Encoder
 from .engines import Engine, load_engine
-from .errors import ModelError
+from .errors import DataError, ModelError
 from .preprocess import Pixels, prepare
 from .specs.pixels import InputSize, Preprocess
 
 Scores = npt.NDArray[np.float32]
+Raw = npt.NDArray[Any] | tuple[npt.NDArray[Any], ...]
 _Self = TypeVar("_Self", bound="PictureModel")
 
-# What third-party float models without metadata expect is unknown; this is the commonest.
-PIXEL_RANGES = {"0..1": (0.0, 255.0), "-1..1": (127.5, 127.5), "0..255": (0.0, 1.0)}
+# A class that is scored by itself is there from this probability on.
+PRESENT_FROM = 0.5
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,23 @@ class Score:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one frame. scores: float32 [classes], in the order of the labels."""
+    """The answer for one frame. scores: float32 [classes], in the order of the labels.
+
+    independent: each class is scored by itself, so that several or none may be there. graded:
+    whether the model says how sure it is; otherwise its one class has the score 1. listed: how many
+    classes the model scores, None for all; the others have 0.
+    """
 
     scores: Scores
     labels: tuple[str, ...]
+    independent: bool = False
+    graded: bool = True
+    listed: int | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether the model answered numbers at all: neither NaN nor infinity."""
+        return bool(np.isfinite(self.scores).all())
 
     @property
     def index(self) -> int:
@@ -55,8 +73,14 @@ class Prediction:
     def score(self) -> float:
         return float(self.scores[self.index])
 
+    @property
+    def present(self) -> list[Score]:
+        """The classes of PRESENT_FROM and more, best first: what an independent answer says."""
+        return [s for s in self.top(len(self.labels)) if s.score >= PRESENT_FROM]
+
     def top(self, count: int = 5) -> list[Score]:
         """The `count` best classes, best first; equal scores in the order of the classes."""
+        count = count if self.listed is None else min(count, self.listed)
         order = np.argsort(-self.scores, kind="stable")[:count]
         return [Score(self.labels[i], float(self.scores[i]), int(i)) for i in order]
 
@@ -64,17 +88,19 @@ class Prediction:
 class PictureModel:
     """A loaded model that takes one picture: from a frame to raw outputs.
 
-    Not thread-safe: give each thread its own. assumptions: what the file did not say and was taken
-    for granted instead.
+    Not thread-safe: give each thread its own. model: with its input fixed to one picture
+    (`fitted`). assumptions: what neither the file nor the person said and was taken for granted.
     """
 
-    def __init__(self, model: ModelFile, engine: Engine, *, pixel_range: str | None = None) -> None:
+    def __init__(self, model: ModelFile, engine: Engine, *, guest: Guest = NO_GUEST) -> None:
         self.model = model
         self.engine = engine
-        self.assumptions: list[str] = []
+        self.guest = guest
+        self.assumptions: list[str] = list(model.assumptions)
         self.size: InputSize = model.picture_size()
-        self.rule = self._resize_rule()
-        self._encode = self._encoder(pixel_range)
+        self.rule = self._resize_rule(guest)
+        self._encode = Encoder(model, guest)
+        self.assumptions += self._encode.assumptions
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -87,61 +113,53 @@ class PictureModel:
         self.engine.close()
 
     def prepare(self, frame: Pixels, out: Pixels | None = None) -> Pixels:
-        """The frame as input pixels, uint8 [height, width, channels]; in `out` when given."""
-        return prepare(frame, self.size, self.rule, out)
+        """The frame as input pixels, uint8 [height, width, channels]; in `out` when given.
+
+        Raises DataError for what is no frame.
+        """
+        return prepare(checked_frame(frame), self.size, self.rule, out)
 
     def encode(self, pixels: Pixels) -> npt.NDArray[Any]:
-        """Input pixels as the input tensor's values, [1, height, width, channels]."""
-        return self._encode(pixels[np.newaxis])
+        """Input pixels as the input tensor's values, of its shape: [1, height, width, channels] or
+        as the model lays them out."""
+        return self._encode(pixels)
 
     def feed(self, frame: Pixels) -> None:
-        """Prepares a frame as the engine's input; a uint8 input is written once, in place."""
-        if self.model.input.dtype == "uint8":
+        """Prepares a frame as the engine's input; one that takes pixels is written once, in place.
+
+        Raises DataError for what is no frame.
+        """
+        if self._encode.in_place:
+            checked_frame(frame)
             self.engine.fill_input(lambda memory: self._write(frame, memory))
         else:
             self.engine.set_input(self.encode(self.prepare(frame)))
 
-    def _write(self, frame: Pixels, memory: npt.NDArray[Any]) -> None:
-        prepare(frame, self.size, self.rule, out=memory[0])
-
-    def _resize_rule(self) -> Preprocess:
-        if self.model.preprocess is not None:
-            return self.model.preprocess
-        self.assumptions.append("no resize rule in the file: frames are stretched to the input")
-        return Preprocess()
-
-    def _encoder(self, pixel_range: str | None) -> Callable[[Pixels], npt.NDArray[Any]]:
-        dtype = self.model.input.dtype
-        if dtype == "uint8":
-            return lambda pixels: pixels
-        if dtype == "int8":
-            return lambda pixels: (pixels ^ np.uint8(128)).view(np.int8)
-        if dtype != "float32":
-            raise ModelError(
-                f"{self.model.path}: the input is {dtype}; pictures can be given to uint8, int8 "
-                "and float32 inputs"
+    def _checked_pixels(self, pixels: Pixels) -> Pixels:
+        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
+            raise DataError(
+                f"expected input pixels as 'prepare' gives them, uint8 {list(self.size.shape)}; "
+                f"found {_found(pixels)}"
             )
-        scaling = self._float_scaling(pixel_range)
-        mean = np.asarray(scaling.mean, np.float32)
-        std = np.asarray(scaling.std, np.float32)
-        if not mean.any() and (std == 1).all():
-            return lambda pixels: pixels.astype(np.float32)
-        return lambda pixels: (pixels.astype(np.float32) - mean) / std
+        if pixels.shape != self.size.shape:
+            raise DataError(
+                f"expected input pixels of shape {list(self.size.shape)}, found "
+                f"{list(pixels.shape)}; 'prepare' makes them of a frame of any size"
+            )
+        return pixels
 
-    def _float_scaling(self, pixel_range: str | None) -> Normalization:
-        if pixel_range is not None:
-            mean, std = PIXEL_RANGES[pixel_range]
-            return Normalization(mean=(mean,), std=(std,))
-        if self.model.provenance is not None:
-            return Normalization(mean=(0.0,), std=(1.0,))
-        if self.model.normalization is not None:
-            return self.model.normalization
+    def _write(self, frame: Pixels, memory: npt.NDArray[Any]) -> None:
+        prepare(frame, self.size, self.rule, out=memory.reshape(self.size.shape))
+
+    def _resize_rule(self, guest: Guest) -> Preprocess:
+        rule = guest.rule(self.model.preprocess)
+        if rule is not None:
+            return rule
         self.assumptions.append(
-            "no normalisation in the file: pixels are scaled to 0..1 (--pixels -1..1 or 0..255 "
-            "if the model was trained so)"
+            "no resize rule in the file: frames are stretched to the input (--resize says "
+            "otherwise)"
         )
-        mean, std = PIXEL_RANGES["0..1"]
-        return Normalization(mean=(mean,), std=(std,))
+        return Preprocess()
 
 
 class Classifier(PictureModel):
@@ -150,51 +168,116 @@ class Classifier(PictureModel):
     labels: one for each class, in the order of the scores.
     """
 
-    def __init__(self, model: ModelFile, engine: Engine, *, pixel_range: str | None = None) -> None:
-        super().__init__(model, engine, pixel_range=pixel_range)
+    def __init__(self, model: ModelFile, engine: Engine, *, guest: Guest = NO_GUEST) -> None:
+        super().__init__(model, engine, guest=guest)
+        self._decode = Decoder(model, guest)
         self.labels = self._labels()
+        self.assumptions += self._decode.assumptions
 
     def __call__(self, frame: Pixels) -> Prediction:
-        """Labels one frame: uint8, [h, w, 3] BGR as OpenCV delivers it, or grey."""
+        """Labels one frame: uint8, [h, w, 3] BGR as OpenCV delivers it, or grey.
+
+        Raises DataError for what is no frame, ModelError where the model answers no number.
+        """
         self.feed(frame)
-        return self.decode(self.infer())
+        return self.numeric(self.decode(self.infer()))
 
     def predict(self, pixels: Pixels) -> Prediction:
-        """Labels input pixels that `prepare` made."""
-        self.engine.set_input(self.encode(pixels))
-        return self.decode(self.infer())
+        """Labels input pixels that `prepare` made. Raises as a call does."""
+        self.engine.set_input(self.encode(self._checked_pixels(pixels)))
+        return self.numeric(self.decode(self.infer()))
 
-    def infer(self) -> npt.NDArray[Any]:
+    def infer(self) -> Raw:
         """Runs the graph on what was fed; what `decode` takes, valid whatever runs next."""
-        return self.engine.invoke()
+        first = self.engine.invoke()
+        return first if self._decode.outputs == 1 else self.engine.outputs()
 
-    def decode(self, raw: npt.NDArray[Any]) -> Prediction:
-        """The raw output tensor as probabilities with their labels."""
-        output = self.model.output
-        scores = raw.reshape(-1).astype(np.float32)
-        if output.scales and raw.dtype.kind in "iu":
-            scores = (scores - np.float32(output.zero_points[0])) * np.float32(output.scales[0])
-        return Prediction(scores=scores, labels=self.labels)
+    def decode(self, raw: Raw) -> Prediction:
+        """The raw output tensor as probabilities with their labels; NaN where it holds such.
+
+        Also takes what `in_a_row` makes of it.
+        """
+        return Prediction(
+            scores=self._decode(raw),
+            labels=self.labels,
+            independent=self._decode.independent,
+            graded=self._decode.graded,
+            listed=self._decode.listed,
+        )
+
+    def in_a_row(self, raw: Raw) -> npt.NDArray[Any]:
+        """All that `infer` gave as one row of numbers, to be kept and decoded elsewhere."""
+        if isinstance(raw, tuple):
+            return np.concatenate([part.reshape(-1).astype(np.float64) for part in raw])
+        return raw.reshape(-1)
+
+    def numeric(self, prediction: Prediction) -> Prediction:
+        """The prediction. Raises ModelError where it holds no numbers."""
+        if not prediction.finite:
+            raise ModelError(f"{self.model.path}: {NO_NUMBERS}")
+        return prediction
 
     def _labels(self) -> tuple[str, ...]:
-        output = self.model.output
-        if len(self.model.graph.outputs) != 1 or output.values != max(output.shape, default=0):
-            shapes = [list(self.model.graph.tensors[i].shape) for i in self.model.graph.outputs]
-            raise ModelError(
-                f"{self.model.path}: this is no classifier: expected one output with one score "
-                f"per class, found {shapes}. 'cnnedge inspect' and 'cnnedge bench' work on it"
-            )
-        count = output.values
-        labels = self.model.labels
-        if labels is None:
-            self.assumptions.append("no labels in the file: classes are numbered")
-            return tuple(f"class {i}" for i in range(count))
-        if len(labels) != count:
-            raise ModelError(
-                f"{self.model.path}: it carries {len(labels)} labels for {count} outputs; "
-                "convert the model again"
-            )
+        labels, count = self.model.labels, self._decode.classes
+        if self.model.provenance is None and labels is not None and count == 2 == len(labels) + 1:
+            # One output, and the name of what it finds.
+            return (f"not {labels[0]}", labels[0])
+        remedy = (
+            "convert the model again"
+            if self.model.provenance is not None and self.guest.names is None
+            else "give the model's own list: --labels FILE, one class a line"
+        )
+        labels, said = fitting(labels, count, str(self.model.path), remedy=remedy)
+        self.assumptions += said
         return labels
+
+
+NO_NUMBERS = (
+    "the model answered NaN or infinity, which is no score. Its weights are damaged, or its input "
+    "is not what it was trained on (--pixels, --mean and --std); --raw gives its outputs as they "
+    "are"
+)
+
+
+def checked_frame(frame: Any) -> Pixels:
+    """The frame, where it is one as OpenCV delivers it. Raises DataError, which says what came."""
+    if isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and 0 not in frame.shape:
+        channels = frame.shape[2] if frame.ndim == 3 else 1
+        if frame.ndim in (2, 3) and channels in (1, 3):
+            return frame
+    raise DataError(
+        "expected a frame as OpenCV delivers it, uint8 [height, width, 3] BGR or [height, width] "
+        f"grey; found {_found(frame)}"
+    )
+
+
+def _found(frame: Any) -> str:
+    """What came in a frame's place, and what to do about it."""
+    if frame is None:
+        return "None. cv2.imread gives None where it cannot read a file: check its path"
+    if isinstance(frame, (str, Path)):
+        return f"the path {str(frame)!r}: read the picture first, cv2.imread({str(frame)!r})"
+    if not isinstance(frame, np.ndarray):
+        kind = type(frame)
+        return (
+            f"a {kind.__module__}.{kind.__name__}: numpy.asarray makes an array of a picture, and "
+            "cv2.cvtColor(array, cv2.COLOR_RGB2BGR) the order of its colours"
+        )
+    said = f"{frame.dtype} {list(frame.shape)}"
+    if 0 in frame.shape:
+        return f"{said}, which holds no pixel"
+    if frame.dtype != np.uint8:
+        return (
+            f"{said}: pixels are whole numbers 0..255; of shares 0..1 make them by "
+            "(255 * frame).round().astype('uint8')"
+        )
+    if frame.ndim == 3 and frame.shape[2] == 4:
+        return f"{said}, with transparency: cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR) takes it away"
+    if frame.ndim == 4:
+        return f"{said}, several frames: give them one by one"
+    if frame.ndim == 3 and frame.shape[0] in (1, 3):
+        return f"{said}, the colours first: frame.transpose(1, 2, 0) puts them last"
+    return said
 
 
 def load(
@@ -206,16 +289,21 @@ def load(
     precision: str = "auto",
     delegate_options: Mapping[str, str] | None = None,
     pixel_range: str | None = None,
+    guest: Guest = NO_GUEST,
 ) -> Classifier:
     """Loads a .tflite image classifier.
 
     delegate: `auto`, `cpu`, `gpu`, `nnapi`, `npu`, or the path of a delegate library, with
     delegate_options for it; threads: of the CPU; engine: `auto`, `litert`, `tflite-runtime`,
-    `openvino`; precision: of float arithmetic, `auto`, `f32`, `f16`, `bf16`; pixel_range: what a
-    float model of a third party expects, `0..1`, `-1..1` or `0..255`. What was taken is in
-    `.engine` and `.engine.delegate`. Raises ModelError, MissingExtraError, GateError.
+    `openvino`; precision: of float arithmetic, `auto`, `f32`, `f16`, `bf16`; guest: what is known
+    of a third party's model beside its file; pixel_range: of it, what the input takes, `0..1`,
+    `-1..1` or `0..255`. What was taken is in `.engine` and `.engine.delegate`. Raises ModelError,
+    MissingExtraError, GateError.
     """
-    model = read_model(path)
+    guest = guest.and_pixel_range(pixel_range)
+    model = fitted(read_model(path), guest)
+    # Refused before anything is loaded, where it is no classifier.
+    Decoder(model, guest)
     loaded = load_engine(
         model,
         engine=engine,
@@ -224,4 +312,4 @@ def load(
         precision=precision,
         options=delegate_options or {},
     )
-    return Classifier(model, loaded, pixel_range=pixel_range)
+    return Classifier(model, loaded, guest=guest)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -78,7 +79,30 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, payload: Any) -> None:
     """Writes JSON whole, indented."""
-    write_text(path, json.dumps(payload, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json_text(payload, indent=2) + "\n")
+
+
+def json_text(payload: Any, *, ascii_only: bool = False, **layout: Any) -> str:
+    """JSON that every reader takes: numbers that are none (NaN, infinity) are null.
+
+    ascii_only: for a pipe, whose encoding is the other side's affair. layout: json.dumps' indent
+    and separators.
+    """
+    layout |= {"ensure_ascii": ascii_only, "allow_nan": False}
+    try:
+        return json.dumps(payload, **layout)
+    except ValueError:
+        return json.dumps(_finite(payload), **layout)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return value
 
 
 def _umask() -> int:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from . import classifier
-from .bundle import ModelFile
+from .bundle import Guest, ModelFile
+from .bundle.guest import NO_GUEST
 from .camera import Source, open_source
 from .classifier import Classifier
 from .engines import AgreementCheck, Engine
+from .errors import CnnedgeError
 from .pipeline import Smoothing, Step, Timings, label_frames
 
 # How long a change of the labels of a live source takes to come through, in seconds.
@@ -34,10 +36,10 @@ class Model(Classifier):
         engine: Engine,
         *,
         again: Callable[[], Classifier],
-        pixel_range: str | None = None,
+        guest: Guest = NO_GUEST,
     ) -> None:
         """again: loads one more interpreter of the same file and settings."""
-        super().__init__(model, engine, pixel_range=pixel_range)
+        super().__init__(model, engine, guest=guest)
         self._again = again
         self._others: list[Classifier] = []
 
@@ -46,8 +48,7 @@ class Model(Classifier):
 
         They are kept: asking again loads none twice, and `close` closes them.
         """
-        if count < 1:
-            raise ValueError(f"{count} workers; there must be at least 1")
+        _check_workers(count)
         while len(self._others) < count - 1:
             self._others.append(self._again())
         return [self, *self._others[: count - 1]]
@@ -72,8 +73,11 @@ class Model(Classifier):
         files and folders. timings: filled on the way. allow_disagreement: go on with a delegate
         whose first answers are not the CPU's.
 
-        Raises SourceError, GateError, and CnnedgeError for workers with a live source.
+        Raises SourceError, GateError, ModelError where the model answers no number, and
+        CnnedgeError for settings that are none, and for workers with a live source.
         """
+        _check_settings(smooth=smooth, frames=frames, duration=duration)
+        _check_workers(workers)
         with ExitStack() as stack:
             if isinstance(source, (str, int, Path)):
                 source = open_source(str(source))
@@ -90,7 +94,9 @@ class Model(Classifier):
                 check=AgreementCheck(self.model, self.engine, allow=allow_disagreement),
             )
             stack.callback(steps.close)
-            yield from steps
+            for step in steps:
+                self.numeric(step.measured)
+                yield step
 
     def close(self) -> None:
         """Frees the memory of this model and of its workers."""
@@ -98,6 +104,20 @@ class Model(Classifier):
             other.close()
         self._others.clear()
         super().close()
+
+
+def _check_workers(count: int) -> None:
+    if not isinstance(count, int) or count < 1:
+        raise CnnedgeError(f"workers: found {count!r}; expected a whole number, 1 or more")
+
+
+def _check_settings(**settings: float | None) -> None:
+    """Smoothing may be 0; a run of no frames or no time is none. Raises CnnedgeError."""
+    for name, value in settings.items():
+        if value is None or value > 0 or (name == "smooth" and value == 0):
+            continue
+        wanted = "0 or more seconds" if name == "smooth" else "a number above 0, or None"
+        raise CnnedgeError(f"{name}: found {value!r}; expected {wanted}")
 
 
 def load(
@@ -109,6 +129,7 @@ def load(
     precision: str = "auto",
     delegate_options: Mapping[str, str] | None = None,
     pixel_range: str | None = None,
+    guest: Guest = NO_GUEST,
 ) -> Model:
     """Loads a .tflite image classifier; the keywords are those of `classifier.load`.
 
@@ -120,12 +141,12 @@ def load(
         "engine": engine,
         "precision": precision,
         "delegate_options": delegate_options,
-        "pixel_range": pixel_range,
+        "guest": guest.and_pixel_range(pixel_range),
     }
     loaded = classifier.load(path, **settings)
     return Model(
         loaded.model,
         loaded.engine,
-        pixel_range=pixel_range,
+        guest=loaded.guest,
         again=lambda: classifier.load(path, **settings),
     )

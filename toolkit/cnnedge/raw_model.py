@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .bundle import ModelFile, TensorInfo, read_model
+from .bundle import Guest, ModelFile, TensorInfo, fitted, read_model
+from .bundle.guest import NO_GUEST
 from .classifier import PictureModel
 from .engines import Engine, load_engine
 from .preprocess import Pixels
@@ -81,8 +82,8 @@ class RawModel(PictureModel):
     are stretched to the input where the file has no resize rule, and `assumptions` says so.
     """
 
-    def __init__(self, model: ModelFile, engine: Engine, *, pixel_range: str | None = None) -> None:
-        super().__init__(model, engine, pixel_range=pixel_range)
+    def __init__(self, model: ModelFile, engine: Engine, *, guest: Guest = NO_GUEST) -> None:
+        super().__init__(model, engine, guest=guest)
         self._tensors = tuple(model.graph.tensors[i] for i in model.graph.outputs)
         self.names = output_names(model)
 
@@ -93,7 +94,7 @@ class RawModel(PictureModel):
 
     def predict(self, pixels: Pixels) -> RawOutputs:
         """Runs input pixels that `prepare` made."""
-        self.engine.set_input(self.encode(pixels))
+        self.engine.set_input(self.encode(self._checked_pixels(pixels)))
         return self.decode(self.infer())
 
     def infer(self) -> tuple[Values, ...]:
@@ -122,13 +123,14 @@ def load_raw(
     precision: str = "auto",
     delegate_options: Mapping[str, str] | None = None,
     pixel_range: str | None = None,
+    guest: Guest = NO_GUEST,
 ) -> RawModel:
     """Loads any .tflite that takes one picture; the keywords are those of `classifier.load`.
 
     Raises ModelError, MissingExtraError, GateError.
     """
-    model = read_model(path)
-    model.picture_size()
+    guest = guest.and_pixel_range(pixel_range)
+    model = fitted(read_model(path), guest)
     loaded = load_engine(
         model,
         engine=engine,
@@ -137,7 +139,7 @@ def load_raw(
         precision=precision,
         options=delegate_options or {},
     )
-    return RawModel(model, loaded, pixel_range=pixel_range)
+    return RawModel(model, loaded, guest=guest)
 
 
 def output_names(model: ModelFile) -> tuple[str, ...]:

@@ -14,15 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from .bundle import ModelFile
-from .classifier import Classifier
+from .classifier import NO_NUMBERS, Classifier
 from .data import Dataset, Part, Pixels, load_dataset
+from .data.names import matched
 from .engines import AgreementCheck
-from .errors import DataError
+from .errors import DataError, ModelError
 from .results import accuracy, confusion, per_class
 from .specs import Splits
 from .specs.strict import closest
 
 Progress = Callable[[int, int], None]
+# Of a model with a thousand classes a message shows the first.
+_MOST_LABELS = 20
 
 
 def score(
@@ -114,21 +117,37 @@ def load_model_data(
     )
 
 
-def class_map(dataset: Dataset, labels: tuple[str, ...], place: str) -> npt.NDArray[np.int64]:
-    """For each class of the data its index among the model's labels. Raises DataError."""
-    position = {label: i for i, label in enumerate(labels)}
-    unknown = [c for c in dataset.classes if c not in position]
-    if unknown:
+def class_map(
+    dataset: Dataset, labels: tuple[str, ...], place: str, *, model: ModelFile | None = None
+) -> npt.NDArray[np.int64]:
+    """For each class of the data its index among the labels, found by name.
+
+    place: names the model in messages. model: where it is a file; -1 stands for a class that a
+    third party's does not have. Raises DataError where a class of one of our own models, or every
+    class of another, is none of its labels.
+    """
+    own = model is None or model.provenance is not None
+    found = matched(dataset.classes, labels)
+    unknown = [c for c, i in zip(dataset.classes, found, strict=True) if i is None]
+    if len(unknown) == len(found) or (unknown and own):
+        shown = ", ".join(labels[:_MOST_LABELS]) + ("" if len(labels) <= _MOST_LABELS else ", ...")
+        remedy = " The file has no labels: name them with --labels FILE."
+        if model is None or model.labels:
+            remedy = ""
         raise DataError(
             f"{dataset.source}: its class '{unknown[0]}' is none of the model's."
-            f"{closest(unknown[0], labels)} {place} knows: {', '.join(labels)}"
+            f"{closest(unknown[0], labels)}{remedy} {place} knows: {shown}"
         )
-    return np.array([position[c] for c in dataset.classes], np.int64)
+    return np.array([-1 if i is None else i for i in found], np.int64)
 
 
-def part_of(dataset: Dataset, split: Part) -> npt.NDArray[np.int64]:
-    """int64 indices of a split that holds at least one picture. Raises DataError."""
+def part_of(dataset: Dataset, split: Part, mapping: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """int64 indices of a split, without pictures of classes that the mapping leaves out.
+
+    Raises DataError where no picture is left.
+    """
     indices = dataset.indices(split)
+    indices = indices[mapping[dataset.targets[indices]] >= 0]
     if not len(indices):
         raise DataError(
             f"{dataset.source}: the {split} split holds no picture; use --split all, or another "
@@ -148,12 +167,19 @@ def evaluate(
     """Scores one split, in the form of the eval contract. classifiers, check: as in `score`."""
     workers = classifiers if isinstance(classifiers, Sequence) else (classifiers,)
     classifier = workers[0]
-    mapping = class_map(dataset, classifier.labels, str(classifier.model.path))
-    indices = part_of(dataset, split)
+    model = classifier.model
+    mapping = class_map(dataset, classifier.labels, str(model.path), model=model)
+    indices = part_of(dataset, split, mapping)
     pixels = Pixels(dataset, classifier.size, classifier.rule)
-    predictions = score(workers, pixels, indices, progress, check=check).argmax(axis=1)
+    scores = score(workers, pixels, indices, progress, check=check)
+    strange = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+    if len(strange):
+        raise ModelError(
+            f"{classifier.model.path}: {len(strange):,} of {len(scores):,} pictures, first "
+            f"{dataset.name(int(indices[strange[0]]))}: {NO_NUMBERS}"
+        )
     targets = mapping[dataset.targets[indices]]
-    return judged(classifier, dataset, split, predictions, targets) | {
+    return judged(classifier, dataset, split, scores.argmax(axis=1), targets, mapping) | {
         "engine": classifier.engine.name,
         "engine_version": classifier.engine.version,
         "threads": classifier.engine.threads,
@@ -169,11 +195,22 @@ def judged(
     split: Part,
     predictions: npt.NDArray[np.int64],
     targets: npt.NDArray[np.int64],
+    mapping: npt.NDArray[np.int64],
 ) -> dict[str, Any]:
     """What the eval contract says of predictions, whatever computed them.
 
     predictions, targets: int64 [n], of the split's pictures, as indices of the model's labels.
+    mapping: of `class_map`.
     """
+    unmatched = [c for c, i in zip(dataset.classes, mapping, strict=True) if i < 0]
+    left_out = (
+        [
+            f"{len(unmatched)} of {len(dataset.classes)} classes are none of the model's labels, "
+            f"and their pictures are left out: {', '.join(unmatched)}"
+        ]
+        if unmatched
+        else []
+    )
     matrix = confusion(targets, predictions, len(classifier.labels))
     return accuracy(predictions == targets) | {
         "confusion": matrix.tolist(),
@@ -184,6 +221,7 @@ def judged(
         "sha256": classifier.model.sha256,
         "data": {"source": dataset.source, "fingerprint": dataset.fingerprint},
         "skipped": [{"path": s.path, "reason": s.reason} for s in dataset.skipped],
-        "warnings": list(dataset.warnings),
+        "unmatched": unmatched,
+        "warnings": [*dataset.warnings, *left_out],
         "assumptions": list(classifier.assumptions),
     }

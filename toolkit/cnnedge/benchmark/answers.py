@@ -58,6 +58,9 @@ class _Checker:
             self._need(answer, name, _maybe(_is_amount), "a number, not negative, or null")
         for name in ("threads", "warmup_count"):
             self._need(answer, name, _is_count, "a count")
+        self._need(
+            answer, "input_shape", _maybe(_list_of(_is_whole)), "whole numbers", default=None
+        )
         self._samples()
         self._delegate()
         self._conditions()
@@ -174,6 +177,10 @@ def _is_time(value: Any) -> bool:
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and _is_amount(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and _is_number(value)
 
 
 def _is_passed(value: Any) -> bool:

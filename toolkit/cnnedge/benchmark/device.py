@@ -18,7 +18,8 @@ PATIENCE_SECONDS = 600.0
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One thing to measure. model: a file here."""
+    """One thing to measure. model: a file here. size: height and width of its input, where the
+    file leaves them open."""
 
     model: Path
     threads: int = 1
@@ -27,6 +28,7 @@ class Case:
     precision: str = "auto"
     options: Mapping[str, str] = field(default_factory=dict)
     allow_disagreement: bool = False
+    size: tuple[int, int] | None = None
 
 
 class Device(Protocol):

@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import conditions
 from ..errors import CnnedgeError
+from ..files import json_text
 from ..specs import DeviceProfile
 from .answers import checked
 from .device import PATIENCE_SECONDS
@@ -34,7 +35,7 @@ class LocalDevice:
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "cnnedge.benchmark.worker"],
-                input=json.dumps(request),
+                input=json_text(request, ascii_only=True),
                 capture_output=True,
                 text=True,
                 timeout=PATIENCE_SECONDS + request["seconds"],

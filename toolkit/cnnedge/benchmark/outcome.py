@@ -52,6 +52,7 @@ def result(
         "engine": first["engine"],
         "engine_version": first["engine_version"],
         "threads": first["threads"],
+        "input_shape": first.get("input_shape"),
         "precision": first["precision"],
         "delegate": first["delegate"],
         "init_ms": _median(answers, "init_ms"),

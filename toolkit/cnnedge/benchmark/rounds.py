@@ -133,6 +133,7 @@ def _ask(device: Device, case: Case, protocol: Protocol, *, compare: bool) -> di
             "options": dict(case.options),
             "compare": compare,
             "allow_disagreement": case.allow_disagreement,
+            "size": case.size,
             "warmup_seconds": protocol.warmup_seconds,
             "runs": -(-protocol.runs // protocol.processes),
             "seconds": protocol.seconds / protocol.processes,

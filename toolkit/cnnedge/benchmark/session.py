@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Union
 
-from ..bundle import read_model
+from ..bundle import read_model, sized
 from .device import Case, Device
 from .local import LocalDevice
 from .protocols import Protocol, get_protocol
@@ -33,6 +33,7 @@ def bench(
     precision: str = "auto",
     delegate_options: Mapping[str, str] | None = None,
     allow_disagreement: bool = False,
+    size: tuple[int, int] | None = None,
     protocol: str | Protocol = "quick",
     devices: Sequence[Device] = (),
     progress: Progress | None = None,
@@ -41,7 +42,8 @@ def bench(
 
     models: one or several, each a path or what `cnnedge.load` gave (measured by its file).
     engine: one or several. precision, delegate_options: as `cnnedge.load` takes them.
-    allow_disagreement: report a delegate whose answers differ from the CPU's, and go on.
+    allow_disagreement: report a delegate whose answers differ from the CPU's, and go on. size:
+    height and width of the input, for files that leave them open.
     protocol: a name, or one of `cnnedge.benchmark.get_protocol`.
     devices: opened by `cnnedge.targets.open_device`; this machine when none is given. Several
     measure at the same time, each one case at a time.
@@ -57,6 +59,7 @@ def bench(
         precision=precision,
         delegate_options=delegate_options,
         allow_disagreement=allow_disagreement,
+        size=size,
     )
     chosen = get_protocol(protocol) if isinstance(protocol, str) else protocol
     outcome = measure_all(dict.fromkeys(devices or (LocalDevice(),), cases), chosen, progress)
@@ -74,6 +77,7 @@ def cases_of(
     precision: str = "auto",
     delegate_options: Mapping[str, str] | None = None,
     allow_disagreement: bool = False,
+    size: tuple[int, int] | None = None,
 ) -> list[Case]:
     """One case for each model, engine, delegate and thread count; every model was read once."""
     threads, delegates = tuple(threads), tuple(delegates)
@@ -87,14 +91,15 @@ def cases_of(
             precision=precision,
             options=_options_for(d, e, delegate_options or {}),
             allow_disagreement=allow_disagreement,
+            size=size or s,
         )
-        for m in _paths(models)
+        for m, s in _paths(models)
         for e in engines
         for d in delegates
         for t in threads
     ]
-    for path in dict.fromkeys(case.model for case in cases):
-        read_model(path)
+    for path, wanted in dict.fromkeys((case.model, case.size) for case in cases):
+        sized(read_model(path), wanted)
     return cases
 
 
@@ -163,6 +168,10 @@ def _options_for(delegate: str, engine: str, options: Mapping[str, str]) -> dict
     return {} if delegate == "cpu" and engine != "openvino" else dict(options)
 
 
-def _paths(models: Model | Sequence[Model]) -> list[Path]:
+def _paths(models: Model | Sequence[Model]) -> list[tuple[Path, tuple[int, int] | None]]:
+    """Each model's file, and the size that a loaded one was given."""
     several = [models] if isinstance(models, (str, Path)) or hasattr(models, "model") else models
-    return [Path(m) if isinstance(m, (str, Path)) else m.model.path for m in several]
+    return [
+        (Path(m), None) if isinstance(m, (str, Path)) else (m.model.path, m.model.size)
+        for m in several
+    ]

@@ -13,9 +13,10 @@ import sys
 from typing import Any
 
 from .. import conditions
-from ..bundle import read_model
+from ..bundle import read_model, sized
 from ..engines import Engine, load_engine, random_inputs
 from ..errors import CnnedgeError
+from ..files import json_text
 from .power import Energy, find_meter
 from .protocols import Samples, measure, measure_windows
 
@@ -25,7 +26,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
     With window_seconds, without a pause and in windows: the answer tells them too.
     """
-    model = read_model(request["model"])
+    model = sized(read_model(request["model"]), request.get("size"))
     around: dict[str, Any] = {"machine": conditions.machine(), "before": conditions.moment()}
     around["busy_fraction"] = conditions.busy_fraction()
     meter = find_meter()
@@ -60,6 +61,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         "precision": engine.precision,
         "delegate": engine.delegate.as_json(),
         "sha256": model.sha256,
+        "input_shape": list(model.input.shape),
         "init_ms": engine.init_ms,
         "first_ms": samples.first_ms,
         "warmup_count": samples.warmup_count,
@@ -129,7 +131,7 @@ def main() -> int:
         # What an engine raises for a model that loads and does not run.
         said = " ".join(str(error).split())
         result = {"error": f"{request['model']}: the model does not run: {said}", "exit_code": 1}
-    json.dump(result, sys.stdout)
+    sys.stdout.writelines([json_text(result, ascii_only=True)])
     return 0
 
 

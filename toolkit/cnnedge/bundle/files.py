@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError, SpecError
-from ..files import write_bytes
+from ..files import json_text, write_bytes
 from ..specs.pixels import InputSize, Preprocess
 from . import metadata
 from .graph import Graph, TensorInfo, read_graph
+from .inputs import InputMeaning, describe_inputs, picture_size
+from .outputs import OutputMeaning, describe_outputs
 from .tables import refusing_damage
 
 LABELS_FILE = "labels.txt"
@@ -36,7 +38,9 @@ class ModelFile:
     labels: None where the file has none. associated: sizes in bytes of the files packed behind the
     flatbuffer, by name. provenance: cnnedge.json, None for a third party's.
     preprocess: the resize rule, None where the file does not say. normalization: the standard
-    metadata's mean and std, None where it has none.
+    metadata's mean and std, None where it has none. inputs, outputs: what each means, in the
+    graph's order. size: height and width that the input was brought to (`fitted`), None where it is
+    as the file has it. assumptions: what was taken for granted on the way.
     """
 
     path: Path
@@ -48,6 +52,10 @@ class ModelFile:
     provenance: dict[str, Any] | None
     preprocess: Preprocess | None
     normalization: metadata.Normalization | None
+    inputs: tuple[InputMeaning, ...]
+    outputs: tuple[OutputMeaning, ...]
+    assumptions: tuple[str, ...] = ()
+    size: tuple[int, int] | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -61,20 +69,12 @@ class ModelFile:
     def output(self) -> TensorInfo:
         return self.graph.tensors[self.graph.outputs[0]]
 
-    def picture_size(self) -> InputSize:
-        """The input as a picture; ModelError when it is not [1, height, width, 1 or 3]."""
-        shape = self.input.shape
-        one = len(self.graph.inputs) == 1 and len(shape) == 4 and shape[0] in (1, -1)
-        if one and shape[3] in (1, 3) and min(shape[1:3]) > 0:
-            return InputSize(height=shape[1], width=shape[2], channels=shape[3])
-        found = ", ".join(
-            f"{self.graph.tensors[i].dtype} {list(self.graph.tensors[i].shape)}"
-            for i in self.graph.inputs
-        )
-        raise ModelError(
-            f"{self.path}: the input is not one picture: found {found}; "
-            "needed [1, height, width, 1 or 3]. 'cnnedge inspect' shows the whole model"
-        )
+    def picture_size(self, given: tuple[int, int] | None = None) -> InputSize:
+        """The input as a picture. given: height and width, where the file leaves them open.
+
+        Raises ModelError where it is none.
+        """
+        return picture_size(self.inputs, given, str(self.path))
 
 
 def read_model(path: str | Path) -> ModelFile:
@@ -100,7 +100,7 @@ def read_model(path: str | Path) -> ModelFile:
     _check_unchanged(data, provenance, path)
     with refusing_damage(str(path)):
         labels = _labels(files, described)
-        normalization = metadata.normalization(described) if described else None
+        inputs, outputs = meanings(graph)
     return ModelFile(
         path=path,
         data=data,
@@ -110,8 +110,17 @@ def read_model(path: str | Path) -> ModelFile:
         associated={name: len(content) for name, content in files.items()},
         provenance=provenance,
         preprocess=_preprocess(provenance, path),
-        normalization=normalization,
+        normalization=inputs[0].normalization,
+        inputs=inputs,
+        outputs=outputs,
     )
+
+
+def meanings(graph: Graph) -> tuple[tuple[InputMeaning, ...], tuple[OutputMeaning, ...]]:
+    """What the inputs and outputs of a graph are, by its own words."""
+    described = graph.metadata.get(metadata.METADATA_NAME)
+    inputs = describe_inputs(graph, described)
+    return inputs, describe_outputs(graph, described, batch=inputs[0].batch)
 
 
 def write_model(
@@ -145,7 +154,7 @@ def pack_model(
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
         for name, content in (
             (LABELS_FILE, "\n".join(labels) + "\n"),
-            (PROVENANCE_FILE, json.dumps(provenance, ensure_ascii=False, separators=(",", ":"))),
+            (PROVENANCE_FILE, json_text(provenance, separators=(",", ":"))),
         ):
             # A fixed date, so that equal models are equal files.
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
@@ -180,7 +189,10 @@ def _labels(files: dict[str, bytes], described: bytes | None) -> tuple[str, ...]
     if name is None or name not in files:
         return None
     lines = files[name].decode("utf-8", "replace").split("\n")
-    return tuple(line.rstrip("\r") for line in (lines[:-1] if lines[-1] == "" else lines))
+    labels = [line.rstrip("\r") for line in lines]
+    while labels and not labels[-1].strip():
+        labels.pop()
+    return tuple(labels) or None
 
 
 def _provenance(files: dict[str, bytes], path: Path) -> dict[str, Any] | None:

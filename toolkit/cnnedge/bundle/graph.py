@@ -32,6 +32,7 @@ from .tables import (
 )
 
 IDENTIFIER = b"TFL3"
+_LFS = b"version https://git-lfs.github.com/spec/"
 # The least that a tensor takes in a file, with its place in the list.
 _TABLE_BYTES = 24
 DTYPES = (
@@ -218,6 +219,11 @@ def read_graph(data: bytes, place: str) -> Graph:
     """
     if not data:
         raise ModelError(f"{place}: the file is empty; expected a .tflite model")
+    if data.startswith(_LFS):
+        raise ModelError(
+            f"{place}: this is a Git LFS pointer and not the model itself. In its repository run "
+            "'git lfs pull', or download the file from its page"
+        )
     if data[4:8] != IDENTIFIER:
         raise ModelError(
             f"{place}: this is no TFLite model: bytes 4 to 8 are {data[4:8]!r}, "
@@ -272,7 +278,7 @@ class _Reader:
     def _tensor(self, index: int, table: Table) -> TensorInfo:
         quantization, sparsity = child(table, 4), child(table, 6)
         code = scalar(table, 1, N.Int8Flags)
-        at, count = self._content(self._buffers[scalar(table, 2, N.Uint32Flags)])
+        at, count = self._content(scalar(table, 2, N.Uint32Flags))
         info = TensorInfo(
             index=index,
             name=text(table, 3),
@@ -291,8 +297,12 @@ class _Reader:
         self._allowance.take(_TABLE_BYTES + len(info.name) + 4 * lists)
         return info
 
-    def _content(self, buffer: Table) -> tuple[int, int]:
+    def _content(self, number: int) -> tuple[int, int]:
         """Where a buffer's bytes lie, and how many they are; files past 2 GB keep them outside."""
+        if number == 0 and not self._buffers:
+            # Buffer 0 is the empty one: a file that needs no other may leave the list out.
+            return 0, 0
+        buffer = self._buffers[number]
         offset = buffer.Offset(4)
         if offset:
             return int(buffer.Vector(offset)), length(buffer, offset, 1)

@@ -123,6 +123,21 @@ def normalization(metadata: bytes) -> Normalization | None:
     return None
 
 
+def image_size(metadata: bytes) -> tuple[int, int] | None:
+    """Height and width that the metadata names for the input, if it states them."""
+    tensor = _first_input(metadata)
+    content = tables.child(tensor, 3) if tensor else None
+    properties = tables.child(content, 1) if content else None
+    if content is None or properties is None:
+        return None
+    if tables.scalar(content, 0, flatbuffers.number_types.Uint8Flags) != _IMAGE_PROPERTIES:
+        return None
+    size = tables.child(properties, 1)
+    flags = flatbuffers.number_types.Uint32Flags
+    width, height = (tables.scalar(size, slot, flags) if size else 0 for slot in (0, 1))
+    return (height, width) if min(height, width) > 0 and max(height, width) <= 8192 else None
+
+
 def label_file(metadata: bytes) -> str | None:
     """The name of the associated file with the first output's labels."""
     for subgraph in tables.children(tables.root(metadata), 3):

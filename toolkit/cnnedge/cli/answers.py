@@ -5,7 +5,6 @@ Steps of a run enter; what the terminal, the JSON files and the live window say 
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -17,7 +16,8 @@ from typing import IO, Any
 import numpy as np
 from rich.text import Text
 
-from ..files import explained
+from ..classifier import PRESENT_FROM
+from ..files import explained, json_text
 from ..overlay import Figure, Readout
 from ..pipeline import STAGES, Step, Timings, prediction_json
 from ..raw_model import RawOutput, RawOutputs
@@ -32,10 +32,20 @@ def as_text(step: Step, top: int) -> Text:
     """The answer in one line, the best first."""
     if isinstance(step.prediction, RawOutputs):
         return Text("  ".join(described(o) for o in step.prediction))
-    best = step.prediction.top(top)
-    line = Text(f"{best[0].label} {best[0].score:.1%}", style="bold")
-    rest = "".join(f"  {s.label} {s.score:.1%}" for s in best[1:])
-    return line.append(rest, style="dim not bold")
+    answer = step.prediction
+    if not answer.finite:
+        return Text("no answer: NaN or infinity", style="red")
+    best = answer.top(top)
+    line = Text()
+    for place, score in enumerate(best):
+        there = score.score >= PRESENT_FROM if answer.independent else place == 0
+        text = f"{score.label} {score.score:.1%}" if answer.graded else score.label
+        line.append(f"{'  ' if place else ''}{text}", style="bold" if there else "dim not bold")
+    return (
+        line
+        if best[0].score >= PRESENT_FROM or not answer.independent
+        else (Text(f"none from {PRESENT_FROM:.0%} on:  ").append_text(line))
+    )
 
 
 def as_json(step: Step, top: int) -> dict[str, Any]:
@@ -73,6 +83,10 @@ def as_readout(step: Step, top: int, timings: Timings, base: Readout) -> Readout
     answer = step.prediction
     if isinstance(answer, RawOutputs):
         return replace(base, lines=tuple(described(o) for o in answer), figures=figures)
+    if not answer.finite:
+        return replace(base, lines=("no answer: NaN or infinity",), figures=figures)
+    if not answer.graded:
+        return replace(base, lines=(answer.label,), figures=figures)
     return replace(base, labels=tuple(answer.top(top)), figures=figures)
 
 
@@ -115,7 +129,7 @@ class JsonLines:
 
     def write(self, step: Step, top: int) -> None:
         """Raises CnnedgeError when the disk is full."""
-        line = json.dumps(as_line(step, top), ensure_ascii=False) + "\n"
+        line = json_text(as_line(step, top)) + "\n"
         if self._stream is sys.stdout:
             self._stream.write(line)
             self._stream.flush()

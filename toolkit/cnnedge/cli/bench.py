@@ -14,6 +14,7 @@ from ..engines import ENGINES
 from ..errors import CnnedgeError
 from . import output
 from .devices import Reach, target_options
+from .guest_options import input_option
 from .runtime import delegate_option_option, disagreement_option, precision_option
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @precision_option
 @disagreement_option
+@input_option
 @click.option(
     "--protocol",
     type=click.Choice(["quick", "standard", "sustained"]),
@@ -102,6 +104,7 @@ def command(
     engines: tuple[list[str], ...],
     precision: str,
     allow_disagreement: bool,
+    input_size: tuple[int, int] | None,
     protocol: str,
     duration: float | None,
     json_file: str | None,
@@ -132,6 +135,7 @@ def command(
                 precision=precision,
                 delegate_options=delegate_options,
                 allow_disagreement=allow_disagreement,
+                size=input_size,
             )
             outcome = measure_all(dict.fromkeys(opened, cases), chosen, tell)
     _refuse_nothing(outcome.results, outcome.failures)

@@ -6,9 +6,13 @@ from typing import Any
 
 import click
 
+from ..bundle import Guest
 from . import output
 from .devices import Reach, target_options
 from .runtime import delegate_option, note_assumptions, runtime_options
+
+# As many classes are all shown.
+_MOST_ROWS = 50
 
 
 @click.command(name="eval")
@@ -53,7 +57,7 @@ def command(
     precision: str,
     delegate_options: dict[str, str],
     allow_disagreement: bool,
-    pixel_range: str | None,
+    guest: Guest,
     json_file: str | None,
     verbose: bool,
 ) -> None:
@@ -64,7 +68,7 @@ def command(
         "engine": engine,
         "precision": precision,
         "delegate_options": delegate_options,
-        "pixel_range": pixel_range,
+        "guest": guest,
     }
     if device:
         if workers > 1:
@@ -74,10 +78,10 @@ def command(
         from .evaluate_there import evaluate_on
 
         with reach.opened(device) as target:
-            result, dataset = evaluate_on(target, model, data, split, settings, allow_disagreement)
+            result = evaluate_on(target, model, data, split, settings, allow_disagreement)
     else:
-        result, dataset = _here(model, data, split, workers, settings, allow_disagreement)
-    for warning in dataset.warnings:
+        result = _here(model, data, split, workers, settings, allow_disagreement)
+    for warning in result["warnings"]:
         output.warn(warning)
     if json_file:
         output.write_json(json_file, result)
@@ -96,7 +100,7 @@ def _here(
     workers: int,
     settings: dict[str, Any],
     allow_disagreement: bool,
-) -> tuple[dict[str, Any], Any]:
+) -> dict[str, Any]:
     from ..engines import AgreementCheck
     from ..model import load
     from ..scoring import evaluate
@@ -109,7 +113,7 @@ def _here(
         tell = _told(progress, task)
         dataset, part = read_data(classifier, data, split, tell)
         progress.reset(task, description="scoring")
-        return evaluate(classifier.workers(workers), dataset, part, tell, check=check), dataset
+        return evaluate(classifier.workers(workers), dataset, part, tell, check=check)
 
 
 def read_data(classifier: Any, data: str | None, split: Any, tell: Any) -> tuple[Any, Any]:
@@ -136,7 +140,11 @@ def _print(result: dict[str, Any]) -> None:
     table.add_column("class")
     for name in ("pictures", "recall", "precision"):
         table.add_column(name, justify="right")
-    for row in result["per_class"]:
+    rows = result["per_class"]
+    if len(rows) > _MOST_ROWS:
+        # Of a thousand classes, those that the data have.
+        rows = [row for row in rows if row["count"]]
+    for row in rows:
         shares = (row["recall"], row["precision"])
         table.add_row(
             _plain(row["label"]),

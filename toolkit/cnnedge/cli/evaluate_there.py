@@ -17,13 +17,13 @@ def evaluate_on(
     split: Any,
     settings: dict[str, Any],
     allow_disagreement: bool,
-) -> tuple[dict[str, Any], Any]:
-    """The result of a device, and the data set. settings: of `load`, for the device."""
+) -> dict[str, Any]:
+    """The result of a device. settings: of `load`, for the device."""
     from ..device_scoring import evaluate_there
     from ..model import load
 
     # The reference is the CPU here, in the precision that the file was made for.
-    classifier = load(model, delegate="cpu", pixel_range=settings["pixel_range"])
+    classifier = load(model, delegate="cpu", guest=settings["guest"])
     note_assumptions(classifier)
     with output.progress_bar("pictures") as progress:
         task = progress.add_task("reading pictures", total=None)
@@ -34,7 +34,7 @@ def evaluate_on(
         dataset, part = read_data(
             classifier, data, split, lambda d, t: tell("reading pictures", d, t)
         )
-        result = evaluate_there(
+        return evaluate_there(
             target,
             classifier,
             dataset,
@@ -43,7 +43,6 @@ def evaluate_on(
             allow_disagreement=allow_disagreement,
             progress=tell,
         )
-    return result, dataset
 
 
 def print_agreement(result: dict[str, Any]) -> None:

@@ -10,6 +10,8 @@ from rich.text import Text
 
 from ..bundle import TensorInfo
 from ..bundle.description import TensorDescription
+from ..bundle.inputs import FLAT
+from ..bundle.special import special_needs
 from ..inspection import Forecast, Inspection
 from ..inspection.report import entry_text, operator_counts, quantization
 from . import output
@@ -38,6 +40,7 @@ def facts(found: Inspection) -> Iterator[tuple[str, Text]]:
         for place, index in enumerate(indices):
             about = said[place] if place < len(said) else None
             yield kind, _tensor(graph.tensors[index], about)
+    yield from _meanings(found)
     for signature in graph.signatures:
         yield (
             "signature",
@@ -131,6 +134,37 @@ def _tensor(tensor: TensorInfo, about: TensorDescription | None) -> Text:
     if parts:
         text.append(f" ({'; '.join(parts)})", style="dim")
     return text
+
+
+def _meanings(found: Inspection) -> Iterator[tuple[str, Text]]:
+    """What the input and the output are taken for."""
+    file = found.file
+    first = file.inputs[0]
+    if len(file.inputs) == 1 and first.layout:
+        sides = "x".join("any" if s is None else str(s) for s in (first.height, first.width))
+        if first.layout == FLAT:
+            shown = "a row of values: --input HxW says which picture is laid out in it"
+        else:
+            colour = "grey" if first.channels == 1 else "colour"
+            shown = f"one picture, {sides} {colour}, {first.layout}"
+        if first.open:
+            shown += "; its size is the caller's: --input HxW" + (
+                f", or {first.default[0]}x{first.default[1]} by its metadata"
+                if first.default
+                else ""
+            )
+        if first.batch is not None and first.batch > 1:
+            shown += f"; {first.batch} at once, brought to one"
+        yield "takes", Text(shown)
+    answers = [
+        f"{output_.kind.replace('_', ' ')}"
+        + (f" of {output_.classes:,}" if output_.classes else "")
+        + f" ({one_line(output_.because)})"
+        for output_ in file.outputs
+    ]
+    yield "gives", Text(_short("; ".join(answers)))
+    for need in special_needs(file.graph):
+        yield "needs", Text(need)
 
 
 def _about(said: TensorDescription) -> Iterator[str]:

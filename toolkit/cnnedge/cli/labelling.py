@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import conditions
 from ..camera import Source
-from ..classifier import Classifier, load
+from ..classifier import Classifier, Prediction, load
 from ..engines import DELEGATES, AgreementCheck
 from ..errors import CnnedgeError, GateError
 from ..pipeline import MOST_PREDICTIONS, Smoothing, Step, Timings, label_frames, summary
@@ -63,6 +63,7 @@ class Labelling:
     timings: Timings = field(default_factory=Timings)
     answers: list[dict[str, Any]] = field(default_factory=list)
     earlier: list[dict[str, Any]] = field(default_factory=list)
+    unanswered: int = 0
 
     def label(self, watching: Watching) -> None:
         """Labels frames until the source, a limit or the person at the window ends it."""
@@ -107,6 +108,8 @@ class Labelling:
         return True
 
     def _keep(self, step: Step, watching: Watching) -> None:
+        if isinstance(step.measured, Prediction) and not step.measured.finite:
+            self.unanswered += 1
         if self.lines:
             self.lines.write(step, self.top)
         if self.keep_answers and len(self.answers) < MOST_PREDICTIONS:
@@ -153,6 +156,8 @@ class Labelling:
         found = summary(self.models, source, self.timings)
         found |= {"smooth_s": self.smooth, "reconnects": source.reconnects}
         found["conditions"] = conditions.machine() | conditions.moment()
+        if self.unanswered:
+            found["unanswered"] = self.unanswered
         if self.earlier:
             found["earlier"] = self.earlier
         if self.answers:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +22,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from ..files import write_text
+from ..files import json_text, write_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 # In place of a figure that nobody told.
@@ -58,7 +57,7 @@ def warn(text: str) -> None:
 
 def write_json(target: str, payload: dict[str, Any]) -> None:
     """Writes a command's JSON to a file, or to stdout for '-'."""
-    text = json.dumps(payload, ensure_ascii=False) + "\n"
+    text = json_text(payload) + "\n"
     if target == "-":
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
+from ..bundle import Guest
 from ..camera import Source, open_source
-from ..errors import SourceError
+from ..classifier import NO_NUMBERS
+from ..errors import ModelError, SourceError
 from . import output
 from .answers import json_lines
 from .camera_options import camera_options, capture_options
@@ -103,7 +105,7 @@ def command(
     engine: str,
     precision: str,
     delegate_options: dict[str, str],
-    pixel_range: str | None,
+    guest: Guest,
     json_file: str | None,
     verbose: bool,
     **camera: Any,
@@ -113,6 +115,8 @@ def command(
         raise click.UsageError("--json - and --jsonl - both want stdout; give one of them a file.")
     if raw and smooth:
         raise click.UsageError("--smooth averages labels, and with --raw there are none.")
+    if raw and (guest.names is not None or guest.activation is not None):
+        raise click.UsageError("--labels and --activation are for classes; --raw has none.")
     if device:
         if show:
             raise click.UsageError("--show opens a window here; with --device use --save OUT.mp4.")
@@ -139,7 +143,7 @@ def command(
             "engine": engine,
             "precision": precision,
             "delegate_options": delegate_options,
-            "pixel_range": pixel_range,
+            "guest": guest,
         },
     )
     silent = "-" in (json_file, jsonl)
@@ -207,5 +211,9 @@ def _finish(
         print_summary(result, run.models[0].engine.delegate, live=source.live)
     for problem in result["skipped"]:
         output.warn(f"skipped: {problem}")
+    if run.unanswered:
+        raise ModelError(
+            f"{run.loading.path}: {run.unanswered:,} of {result['frames']:,} frames: {NO_NUMBERS}"
+        )
     if source.lost:
         raise SourceError(source.lost)

@@ -16,11 +16,12 @@ import click
 
 from ..engines import DelegateReport
 from ..errors import CnnedgeError, DeviceError, GateError, SourceError
-from ..files import explained
+from ..files import explained, json_text
 from ..targets import Target
 from ..targets.base import one_line
 from ..targets.scratch import scratch
 from . import output
+from .guest_options import words as guest_words
 from .run_summary import print_summary
 
 # The options that concern this side alone; every other one travels.
@@ -53,7 +54,7 @@ def run_on(
         there = lines.there = _placed(target, source, place)
         lines.here = source
         words = ["run", target.push(Path(model)), "--source", there]
-        words += [*_travelling(ctx), "--jsonl", "-", "--json", f"{place}/result.json"]
+        words += [*_travelling(target, ctx), "--jsonl", "-", "--json", f"{place}/result.json"]
         saved = f"{place}/{Path(save).name}" if save else None
         words += ["--save", saved] if saved else []
         try:
@@ -106,15 +107,19 @@ def _placed(target: Target, source: str, place: str) -> str:
     return f"{place}/source"
 
 
-def _travelling(ctx: click.Context) -> Iterator[str]:
-    """The options that were given, as words again."""
+def _travelling(target: Target, ctx: click.Context) -> Iterator[str]:
+    """The options that were given, as words again; a file that one names is pushed."""
     for option in ctx.command.params:
         name = option.name or ""
         given = ctx.get_parameter_source(name)
         if name in _HERE or given in (None, click.core.ParameterSource.DEFAULT):
             continue
         value, word = ctx.params[name], option.opts[0]
-        if value is True:
+        if name == "labels_file":
+            yield from (word, target.push(Path(value)))
+        elif (written := guest_words(name, value)) is not None:
+            yield from (word, written)
+        elif value is True:
             yield word
         elif isinstance(value, dict):
             for key, text in value.items():
@@ -170,7 +175,7 @@ class _Lines:
         if self._stream is not None:
             with explained(self._path):
                 # Written anew: what a device sends is data, and one line.
-                self._stream.write(json.dumps(found, ensure_ascii=False) + "\n")
+                self._stream.write(json_text(found) + "\n")
                 self._stream.flush()
 
     def stop(self) -> None:

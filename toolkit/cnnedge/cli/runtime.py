@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from ..classifier import PIXEL_RANGES, PictureModel
+from ..classifier import PictureModel
 from ..engines import DELEGATES, ENGINES, PRECISIONS
 from . import output
+from .guest_options import guest_options
 
 
 class KeyValue(click.ParamType[Any]):
@@ -59,15 +60,10 @@ def delegate_option_option(function: output.F) -> output.F:
 
 
 def runtime_options(function: output.F) -> output.F:
-    """--threads, --engine, --precision, --delegate-option, --pixels and --allow-disagreement."""
+    """--threads, --engine, --precision, --delegate-option, --allow-disagreement, and a guest's."""
     for option in (
         disagreement_option,
-        click.option(
-            "--pixels",
-            "pixel_range",
-            type=click.Choice(list(PIXEL_RANGES)),
-            help="What a float model of a third party expects.",
-        ),
+        guest_options,
         delegate_option_option,
         precision_option,
         click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True),

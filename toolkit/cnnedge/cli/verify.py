@@ -11,6 +11,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 from rich.text import Text
 
+from ..bundle import Guest
 from ..errors import GateError
 from . import output
 from .devices import Reach, target_options
@@ -65,7 +66,7 @@ def command(
     precision: str,
     delegate_options: dict[str, str],
     allow_disagreement: bool,
-    pixel_range: str | None,
+    guest: Guest,
     json_file: str | None,
     verbose: bool,
 ) -> None:
@@ -98,7 +99,7 @@ def command(
                 engine=engine,
                 threads=threads,
                 precision=precision,
-                pixel_range=pixel_range,
+                guest=guest,
             ),
             data=data,
             pictures=pictures,

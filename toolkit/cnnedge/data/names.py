@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..errors import DataError
 from ..pictures import natural_key
+
+_SYNSET = re.compile(r"(n\d{8})\b[\s:,_-]*")
 
 
 def normalised(name: str) -> str:
@@ -49,3 +52,37 @@ def _printable(names: tuple[str, ...], source: str) -> tuple[str, ...]:
                 "more than spaces, without control characters. Rename it"
             )
     return names
+
+
+def matched(names: Sequence[str], labels: Sequence[str]) -> tuple[int | None, ...]:
+    """For each name the index of the label that means it, None where none does or several do.
+
+    As it is written; else without regard to case, spaces, hyphens and underscores; else as one of
+    the names that a label lists ("tench, Tinca tinca"), or as its WordNet number; else as the
+    number of a class that has no name.
+    """
+    exact = {normalised(label): i for i, label in reversed(list(enumerate(labels)))}
+    loose: dict[str, set[int]] = {}
+    parts: dict[str, set[int]] = {}
+    for i, label in enumerate(labels):
+        loose.setdefault(_loose(label), set()).add(i)
+        synset = _SYNSET.match(label)
+        rest = label[synset.end() :] if synset else label
+        keys = [*rest.split(","), *([synset[1], rest] if synset else [])]
+        for key in {_loose(key) for key in keys}:
+            parts.setdefault(key, set()).add(i)
+    found: list[int | None] = []
+    for name in names:
+        index = exact.get(normalised(name))
+        for known in (loose, parts) if index is None else ():
+            candidates = known.get(_loose(name), set())
+            if len(candidates) == 1 and index is None:
+                (index,) = candidates
+        if index is None and name.isdecimal():
+            index = exact.get(f"class {int(name)}")
+        found.append(index)
+    return tuple(found)
+
+
+def _loose(name: str) -> str:
+    return re.sub(r"[\s_\-]+", " ", normalised(name)).strip().casefold()

@@ -29,7 +29,8 @@ def differences(
     stages: on how many pictures each stage was the first to part.
     """
     equal = (here.raw == there.raw).all(axis=1)
-    flipped = np.flatnonzero(here.raw.argmax(axis=1) != there.raw.argmax(axis=1))
+    best = [predictions.best(classifier) for predictions in (here, there)]
+    flipped = np.flatnonzero(best[0] != best[1])
     decoded, prepared = here.decoded != there.decoded, here.prepared != there.prepared
     stage = np.where(decoded, "decode", np.where(prepared, "resize", "network"))
     parted = decoded | prepared | ~equal
@@ -51,8 +52,8 @@ def differences(
         "flipped": [
             {
                 "picture": names[i],
-                "here": labels[int(here.raw[i].argmax())],
-                "there": labels[int(there.raw[i].argmax())],
+                "here": labels[int(best[0][i])],
+                "there": labels[int(best[1][i])],
             }
             for i in flipped[:MOST_FLIPPED].tolist()
         ],

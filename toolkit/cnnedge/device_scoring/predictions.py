@@ -28,13 +28,19 @@ Digests = npt.NDArray[np.uint64]
 class Predictions:
     """Of n pictures.
 
-    raw: the output tensor as it is, [n, classes], of its own type. decoded: a digest of each
-    picture's pixels, uint64 [n]; prepared: of the same as the model's input, uint64 [n].
+    raw: the outputs as they are, [n, values], of their own type (`Classifier.in_a_row`). decoded: a
+    digest of each picture's pixels, uint64 [n]; prepared: of the same as the model's input, uint64
+    [n].
     """
 
     raw: npt.NDArray[np.generic]
     decoded: Digests
     prepared: Digests
+
+    def best(self, classifier: Classifier) -> npt.NDArray[np.int64]:
+        """int64 [n]: the class that each answer names. Raises ModelError for one of no numbers."""
+        named = (classifier.numeric(classifier.decode(raw)).index for raw in self.raw)
+        return np.fromiter(named, np.int64, len(self.raw))
 
     def write(self, path: Path) -> None:
         """As an .npz file."""
@@ -58,7 +64,7 @@ def predict(
         output = classifier.infer()
         if check is not None:
             check.see(values, output)
-        raw.append(output.reshape(-1).copy())
+        raw.append(classifier.in_a_row(output).copy())
         decoded.append(_digest(picture))
         prepared.append(_digest(pixels))
         if progress:

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..bundle.guest import NO_GUEST
 from ..classifier import Classifier
 from ..data import Dataset, Part
 from ..errors import CnnedgeError, DeviceError, GateError
+from ..files import json_text
 from ..results import accuracy, mcnemar
 from ..scoring import class_map, judged, part_of
 from ..targets import Target
@@ -51,8 +53,9 @@ def evaluate_there(
     `device`, `conditions`, and `here`: accuracy, McNemar's p, and what `differences` says. Raises
     DeviceError, GateError for a delegate that is refused there, DataError.
     """
-    indices = part_of(dataset, split)
-    mapping = class_map(dataset, classifier.labels, str(classifier.model.path))
+    model = classifier.model
+    mapping = class_map(dataset, classifier.labels, str(model.path), model=model)
+    indices = part_of(dataset, split, mapping)
     targets = mapping[dataset.targets[indices]]
     here, there, answer = predict_both(
         target,
@@ -63,10 +66,10 @@ def evaluate_there(
         allow_disagreement=allow_disagreement,
         progress=progress,
     )
-    labelled = _best(there)
-    right_here = _best(here) == targets
+    labelled = there.best(classifier)
+    right_here = here.best(classifier) == targets
     names = [dataset.name(int(i)) for i in indices]
-    return judged(classifier, dataset, split, labelled, targets) | {
+    return judged(classifier, dataset, split, labelled, targets, mapping) | {
         "workers": 1,
         "device": target.name,
         **answer,
@@ -141,13 +144,21 @@ def _request(
     return {
         "model": target.push(classifier.model.path),
         "pictures": target.push(pictures),
-        "settings": {"load": dict(settings), "allow_disagreement": allow_disagreement},
+        "settings": {"load": _as_json(settings), "allow_disagreement": allow_disagreement},
     }
 
 
 def _best(predictions: Predictions) -> npt.NDArray[np.int64]:
     best: npt.NDArray[np.int64] = predictions.raw.argmax(axis=1).astype(np.int64)
     return best
+
+
+def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords as they travel: what is said of a guest as data, its labels with it."""
+    guest = settings.get("guest", NO_GUEST)
+    plain = {name: value for name, value in settings.items() if name != "guest"}
+    plain["delegate_options"] = dict(settings.get("delegate_options") or {})
+    return plain | {"guest": guest.as_json()}
 
 
 def _ask(
@@ -180,7 +191,7 @@ def _run_worker(
     done = target.cnnedge(
         [],
         module="cnnedge.device_scoring.worker",
-        stdin=json.dumps(request).encode(),
+        stdin=json_text(request, ascii_only=True).encode(),
         seconds=_SECONDS_TO_START + _SECONDS_PER_PICTURE * total,
         line=line,
     )

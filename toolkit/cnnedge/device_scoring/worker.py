@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 
 from .. import conditions
+from ..bundle import Guest
 from ..classifier import load
 from ..engines import AgreementCheck
 from ..errors import CnnedgeError
+from ..files import json_text
 from .parcel import unpack
 from .predictions import predict
 
@@ -32,7 +34,9 @@ def answer(request: dict[str, Any], tell: Callable[[int], None]) -> dict[str, An
     pixels, which may be missing: where the input pixels go, for a few pictures.
     """
     settings = request["settings"]
-    with load(request["model"], **settings["load"]) as classifier:
+    keywords = dict(settings["load"])
+    guest = Guest.from_json(keywords.pop("guest", {}))
+    with load(request["model"], guest=guest, **keywords) as classifier:
         check = AgreementCheck(
             classifier.model, classifier.engine, allow=settings["allow_disagreement"]
         )
@@ -76,7 +80,7 @@ def main() -> int:
 
 def _write(line: dict[str, Any]) -> None:
     # One whole line at once: the other side reads by lines.
-    sys.stdout.writelines([json.dumps(line), "\n"])
+    sys.stdout.writelines([json_text(line, ascii_only=True), "\n"])
     sys.stdout.flush()
 
 

@@ -10,7 +10,6 @@ goes away.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import threading
@@ -19,6 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from ..files import json_text
 from .window import HEADER
 
 _TICK_MS = 5
@@ -82,7 +82,7 @@ def _read(frames: IO[bytes], asked: SimpleQueue[Any]) -> None:
 
 
 def _reply(replies: IO[str], **what: object) -> None:
-    replies.write(json.dumps(what) + "\n")
+    replies.write(json_text(what, ascii_only=True) + "\n")
     replies.flush()
 
 

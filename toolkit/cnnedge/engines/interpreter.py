@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bundle import Graph, ModelFile
+from ..bundle.special import special_needs
 from ..errors import MissingExtraError, ModelError
 from ..native_stderr import captured, complaints
 from .base import NO_OPTIONS, Values
@@ -159,6 +160,9 @@ def _load_error(model: ModelFile, name: str, error: Exception, native: str) -> M
             f"{model.path}: tflite-runtime 2.14 does not work with numpy 2. "
             "Run: pip install 'numpy<2'"
         )
+    needs = special_needs(model.graph)
+    if needs and "custom op" in f"{error} {native}".lower():
+        return ModelError(f"{model.path}: {name} cannot load this model: {'; '.join(needs)}")
     said = [line for line in native.splitlines() if line.strip() and "INFO" not in line]
     reason = re.sub(r"\s+", " ", "; ".join([str(error), *said[:2]])).strip()
     return ModelError(f"{model.path}: {name} cannot load this model: {reason}")

@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..bundle import ModelFile, read_model
+from ..bundle import ModelFile, read_model, sized
+from ..files import json_text
 from ..native_stderr import complaints
 from .base import NO_OPTIONS
 from .report import DelegateReport
@@ -55,11 +56,12 @@ def probe(
         "precision": precision,
         "threads": threads,
         "options": dict(options),
+        "size": model.size,
     }
     try:
         done = subprocess.run(
             [sys.executable, "-m", "cnnedge.engines.probe"],
-            input=json.dumps(request),
+            input=json_text(request, ascii_only=True),
             capture_output=True,
             text=True,
             timeout=_PATIENCE_SECONDS,
@@ -102,7 +104,7 @@ def _try(request: dict[str, Any]) -> Probe:
     """Runs in the other process."""
     from .compiled import CompiledEngine, CompileError
 
-    model = read_model(request.pop("model"))
+    model = sized(read_model(request.pop("model")), request.pop("size"))
     nothing = DelegateReport(requested="", used="", nodes_delegated=0, nodes_total=0)
     try:
         engine = CompiledEngine(model, delegate=nothing, **request)
@@ -115,7 +117,7 @@ def _try(request: dict[str, Any]) -> Probe:
 def main() -> int:
     """Reads a request on standard input, prints the answer."""
     request = json.load(sys.stdin)
-    json.dump(asdict(_try(request)), sys.stdout)
+    sys.stdout.writelines([json_text(asdict(_try(request)), ascii_only=True)])
     sys.stdout.flush()
     return 0
 

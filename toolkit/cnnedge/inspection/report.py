@@ -15,6 +15,7 @@ from ..bundle.compatibility import not_runnable
 from ..bundle.cost import macs, parameters, sparsity
 from ..bundle.description import ModelDescription, describe_metadata
 from ..bundle.metadata import METADATA_NAME
+from ..bundle.special import special_needs
 from ..bundle.tables import refusing_damage
 from .delegation import Forecast, forecasts
 from .layers import LayerCost, layers_of, weight_types
@@ -62,8 +63,8 @@ class Inspection:
                 }
                 for s in graph.signatures
             ],
-            "inputs": [_tensor(graph.tensors[i]) for i in graph.inputs],
-            "outputs": [_tensor(graph.tensors[i]) for i in graph.outputs],
+            "inputs": [_tensor(i.tensor) | {"meaning": i.as_json()} for i in file.inputs],
+            "outputs": [_tensor(o.tensor) | {"meaning": o.as_json()} for o in file.outputs],
             "operators": [_operator(graph.tensors, op) for op in graph.operators],
             "operator_counts": [
                 {"name": name, "version": version, "count": count}
@@ -83,6 +84,7 @@ class Inspection:
             },
             "layers": [asdict(layer) for layer in self.layers],
             "delegates": [forecast.as_json() for forecast in self.forecasts],
+            "needs": special_needs(graph),
             "tflite_runtime": {
                 "runs": not self.not_runnable,
                 "reasons": list(self.not_runnable),

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..camera import Source
+from ..classifier import Prediction, Score
 from .step import STAGES, FrameModel, Step
 from .timings import Timings
 
+_NO_NUMBERS = "the model answered no numbers"
+_NO_ANSWER = {"label": None, "score": None, "index": None}
 # Predictions are kept for pictures and short videos; an endless camera would fill the memory.
 MOST_PREDICTIONS = 100_000
 
@@ -47,11 +50,24 @@ def summary(
 
 
 def prediction_json(step: Step, top: int) -> dict[str, Any]:
-    """One prediction for the JSON of a run."""
+    """One prediction for the JSON of a run; all null where the model answered no numbers.
+
+    score: null where the model names its class without one. present: of classes that are scored
+    each by itself, those that are there.
+    """
+    answer: Prediction = step.prediction
+    found: dict[str, Any] = {"frame": step.frame.index, "name": step.frame.name}
+    if not answer.finite:
+        return found | {"top": [_NO_ANSWER], "problem": _NO_NUMBERS}
+    found["top"] = [_score_json(s, answer.graded) for s in answer.top(top)]
+    if answer.independent:
+        found["present"] = [_score_json(s, True) for s in answer.present]
+    return found
+
+
+def _score_json(score: Score, graded: bool) -> dict[str, Any]:
     return {
-        "frame": step.frame.index,
-        "name": step.frame.name,
-        "top": [
-            {"label": s.label, "score": s.score, "index": s.index} for s in step.prediction.top(top)
-        ],
+        "label": score.label,
+        "score": score.score if graded else None,
+        "index": score.index,
     }

@@ -55,7 +55,12 @@ class Smoothing:
         self._shown = 0
 
     def __call__(self, prediction: Prediction, time: float) -> Prediction:
-        """The smoothed prediction. time: of the frame, in seconds from anywhere."""
+        """The smoothed prediction. time: of the frame, in seconds from anywhere.
+
+        One that holds no numbers, or names a class without a score, comes back as it is.
+        """
+        if not (prediction.finite and prediction.graded):
+            return prediction
         if self._scores is None or self._scores.shape != prediction.scores.shape:
             self._scores = prediction.scores.copy()
             self._shown = prediction.index
@@ -68,4 +73,10 @@ class Smoothing:
             if lead > self.margin * (self._scores[best] - self._scores.min()):
                 self._shown = best
         self._time = time
-        return SmoothedPrediction(self._scores, prediction.labels, shown=self._shown)
+        return SmoothedPrediction(
+            self._scores,
+            prediction.labels,
+            independent=prediction.independent,
+            listed=prediction.listed,
+            shown=self._shown,
+        )

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from ..bundle import Guest
+from ..bundle.guest import NO_GUEST
 from ..classifier import Classifier, load
 from ..errors import RunFolderError
 from ..preprocess import Pixels
@@ -41,7 +43,7 @@ class Runtime:
     engine: str = "auto"
     threads: int = 1
     precision: str = "auto"
-    pixel_range: str | None = None
+    guest: Guest = NO_GUEST
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,7 +106,7 @@ def open_case(
     """Loads both sides and prepares the pictures. Raises CnnedgeError."""
     progress("loading model.keras", 0, 0)
     reference = _open_run(run)
-    options: dict[str, Any] = {"threads": runtime.threads, "pixel_range": runtime.pixel_range}
+    options: dict[str, Any] = {"threads": runtime.threads, "guest": runtime.guest}
     with contextlib.ExitStack() as open_models:
         chosen = load(
             model,

@@ -5,7 +5,7 @@ A case and a target enter; rows for decode, resize and network there leave, and 
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ def device_stages(case: Case, target: Target, runtime: Runtime) -> tuple[list[St
         case.plain,
         golden.dataset,
         golden.indices,
-        settings=asdict(runtime),
+        settings=_keywords(runtime),
         allow_disagreement=True,
         progress=case.progress,
     )
@@ -54,6 +54,11 @@ def device_stages(case: Case, target: Target, runtime: Runtime) -> tuple[list[St
         _network(case.plain, part, expected, given, ~prepared, answer),
     ]
     return rows, given
+
+
+def _keywords(runtime: Runtime) -> dict[str, Any]:
+    """Of `classifier.load`."""
+    return {f.name: getattr(runtime, f.name) for f in fields(runtime)}
 
 
 def _scores(classifier: Classifier, predictions: Predictions) -> Scores:
@@ -88,7 +93,7 @@ def _resize(
     if row.agrees:
         return row
     few = case.golden.indices[np.flatnonzero(apart)[:_MOST_FETCHED]]
-    found = pixels_apart(target, case.plain, case.golden.dataset, few, settings=asdict(runtime))
+    found = pixels_apart(target, case.plain, case.golden.dataset, few, settings=_keywords(runtime))
     return replace(row, deviation=float(found), allowed=0.0)
 
 

@@ -37,7 +37,7 @@ def verify(
     Raises CnnedgeError; GateError for a delegate that cannot be had.
     """
     wanted = runtime or Runtime()
-    local = wanted if target is None else Runtime(pixel_range=wanted.pixel_range)
+    local = wanted if target is None else Runtime(guest=wanted.guest)
     with open_case(model, run, local, data, pictures, progress) as case:
         return _verdict(case, target, wanted)
 

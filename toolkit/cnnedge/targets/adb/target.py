@@ -14,9 +14,10 @@ from typing import Any
 
 from ...benchmark.answers import checked
 from ...benchmark.device import PATIENCE_SECONDS
-from ...bundle import ModelFile, read_model
+from ...bundle import ModelFile, read_model, sized
 from ...engines.report import PassedOver
-from ...errors import DeviceError, GateError
+from ...errors import CnnedgeError, DeviceError, GateError
+from ...files import json_text
 from ...specs import DeviceProfile
 from ..base import Completed, Finding, Say, as_it_is, one_line
 from . import checks, files, measuring, moment, python, shell
@@ -158,6 +159,11 @@ class AdbTarget:
         model = self._models[request["model"]]
         if self.python:
             return self._measure_by_python(request, str(model.path))
+        if sized(model, request.get("size")).data != model.data:
+            raise CnnedgeError(
+                f"{model.path}: benchmark_model takes a file's input as it is, and this one has to "
+                "be brought to one picture: --python measures it, in the phone's own Python"
+            )
         if request["delegate"] != "auto":
             return checked(self._measure_by_tool(request, model), str(model.path))
         try:
@@ -180,7 +186,7 @@ class AdbTarget:
         done = self.cnnedge(
             [],
             module="cnnedge.benchmark.worker",
-            stdin=json.dumps(dict(request)).encode(),
+            stdin=json_text(dict(request), ascii_only=True).encode(),
             seconds=PATIENCE_SECONDS + float(request["seconds"]),
         )
         try:

@@ -17,7 +17,7 @@ from typing import Any
 from ...benchmark.answers import checked
 from ...benchmark.device import PATIENCE_SECONDS
 from ...errors import CnnedgeError, DeviceError
-from ...files import whole
+from ...files import json_text, whole
 from ...specs import DeviceProfile
 from ..base import MOST_OUTPUT, Completed, Finding, Say, as_it_is, one_line
 from ..output import Collected
@@ -192,7 +192,7 @@ class SshTarget:
         done = self.cnnedge(
             [],
             module="cnnedge.benchmark.worker",
-            stdin=json.dumps(dict(request)).encode(),
+            stdin=json_text(dict(request), ascii_only=True).encode(),
             seconds=PATIENCE_SECONDS + float(request["seconds"]),
         )
         try:

@@ -1,0 +1,195 @@
+"""Lists of class names, as people and tools write them.
+
+A file enters: one name a line, `index name` as Teachable Machine and Coral write it, CSV, or JSON;
+the names in the order of a model's outputs leave. And names enter beside a number of outputs: one
+for each output leaves, with what had to be said about it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelError
+
+Labels = tuple[str, ...]
+
+_INDEXED = re.compile(r"(\d+)(?:\s*[:,;=\t]\s*|\s+)(\S.*)")
+_INDEX_HEADERS = frozenset({"index", "id", "idx", "class_id", "class_index", "label_id", "number"})
+_NAME_HEADERS = frozenset(
+    {"label", "labels", "name", "class", "classes", "class_name", "category", "display_name"}
+)
+# What the class before the first real one is called, by those who keep one.
+_BACKGROUND = frozenset(
+    {"background", "__background__", "???", "none", "nothing", "dummy", "/m/background"}
+)
+# ImageNet's classes, and the outputs of the many networks that count a background among them.
+_IMAGENET = (1000, 1001)
+# A list with gaps, such as COCO's, has a few; a number past this is no index of a class.
+_HIGHEST_INDEX = 100_000
+
+
+def read_labels(path: str | Path) -> Labels:
+    """The class names of a file, by its content. Raises ModelError where it is none."""
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ModelError(f"{path}: there is no such file of labels") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read the labels: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ModelError(f"{path}: the labels are not UTF-8 text; save the file as UTF-8") from None
+    labels = parse_labels(text, str(path), table=path.suffix.lower() in (".csv", ".tsv"))
+    if not any(labels):
+        raise ModelError(f"{path}: holds no label; expected one class a line")
+    return labels
+
+
+def parse_labels(text: str, place: str, *, table: bool = False) -> Labels:
+    """The names in a text; `place` names it in messages. table: its fields are separated.
+
+    Empty lines at the end are passed over; one between two names is a class without a name.
+    """
+    if text.lstrip()[:1] in ("{", "["):
+        found = _of_json(text)
+        if found is not None:
+            return _ordered(found, place) if isinstance(found, dict) else tuple(found)
+    lines = [line.strip("\r") for line in text.split("\n")]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    rows = _rows(lines) if table or _has_header(lines) else None
+    if rows is not None:
+        numbered = _numbered(rows)
+        return _ordered(numbered, place) if numbered is not None else _column(rows)
+    matches = [_INDEXED.fullmatch(line.strip()) for line in lines if line.strip()]
+    pairs = [(int(m[1]), m[2].strip()) for m in matches if m and len(m[1]) < 7]
+    if len(pairs) == len(matches) > 1 and _are_indices([number for number, _ in pairs]):
+        return _ordered(dict(pairs), place)
+    return tuple(line.strip() for line in lines)
+
+
+def fitting(
+    labels: Labels | None, count: int, place: str, *, remedy: str
+) -> tuple[Labels, tuple[str, ...]]:
+    """A label for each of `count` outputs, and what was assumed on the way.
+
+    A list that differs by its background class alone is brought into line, and that is said. place,
+    remedy: for the message. Raises ModelError where the list belongs to another model.
+    """
+    if labels is None:
+        return tuple(f"class {i}" for i in range(count)), (
+            "no labels in the file: classes are numbered (--labels FILE names them)",
+        )
+    while len(labels) > count and not labels[-1].strip():
+        labels = labels[:-1]
+    said: tuple[str, ...] = ()
+    first = labels[0].strip() if labels else ""
+    if len(labels) == count + 1 and _is_background(first):
+        labels = labels[1:]
+        said = (
+            f"{count + 1} labels for {count} outputs: the first, '{first}', is taken for a "
+            "background class that the model leaves out",
+        )
+    elif (len(labels), count) == _IMAGENET:
+        labels = ("background", *labels)
+        said = (
+            f"{len(labels) - 1} labels for {count} outputs: output 0 is taken for ImageNet's "
+            "background class, which the list leaves out",
+        )
+    if len(labels) != count:
+        raise ModelError(
+            f"{place}: {len(labels)} labels for {count} outputs, so it cannot be told which "
+            f"belongs to which; {remedy}"
+        )
+    return tuple(name or f"class {i}" for i, name in enumerate(labels)), said
+
+
+def _is_background(name: str) -> bool:
+    return name.strip().casefold() in _BACKGROUND
+
+
+def _of_json(text: str) -> dict[int, str] | list[str] | None:
+    try:
+        found: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(found, list) and all(isinstance(x, str) for x in found):
+        return found
+    if not isinstance(found, Mapping):
+        return None
+    pairs = list(found.items())
+    if all(isinstance(v, str) and k.isdecimal() for k, v in pairs):
+        return {int(k): str(v) for k, v in pairs}
+    # As Keras' generators write it: the name, then its index.
+    if all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for _, v in pairs):
+        return {int(v): str(k) for k, v in pairs}
+    return None
+
+
+def _has_header(lines: Sequence[str]) -> bool:
+    """Whether a text of any name begins with the header of a table of two columns or more."""
+    first = [field.strip().casefold() for field in re.split(r"[,;\t]", lines[0])] if lines else []
+    return len(first) > 1 and bool(_NAME_HEADERS.intersection(first))
+
+
+def _rows(lines: Sequence[str]) -> list[list[str]]:
+    first = next((line for line in lines if line.strip()), "")
+    separator = max(",;\t", key=first.count)
+    found = csv.reader(io.StringIO("\n".join(lines)), delimiter=separator)
+    return [[field.strip() for field in row] for row in found if row]
+
+
+def _numbered(rows: list[list[str]]) -> dict[int, str] | None:
+    """{index: name} of a table that has both; None of one that has names alone."""
+    header = [field.casefold() for field in rows[0]] if rows else []
+    name_at = next((i for i, field in enumerate(header) if field in _NAME_HEADERS), None)
+    index_at = next((i for i, field in enumerate(header) if field in _INDEX_HEADERS), None)
+    body = rows if name_at is None and index_at is None else rows[1:]
+    width = min((len(row) for row in body), default=0)
+    if width < 2:
+        return None
+    if index_at is None:
+        index_at = next(
+            (i for i in range(width) if i != name_at and _column_of_indices(body, i)), None
+        )
+    if index_at is None or not index_at < width or not _column_of_indices(body, index_at):
+        return None
+    if name_at is None or not name_at < width:
+        name_at = 1 if index_at == 0 else 0
+    return {int(row[index_at]): row[name_at] for row in body}
+
+
+def _column(rows: list[list[str]]) -> Labels:
+    header = [field.casefold() for field in rows[0]] if rows else []
+    at = next((i for i, field in enumerate(header) if field in _NAME_HEADERS), None)
+    body = rows if at is None else rows[1:]
+    return tuple(row[at or 0] if len(row) > (at or 0) else "" for row in body)
+
+
+def _column_of_indices(rows: list[list[str]], at: int) -> bool:
+    texts = [row[at] for row in rows]
+    return all(t.isdecimal() and len(t) < 7 for t in texts) and _are_indices(
+        [int(t) for t in texts]
+    )
+
+
+def _are_indices(numbers: Sequence[int]) -> bool:
+    """Distinct, and few enough missing between them: a year or a house number is no index."""
+    if len(set(numbers)) != len(numbers) or not numbers:
+        return False
+    return min(numbers) in (0, 1) and max(numbers) < 2 * len(numbers) + 16
+
+
+def _ordered(numbered: Mapping[int, str], place: str) -> Labels:
+    """By number; counted from 1 where no 0 is there and none is missing. Gaps have no name."""
+    highest = max(numbered, default=-1)
+    if highest > _HIGHEST_INDEX:
+        raise ModelError(f"{place}: {highest} is no index of a class")
+    start = 1 if min(numbered, default=0) == 1 and highest == len(numbered) else 0
+    return tuple(numbered.get(i, "") for i in range(start, highest + 1))

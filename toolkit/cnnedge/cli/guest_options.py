@@ -1,0 +1,128 @@
+"""The options that say what a third party's model takes and gives, as one keyword: `guest`."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any, cast
+
+import click
+
+from ..bundle import Guest
+from ..bundle.guest import ACTIVATIONS, INTERPOLATIONS, PIXEL_RANGES, RESIZES
+from . import output
+
+# By the names that click knows them by, what Guest calls them.
+FIELDS = {
+    "labels_file": "labels",
+    "pixel_range": "pixel_range",
+    "mean": "mean",
+    "std": "std",
+    "bgr": "bgr",
+    "resize": "resize",
+    "interpolation": "interpolation",
+    "activation": "activation",
+    "input_size": "size",
+}
+
+
+class Numbers(click.ParamType[Any]):
+    """One number, or three separated by commas."""
+
+    name = "R[,G,B]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            found = tuple(float(part) for part in re.split(r"[,\s]+", value.strip(" []()")) if part)
+        except ValueError:
+            found = ()
+        if len(found) not in (1, 3):
+            self.fail(
+                f"'{value}' is not one number, or three such as 123.7,116.3,103.5", param, ctx
+            )
+        return found
+
+
+class Size(click.ParamType[Any]):
+    """HEIGHTxWIDTH."""
+
+    name = "HxW"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        match = re.fullmatch(r"(\d{1,5})[x×](\d{1,5})(?:[x×][13])?", value.strip())
+        if not match or not all(1 <= int(side) <= 8192 for side in match.groups()):
+            self.fail(f"'{value}' is not a size such as 224x224: height x width", param, ctx)
+        return int(match[1]), int(match[2])
+
+
+def words(name: str, value: Any) -> str | None:
+    """The value of one of these options as it is written, for another command line."""
+    if name in ("mean", "std") and value is not None:
+        return ",".join(repr(number) for number in value)
+    return None
+
+
+def input_option(function: output.F) -> output.F:
+    """--input HxW, as `input_size`."""
+    return click.option(
+        "--input",
+        "input_size",
+        type=Size(),
+        metavar="HxW",
+        help="Height and width of the input, for a model that leaves them open.",
+    )(function)
+
+
+def guest_options(function: output.F) -> output.F:
+    """--pixels, --mean, --std, --bgr, --resize, --interpolation, --labels, --activation and
+    --input."""
+
+    @functools.wraps(function)
+    def command(*arguments: Any, **keywords: Any) -> Any:
+        given = {field: keywords.pop(name) for name, field in FIELDS.items()}
+        return function(*arguments, guest=Guest(**given), **keywords)
+
+    options = (
+        input_option,
+        click.option(
+            "--activation",
+            type=click.Choice(ACTIVATIONS),
+            help="What the outputs are, where the file does not tell; none: probabilities as "
+            "they are.",
+        ),
+        click.option(
+            "--labels",
+            "labels_file",
+            metavar="FILE",
+            help="The classes in the order of the outputs: one a line, 'index label', or CSV.",
+        ),
+        click.option(
+            "--interpolation", type=click.Choice(INTERPOLATIONS), help="How frames are resized."
+        ),
+        click.option(
+            "--resize", type=click.Choice(RESIZES), help="How frames of another shape are fitted."
+        ),
+        click.option("--bgr", is_flag=True, help="The model takes blue first."),
+        click.option(
+            "--std", type=Numbers(), metavar="R[,G,B]", help="What (pixel - mean) is divided by."
+        ),
+        click.option(
+            "--mean",
+            type=Numbers(),
+            metavar="R[,G,B]",
+            help="What is taken off pixels 0..255, or off those of --pixels.",
+        ),
+        click.option(
+            "--pixels",
+            "pixel_range",
+            type=click.Choice(list(PIXEL_RANGES)),
+            help="What the input of a third party's model takes.",
+        ),
+    )
+    for option in options:
+        command = option(command)
+    return cast(output.F, command)

@@ -1,0 +1,310 @@
+"""A model's raw outputs to one score for each class.
+
+What the outputs mean and what a person says of them enter; a Decoder leaves, with what neither
+said and was taken for granted. Scores are probabilities 0..1, or the model is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .bundle import Guest, ModelFile, TensorInfo
+from .bundle.outputs import (
+    EMBEDDING,
+    INDEX,
+    LOG_SOFTMAX,
+    LOGITS,
+    SHARES,
+    SIGMOID,
+    SOFTMAX,
+    TOP_INDICES,
+    TOP_SCORES,
+    UNKNOWN,
+    OutputMeaning,
+)
+from .errors import ModelError
+
+Values = npt.NDArray[Any]
+Scores = npt.NDArray[np.float32]
+
+# Of a probability that a quantised or rounded one may lie outside 0..1 by.
+_SLACK = 0.05
+# How far the probabilities of classes of which one is true may be from 1 in sum.
+_SUM_SLACK = 0.1
+# What a graph does to its outputs itself, and nobody does again.
+_COMPUTED = frozenset({SOFTMAX, LOG_SOFTMAX, SIGMOID, INDEX})
+_RAW = "--raw gives its outputs as they are"
+
+
+class Decoder:
+    """Turns the first output, or all of a list of the best, into scores.
+
+    classes: how many scores there are. independent: each class is judged by itself, so that several
+    or none may be there. graded: whether the model says how sure it is; otherwise its class has
+    the score 1. outputs: how many output tensors it takes. listed: how many classes it scores at
+    most, None for all. assumptions: what nobody said.
+    """
+
+    def __init__(self, model: ModelFile, guest: Guest) -> None:
+        """Raises ModelError for a model that is no classifier."""
+        self._place = str(model.path)
+        self._labels = model.labels
+        # Files of our own hold probabilities, and are taken at their word.
+        self._own = model.provenance is not None and guest.activation is None
+        self.assumptions: list[str] = []
+        self.classes = 0
+        self.independent, self.graded = False, True
+        self.outputs = 1
+        self.listed: int | None = None
+        meanings = model.outputs
+        kinds = {meaning.kind for meaning in meanings}
+        if len(meanings) == 2 and kinds == {TOP_SCORES, TOP_INDICES}:
+            self._decode = self._of_list(meanings, guest)
+        elif len(meanings) == 1 and (meanings[0].classes or meanings[0].kind == INDEX):
+            self._decode = self._of_one(meanings[0], guest, model)
+        else:
+            raise self._no_classifier(model)
+
+    def __call__(self, raw: Values | Sequence[Values]) -> Scores:
+        """float32 [classes] of one output tensor, or of all that `outputs` counts.
+
+        What is no number (NaN) stays so.
+        """
+        return self._decode(raw)
+
+    def _of_one(
+        self, meaning: OutputMeaning, guest: Guest, model: ModelFile
+    ) -> Callable[[Any], Scores]:
+        tensor = meaning.tensor
+        if self._own:
+            self.classes = meaning.classes or 0
+            return lambda raw: real(raw, tensor)
+        kind = self._kind(meaning, guest, model)
+        if kind == INDEX:
+            return self._of_index(meaning)
+        finish = self._finish(kind, applied=kind == meaning.kind)
+        if meaning.classes == 1:
+            self.classes = 2
+            if guest.activation is None and model.labels is None:
+                self.assumptions.append(
+                    "the one output is taken for the score of the second of two classes"
+                )
+            return lambda raw: _pair(finish(real(raw, tensor)))
+        self.classes = meaning.classes or 0
+        self.independent = kind == SIGMOID
+        if self.independent:
+            self.assumptions.append(
+                "each class is scored by itself (sigmoid): several or none may be in a picture"
+            )
+        return lambda raw: finish(real(raw, tensor))
+
+    def _finish(self, kind: str, *, applied: bool) -> Callable[[Scores], Scores]:
+        """Values to probabilities. applied: whether the graph has done it already."""
+        if kind == LOG_SOFTMAX:
+            return lambda values: self._checked(_powers(values), sums_to_one=not applied)
+        if kind == SOFTMAX and not applied:
+            return softmax
+        if kind == SIGMOID and not applied:
+            return sigmoid
+        if kind in (SOFTMAX, SIGMOID):
+            return _within
+        whole = kind == UNKNOWN
+        return lambda values: self._checked(values, sums_to_one=whole)
+
+    def _kind(self, meaning: OutputMeaning, guest: Guest, model: ModelFile) -> str:
+        """What the scores are, at last: by the person, the graph, or an assumption."""
+        kind, asked, count = meaning.kind, guest.activation, meaning.classes or 0
+        if asked is not None:
+            return self._asked(asked, meaning)
+        if kind == EMBEDDING or (count == 1 and kind in (UNKNOWN, SOFTMAX, LOG_SOFTMAX)):
+            raise self._no_classifier(model)
+        if kind == LOGITS and count == 1:
+            return self._one_logit(meaning)
+        if kind == LOGITS:
+            self.assumptions.append(
+                f"the outputs are no probabilities ({meaning.because}): softmax is applied "
+                "(--activation sigmoid or none says otherwise; --raw gives them as they are)"
+            )
+            return SOFTMAX
+        if kind == UNKNOWN and meaning.tensor.dtype in ("int32", "int64", "bool", "string"):
+            raise self._no_classifier(model)
+        if kind in (UNKNOWN, SHARES):
+            self.assumptions.append(
+                f"the outputs are taken to be probabilities as they are ({meaning.because}; "
+                "--activation says otherwise)"
+            )
+        return kind
+
+    def _one_logit(self, meaning: OutputMeaning) -> str:
+        if len(self._labels or ()) != 2:
+            raise ModelError(
+                f"{self._place}: one output without an activation ({meaning.because}) may be a "
+                "score or a measure. --activation sigmoid takes it as the score of the second of "
+                f"two classes; {_RAW}"
+            )
+        self.assumptions.append(
+            f"the one output is no probability ({meaning.because}): by its two labels it is taken "
+            "for the score of the second, and sigmoid is applied (--activation says otherwise)"
+        )
+        return SIGMOID
+
+    def _asked(self, asked: str, meaning: OutputMeaning) -> str:
+        wanted = SHARES if asked == "none" else asked
+        if meaning.kind == INDEX and wanted == INDEX:
+            return INDEX
+        if meaning.classes != 1 and wanted == INDEX:
+            raise ModelError(
+                f"{self._place}: --activation index is for one output, and there are "
+                f"{meaning.classes}; softmax, sigmoid, log_softmax and none are for several"
+            )
+        if meaning.classes == 1 and wanted in (SOFTMAX, LOG_SOFTMAX):
+            raise ModelError(
+                f"{self._place}: --activation {asked} is for several outputs, and there is one; "
+                "sigmoid, none and index are for one"
+            )
+        # Its own probabilities may be taken as they are; an index is none.
+        allowed = {meaning.kind} if meaning.kind == INDEX else {meaning.kind, SHARES}
+        if meaning.kind in _COMPUTED and wanted not in allowed:
+            raise ModelError(
+                f"{self._place}: --activation {asked}: the graph computes {meaning.kind} itself "
+                f"({meaning.because}). Leave it out; {_RAW}"
+            )
+        return wanted
+
+    def _of_index(self, meaning: OutputMeaning) -> Callable[[Any], Scores]:
+        labels = len(self._labels) if self._labels else None
+        traced = meaning.classes if meaning.kind == INDEX else None
+        count = traced or labels
+        if count is None:
+            raise ModelError(
+                f"{self._place}: the output is the index of a class, and how many there are is not "
+                f"known: name them with --labels FILE; {_RAW}"
+            )
+        self.classes, self.graded, self.listed = count, False, 1
+        self.assumptions.append("the model gives its best class alone, and no score")
+
+        def decode(raw: Any) -> Scores:
+            return self._one_hot(np.asarray(raw).reshape(-1)[:1])
+
+        return decode
+
+    def _one_hot(self, index: Values) -> Scores:
+        scores = np.zeros(self.classes, np.float32)
+        scores[self._indices(index)] = 1
+        return scores
+
+    def _indices(self, found: Values) -> npt.NDArray[np.int64]:
+        indices = found.astype(np.int64)
+        if indices.size == 0 or indices.min() < 0 or indices.max() >= self.classes:
+            raise ModelError(
+                f"{self._place}: the model answered class {indices.tolist()}; it has "
+                f"{self.classes} classes, counted from 0. {_RAW}"
+            )
+        return indices
+
+    def _of_list(self, meanings: Sequence[OutputMeaning], guest: Guest) -> Callable[[Any], Scores]:
+        at = {meaning.kind: place for place, meaning in enumerate(meanings)}
+        scores = meanings[at[TOP_SCORES]]
+        if scores.of in (LOGITS, EMBEDDING) or scores.classes is None:
+            raise ModelError(
+                f"{self._place}: a list of the best classes by {scores.of}: without the values of "
+                f"the others these are no probabilities. {_RAW}"
+            )
+        kind = guest.activation or scores.of
+        if scores.of in _COMPUTED and kind not in (scores.of, "none"):
+            raise ModelError(
+                f"{self._place}: --activation {kind}: the listed scores are {scores.of} by the "
+                f"graph itself. Leave it out; {_RAW}"
+            )
+        self.classes, self.outputs = scores.classes, 2
+        self.listed = max(abs(d) for d in scores.tensor.shape) if scores.tensor.shape else 1
+        self.independent = kind == SIGMOID
+        self.assumptions.append(
+            f"the model scores its best {self.listed} of {self.classes} classes alone"
+        )
+        # The best of many need not sum up to 1.
+        finish = self._finish(SHARES if kind in (UNKNOWN, "none") else kind, applied=True)
+        tensor, order = scores.tensor, (at[TOP_SCORES], at[TOP_INDICES])
+
+        def decode(raw: Any) -> Scores:
+            values, indices = (np.asarray(part).reshape(-1) for part in _parts(raw, order))
+            found = np.zeros(self.classes, np.float32)
+            found[self._indices(indices)] = finish(real(values, tensor))
+            return found
+
+        return decode
+
+    def _checked(self, values: Scores, *, sums_to_one: bool) -> Scores:
+        if not np.isfinite(values).all():
+            return values
+        low, high, total = (float(v) for v in (values.min(), values.max(), values.sum()))
+        strange = low < -_SLACK or high > 1 + _SLACK
+        if strange or (sums_to_one and values.size > 1 and abs(total - 1) > _SUM_SLACK):
+            raise ModelError(
+                f"{self._place}: the outputs reach from {low:.4g} to {high:.4g} and sum up to "
+                f"{total:.4g}, so they are no probabilities. Say what they are with --activation "
+                f"softmax, sigmoid or none; {_RAW}"
+            )
+        return _within(values)
+
+    def _no_classifier(self, model: ModelFile) -> ModelError:
+        shapes = [list(meaning.tensor.shape) for meaning in model.outputs]
+        why = f" ({model.outputs[0].because})" if len(model.outputs) == 1 else ""
+        return ModelError(
+            f"{self._place}: this is no classifier: expected one output with one score "
+            f"per class, found {shapes}{why}. 'cnnedge run --raw' gives its outputs, 'cnnedge "
+            "inspect' and 'cnnedge bench' work on it"
+        )
+
+
+def real(raw: Any, tensor: TensorInfo) -> Scores:
+    """A tensor's values in a row, as real numbers: (value - zero point) * scale, float32."""
+    values = np.asarray(raw).reshape(-1)
+    found = values.astype(np.float32)
+    if tensor.scales and values.dtype.kind in "iu":
+        zero = tensor.zero_points[0] if tensor.zero_points else 0
+        found = (found - np.float32(zero)) * np.float32(tensor.scales[0])
+    return found
+
+
+def softmax(values: Scores) -> Scores:
+    """exp(x) / sum(exp(x)), float32 [n]; NaN where a value is none."""
+    wide = values.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        powers = np.exp(wide - wide.max(initial=-np.inf))
+        shares: Scores = (powers / powers.sum()).astype(np.float32)
+    return shares
+
+
+def sigmoid(values: Scores) -> Scores:
+    """1 / (1 + exp(-x)), float32 [n]."""
+    with np.errstate(over="ignore"):
+        return (1 / (1 + np.exp(-values.astype(np.float64)))).astype(np.float32)
+
+
+def _powers(values: Scores) -> Scores:
+    with np.errstate(over="ignore"):
+        powers: Scores = np.exp(values.astype(np.float64)).astype(np.float32)
+    return powers
+
+
+def _pair(values: Scores) -> Scores:
+    """One probability p: of the second class, and 1 - p of the first."""
+    return np.array([1 - values[0], values[0]], np.float32)
+
+
+def _within(values: Any) -> Scores:
+    """Without what rounding adds at the ends: a quantised share may come as 1.004."""
+    clipped: Scores = np.clip(values, 0, 1).astype(np.float32, copy=False)
+    return clipped
+
+
+def _parts(raw: Any, order: tuple[int, int]) -> tuple[Any, Any]:
+    """Scores and indices, of a list of tensors or of one row that holds both."""
+    if isinstance(raw, np.ndarray):
+        raw = np.split(raw.reshape(-1), 2)
+    return raw[order[0]], raw[order[1]]
