@@ -10,7 +10,7 @@ import contextlib
 import errno
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,11 @@ def whole(path: Path) -> Iterator[Path]:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # The whole name stays at the end: writers go by suffixes such as .keras.
-            handle, name = tempfile.mkstemp(
-                prefix=".part-", suffix=f"-{path.name}", dir=path.parent
-            )
-            temporary = Path(name)
-            # mkstemp makes a private file; the umask of the user decides, as for any other file.
-            os.fchmod(handle, 0o666 & ~_umask())
-            os.close(handle)
+            name = path.parent / f".part-{secrets.token_hex(6)}-{path.name}"
+            # Not tempfile's private file: the user's umask decides, and the kernel applies it.
+            # Reading the umask would mean changing it, for all threads.
+            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            temporary = name
             yield temporary
             os.replace(temporary, path)
             temporary = None
@@ -79,9 +77,3 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, payload: Any) -> None:
     """Writes JSON whole, indented."""
     write_text(path, json.dumps(payload, indent=2, ensure_ascii=False) + "\n")
-
-
-def _umask() -> int:
-    current = os.umask(0o022)
-    os.umask(current)
-    return current

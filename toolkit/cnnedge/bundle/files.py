@@ -19,6 +19,7 @@ from typing import Any
 from ..errors import ModelError, SpecError
 from ..files import write_bytes
 from ..specs.pixels import InputSize, Preprocess
+from ..specs.strict import build_plain
 from . import metadata
 from .graph import Graph, TensorInfo, read_graph
 from .tables import refusing_damage
@@ -208,10 +209,11 @@ def _check_unchanged(data: bytes, provenance: dict[str, Any] | None, path: Path)
 def _preprocess(provenance: dict[str, Any] | None, path: Path) -> Preprocess | None:
     if provenance is None or "preprocess" not in provenance:
         return None
+    rule = provenance["preprocess"]
     try:
-        return Preprocess(**provenance["preprocess"])
-    except (TypeError, SpecError):
+        return build_plain(Preprocess, rule, "preprocess")
+    except SpecError as error:
         raise ModelError(
-            f"{path}: its resize rule {provenance['preprocess']!r} is not known to this cnnedge; "
-            "update cnnedge or convert the model again"
+            f"{path}: its resize rule is not known to this cnnedge ({error}); update cnnedge or "
+            "convert the model again"
         ) from None
