@@ -21,6 +21,7 @@ from ..files import write_bytes
 from ..specs.pixels import InputSize, Preprocess
 from ..specs.strict import build_plain
 from . import metadata
+from .foreign import foreign_model
 from .graph import Graph, TensorInfo, read_graph
 from .tables import refusing_damage
 
@@ -81,6 +82,8 @@ class ModelFile:
 def read_model(path: str | Path) -> ModelFile:
     """Reads a .tflite with all that it carries. Raises ModelError."""
     path = Path(path)
+    if other := foreign_model(path):
+        raise ModelError(other)
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -66,6 +66,7 @@ def command(
         "delegate_options": delegate_options,
         "pixel_range": pixel_range,
     }
+    reach.check(*([device] if device else []))
     if device:
         if workers > 1:
             raise click.UsageError(

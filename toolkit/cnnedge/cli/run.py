@@ -113,6 +113,7 @@ def command(
         raise click.UsageError("--json - and --jsonl - both want stdout; give one of them a file.")
     if raw and smooth:
         raise click.UsageError("--smooth averages labels, and with --raw there are none.")
+    reach.check(*([device] if device else []))
     if device:
         if show:
             raise click.UsageError("--show opens a window here; with --device use --save OUT.mp4.")

@@ -111,6 +111,36 @@ def override(root: yaml.MappingNode, assignments: Sequence[str]) -> None:
                 node = typing.cast(yaml.MappingNode, child)
 
 
+def located(root: yaml.Node, key: str) -> list[tuple[str, yaml.Node]]:
+    """The values at a dotted key and below it, each with its own key; a null is none."""
+    node = root
+    for part in key.split("."):
+        items = node.value if isinstance(node, yaml.MappingNode) else []
+        found = [value for name, value in items if name.value == part]
+        if not found:
+            return []
+        node = found[0]
+    return _leaves(node, key)
+
+
+def _leaves(node: yaml.Node, key: str) -> list[tuple[str, yaml.Node]]:
+    if isinstance(node, yaml.MappingNode) and node.value:
+        below = (_leaves(value, f"{key}.{name.value}") for name, value in node.value)
+        return [leaf for leaves in below for leaf in leaves]
+    return [] if _is_null(node) else [(key, node)]
+
+
+def without(root: yaml.MappingNode, key: str) -> yaml.MappingNode:
+    """The tree without the value at a dotted key."""
+    first, _, rest = key.partition(".")
+    items = [
+        (name, without(value, rest) if rest and name.value == first else value)
+        for name, value in root.value
+        if rest or name.value != first
+    ]
+    return yaml.MappingNode(root.tag, items, root.start_mark, root.end_mark)
+
+
 def compose_value(text: str, source: str) -> yaml.Node:
     """One YAML value (scalar, list or mapping) as a node; empty text is null."""
     wrapped = compose(f"value: {text}", source)
