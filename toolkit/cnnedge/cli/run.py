@@ -15,6 +15,7 @@ from .answers import json_lines
 from .camera_options import camera_options, capture_options
 from .devices import Reach, target_options
 from .labelling import Labelling, Loading
+from .run_source import is_no_file
 from .run_summary import print_summary, say_choice
 from .run_terminal import RunTerminal
 from .runtime import delegate_option, note_assumptions, runtime_options
@@ -114,6 +115,8 @@ def command(
     if raw and smooth:
         raise click.UsageError("--smooth averages labels, and with --raw there are none.")
     reach.check(*([device] if device else []))
+    if is_no_file(source) and Path(source).exists():
+        output.note(f"--source {source} is no file's name; the one here is --source ./{source}")
     if device:
         if show:
             raise click.UsageError("--show opens a window here; with --device use --save OUT.mp4.")

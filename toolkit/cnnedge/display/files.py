@@ -35,7 +35,7 @@ def open_sink(target: str, source: Source) -> Iterator[Sink]:
     path = Path(target)
     suffix = path.suffix.lower()
     if suffix in _CODECS:
-        with whole(path) as temporary:
+        with whole(path, busy=True) as temporary:
             writer = _VideoSink(temporary, path, source.fps or 2.0)
             try:
                 yield writer
