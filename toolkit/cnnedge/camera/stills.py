@@ -15,7 +15,11 @@ from ..pictures import PICTURE_SUFFIXES, read_picture
 from .frames import Frame
 from .rotation import turned
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mts"})
+# JPEG after JPEG, without a container.
+RAW_SUFFIXES = frozenset({".mjpg", ".mjpeg"})
+VIDEO_SUFFIXES = RAW_SUFFIXES | {
+    *(".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mts"),
+}
 
 
 class PictureSource:
