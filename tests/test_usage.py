@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cnnedge.cli.train import resolve
+from cnnedge.cli.train import _stopped, resolve
 from cnnedge.conversion.budget import Budget
 from cnnedge.conversion.settings import check_settings
 from cnnedge.errors import SpecError
@@ -182,3 +182,12 @@ def test_a_refused_conversion_leaves_what_was_there(trained_run: Path) -> None:
     done = cnnedge("convert", trained_run, "--set", "data.seed=7")
     assert_one_clear_line(done, "--set data.seed=7", "cnnedge train ... --set data.seed=7")
     assert (trained_run / "export" / "report.json").read_bytes() == before
+
+
+def test_the_line_that_resumes_keeps_every_option(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "checkpoint").touch()
+    said = _stopped(tmp_path, "yoga", "my data", ("training.seed=3",), "mirrored")
+    command = "cnnedge train yoga --data 'my data' --set training.seed=3 --strategy mirrored --out"
+    assert f"{command} {tmp_path} --resume" in said
+    assert "--strategy" not in _stopped(tmp_path, "yoga", None, (), "auto")

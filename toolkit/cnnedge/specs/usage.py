@@ -210,6 +210,9 @@ def _fitting(recipe: Recipe) -> Iterator[Idle]:
         why = f"momentum is sgd's; this optimizer is {training.optimizer.name}"
         for key in ("momentum", "nesterov"):
             yield Idle(key=f"training.optimizer.{key}", reason=why)
+    if training.optimizer.name != "adamw":
+        why = f"weight_decay is adamw's; this optimizer is {training.optimizer.name}"
+        yield Idle(key="training.optimizer.weight_decay", reason=why)
     if method not in _LINEAR:
         yield Idle(key="training.views", reason="it is for the methods logistic and svm")
     if method == "pretrained":
