@@ -150,3 +150,36 @@ def test_flipped_bytes_never_crash(plain_models: dict[str, Path], data: st.DataO
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(ModelError):
         read_graph(bytes(content), "flipped")
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"resize": "fancy"}, "'fancy' is not allowed. Allowed: stretch"),
+        ({"interpolation": "lanczos"}, "'lanczos' is not allowed"),
+        ({"resize": 3}, "'3' is not allowed"),
+        ({"resize": ["stretch"]}, "a list"),
+        ({"resize": None}, "is not allowed"),
+        ({"pad_value": 300}, "300 is out of range"),
+        ({"pad_value": "0"}, "expected a whole number, found '0' in quotes"),
+        ({"pad_value": 0.5}, "expected a whole number"),
+        ({"pad_value": True}, "expected a whole number"),
+        ({"crop": 0.5}, "unknown key 'crop'"),
+        ("stretch", "expected keys and values"),
+        ([], "expected keys and values"),
+        (None, "expected keys and values"),
+    ],
+)
+def test_a_resize_rule_that_is_not_ours_is_refused_when_read(
+    plain_models: dict[str, Path], tmp_path: Path, rule: object, said: str
+) -> None:
+    path = tmp_path / "model.tflite"
+    provenance = {"recipe": "r", "preprocess": rule}
+    write_model(
+        path, plain_models["int8"].read_bytes(), labels=LABELS, size=SIZE, provenance=provenance
+    )
+    with pytest.raises(ModelError) as refused:
+        read_model(path)
+    assert said in str(refused.value)
+    assert "update cnnedge or convert the model again" in str(refused.value)
+    assert "\n" not in str(refused.value)

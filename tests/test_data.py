@@ -411,6 +411,96 @@ def test_csv_with_parts_and_columns_in_another_order(tmp_path: Path) -> None:
     assert dataset.own_test and dataset.counts()["test"] == {"a": 2, "b": 2}
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("file_name,label", "image_path,class_name", "image_id,category", "filename,class"),
+        *("File Name,Labels", "img-path,target", "FILEPATH,Category_Name", "id,tag"),
+    ],
+)
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_csv_headers_and_separators_of_other_people(
+    tmp_path: Path, header: str, separator: str
+) -> None:
+    lines = [header, *(f"p/{c}/{n}.png,{c}" for c in "ab" for n in range(6))]
+    text = "\n".join(lines).replace(",", separator)
+    dataset = load_dataset(table(tmp_path, text))
+    assert (dataset.classes, len(dataset)) == (("a", "b"), 12)
+    assert not [w for w in dataset.warnings if "taken for" in w]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_csv_without_a_header_by_any_separator(tmp_path: Path, separator: str) -> None:
+    lines = [f"p/{c}/{n}.png{separator}{c}, or not" for c in "ab" for n in range(6)]
+    if separator == ",":
+        lines = [line.replace(", or not", "") for line in lines]
+    assert len(load_dataset(table(tmp_path, "\r\n".join(lines)))) == 12
+
+
+def test_csv_as_excel_and_windows_write_it(tmp_path: Path) -> None:
+    lines = [f"p\\{c}\\{n}.png;{c}" for c in "ab" for n in range(6)]
+    dataset = load_dataset(table(tmp_path, "sep=;\r\npath;label\r\n" + "\r\n".join(lines)))
+    assert dataset.classes == ("a", "b") and len(dataset) == 12
+    text = problem(lambda: load_dataset(table(tmp_path, "path,label\nC:\\p\\a\\1.png,a\n")))
+    assert "labels.csv:2: C:\\p\\a\\1.png is a path of a Windows computer" in text
+
+
+def test_csv_of_ids_without_a_suffix(tmp_path: Path) -> None:
+    lines = ["image_id,label", *(f"p/{c}/{n},{c}" for c in "ab" for n in range(6))]
+    assert len(load_dataset(table(tmp_path, "\n".join(lines)))) == 12
+
+
+def test_csv_one_unknown_column_is_taken_and_said(tmp_path: Path) -> None:
+    lines = ["image_id,breed", *(f"p/{c}/{n}.png,{c}" for c in "ab" for n in range(6))]
+    dataset = load_dataset(table(tmp_path, "\n".join(lines)))
+    assert dataset.classes == ("a", "b")
+    assert "the column 'breed' is taken for the label" in dataset.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("image_id,breed,age", "which column is the label? Found 'image_id', 'breed', 'age'"),
+        ("where,class,age", "which column is the path?"),
+        ("foo,bar,baz", "no header that is understood: 'foo', 'bar', 'baz'"),
+    ],
+)
+def test_csv_a_header_that_is_not_understood_is_named(
+    tmp_path: Path, header: str, said: str
+) -> None:
+    lines = [header, *(f"p/{c}/{n}.png,{c},3" for c in "ab" for n in range(6))]
+    text = problem(lambda: load_dataset(table(tmp_path, "\n".join(lines))))
+    assert "labels.csv:1: " in text and said in text
+
+
+def test_csv_with_a_nul_in_a_path(tmp_path: Path) -> None:
+    text = problem(lambda: load_dataset(table(tmp_path, "p/a/1.png,a\np/a/\0.png,a\n")))
+    assert "labels.csv" in text and "NUL" in text.upper()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("Cat", "cat", "dog"), "'Cat' and 'cat'"),
+        (("T shirt", "t-shirt", "dog"), "'t-shirt' and 'T shirt'"),
+        (("Straße", "STRASSE", "weg"), "'STRASSE' and 'Straße'"),
+    ],
+)
+def test_classes_that_differ_by_case_alone_are_warned_of(
+    tmp_path: Path, names: tuple[str, ...], said: str
+) -> None:
+    dataset = load_dataset(str(folder(tmp_path, dict.fromkeys(names, 5))))
+    assert len(dataset.classes) == 3
+    warned = [w for w in dataset.warnings if "differ by case" in w]
+    assert len(warned) == 1
+    assert all(repr(name) in warned[0] for name in names[:2]), said
+
+
+def test_classes_of_numbers_and_signs_are_not_alike(tmp_path: Path) -> None:
+    dataset = load_dataset(str(folder(tmp_path, dict.fromkeys(("1", "11", "-", "_"), 5))))
+    assert not [w for w in dataset.warnings if "differ by case" in w]
+
+
 def test_csv_bad_lines_name_file_and_line(tmp_path: Path) -> None:
     for row, said in (
         ("p/a/1.png", "found 1 column"),

@@ -24,7 +24,7 @@ from cnnedge.native_stderr import captured, complaints
 from support.command import assert_one_clear_line, cnnedge
 from support.delegate import build
 from support.environments import clean_environment, project_environment
-from support.vulkan import no_vulkan, software_vulkan
+from support.vulkan import no_loader, software_vulkan
 
 
 @pytest.fixture(scope="module")
@@ -314,7 +314,7 @@ def test_the_cpu_needs_nothing_of_the_others(model: Path, tmp_path: Path) -> Non
         [sys.executable, "-c", IMPORTED, str(model)],
         capture_output=True,
         text=True,
-        env=os.environ | no_vulkan(tmp_path),
+        env=os.environ | no_loader(tmp_path),
     )
     assert done.returncode == 0, done.stderr
     used, modules = json.loads(done.stdout)

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from cnnedge.cli import group
 from cnnedge.errors import SpecError
 from cnnedge.specs import parse_device, shipped
 from cnnedge.targets import all_names, find, open_device
@@ -107,3 +109,37 @@ def test_a_tool_is_fetched_with_its_checksum_alone(own: Path) -> None:
     nowhere = ("--address", "http://127.0.0.1:9/tool")
     done = cnnedge("devices", "fetch", "litert", "--sha256", "0" * 64, *nowhere)
     assert_one_clear_line(done, "cannot fetch http://127.0.0.1:9/tool", "--benchmark-tool")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("run", "m.tflite", "--benchmark-tool", "FILE"), "no --device is named"),
+        (("run", "m.tflite", "--python"), "no --device is named"),
+        (("run", "m.tflite", "--ssh-config", "FILE"), "no --device is named"),
+        (("run", "m.tflite", "--device", "me@board", "--benchmark-tool", "FILE"), "by ssh"),
+        (("run", "m.tflite", "--device", "adb:X", "--benchmark-tool", "FILE"), "for measuring"),
+        (("run", "m.tflite", "--device", "adb:X", "--python"), "for measuring"),
+        (("run", "m.tflite", "--device", "local", "--ssh-config", "FILE"), "by local"),
+        (("bench", "m.tflite", "--python"), "no --device is named"),
+        (("bench", "m.tflite", "--device", "me@board", "--python"), "by ssh"),
+        (("bench", "m.tflite", "--device", "adb:X", "--ssh-config", "FILE"), "by adb"),
+        (
+            ("bench", "m.tflite", "--device", "adb:X", "--python", "--benchmark-tool", "FILE"),
+            "by one of them",
+        ),
+        (("eval", "m.tflite", "--python"), "no --device is named"),
+        (("verify", "m.tflite", "--reference", "RUN", "--ssh-config", "FILE"), "no --device"),
+        (("convert", "RUN", "--benchmark-tool", "FILE"), "local is reached by local"),
+        (("devices", "check", "me@board", "--benchmark-tool", "FILE"), "by ssh"),
+        (("devices", "clean", "adb:X", "--benchmark-tool", "FILE"), "for measuring"),
+    ],
+)
+def test_an_option_of_another_transport_is_wrong_usage(
+    words: tuple[str, ...], why: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    done = CliRunner().invoke(group, [str(file) if w == "FILE" else w for w in words])
+    assert done.exit_code == 2, done.output
+    assert why in " ".join(done.output.split())

@@ -18,6 +18,7 @@ ORDER = (
     "preprocess",
     "files",
     "native_stderr",
+    "child_process",
     "conditions",
     "results",
     "pages",
@@ -113,6 +114,12 @@ def test_only_the_command_line_prints(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_modules_stay_small(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 420
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_no_python_is_started_with_the_working_directory_on_its_path(path: Path) -> None:
+    words = [n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant)]
+    assert "-m" not in words, "child_process.python_words starts a module safely"
 
 
 def test_packages_are_all_installed() -> None:

@@ -82,3 +82,32 @@ def test_the_noise_floor_of_few_or_equal_processes() -> None:
     assert results.noise_floor([10.0] * 4) == 0
     assert results.noise_floor([10.0, 11.0]) == pytest.approx(0.0697, abs=1e-3)
     assert results.noise_floor([10.0] * 20 + [11.0] * 20) == pytest.approx(0.07, abs=0.01)
+
+
+def session(*unstable: list[str], **around: object) -> list[dict[str, object]]:
+    floors = {"median": 0.034, "p90": 0.213}
+    return [{"unstable": u, "noise_floor": floors, "conditions": around} for u in unstable]
+
+
+def test_many_doubts_are_one_line() -> None:
+    busy = session(["a", "b"], [], ["c"], busy_fraction=0.4, governor="powersave")
+    found = results.trust(busy)
+    assert found is not None
+    assert (found["unstable"], found["results"]) == (2, 3)
+    line = results.trust_line(found)
+    assert line == (
+        "latencies: trust the median to 3.4 % and the p90 to 21 %, no closer: 40% of the CPU was "
+        "in use by others before the run, the CPU governor is 'powersave'; 2 of 3 are unstable"
+    )
+
+
+def test_steady_results_and_an_emulator_cast_no_doubt_on_figures() -> None:
+    assert results.trust(session([], [])) is None
+    assert results.trust([session(["an emulator's"])[0] | {"emulated": "qemu"}]) is None
+
+
+def test_of_one_process_it_is_not_known_how_far_to_trust_it() -> None:
+    alone = session(["a"])[0] | {"noise_floor": {"median": None, "p90": None}}
+    found = results.trust([alone])
+    assert found is not None
+    assert "how far to trust is not known" in results.trust_line(found)

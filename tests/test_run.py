@@ -387,3 +387,21 @@ def test_an_endless_source_keeps_no_predictions(int8_model: Path, video: Path) -
     result = run(int8_model, "--source", video, "--loop", "--frames", "40")
     assert result["frames"] == 40
     assert "predictions" not in result
+
+
+def test_a_reader_that_goes_away_is_no_fault_of_the_video(int8_model: Path, tmp_path: Path) -> None:
+    """head closes the pipe; nobody is told that a file cannot be written."""
+    command = [sys.executable, "-m", "cnnedge", "run", str(int8_model), "--source", "sample"]
+    process = subprocess.Popen(
+        [*command, "--frames", "200", "--jsonl", "-", "--save", "out.mp4"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout and process.stderr
+    process.stdout.readline()
+    process.stdout.close()
+    said = process.stderr.read()
+    assert process.wait(60) == 1
+    assert "cannot write" not in said and "Traceback" not in said

@@ -48,6 +48,57 @@ def test_a_line_for_each_frame_names_it_as_it_is_here(int8_model: Path, pictures
     assert all(Path(line["name"]).name == f"{n} a.png" for n, line in enumerate(lines))
 
 
+def test_pictures_of_equal_names_all_arrive_in_their_order(
+    int8_model: Path, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, path in zip(("10", "9", "b c"), sorted(shapes.rglob("*.png"))[::40], strict=True):
+        (tmp_path / "pics" / folder / "deep").mkdir(parents=True)
+        shutil.copy(path, tmp_path / "pics" / folder / "1.png")
+        shutil.copy(path, tmp_path / "pics" / folder / "deep" / "1.png")
+    (tmp_path / "pics" / "note.txt").write_text("no picture")
+    monkeypatch.chdir(tmp_path)
+    for pattern, count in (("pics/*/1.png", 3), ("pics/**/1.png", 6), ("pics/**/*.*", 6)):
+        words = ("run", int8_model, "--source", pattern, "--delegate", "cpu", "--json", "-")
+        here, there = (json.loads(cnnedge(*words, *at, cwd=tmp_path).stdout) for at in ((), HERE))
+        assert here["frames"] == there["frames"] == count
+        for found in (here, there):
+            found["answers"] = [(p["name"], p["top"][0]["label"]) for p in found["predictions"]]
+        assert there["answers"] == here["answers"]
+        assert there["skipped"] == here["skipped"]
+
+
+def test_a_link_is_followed_and_a_folder_of_an_odd_name_is_a_folder(
+    int8_model: Path, pictures: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "odd [1]*"
+    folder.mkdir()
+    for path in pictures.iterdir():
+        (folder / f"link {path.name}").symlink_to(path)
+    words = ("run", int8_model, "--source", folder, "--jsonl", "-")
+    lines = [json.loads(line) for line in cnnedge(*words, *HERE).stdout.splitlines()]
+    assert [line["name"] for line in lines] == [str(folder / f"link {n} a.png") for n in range(3)]
+
+
+@pytest.mark.parametrize("where", [(), HERE])
+def test_sample_is_the_scene_whatever_lies_here(
+    int8_model: Path, pictures: Path, tmp_path: Path, where: tuple[str, ...]
+) -> None:
+    shutil.copytree(pictures, tmp_path / "sample")
+    words = ("run", int8_model, "--frames", 2, "--jsonl", "-", *where)
+    done = cnnedge(*words, "--source", "sample", cwd=tmp_path)
+    names = [json.loads(line)["name"] for line in done.stdout.splitlines()]
+    assert names == ["sample#0", "sample#1"]
+    assert "the one here is --source ./sample" in done.stderr
+    done = cnnedge(*words, "--source", "./sample", cwd=tmp_path)
+    names = [json.loads(line)["name"] for line in done.stdout.splitlines()]
+    assert names == ["sample/0 a.png", "sample/1 a.png"]
+
+
+def test_a_pattern_without_a_match_is_said_here(int8_model: Path, tmp_path: Path) -> None:
+    done = cnnedge("run", int8_model, "--source", "none*.png", *HERE, cwd=tmp_path)
+    assert_one_clear_line(done, "--source none*.png: no file matches this pattern")
+
+
 def test_a_video_goes_there_and_comes_back(int8_model: Path, tmp_path: Path) -> None:
     video = tmp_path / "a b.avi"
     writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 30.0, (64, 48))

@@ -49,6 +49,28 @@ WRONG = {
         ["wrong.yaml:3", "data.splits", "add up to 1"],
     ),
     "null": (GOOD.replace("3", ""), ["wrong.yaml:5", "training.epochs", "nothing"]),
+    "quoted number": (
+        GOOD.replace("3", '"3"'),
+        ["wrong.yaml:5", "training.epochs", "found '3' in quotes", "write 3 without the quotes"],
+    ),
+    "quoted fraction": (
+        GOOD + "  label_smoothing: '0.1'\n",
+        ["wrong.yaml:6", "in quotes", "write 0.1 without the quotes"],
+    ),
+    "quoted choice of true or false": (
+        GOOD + "compress: {control: 'no'}\n",
+        ["wrong.yaml:6", "in quotes", "write no without the quotes"],
+    ),
+    "quoted number in a variant": (
+        GOOD + "convert: {variants: [{channels: '0.5'}]}\n",
+        ["wrong.yaml:6", "in quotes", "write 0.5 without the quotes"],
+    ),
+    "quoted word for a number": (GOOD.replace("3", "'many'"), ["found 'many' in quotes"]),
+    "a number beyond all numbers": (GOOD.replace("3", "9" * 400), ["wrong.yaml:5", "whole number"]),
+    "a rate beyond all numbers": (
+        GOOD + f"  label_smoothing: {'9' * 400}\n",
+        ["wrong.yaml:6", "expected a number"],
+    ),
     "list for text": (GOOD.replace("lenet", "[a]"), ["wrong.yaml:3", "model", "a list"]),
 }
 

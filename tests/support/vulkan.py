@@ -25,7 +25,18 @@ def software_vulkan(folder: Path) -> dict[str, str]:
     return {"VK_ICD_FILENAMES": str(_DRIVER), "LD_LIBRARY_PATH": str(folder)}
 
 
-def no_vulkan(folder: Path) -> dict[str, str]:
-    """Environment variables that hide every Vulkan driver from another process."""
+def no_driver(folder: Path) -> dict[str, str]:
+    """Environment variables by which another process has a Vulkan loader and no driver.
+
+    As on most desktops with libvulkan1, and on servers. folder: as for `software_vulkan`.
+    """
     nothing = str(folder / "no_driver.json")
-    return {"VK_ICD_FILENAMES": nothing, "VK_DRIVER_FILES": nothing, "LD_LIBRARY_PATH": ""}
+    found = software_vulkan(folder)
+    return found | {"VK_ICD_FILENAMES": nothing, "VK_DRIVER_FILES": nothing}
+
+
+def no_loader(folder: Path) -> dict[str, str]:
+    """Environment variables by which another process has no Vulkan at all, installed or not."""
+    # The first of this name that is found counts, and this one is no library.
+    (folder / _LOADER.name).touch()
+    return {"VK_ICD_FILENAMES": "", "VK_DRIVER_FILES": "", "LD_LIBRARY_PATH": str(folder)}

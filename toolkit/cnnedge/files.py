@@ -11,7 +11,7 @@ import errno
 import json
 import math
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,29 +31,30 @@ _REASONS = {
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, *, busy: bool = False) -> Iterator[Path]:
     """Gives a temporary path (same folder, same ending) that becomes `path` on success.
 
-    Raises CnnedgeError when the file cannot be written; nothing half-written stays.
+    busy: much else happens meanwhile, and what goes wrong there is not this file's. Raises
+    CnnedgeError when the file cannot be written; nothing half-written stays.
     """
     temporary: Path | None = None
-    with explained(path):
-        try:
+    try:
+        with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             # The whole name stays at the end: writers go by suffixes such as .keras.
-            handle, name = tempfile.mkstemp(
-                prefix=".part-", suffix=f"-{path.name}", dir=path.parent
-            )
-            temporary = Path(name)
-            # mkstemp makes a private file; the umask of the user decides, as for any other file.
-            os.fchmod(handle, 0o666 & ~_umask())
-            os.close(handle)
+            name = path.parent / f".part-{secrets.token_hex(6)}-{path.name}"
+            # Not tempfile's private file: the user's umask decides, and the kernel applies it.
+            # Reading the umask would mean changing it, for all threads.
+            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        temporary = name
+        with contextlib.nullcontext() if busy else explained(path):
             yield temporary
+        with explained(path):
             os.replace(temporary, path)
-            temporary = None
-        finally:
-            if temporary is not None:
-                temporary.unlink(missing_ok=True)
+        temporary = None
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -61,6 +62,9 @@ def explained(path: Path) -> Iterator[None]:
     """Turns an OSError while writing `path` into a CnnedgeError with a remedy."""
     try:
         yield
+    except BrokenPipeError:
+        # Of who reads what is printed: no file is at fault.
+        raise
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
         raise CnnedgeError(f"{path}: cannot write: {reason}") from error
@@ -103,9 +107,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(each) for each in value]
     return value
-
-
-def _umask() -> int:
-    current = os.umask(0o022)
-    os.umask(current)
-    return current

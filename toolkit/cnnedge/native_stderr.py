@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 
 
@@ -20,23 +21,28 @@ class Captured:
     text = ""
 
 
+# A descriptor is the whole process's: of two threads that redirect it at once, the second would
+# keep the first one's file for the real stream, and put that back for good.
+_TURN = threading.RLock()
+
+
 @contextlib.contextmanager
 def captured(*, stdout: bool = False) -> Iterator[Captured]:
-    """Redirects file descriptor 2 of the whole process for a short block.
+    """Redirects file descriptor 2 of the whole process for a short block; one thread at a time.
 
     stdout: descriptor 1 too, for a library that logs to it and would spoil results in a pipe.
     """
     result = Captured()
-    saved = {}
-    for descriptor in (1, 2) if stdout else (2,):
-        # A process may lack either; then there is nothing to capture.
-        with contextlib.suppress(OSError):
-            saved[descriptor] = os.dup(descriptor)
-    with tempfile.TemporaryFile() as sink:
-        _flush(stdout)
-        for descriptor in saved:
-            os.dup2(sink.fileno(), descriptor)
+    with _TURN, tempfile.TemporaryFile() as sink:
+        saved = {}
+        for descriptor in (1, 2) if stdout else (2,):
+            # A process may lack either; then there is nothing to capture.
+            with contextlib.suppress(OSError):
+                saved[descriptor] = os.dup(descriptor)
         try:
+            _flush(stdout)
+            for descriptor in saved:
+                os.dup2(sink.fileno(), descriptor)
             yield result
         finally:
             _flush(stdout)

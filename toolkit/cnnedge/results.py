@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -195,3 +195,45 @@ def bad_conditions(conditions: dict[str, Any]) -> list[str]:
     if steal is not None and steal > 0.02:
         reasons.append(f"{steal:.0%} of CPU time was taken by other virtual machines")
     return reasons
+
+
+def trust(results: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """How far the latencies of one session can be trusted; None where nothing speaks against them.
+
+    results: of the bench contract; an emulator's say nothing and are left out. Gives {"unstable",
+    "results": how many of how many call themselves so, "median", "p90": the largest noise floors,
+    as fractions, None where too few processes ran to know, "causes": what disturbed them, in
+    words}.
+    """
+    own = [r for r in results if not r.get("emulated")]
+    doubtful = [r for r in own if r["unstable"]]
+    if not doubtful:
+        return None
+    floors = [r.get("noise_floor") or {} for r in own]
+    return {
+        "unstable": len(doubtful),
+        "results": len(own),
+        "median": max((f["median"] for f in floors if f.get("median") is not None), default=None),
+        "p90": max((f["p90"] for f in floors if f.get("p90") is not None), default=None),
+        "causes": bad_conditions(_worst_conditions([r["conditions"] for r in own])),
+    }
+
+
+def trust_line(found: Mapping[str, Any]) -> str:
+    """What `trust` found, in one sentence."""
+    floors = [
+        f"the {name} to {100 * found[name]:.{0 if found[name] >= 0.1 else 1}f} %"
+        for name in ("median", "p90")
+        if found[name] is not None
+    ]
+    told = f"trust {' and '.join(floors)}, no closer" if floors else "how far to trust is not known"
+    causes = f": {', '.join(found['causes'])}" if found["causes"] else ""
+    return f"latencies: {told}{causes}; {found['unstable']} of {found['results']} are unstable"
+
+
+def _worst_conditions(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    worst: dict[str, Any] = {}
+    for name in ("busy_fraction", "others_fraction", "steal_fraction"):
+        worst[name] = max((c[name] for c in found if c.get(name) is not None), default=None)
+    slow = (c["governor"] for c in found if c.get("governor") in SLOW_GOVERNORS)
+    return worst | {"governor": next(slow, None)}

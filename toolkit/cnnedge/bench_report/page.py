@@ -14,6 +14,7 @@ from typing import Any
 
 from ..pages.style import BASE_CSS
 from ..pages.text import escape, format_ms, format_seconds, listed
+from ..results import trust, trust_line
 from .accuracy import accuracy_section
 from .curves import curves_section
 from .distributions import distributions_section
@@ -145,13 +146,14 @@ def _doubts(results: list[Result], naming: Naming) -> str:
     doubtful = [r for r in results if r["unstable"]]
     if not doubtful:
         return ""
+    found = trust(results)
     items = "".join(
         f"<li><b>{naming.name(r)}</b>: {escape('; '.join(map(str, r['unstable'])))}</li>"
         for r in doubtful
     )
     return (
         '<section class="how"><h2>What not to trust to a few percent, and why</h2>'
-        f"<ul>{items}</ul></section>"
+        f"{f'<p>{escape(trust_line(found))}</p>' if found else ''}<ul>{items}</ul></section>"
     )
 
 

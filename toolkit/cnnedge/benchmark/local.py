@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .. import conditions
+from ..child_process import python_words
 from ..errors import CnnedgeError
 from ..files import json_text
 from ..specs import DeviceProfile
@@ -34,7 +34,7 @@ class LocalDevice:
         model = request["model"]
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "cnnedge.benchmark.worker"],
+                python_words("cnnedge.benchmark.worker"),
                 input=json_text(request, ascii_only=True),
                 capture_output=True,
                 text=True,

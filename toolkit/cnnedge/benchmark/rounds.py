@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CnnedgeError, DeviceError
+from ..results import trust
 from .cooling import Cooled, cool_down
 from .device import Case, Device
 from .outcome import result
@@ -45,9 +46,10 @@ class Outcome:
     failures: list[Failure]
 
     def as_json(self) -> dict[str, Any]:
-        """{"results"}, and "failed" where something did."""
+        """{"results", "trust"}, and "failed" where something did."""
         failed = [f.as_json() for f in self.failures]
-        return {"results": self.results} | ({"failed": failed} if failed else {})
+        found = {"results": self.results, "trust": trust(self.results)}
+        return found | ({"failed": failed} if failed else {})
 
 
 @dataclass

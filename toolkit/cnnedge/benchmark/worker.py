@@ -1,4 +1,4 @@
-"""One measurement in a fresh process: `python -m cnnedge.benchmark.worker`.
+"""One measurement in a fresh process, which runs this module.
 
 A request (JSON) enters on standard input, an answer (JSON) leaves on standard output. A process
 of its own makes initialisation, first inference and peak memory true figures of this model

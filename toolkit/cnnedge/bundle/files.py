@@ -19,7 +19,9 @@ from typing import Any
 from ..errors import ModelError, SpecError
 from ..files import json_text, write_bytes
 from ..specs.pixels import InputSize, Preprocess
+from ..specs.strict import build_plain
 from . import metadata
+from .foreign import foreign_model
 from .graph import Graph, TensorInfo, read_graph
 from .inputs import InputMeaning, describe_inputs, picture_size
 from .outputs import OutputMeaning, describe_outputs
@@ -80,6 +82,8 @@ class ModelFile:
 def read_model(path: str | Path) -> ModelFile:
     """Reads a .tflite with all that it carries. Raises ModelError."""
     path = Path(path)
+    if other := foreign_model(path):
+        raise ModelError(other)
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -220,10 +224,11 @@ def _check_unchanged(data: bytes, provenance: dict[str, Any] | None, path: Path)
 def _preprocess(provenance: dict[str, Any] | None, path: Path) -> Preprocess | None:
     if provenance is None or "preprocess" not in provenance:
         return None
+    rule = provenance["preprocess"]
     try:
-        return Preprocess(**provenance["preprocess"])
-    except (TypeError, SpecError):
+        return build_plain(Preprocess, rule, "preprocess")
+    except SpecError as error:
         raise ModelError(
-            f"{path}: its resize rule {provenance['preprocess']!r} is not known to this cnnedge; "
-            "update cnnedge or convert the model again"
+            f"{path}: its resize rule is not known to this cnnedge ({error}); update cnnedge or "
+            "convert the model again"
         ) from None

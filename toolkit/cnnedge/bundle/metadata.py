@@ -48,7 +48,9 @@ def describe(
     image = _table(
         b,
         name=b.CreateString("image"),
-        description=b.CreateString("Raw pixels 0..255; scaling is inside the tables."),
+        description=b.CreateString(
+            "Pixels as they are, from 0 to 255; the model itself scales them."
+        ),
         content=_image_content(b, size),
         units=_offsets(b, [_normalization(b)]),
         stats=_stats(b, 255.0),

@@ -7,11 +7,31 @@ FFmpeg is kept quiet and says little.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import struct
 from pathlib import Path
 
+from .container import video_track
+
+_EBML = b"\x1a\x45\xdf\xa3"
+_START = 65536
 _NO_DECODER = "Could not find decoder"
+# Names of codecs, by what containers call them: MP4's sample entries, Matroska's codec IDs.
+_CODECS = {
+    "av01": "AV1",
+    "V_AV1": "AV1",
+    **dict.fromkeys(("hvc1", "hev1", "dvh1", "dvhe", "V_MPEGH/ISO/HEVC"), "HEVC (H.265)"),
+    **dict.fromkeys(("vvc1", "vvi1"), "VVC (H.266)"),
+    **dict.fromkeys(("avc1", "avc3", "V_MPEG4/ISO/AVC"), "H.264"),
+    **dict.fromkeys(("vp09", "V_VP9"), "VP9"),
+    **dict.fromkeys(("vp08", "V_VP8"), "VP8"),
+    **dict.fromkeys(("apch", "apcn", "apcs", "apco", "ap4h", "ap4x", "V_PRORES"), "ProRes"),
+    **dict.fromkeys(("mp4v", "V_MPEG4/ISO/ASP"), "MPEG-4"),
+}
+# What the OpenCV of every package decodes: then the file is at fault.
+_DECODED = ("H.264", "HEVC (H.265)", "VP9", "VP8", "MPEG-4")
+_ENCRYPTED = "encv"
 
 
 def video_problem(path: Path, said: str) -> str:
@@ -30,10 +50,56 @@ def video_problem(path: Path, said: str) -> str:
             "the file is cut off: the index at its end is missing. Copy it again, or mend it with "
             "untrunc"
         )
-    convert = f"Convert it first: ffmpeg -i {shlex.quote(path.name)} -c:v libx264 readable.mp4"
     if _NO_DECODER in said:
-        return f"this OpenCV has no decoder for its codec. {convert}"
-    return f"OpenCV cannot decode it; it is no video, damaged, or of a rare kind. {convert}"
+        return _no_decoder(path, codec_name(path))
+    return f"OpenCV cannot decode it; it is no video, damaged, or of a rare kind. {_convert(path)}"
+
+
+def undecodable(path: Path) -> str:
+    """What is wrong with a file that opens as a video and gives no frame, and the remedy."""
+    codec = codec_name(path)
+    if codec and codec not in _DECODED:
+        return _no_decoder(path, codec)
+    of = f" of its {codec}" if codec else ""
+    return (
+        f"the video holds no frame that can be read: nothing{of} can be decoded. Copy or record it "
+        "again"
+    )
+
+
+def codec_name(path: Path) -> str:
+    """The video codec as the container names it, in words where it is known; "" for none."""
+    track = video_track(path)
+    if track is not None:
+        return _CODECS.get(track.codec, track.codec.strip())
+    try:
+        with path.open("rb") as file:
+            start = file.read(_START)
+    except OSError:
+        return ""
+    found = re.search(rb"V_[A-Z0-9]+(?:/[A-Z0-9]+)*", start)
+    name = found[0].decode() if found and start.startswith(_EBML) else ""
+    return _CODECS.get(name, name.removeprefix("V_"))
+
+
+def is_raw_jpeg(path: Path) -> bool:
+    """Whether a file is one JPEG after the other, without a container."""
+    try:
+        with path.open("rb") as file:
+            return file.read(3) == b"\xff\xd8\xff"
+    except OSError:
+        return False
+
+
+def _no_decoder(path: Path, codec: str) -> str:
+    if codec == _ENCRYPTED:
+        return "the video is encrypted (DRM), and nothing here may decode it"
+    decoder = f"no {codec} decoder" if codec else "no decoder for its codec"
+    return f"this OpenCV has {decoder}. {_convert(path)}"
+
+
+def _convert(path: Path) -> str:
+    return f"Convert it first: ffmpeg -i {shlex.quote(path.name)} -c:v libx264 readable.mp4"
 
 
 def _is_text(start: bytes) -> bool:

@@ -31,12 +31,15 @@ class Frame:
     source that is when the driver or the stream handed the frame over, before it is converted to
     BGR; for a file, when it had been read and decoded. The way from the lens to here (exposure,
     the camera's own encoder, the network) cannot be known and is not in it.
+    pts_s: the time within a recording at which it is shown, in seconds from its beginning; None
+    for what is no recording, or one that tells no times.
     """
 
     pixels: Pixels
     index: int
     name: str
     captured_at: float
+    pts_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,9 +16,11 @@ import cv2
 from ..errors import SourceError
 from ..native_stderr import captured
 from .capture import by_backend, check_backend, given, open_file, open_stream
-from .contents import video_problem
+from .container import video_track
+from .contents import is_raw_jpeg, undecodable, video_problem
 from .frames import CaptureOptions, Frame
 from .network import shown, stream_problem
+from .presentation import presentation
 from .rotation import turned
 
 # Behind an http address: files, whose frames all count. Other addresses are live.
@@ -31,7 +33,7 @@ _COUNTING = frozenset({".mp4", ".mov", ".m4v", ".avi"})
 
 
 class VideoSource:
-    """Every frame of a recording, in order, upright by the orientation that it states.
+    """Every frame of a recording, in order, upright, unmirrored and of square pixels, as it states.
 
     loop: again and again; a frame's index goes on, its name says the frame of the recording.
     A recording that is damaged or cut off gives what can be decoded; `skipped` says the rest.
@@ -59,14 +61,19 @@ class VideoSource:
         self._loop = loop
         with captured() as native:
             capture = self._open()
+        track = None if isinstance(address, str) else video_track(address)
         if capture is None:
             problem = self._problem(native.text)
             how = by_backend(options)
             raise SourceError(f"--source {self.name}: this video cannot be read{how}: {problem}")
         self._capture: Any = capture
         self.fps = given(capture)[2] or _USUAL_FPS
-        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self._promised = max(0, count)
+        self._presentation = presentation(capture, track)
+        # Raw JPEG after JPEG tells no times; FFmpeg makes some up.
+        self._timed = not isinstance(address, Path) or not is_raw_jpeg(address)
+        count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        # FFmpeg counts what an edit list cuts away too.
+        self._promised = count if track is None or track.shown is None else track.shown
         self.total: int | None = self._promised or None if not loop else None
         self._index = 0
         self._within = 0
@@ -85,8 +92,9 @@ class VideoSource:
             self._until = self._capture.get(cv2.CAP_PROP_POS_MSEC)
             index, within = self._index, self._within
             self._index, self._within = index + 1, within + 1
-            pixels = turned(pixels, self._options.rotate)
-            yield Frame(pixels, index, f"{self.name}#{within}", arrived)
+            pixels = turned(self._presentation.of(pixels), self._options.rotate)
+            pts_s = max(0.0, self._until / 1000) if self._timed else None
+            yield Frame(pixels, index, f"{self.name}#{within}", arrived, pts_s)
 
     def close(self) -> None:
         """Releases the file."""
@@ -112,10 +120,7 @@ class VideoSource:
         self._within = self._missed = 0
         self.close()
         if within == 0 and self._index == 0:
-            raise SourceError(
-                f"--source {self.name}: the video holds no frame that can be read. Copy or record "
-                "it again"
-            )
+            raise SourceError(f"--source {self.name}: {self._nothing()}")
         self._judge(within, missed)
         if not self._loop:
             return False
@@ -123,6 +128,8 @@ class VideoSource:
         self._capture = self._open() if within else None
         if self._capture is None:
             self._note("the video could not be read again")
+        elif self._presentation.matrix is not None:
+            self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         return self._capture is not None
 
     def _judge(self, within: int, missed: int) -> None:
@@ -154,6 +161,12 @@ class VideoSource:
             return open_stream(self._address, self._options, recorded=True)
         return open_file(str(self._address.resolve()), self._options)
 
+    def _nothing(self) -> str:
+        """Why a recording opens and gives no frame."""
+        if isinstance(self._address, Path):
+            return undecodable(self._address)
+        return "the video holds no frame that can be read. Copy or record it again"
+
     def _problem(self, said: str) -> str:
         if isinstance(self._address, str):
             return stream_problem(self._address)
@@ -161,6 +174,9 @@ class VideoSource:
 
 
 def is_recording(url: str) -> bool:
-    """Whether an http address is a file's by its suffix: then every frame counts."""
+    """Whether an http address is a file's by its suffix: then every frame counts.
+
+    At an address that ends in .mjpg a camera sends its pictures for ever.
+    """
     parts = urlsplit(url)
     return parts.scheme in ("http", "https") and Path(parts.path).suffix.lower() in _RECORDED

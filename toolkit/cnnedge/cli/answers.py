@@ -57,9 +57,13 @@ def as_json(step: Step, top: int) -> dict[str, Any]:
 
 
 def as_line(step: Step, top: int) -> dict[str, Any]:
-    """The answer with its times, for --jsonl; captured_s is the Unix time of the frame."""
+    """The answer with its times, for --jsonl.
+
+    captured_s: the Unix time of the frame. pts_s: its time within the clip, null for what is none.
+    """
     line = as_json(step, top)
     line["captured_s"] = time.time() - (time.perf_counter() - step.frame.captured_at)
+    line["pts_s"] = step.frame.pts_s
     if step.prediction is not step.measured:
         line["smoothed"] = prediction_json(step, top)["top"]
     return line | {"stages_ms": step.stages_ms, "age_ms": step.age_ms}

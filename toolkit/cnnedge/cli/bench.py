@@ -114,6 +114,7 @@ def command(
     """Measure latency, start-up and memory of each MODEL in fresh processes, interleaved."""
     if duration is not None and protocol != "sustained":
         raise click.UsageError("--duration goes with --protocol sustained")
+    reach.check(*_each(devices), measures=True)
     from ..benchmark import cases_of, get_protocol, measure_all
 
     chosen = get_protocol(protocol, seconds=duration)
@@ -145,7 +146,7 @@ def command(
     if json_file != "-":
         from .bench_table import show
 
-        show(outcome.results, chosen)
+        show(outcome.results, chosen, verbose=verbose)
     if report:
         _write_report(report, payload)
     if outcome.failures:

@@ -12,6 +12,7 @@ from typing import Any
 from rich.text import Text
 
 from ..benchmark import Protocol
+from ..results import trust, trust_line
 from . import output
 from .runtime import agreement_text
 
@@ -27,8 +28,8 @@ _VARYING: dict[str, Callable[[Result], str]] = {
 }
 
 
-def show(results: list[Result], protocol: Protocol) -> None:
-    """The table to stdout, notes and warnings to stderr."""
+def show(results: list[Result], protocol: Protocol, *, verbose: bool = False) -> None:
+    """The table to stdout, notes and warnings to stderr. verbose: the reason for each doubt."""
     columns = sorted(("median", "p90", "p99"), key=lambda name: name != protocol.headline)
     shown = _distinguishing(results)
     ratios = _ratios(results, columns[0])
@@ -55,6 +56,7 @@ def show(results: list[Result], protocol: Protocol) -> None:
         )
     output.results().print(table)
     _notes(results, protocol)
+    _doubts(results, protocol, verbose)
 
 
 def _figures(r: Result, columns: list[str], ratio: list[str]) -> list[str]:
@@ -132,15 +134,25 @@ def _cooled(results: list[Result]) -> bool:
     return any(r["conditions"].get("cool_down") for r in results)
 
 
+def _doubts(results: list[Result], protocol: Protocol, verbose: bool) -> None:
+    """One line on how far to trust the figures; the reasons of each where somebody asks."""
+    emulated = {r["device"]: r["unstable"][0] for r in results if r.get("emulated")}
+    for device, reason in emulated.items():
+        output.warn(f"{device}: {reason}")
+    found = trust(results)
+    if found is None:
+        return
+    longer = ", or use --protocol standard" if protocol.name == "quick" else ""
+    why = "" if verbose else " (-v: why each)"
+    output.warn(f"{trust_line(found)}{why}. Close other programs{longer}")
+    for r in results:
+        if verbose and r["unstable"] and not r.get("emulated"):
+            name = f"{_named(r, results)} with --threads {r['threads']}"
+            output.note(f"{name} may be unstable: {'; '.join(r['unstable'])}")
+
+
 def _warn(r: Result, results: list[Result]) -> None:
     name = f"{_named(r, results)} with --threads {r['threads']}"
-    if r.get("emulated"):
-        output.warn(f"{name}: {r['unstable'][0]}")
-    elif r["unstable"]:
-        longer = ", or use --protocol standard" if r["conditions"]["protocol"] == "quick" else ""
-        output.warn(
-            f"{name} may be unstable: {'; '.join(r['unstable'])}. Close other programs{longer}"
-        )
     if r.get("statistics_source"):
         output.note(f"{name}: {r['statistics_source']}")
     for text in _about_sustained(r):

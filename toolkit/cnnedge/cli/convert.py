@@ -11,6 +11,7 @@ from rich.progress import Progress, TaskID
 from rich.text import Text
 
 from ..conversion.budget import Budget, parse_budget
+from ..conversion.settings import check_settings
 from ..errors import CnnedgeError, GateError, SpecError
 from ..specs import FORMATS, TECHNIQUES, Variant, parse_variant
 from . import output
@@ -58,7 +59,8 @@ _LATENCIES = ("median", "p90")
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change the run's recipe for this conversion: --set compress.qat.epochs=4.",
+    help="Change convert.* or compress.* of the run's recipe, for this conversion: "
+    "--set compress.qat.epochs=4.",
 )
 @output.json_option
 @output.verbose_option
@@ -83,10 +85,13 @@ def command(
     if budget and variants:
         raise click.UsageError("--budget searches by itself; leave --variant away")
     limits = _budget(budget)
+    reach.check(device, measures=True)
     from ..training import backend
-    from ..training.run_folder import open_finished
+    from ..training.run_folder import open_finished, read_recipe
 
-    open_finished(Path(run))
+    # All that can be refused is refused before TensorFlow is loaded.
+    recipe = read_recipe(open_finished(Path(run)), overrides)
+    check_settings(recipe, overrides, variants=variants, max_drop=max_drop, budget=limits)
     with reach.opened(device) as target:
         with output.progress_console().status("loading TensorFlow"):
             backend.require("convert")
@@ -102,7 +107,7 @@ def command(
     if json_file:
         output.write_json(json_file, report)
     if json_file != "-":
-        _print(report, Path(run))
+        _print(report, Path(run), verbose)
     _check_gate(report)
 
 
@@ -215,7 +220,7 @@ def _against(control: dict[str, Any] | None) -> str:
     return "" if control is None else f"{control['difference_points']:+.2f}"
 
 
-def _print(report: dict[str, Any], run: Path) -> None:
+def _print(report: dict[str, Any], run: Path, verbose: bool) -> None:
     console = output.results()
     reference = report["reference"]
     table = output.table()
@@ -261,6 +266,8 @@ def _print(report: dict[str, Any], run: Path) -> None:
     )
     for warning in report["warnings"]:
         output.warn(warning)
+    for name, reasons in report["unstable"].items() if verbose else ():
+        output.note(f"{name}: its latency may be unstable: {'; '.join(reasons)}")
     export = run / "export"
     console.print(f"report: {export / 'report.html'}", highlight=False, soft_wrap=True)
     if report["chosen"]:

@@ -32,6 +32,43 @@ class Reach:
     benchmark_tool: Path | None = None
     python: bool = False
 
+    def check(self, *devices: str, measures: bool = False) -> None:
+        """Refuses what does nothing with these devices. Raises click.UsageError, SpecError.
+
+        measures: whether the command times models, which on a phone a tool does.
+        """
+        if not self.given:
+            return
+        from ..targets import find
+
+        named = [find(device) for device in devices]
+        where = ", ".join(f"{d.name} is reached by {d.profile.transport}" for d in named)
+        where = where or "no --device is named"
+        reached = {d.profile.transport for d in named}
+        for option, transport in self.given.items():
+            if transport not in reached:
+                kind = "boards over ssh" if transport == "ssh" else "phones over adb"
+                raise click.UsageError(f"{option} is for {kind}, and {where}; leave it away")
+            if transport == "adb" and not measures:
+                raise click.UsageError(
+                    f"{option} is for measuring, as bench does, and does nothing here; leave it "
+                    "away"
+                )
+        if self.benchmark_tool and self.python:
+            raise click.UsageError(
+                "--benchmark-tool and --python: a phone is measured by one of them; leave one away"
+            )
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The options that were given, and the transport that each belongs to."""
+        all_of_them = {
+            "--ssh-config": (self.ssh_config, "ssh"),
+            "--benchmark-tool": (self.benchmark_tool, "adb"),
+            "--python": (self.python, "adb"),
+        }
+        return {option: kind for option, (value, kind) in all_of_them.items() if value}
+
     @contextlib.contextmanager
     def opened(self, device: str | Named, say: Say = output.note) -> Iterator[Target]:
         """The device, closed at the end; what closing complains of is said, and spoils nothing.
@@ -160,6 +197,7 @@ def check(
 
     # All words are understood before the first device is asked.
     named = [find(name) for name in names]
+    reach.check(*names, measures=True)
     checked = []
     for device in named:
         with reach.opened(device) as target:
@@ -216,7 +254,9 @@ def clean(names: tuple[str, ...], reach: Reach, verbose: bool) -> None:
     """Remove what cnnedge keeps on each NAME: models, and on boards its environment."""
     from ..targets import find
 
-    for device in [find(name) for name in names]:
+    named = [find(name) for name in names]
+    reach.check(*names)
+    for device in named:
         with reach.opened(device) as target:
             freed = target.clean()
         output.note(f"{target.name}: {output.size(freed)} freed")

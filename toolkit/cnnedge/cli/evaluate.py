@@ -70,6 +70,7 @@ def command(
         "delegate_options": delegate_options,
         "guest": guest,
     }
+    reach.check(*([device] if device else []))
     if device:
         if workers > 1:
             raise click.UsageError(

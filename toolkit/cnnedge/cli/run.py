@@ -17,6 +17,7 @@ from .answers import json_lines
 from .camera_options import camera_options, capture_options
 from .devices import Reach, target_options
 from .labelling import Labelling, Loading
+from .run_source import is_no_file
 from .run_summary import print_summary, say_choice
 from .run_terminal import RunTerminal
 from .runtime import delegate_option, note_assumptions, runtime_options
@@ -117,6 +118,9 @@ def command(
         raise click.UsageError("--smooth averages labels, and with --raw there are none.")
     if raw and (guest.names is not None or guest.activation is not None):
         raise click.UsageError("--labels and --activation are for classes; --raw has none.")
+    reach.check(*([device] if device else []))
+    if is_no_file(source) and Path(source).exists():
+        output.note(f"--source {source} is no file's name; the one here is --source ./{source}")
     if device:
         if show:
             raise click.UsageError("--show opens a window here; with --device use --save OUT.mp4.")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import json
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +20,7 @@ from ..targets.base import one_line
 from ..targets.scratch import scratch
 from . import output
 from .guest_options import words as guest_words
+from .run_source import Placed, placed
 from .run_summary import print_summary
 
 # The options that concern this side alone; every other one travels.
@@ -51,9 +50,9 @@ def run_on(
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(scratch(target))
         lines = stack.enter_context(_Lines.to(jsonl))
-        there = lines.there = _placed(target, source, place)
-        lines.here = source
-        words = ["run", target.push(Path(model)), "--source", there]
+        brought = lines.placed = placed(target, source, place)
+        model_there = target.push(Path(model))
+        words = ["run", model_there, "--source", brought.source]
         words += [*_travelling(target, ctx), "--jsonl", "-", "--json", f"{place}/result.json"]
         saved = f"{place}/{Path(save).name}" if save else None
         words += ["--save", saved] if saved else []
@@ -68,12 +67,13 @@ def run_on(
             output.note(f"stopped; {target.name} labelled {lines.count:,} frames")
             return
         lines.stop()
-        _say(target.name, done.errors)
+        errors = brought.text(done.errors.decode("utf-8", "replace")).replace(model_there, model)
+        _say(target.name, errors)
         if done.code:
-            _raise(target.name, done.code, done.errors)
+            _raise(target.name, done.code, errors)
         if save and saved:
             target.pull(saved, Path(save))
-        result = _pulled(target, f"{place}/result.json") | {
+        result = _named_here(_pulled(target, f"{place}/result.json"), brought) | {
             "model": model,
             "source": source,
             "saved": save,
@@ -83,28 +83,6 @@ def run_on(
         output.write_json(json_file, result)
     if "-" not in (json_file, jsonl):
         _print(result)
-
-
-def _placed(target: Target, source: str, place: str) -> str:
-    """The source as the device finds it: a file or folder that is here is pushed."""
-    path = Path(source)
-    if path.is_file():
-        return target.push(path)
-    found = [Path(p) for p in sorted(glob.glob(source))] if glob.has_magic(source) else [path]
-    found = [p for p in found if p.is_file() or p.is_dir()]
-    if not found:
-        return source
-    with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder:
-        packed = Path(folder) / "source.tar"
-        with tarfile.open(packed, "w") as tar:
-            for each in found:
-                name = "" if each is path else each.name
-                tar.add(each, f"source/{name}".rstrip("/"))
-        done = target.run(["tar", "-xf", target.push(packed), "-C", place], seconds=600)
-    if done.code:
-        said = one_line(done.errors.decode("utf-8", "replace"))
-        raise DeviceError(f"{target.name}: --source {source} could not be unpacked there: {said}")
-    return f"{place}/source"
 
 
 def _travelling(target: Target, ctx: click.Context) -> Iterator[str]:
@@ -134,8 +112,8 @@ class _Lines:
 
     def __init__(self, stream: IO[str] | None, path: Path) -> None:
         self.count = 0
-        # Where the source is here and there: a frame is named as it is here.
-        self.here = self.there = ""
+        # A frame is named as it is here.
+        self.placed = Placed(source="")
         self._stream, self._path = stream, path
         self._bar = output.progress_bar("frames")
         self._progress = self._bar.__enter__()
@@ -165,9 +143,8 @@ class _Lines:
         if not isinstance(found, dict) or "frame" not in found:
             return
         self.count += 1
-        name = str(found.get("name", ""))
-        if self.there and name.startswith(self.there):
-            found["name"] = self.here + name[len(self.there) :]
+        if "name" in found:
+            found["name"] = self.placed.here(str(found["name"]))
         best = found.get("top")
         label = best[0].get("label") if isinstance(best, list) and best else None
         shown = f"labelling: {one_line(str(label), 40)}" if label else "labelling"
@@ -185,15 +162,28 @@ class _Lines:
             bar.__exit__(None, None, None)
 
 
-def _say(name: str, errors: bytes) -> None:
-    for text in errors.decode("utf-8", "replace").splitlines():
+def _named_here(result: dict[str, Any], brought: Placed) -> dict[str, Any]:
+    """The result, its files called as they are here."""
+    found = dict(result)
+    for key in ("predictions", "outputs"):
+        if isinstance(found.get(key), list):
+            found[key] = [
+                each | {"name": brought.here(str(each["name"]))} if "name" in each else each
+                for each in found[key]
+            ]
+    if isinstance(found.get("skipped"), list):
+        found["skipped"] = [brought.text(str(text)) for text in found["skipped"]]
+    return found
+
+
+def _say(name: str, errors: str) -> None:
+    for text in errors.splitlines():
         if text.strip() and not text.startswith("Error:"):
             output.note(f"{name}: {one_line(text)}")
 
 
-def _raise(name: str, code: int, errors: bytes) -> None:
-    text = errors.decode("utf-8", "replace")
-    said = [line for line in text.splitlines() if line.startswith("Error:")]
+def _raise(name: str, code: int, errors: str) -> None:
+    said = [line for line in errors.splitlines() if line.startswith("Error:")]
     reason = said[-1].removeprefix("Error:").strip() if said else f"it ended with exit {code}"
     kind: type[CnnedgeError] = GateError if code == 3 else SourceError
     raise kind(f"{name}: {one_line(reason, 2000)}")

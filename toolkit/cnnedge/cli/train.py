@@ -9,8 +9,10 @@ from typing import Any
 
 import click
 
-from ..errors import CnnedgeError
-from ..specs import Recipe, named, parse_recipe, shipped
+from ..bundle.foreign import foreign_model
+from ..errors import CnnedgeError, SpecError
+from ..specs import Recipe, named, parse_model, parse_recipe, shipped
+from ..specs.usage import Idle, in_comparison, in_training, read_used, refuse_idle
 from ..training.strategy import NAMES as STRATEGIES
 from . import output
 from .comparison import compare_models
@@ -63,7 +65,9 @@ def command(
     """
     if resume and force:
         raise click.UsageError("--resume and --force exclude each other")
-    resolved = resolve(recipe, data, overrides)
+    if compare is not None:
+        _refuse_beside_compare(out, strategy, resume, force)
+    resolved = resolve(recipe, data, overrides, comparing=compare is not None)
     folder = Path(out) if out else Path("runs") / resolved.name
     from ..training import backend
 
@@ -86,7 +90,7 @@ def command(
             metrics = train(resolved, folder, reporter, resume=resume, force=force, workers=workers)
         except KeyboardInterrupt:
             progress.stop()
-            raise CnnedgeError(_stopped(folder, recipe, data, overrides)) from None
+            raise CnnedgeError(_stopped(folder, recipe, data, overrides, strategy)) from None
     if not workers.writes:
         output.note(f"worker {workers.index} is done; worker 0 writes {folder}/ and the results")
         return
@@ -96,19 +100,47 @@ def command(
         _print(metrics, folder, resolved)
 
 
-def resolve(recipe: str, data: str | None, overrides: tuple[str, ...]) -> Recipe:
-    """The recipe with --set and --data applied."""
+def resolve(
+    recipe: str, data: str | None, overrides: tuple[str, ...], *, comparing: bool = False
+) -> Recipe:
+    """The recipe with --set and --data applied, and without what then does nothing.
+
+    comparing: for --compare, which uses less of it. Raises SpecError for a setting without effect.
+    """
+    if other := foreign_model(Path(recipe)):
+        raise SpecError(other)
     text, place = shipped.read("recipes", recipe)
     if data is not None:
         import json
 
         source = data if ":" in data and not Path(data).exists() else str(_absolute(data))
         overrides = (*overrides, f"data.source={json.dumps(source)}")
-    resolved = named(parse_recipe(text, place, overrides), recipe)
+    if comparing:
+        found = parse_recipe(text, place, overrides)
+        refuse_idle(overrides, found, in_comparison(found))
+    else:
+        found, dropped = read_used(text, place, overrides, _idle)
+        if dropped:
+            output.note(
+                f"{place}: left out, because they do nothing with these changes: "
+                f"{', '.join(dropped)}"
+            )
+    resolved = named(found, recipe)
     if resolved.weights in ("imagenet", "none"):
         return resolved
     # The run folder's recipe must find the file from any working directory.
     return dataclasses.replace(resolved, weights=str(_absolute(resolved.weights)))
+
+
+def _idle(recipe: Recipe) -> list[Idle]:
+    model = parse_model(*shipped.read("models", recipe.model))
+    return in_training(recipe, backbone=model.backbone is not None)
+
+
+def _refuse_beside_compare(out: str | None, strategy: str, resume: bool, force: bool) -> None:
+    given = {"--out": out, "--strategy": strategy != "auto", "--resume": resume, "--force": force}
+    for name in (name for name, value in given.items() if value):
+        raise click.UsageError(f"{name} is of training, and --compare trains nothing.")
 
 
 def _names(text: str) -> list[str]:
@@ -198,10 +230,13 @@ def _how(metrics: dict[str, Any]) -> list[tuple[str, str]]:
     return [*rows, ("training", text)]
 
 
-def _stopped(folder: Path, recipe: str, data: str | None, overrides: tuple[str, ...]) -> str:
+def _stopped(
+    folder: Path, recipe: str, data: str | None, overrides: tuple[str, ...], strategy: str
+) -> str:
     words = ["cnnedge train", output.quoted(recipe)]
     words += [f"--data {output.quoted(data)}"] if data else []
     words += [f"--set {output.quoted(o)}" for o in overrides]
+    words += [f"--strategy {strategy}"] if strategy != "auto" else []
     words += [f"--out {output.quoted(folder)}"]
     # TensorFlow's own list of checkpoints: the folder is there before the first of them.
     if not any((folder / "checkpoints").rglob("checkpoint")):

@@ -76,6 +76,7 @@ def command(
     and MODEL as it is to run, and compares stage by stage: decode, resize, colour, scale,
     quantise, network, delegate, labels. Exits with 3 when one parts.
     """
+    reach.check(*([device] if device else []))
     from ..bundle import read_model
     from ..training import backend
     from ..training.run_folder import open_finished

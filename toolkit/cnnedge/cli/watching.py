@@ -57,7 +57,7 @@ class Watching:
     def __enter__(self) -> Watching:
         with contextlib.ExitStack() as opening:
             if self._save:
-                self._sink = opening.enter_context(open_sink(self._save, self.source))
+                self._sink = opening.enter_context(open_sink(self._save, self.source, self._say))
             if self._show:
                 window = Window(self._title)
                 self._view = opening.enter_context(LiveView(window, self.source, self._say))
@@ -102,7 +102,9 @@ class Watching:
         if self._sink:
             readout = replace(as_readout(step, top, timings, Readout()), figures=())
             drawn = annotated(step.frame.pixels, readout, self._status(step, timings, engine))
-            self._sink.write(drawn, step.frame.name)
+            live = step.frame.captured_at if self.source.live else None
+            moment = step.frame.pts_s if step.frame.pts_s is not None else live
+            self._sink.write(drawn, step.frame.name, moment)
         if self._view and not self._view.gone:
             self._view.show(
                 step.frame.pixels, as_readout(step, top, timings, self._base(step, timings, engine))

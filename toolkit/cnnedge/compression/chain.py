@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .._version import __version__
 from ..errors import CnnedgeError, RunFolderError
 from ..files import whole, write_json
 from ..specs import Channels, Distil, Technique, Variant, plain, shipped
 from ..training import backend
+from ..training.content_key import content_key, dataset_decides
 from ..training.features import Extractor
 from ..training.run_folder import RunFolder, open_finished
 from . import tfmot_edges
@@ -131,7 +131,7 @@ def _step(shop: Workshop, parent: Stage, technique: Technique) -> Stage:
         "teacher": None if parent.teacher is None else _teacher_key(shop, parent.teacher),
         "distil": None if parent.teacher is None else plain(shop.recipe.compress.distil),
         "student": student and _definition(student),
-        "sample": len(shop.sample),
+        "sample": shop.dataset.hashes[shop.sample].tobytes().hex(),
     }
     if shop.aimed_at and isinstance(technique, Channels) and technique.latency:
         # Another device, another network.
@@ -240,16 +240,16 @@ def _key(shop: Workshop, parent: str, decides: dict[str, Any]) -> str:
     training = plain(shop.recipe.training)
     for other in ("keep", "early_stopping", "validate_every"):
         del training[other]
-    everything = {
-        "parent": parent,
-        "training": training,
-        "augmentation": plain(shop.recipe.augmentation),
-        "data": shop.dataset.fingerprint,
-        "cnnedge": __version__,
-        "versions": backend.versions(),
+    return content_key(
+        shop.pixels,
+        parent=parent,
+        training=training,
+        augmentation=plain(shop.recipe.augmentation),
+        data=dataset_decides(shop.dataset),
+        versions=backend.versions(),
+        workers=shop.workers.count,
         **decides,
-    }
-    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+    )
 
 
 def _definition(model: str) -> str:

@@ -29,6 +29,7 @@ from ..files import write_bytes, write_json
 from ..results import accuracy, mcnemar
 from ..specs import Variant, plain
 from ..training import backend
+from ..training.content_key import content_key, dataset_decides
 from .selective import leave_in_float
 from .trial import answers
 from .work import Work
@@ -216,20 +217,22 @@ def _key(work: Work, job: Job, stage_key: str) -> str:
     """Of all that decides a file and its score."""
     recipe = work.recipe
     calibrated = job.variant.format in _CALIBRATED
-    decides = {
-        "stage": stage_key,
-        "format": job.variant.format,
-        "sparse": job.variant.sparse,
-        "calibration": [job.calibration, recipe.convert.calibration.seed] if calibrated else None,
-        "gate": recipe.convert.max_drop if job.variant.format == "selective" else None,
-        "recipe": [recipe.name, recipe.description],
-        "preprocess": plain(recipe.preprocess),
-        "data": [work.dataset.source, work.dataset.fingerprint, work.dataset.counts()],
-        "labels": work.labels,
-        "cnnedge": __version__,
-        "versions": backend.versions(),
-    }
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+    return content_key(
+        work.pixels,
+        stage=stage_key,
+        format=job.variant.format,
+        sparse=job.variant.sparse,
+        calibration=[job.calibration, recipe.convert.calibration.seed] if calibrated else None,
+        # The layers that it leaves in float are chosen by the gate, on pictures of this seed.
+        selective=[recipe.convert.max_drop, recipe.convert.calibration.seed]
+        if job.variant.format == "selective"
+        else None,
+        # What is said of it in the file.
+        told=[recipe.name, recipe.description, recipe.training.method, plain(recipe.data)],
+        data=[work.dataset.source, dataset_decides(work.dataset)],
+        labels=work.labels,
+        versions=backend.versions(),
+    )
 
 
 def _folder(work: Work) -> Path:

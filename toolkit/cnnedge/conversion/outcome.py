@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +20,9 @@ from .._version import __version__
 from ..converter import convert as convert_keras
 from ..errors import CnnedgeError
 from ..files import write_json, write_text
-from ..results import accuracy
+from ..results import accuracy, trust, trust_line
+from ..training import backend
+from ..training.content_key import content_key, dataset_decides
 from ..training.judging import judge
 from .flips import FlippedPicture
 from .report import most_compressed, render_report
@@ -47,6 +47,7 @@ def write_report(
 ) -> dict[str, Any]:
     """Writes RUN/export/report.json and report.html; returns the former's content."""
     gate = work.recipe.convert.max_drop
+    doubt = trust(latencies)
     report = {
         "cnnedge": __version__,
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -69,7 +70,10 @@ def write_report(
         "variants": entries,
         "not_made": list(missing),
         "warnings": [f"{m['name']} cannot be made: {m['reason']}" for m in missing]
-        + _timing_warnings(latencies),
+        + list(dict.fromkeys(r["unstable"][0] for r in latencies if r.get("emulated")))
+        + ([trust_line(doubt)] if doubt else []),
+        "trust": doubt,
+        "unstable": {Path(r["model"]).stem: r["unstable"] for r in latencies if r["unstable"]},
         "conditions": latencies[0]["conditions"] if latencies else {},
     }
     shown = (found and found.name) or report["best"] or entries[0]["name"]
@@ -126,8 +130,13 @@ def _sensitivity(work: Work, entries: list[dict[str, Any]]) -> dict[str, Any] | 
         )
         return None
     calibration = work.recipe.convert.calibration
-    what = [work.model_key, work.dataset.fingerprint, calibration.count, calibration.seed]
-    key = hashlib.sha256(json.dumps(what).encode()).hexdigest()
+    key = content_key(
+        work.pixels,
+        model=work.model_key,
+        calibration=[calibration.count, calibration.seed],
+        data=dataset_decides(work.dataset),
+        versions=backend.versions(),
+    )
     kept = work.run.compress / "measured" / f"sensitivity-{key[:16]}.json"
     if kept.exists():
         try:
@@ -172,24 +181,6 @@ def _confusion(work: Work, variant: str, scores: Scores) -> dict[str, Any]:
         "matrix": judged["confusion"],
         "variant": variant,
     }
-
-
-def _timing_warnings(latencies: list[dict[str, Any]]) -> list[str]:
-    """One line for each kind of trouble: the figures in it differ from variant to variant."""
-    said: dict[str, list[tuple[str, str]]] = {}
-    for r in latencies:
-        for reason in r["unstable"]:
-            kind = re.sub(r"[\d.]+", "", reason).replace("+", "").replace("-", "")
-            said.setdefault(kind, []).append((Path(r["model"]).stem, reason))
-    return [
-        f"latencies may be unstable: {found[0][1]}"
-        + (f" ({found[0][0]}" + _others(len(found) - 1) + ")" if len(latencies) > 1 else "")
-        for found in said.values()
-    ]
-
-
-def _others(count: int) -> str:
-    return "" if not count else f" and {count} other{'' if count == 1 else 's'} likewise"
 
 
 def _flipped(work: Work, variant: str, scores: Scores) -> list[FlippedPicture]:

@@ -70,4 +70,11 @@ def _meta(report: Row) -> str:
 
 def _warnings(report: Row) -> str:
     items = "".join(f"<li>{escape(text)}</li>" for text in report.get("warnings") or ())
-    return f'<section class="warn"><h2>Warnings</h2><ul>{items}</ul></section>' if items else ""
+    why = "".join(
+        f"<li><b>{escape(name)}</b>: {escape('; '.join(map(str, reasons)))}</li>"
+        for name, reasons in (report.get("unstable") or {}).items()
+    )
+    more = f"<details><summary>Latencies, one by one</summary><ul>{why}</ul></details>"
+    if not items:
+        return ""
+    return f'<section class="warn"><h2>Warnings</h2><ul>{items}</ul>{more if why else ""}</section>'

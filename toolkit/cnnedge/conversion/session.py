@@ -22,6 +22,7 @@ from .budget import Budget
 from .gate import judged, remedies
 from .making import Job, Made, make
 from .outcome import write_report
+from .settings import check_settings
 from .timer import Timer
 from .work import Reporter, Work, prepare
 
@@ -41,7 +42,8 @@ def convert(
 
     max_drop: percentage points that a variant may lose; the recipe's when None. A variant that
     loses more has status "failed" in the report; the recipe's remedies are tried, and all files
-    stay. overrides: KEY=VALUE changes of the run's recipe. budget: search for the best variant
+    stay. overrides: KEY=VALUE changes of the recipe's convert
+    and compress. budget: search for the best variant
     within it instead. device: where latencies are measured, opened by
     `cnnedge.targets.open_device`; this machine when None. Raises CnnedgeError.
     """
@@ -49,6 +51,7 @@ def convert(
     timer.knock()
     run = open_finished(run_path)
     recipe = read_recipe(run, overrides)
+    check_settings(recipe, overrides, variants=variants, max_drop=max_drop, budget=budget)
     if data:
         recipe = replace(recipe, data=replace(recipe.data, source=data))
     if max_drop is not None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ..errors import DataError
 from ..specs.recipe import Splits
+from .names import alike
 from .splits import assign, uniform
 from .store import PARTS, TEST, Frame, Hashes, Indices, Listing, Progress, Skipped, Store
 
@@ -122,7 +123,13 @@ def assemble(
         hashes=hashes,
         store=listing.store.select(keep),
         skipped=(*unreadable, *listing.skipped),
-        warnings=(*lost, *listing.warnings, *borrowed, *_untested(listing, targets, split)),
+        warnings=(
+            *alike(listing.classes),
+            *lost,
+            *listing.warnings,
+            *borrowed,
+            *_untested(listing, targets, split),
+        ),
         own_test=TEST in listing.own,
         fingerprint=_fingerprint(hashes, targets, listing.classes),
     )

@@ -43,6 +43,19 @@ def numbered(count: int, labels: tuple[str, ...] | None, source: str) -> tuple[s
     return _printable(tuple(normalised(label) for label in labels), source)
 
 
+def alike(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Warnings: classes that a person would take for one, told apart by case or dashes alone."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(re.sub(r"[\s_-]+", "", name).casefold(), []).append(name)
+    return tuple(
+        f"the classes {' and '.join(map(repr, group))} differ by case, spaces or dashes alone, and "
+        "are learnt as different things; give them one name if they are one"
+        for plain, group in groups.items()
+        if plain and len(group) > 1
+    )
+
+
 def _printable(names: tuple[str, ...], source: str) -> tuple[str, ...]:
     """The names, all fit to stand on a line of a labels file each. Raises DataError."""
     for name in names:

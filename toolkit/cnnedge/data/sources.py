@@ -69,7 +69,7 @@ def _listing(source: str, labels: tuple[str, ...] | None) -> Listing:
         )
     if path.suffix.lower() == ".npz":
         return npz_listing(path, labels)
-    if path.suffix.lower() == ".csv":
+    if path.suffix.lower() in (".csv", ".tsv"):
         return csv_listing(path, labels)
     if is_idx_file(path):
         return idx_listing(path, labels)

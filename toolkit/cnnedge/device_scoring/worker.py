@@ -1,4 +1,4 @@
-"""Predictions in a process of their own, on a device: `python -m cnnedge.device_scoring.worker`.
+"""Predictions in a process of their own, on a device, which runs this module.
 
 A request (JSON) enters on standard input; lines of JSON leave on standard output: {"done": n} on
 the way, and at last what computed, or {"error", "exit_code"}. The predictions go to a file, and

@@ -13,11 +13,12 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from ..camera import Source
+from ..camera import Say, Source
 from ..errors import CnnedgeError
 from ..files import explained, whole, write_bytes
 from ..native_stderr import captured
 from ..preprocess import Pixels
+from .mp4_times import set_times
 
 # What a picture may be written as, where this OpenCV has the encoder.
 _PICTURES = frozenset(
@@ -26,28 +27,35 @@ _PICTURES = frozenset(
         *(".ppm", ".pgm", ".pbm", ".pnm", ".avif"),
     }
 )
+# A frame that is this part of its period late is in time.
+_SAME_TIME = 0.25
 _CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
 
 
 class Sink(Protocol):
-    """Takes annotated frames."""
+    """Takes annotated frames. moment_s: when each was, from any beginning; None: not known."""
 
-    def write(self, frame: Pixels, name: str) -> None: ...
+    def write(self, frame: Pixels, name: str, moment_s: float | None = None) -> None: ...
 
 
 @contextlib.contextmanager
-def open_sink(target: str, source: Source) -> Iterator[Sink]:
-    """A sink for --save: a video, one picture, or a folder of pictures. Raises CnnedgeError."""
+def open_sink(target: str, source: Source, say: Say = lambda _text: None) -> Iterator[Sink]:
+    """A sink for --save: a video, one picture, or a folder of pictures. Raises CnnedgeError.
+
+    say: is told what the file cannot hold.
+    """
     path = Path(target)
     suffix = path.suffix.lower()
     if suffix in _CODECS:
-        with whole(path) as temporary:
+        with whole(path, busy=True) as temporary:
             writer = _VideoSink(temporary, path, source.fps or 2.0)
             try:
                 yield writer
             finally:
                 writer.close()
             writer.check()
+            if problem := writer.keep_times():
+                say(problem)
     elif suffix in _PICTURES and cv2.haveImageWriter(f"picture{suffix}"):
         if source.total != 1:
             raise CnnedgeError(
@@ -74,8 +82,10 @@ class _VideoSink:
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._written = 0
+        self._times: list[float] = []
+        self._later = 0.0
 
-    def write(self, frame: Pixels, name: str) -> None:
+    def write(self, frame: Pixels, name: str, moment_s: float | None = None) -> None:
         if self._writer is None:
             height, width = frame.shape[:2]
             self._size = (width - width % 2, height - height % 2)
@@ -86,6 +96,31 @@ class _VideoSink:
                 raise CnnedgeError(f"--save {self._path}: OpenCV cannot write such a video here")
         self._writer.write(_fitted(frame, *self._size))
         self._written += 1
+        if moment_s is not None:
+            self._take(moment_s)
+
+    def _take(self, moment_s: float) -> None:
+        """A recording that begins again goes on behind its end."""
+        if self._times and moment_s + self._later <= self._times[-1]:
+            self._later = self._times[-1] + 1 / self._fps - moment_s
+        self._times.append(moment_s + self._later)
+
+    def keep_times(self) -> str:
+        """Gives the frames the times they had; what cannot be kept of them, or ""."""
+        if len(self._times) < max(2, self._written):
+            return ""
+        began = self._times[0]
+        off = max(abs(t - began - n / self._fps) for n, t in enumerate(self._times))
+        if off * self._fps < _SAME_TIME:
+            return ""
+        mp4 = self._path.suffix.lower() == ".mp4"
+        if mp4 and set_times(self._temporary, self._times, 1 / self._fps):
+            return ""
+        return (
+            f"--save {self._path}: its frames come {self._fps:.3g} times a second, and they were "
+            f"not so regular: times in it are up to {off:.2g} s off"
+            + ("" if mp4 else "; an .mp4 keeps them")
+        )
 
     def close(self) -> None:
         if self._writer is not None:
@@ -113,7 +148,7 @@ class _PictureSink:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def write(self, frame: Pixels, name: str) -> None:
+    def write(self, frame: Pixels, name: str, moment_s: float | None = None) -> None:
         write_picture(self._path, frame)
 
 
@@ -122,7 +157,7 @@ class _FolderSink:
         self._folder = folder
         self._used: set[str] = set()
 
-    def write(self, frame: Pixels, name: str) -> None:
+    def write(self, frame: Pixels, name: str, moment_s: float | None = None) -> None:
         stem = Path(name.replace("#", "-")).stem or "frame"
         unique, number = stem, 2
         while unique in self._used:

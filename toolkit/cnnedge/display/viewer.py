@@ -1,4 +1,4 @@
-"""The window itself, a process of its own: python -m cnnedge.display.viewer TITLE.
+"""The window itself, a process of its own that runs this module; its argument is the title.
 
 Frames enter on standard input: height and width as two little-endian 32-bit numbers, then BGR
 bytes; 0 and 0 mean no new frame. After each one line of JSON leaves on standard output: the keys

@@ -13,6 +13,7 @@ import threading
 from dataclasses import dataclass
 from typing import IO, Any
 
+from ..child_process import python_words
 from ..errors import CnnedgeError
 from ..preprocess import Pixels
 
@@ -58,7 +59,7 @@ class Window:
             )
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the window
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "cnnedge.display.viewer", title],
+            python_words("cnnedge.display.viewer", title),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -26,6 +26,11 @@ _REMEDY = (
     "It needs a GPU with its Vulkan driver (Linux: libvulkan1 and the maker's or Mesa's driver), "
     "Direct3D 12 or Metal; or use --delegate cpu"
 )
+_NO_LOADER = "no Vulkan loader is installed (libvulkan.so.1)"
+_NO_DRIVER_SIGNS = (
+    *("Found no drivers", "VK_ERROR_INCOMPATIBLE_DRIVER"),
+    *("loader_get_json: Failed", "loader_icd_scan"),
+)
 _NAME_IT = "Name it to have it all the same"
 # Where Vulkan's loader looks for drivers.
 _DRIVERS = ("/etc/vulkan/icd.d", "/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d")
@@ -77,7 +82,7 @@ def _refuse_unseen(model: ModelFile) -> None:
 
 def _refuse(answer: Probe) -> None:
     if answer.error:
-        raise DelegateRefused("gpu", answer.error, _REMEDY)
+        raise DelegateRefused("gpu", _in_words(answer.error), _REMEDY)
     if answer.delegated == 0:
         raise DelegateRefused(
             "gpu",
@@ -103,7 +108,7 @@ def _engine(
             options=options,
         )
     except CompileError as error:
-        raise DelegateRefused("gpu", str(error), _REMEDY) from None
+        raise DelegateRefused("gpu", _in_words(str(error)), _REMEDY) from None
     seen = read_report(engine.native, model, fully=engine.fully_accelerated)
     engine.delegate = dataclasses.replace(
         report,
@@ -142,6 +147,26 @@ def _refuse_full_precision(
         )
 
 
+def _in_words(error: str) -> str:
+    """Why there is no GPU, once: of a missing driver each of Vulkan's layers has its own words."""
+    if "Couldn't load Vulkan" in error or "libvulkan.so.1: " in error:
+        return _NO_LOADER
+    if any(sign in error for sign in _NO_DRIVER_SIGNS):
+        gone = [path for path in _named_drivers() if not Path(path).exists()]
+        where = f": the environment names {', '.join(gone)}, which is not there" if gone else ""
+        return f"no Vulkan driver is installed{where}"
+    if "No adapters found" in error:
+        return "the Vulkan driver offers no GPU"
+    return error
+
+
+def _named_drivers() -> list[str]:
+    """The drivers that the environment names in place of those that are installed."""
+    told = (os.environ.get(name, "") for name in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES"))
+    first = next((paths for paths in told if paths), "")
+    return [path for path in first.split(os.pathsep) if path]
+
+
 def _no_driver() -> str:
     """Why no GPU can be here, as far as that is known without starting a process."""
     if not sys.platform.startswith("linux"):
@@ -149,9 +174,11 @@ def _no_driver() -> str:
     try:
         ctypes.CDLL("libvulkan.so.1")
     except OSError:
-        return "no Vulkan loader is installed (libvulkan.so.1)"
-    if any(os.environ.get(name) for name in ("VK_ICD_FILENAMES", "VK_DRIVER_FILES")):
-        return ""
+        return _NO_LOADER
+    if named := _named_drivers():
+        # The loader takes those that are there; a driver that does not start, a trial shows.
+        gone = not any(Path(path).exists() for path in named)
+        return _in_words(_NO_DRIVER_SIGNS[0]) if gone else ""
     home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     for folder in (*_DRIVERS, home / "vulkan" / "icd.d"):
         with contextlib.suppress(OSError):

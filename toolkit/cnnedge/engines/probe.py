@@ -2,7 +2,7 @@
 
 LiteRT 2.3.0 loads its WebGPU library for every CompiledModel, and that ends the process with
 SIGILL on Cortex-A53 and A72 (a Raspberry Pi 4); a broken GPU driver may do as much. A ModelFile
-and an accelerator enter, a Probe leaves. `python -m cnnedge.engines.probe` is that process.
+and an accelerator enter, a Probe leaves; run as a program, this module is that process.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..bundle import ModelFile, read_model, sized
+from ..child_process import python_words
 from ..files import json_text
 from ..native_stderr import complaints
 from .base import NO_OPTIONS
@@ -60,7 +61,7 @@ def probe(
     }
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "cnnedge.engines.probe"],
+            python_words("cnnedge.engines.probe"),
             input=json_text(request, ascii_only=True),
             capture_output=True,
             text=True,

@@ -169,24 +169,6 @@ class Training:
     keep: Literal["best", "last"] = "best"
     seed: int = 0
 
-    def check(self) -> str | None:
-        if self.method == "scratch":
-            return None
-        default = Training()
-        stages = "its stages have their own, like training.head.epochs"
-        has = stages if self.method == "transfer" else "it has none"
-        for key, value, unset in (
-            ("epochs", self.epochs, default.epochs),
-            (
-                "optimizer.learning_rate",
-                self.optimizer.learning_rate,
-                default.optimizer.learning_rate,
-            ),
-        ):
-            if value != unset:
-                return f"{key} is {value:g}, and is scratch's; the method is {self.method}: {has}"
-        return None
-
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:

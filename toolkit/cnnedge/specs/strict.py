@@ -24,6 +24,8 @@ from ..errors import SpecError
 
 T = TypeVar("T")
 
+# The place of a value that came from no text of lines.
+_NO_LINE = -2
 _TRUE = {"true", "yes", "on"}
 _FALSE = {"false", "no", "off"}
 
@@ -109,10 +111,51 @@ def override(root: yaml.MappingNode, assignments: Sequence[str]) -> None:
                 node = typing.cast(yaml.MappingNode, child)
 
 
+def located(root: yaml.Node, key: str) -> list[tuple[str, yaml.Node]]:
+    """The values at a dotted key and below it, each with its own key; a null is none."""
+    node = root
+    for part in key.split("."):
+        items = node.value if isinstance(node, yaml.MappingNode) else []
+        found = [value for name, value in items if name.value == part]
+        if not found:
+            return []
+        node = found[0]
+    return _leaves(node, key)
+
+
+def _leaves(node: yaml.Node, key: str) -> list[tuple[str, yaml.Node]]:
+    if isinstance(node, yaml.MappingNode) and node.value:
+        below = (_leaves(value, f"{key}.{name.value}") for name, value in node.value)
+        return [leaf for leaves in below for leaf in leaves]
+    return [] if _is_null(node) else [(key, node)]
+
+
+def without(root: yaml.MappingNode, key: str) -> yaml.MappingNode:
+    """The tree without the value at a dotted key."""
+    first, _, rest = key.partition(".")
+    items = [
+        (name, without(value, rest) if rest and name.value == first else value)
+        for name, value in root.value
+        if rest or name.value != first
+    ]
+    return yaml.MappingNode(root.tag, items, root.start_mark, root.end_mark)
+
+
 def compose_value(text: str, source: str) -> yaml.Node:
     """One YAML value (scalar, list or mapping) as a node; empty text is null."""
     wrapped = compose(f"value: {text}", source)
     return typing.cast(yaml.Node, wrapped.value[0][1])
+
+
+def build_plain(cls: type[T], value: Any, name: str) -> T:
+    """As `build`, of a value as JSON holds it: dicts, lists and scalars. name: for messages.
+
+    Raises SpecError.
+    """
+    try:
+        return build(cls, _plain_node(value, yaml.Mark(name, 0, _NO_LINE, 0, None, 0)))
+    except RecursionError:
+        raise SpecError(f"{name}: it is nested too deeply") from None
 
 
 def build(cls: type[T], node: yaml.Node, key: str = "") -> T:
@@ -196,7 +239,8 @@ def problem(node: yaml.Node, key: str, text: str) -> SpecError:
     """A SpecError that says file, line and key."""
     mark = node.start_mark
     name = getattr(mark, "name", "")
-    place = name if name.startswith("--set ") else f"{name}:{mark.line + 1}"
+    lineless = name.startswith("--set ") or mark.line == _NO_LINE
+    place = name if lineless else f"{name}:{mark.line + 1}"
     return SpecError(f"{place}: {key}: {text}" if key else f"{place}: {text}")
 
 
@@ -254,7 +298,7 @@ def _convert_scalar(hint: Any, node: yaml.Node, key: str) -> Any:
             raise problem(node, key, wanted)
         return node.value
     if node.style in ("'", '"'):
-        raise problem(node, key, wanted)
+        raise problem(node, key, f"{wanted} in quotes, which is text{_unquoted(hint, node)}")
     if hint is bool:
         lowered = node.value.lower()
         if lowered not in _TRUE | _FALSE:
@@ -263,11 +307,23 @@ def _convert_scalar(hint: Any, node: yaml.Node, key: str) -> Any:
     try:
         # PyYAML's own resolver takes 1e-3 for text; a person means a number.
         number = hint(node.value.replace("_", ""))
-    except ValueError:
-        raise problem(node, key, wanted) from None
-    if not math.isfinite(number):
+        # A whole number of hundreds of digits is none that a computer counts with.
+        finite = math.isfinite(number)
+    except (ValueError, OverflowError):
+        finite = False
+    if not finite:
         raise problem(node, key, wanted)
     return number
+
+
+def _unquoted(hint: Any, node: yaml.ScalarNode) -> str:
+    """The remedy for a quoted value that would be right without its quotes."""
+    bare = yaml.ScalarNode(node.tag, node.value, node.start_mark, node.end_mark)
+    try:
+        _convert_scalar(hint, bare, "")
+    except SpecError:
+        return ""
+    return f": write {node.value} without the quotes"
 
 
 def describe(node: yaml.Node) -> str:
@@ -285,6 +341,22 @@ def _kind(node: yaml.Node) -> str:
 
 def _is_null(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
+
+
+def _plain_node(value: Any, mark: yaml.Mark) -> yaml.Node:
+    if isinstance(value, dict):
+        items = [(_plain_node(str(k), mark), _plain_node(v, mark)) for k, v in value.items()]
+        return yaml.MappingNode("tag:yaml.org,2002:map", items, mark, mark)
+    if isinstance(value, (list, tuple)):
+        nodes = [_plain_node(v, mark) for v in value]
+        return yaml.SequenceNode("tag:yaml.org,2002:seq", nodes, mark, mark)
+    if value is None:
+        return yaml.ScalarNode("tag:yaml.org,2002:null", "null", mark, mark)
+    if isinstance(value, bool):
+        return yaml.ScalarNode("tag:yaml.org,2002:bool", str(value).lower(), mark, mark)
+    if isinstance(value, (int, float)):
+        return yaml.ScalarNode("tag:yaml.org,2002:float", str(value), mark, mark)
+    return yaml.ScalarNode("tag:yaml.org,2002:str", str(value), mark, mark, style='"')
 
 
 def _scalar(text: str, like: yaml.Node) -> yaml.ScalarNode:

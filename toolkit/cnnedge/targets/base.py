@@ -90,7 +90,7 @@ class Target(Protocol):
         seconds: float = 60.0,
         line: Callable[[str], None] | None = None,
     ) -> Completed:
-        """`python -m cnnedge ARGUMENTS` there, or another module; brought there where missing.
+        """Runs `cnnedge ARGUMENTS` there, or another module; brought there where missing.
 
         Raises DeviceError where no Python can run.
         """

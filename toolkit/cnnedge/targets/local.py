@@ -18,6 +18,7 @@ from typing import IO
 
 from .. import conditions
 from ..benchmark.local import LocalDevice
+from ..child_process import python_words
 from ..errors import DeviceError
 from ..files import whole
 from ..preprocess import implementation
@@ -142,10 +143,8 @@ class LocalTarget(LocalDevice):
         seconds: float = 60.0,
         line: Callable[[str], None] | None = None,
     ) -> Completed:
-        """`python -m cnnedge ARGUMENTS` of this Python; or another module."""
-        return self.run(
-            [sys.executable, "-m", module, *arguments], stdin=stdin, seconds=seconds, line=line
-        )
+        """As in targets.base: of this Python."""
+        return self.run(python_words(module, *arguments), stdin=stdin, seconds=seconds, line=line)
 
     def pull(self, remote: str, local: Path) -> None:
         """As in targets.base: a copy."""

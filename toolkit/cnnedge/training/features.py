@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -28,6 +27,7 @@ from ..errors import ModelError
 from ..files import write_bytes
 from ..specs import Augmentation, plain
 from .augmentation import augment
+from .content_key import content_key
 from .feature_cache import FeatureTable, Rows, cache_root, row_keys
 
 Progress = Callable[[int, int], None]
@@ -73,16 +73,13 @@ class Extractor:
 
     def table(self, pixels: Pixels, views: Views | None) -> FeatureTable:
         """The rows kept for these pixels; views: None for the pictures themselves."""
-        what = {
-            "extractor": self.key,
-            "engine": [self._engine(0).name, self._engine(0).version],
-            "opencv": cv2.__version__,
-            "size": plain(pixels.size),
-            "rule": plain(pixels.rule),
-            "augmentation": plain(views.augmentation) if views else None,
-            "seed": views.seed if views else None,
-        }
-        name = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+        name = content_key(
+            pixels,
+            extractor=self.key,
+            engine=[self._engine(0).name, self._engine(0).version],
+            augmentation=plain(views.augmentation) if views else None,
+            seed=views.seed if views else None,
+        )
         return FeatureTable(self._root / "features" / name, self.shape)
 
     def run(self, pictures: npt.NDArray[Any]) -> Rows:

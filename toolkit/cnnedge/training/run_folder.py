@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..bundle.foreign import foreign_model
 from ..errors import RunFolderError
 from ..files import explained, write_text
 from ..specs import Recipe, dump, parse_recipe, plain
@@ -130,6 +131,13 @@ def open_existing(path: Path, recipe: Recipe) -> RunFolder:
 def open_finished(path: Path) -> RunFolder:
     """A complete run, for conversion. Raises RunFolderError."""
     run = RunFolder(path)
+    if other := foreign_model(path):
+        raise RunFolderError(other)
+    if path.is_file():
+        raise RunFolderError(
+            f"{path}: this is a file; expected the folder that 'cnnedge train' left, such as "
+            f"runs/pets{_converted(path)}"
+        )
     if not path.is_dir():
         raise RunFolderError(
             f"{path}: there is no such run folder. 'cnnedge train RECIPE --out {path}' makes one"
@@ -142,6 +150,15 @@ def open_finished(path: Path) -> RunFolder:
             "--resume"
         )
     return run
+
+
+def _converted(path: Path) -> str:
+    """What to do with a .tflite, which is converted already."""
+    if path.suffix.lower() != ".tflite":
+        return ""
+    run = path.parent.parent
+    of = f"; convert its run anew: cnnedge convert {run}" if (run / "recipe.yaml").exists() else ""
+    return f". A .tflite is converted already: cnnedge run {path}{of}"
 
 
 def read_recipe(run: RunFolder, overrides: Sequence[str] = ()) -> Recipe:

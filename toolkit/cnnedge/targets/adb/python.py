@@ -12,13 +12,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from ...child_process import CLEAN_PATH
 from ...errors import DeviceError
 from ..base import one_line
 from ..ssh.source import archive
 from .files import Run
 
 TERMUX = "/data/data/com.termux/files/usr/bin/python"
-_NEEDED = "import numpy, flatbuffers, cnnedge.benchmark.worker"
+_NEEDED = f"{CLEAN_PATH}; import numpy, flatbuffers, cnnedge.benchmark.worker"
 _OVER_SSH = (
     "in Termux, install openssh and start sshd, then use it as a board: --device USER@PHONE with "
     "Port 8022 in ~/.ssh/config"

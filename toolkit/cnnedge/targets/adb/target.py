@@ -15,6 +15,7 @@ from typing import Any
 from ...benchmark.answers import checked
 from ...benchmark.device import PATIENCE_SECONDS
 from ...bundle import ModelFile, read_model, sized
+from ...child_process import python_words
 from ...engines.report import PassedOver
 from ...errors import CnnedgeError, DeviceError, GateError
 from ...files import json_text
@@ -130,7 +131,7 @@ class AdbTarget:
     ) -> Completed:
         """As in targets.base: under Termux's Python, or the profile's."""
         environment = self._python_environment
-        words = [self.interpreter, "-m", module, *arguments]
+        words = python_words(module, *arguments, python=self.interpreter)
         return self.run(words, stdin=stdin, seconds=seconds, environment=environment, line=line)
 
     def pull(self, remote: str, local: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ...benchmark.answers import checked
 from ...benchmark.device import PATIENCE_SECONDS
+from ...child_process import python_words
 from ...errors import CnnedgeError, DeviceError
 from ...files import json_text, whole
 from ...specs import DeviceProfile
@@ -120,9 +121,9 @@ class SshTarget:
         seconds: float = 60.0,
         line: Callable[[str], None] | None = None,
     ) -> Completed:
-        """`python -m cnnedge ARGUMENTS` of the board's own environment; or another module."""
+        """As in targets.base: of the board's own environment."""
         return self.run(
-            [self.installed.python, "-m", module, *arguments],
+            python_words(module, *arguments, python=self.installed.python),
             stdin=stdin,
             seconds=seconds,
             # One BLAS thread less to disturb a measurement.

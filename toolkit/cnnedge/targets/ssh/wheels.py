@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from ...child_process import python_words
 from ...errors import DeviceError
 from ...files import whole
 from ..base import Say, one_line
 from .probe import OLDEST, Board, Python
 
-# What `python -m cnnedge` needs on a device, beside the engine.
+# What cnnedge needs on a device, beside the engine.
 COMMON = ("click>=8.1", "flatbuffers>=24", "pillow>=11.3", "PyYAML>=6", "rich>=13")
 _UNREACHABLE = (
     "NewConnectionError",
@@ -218,7 +219,7 @@ def _pack(wheels: Sequence[Path], file: Path) -> None:
 
 
 def _download(name: str, kind: Kind, folder: str) -> None:
-    words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--dest", folder]
+    words = python_words("pip", "download", "--quiet", "--no-input", "--dest", folder)
     words += ["--disable-pip-version-check", "--only-binary=:all:", "--implementation=cp"]
     words += ["--retries=2", f"--python-version={'.'.join(map(str, kind.python))}"]
     words += [f"--platform={tag}" for tag in kind.tags()]

@@ -1,0 +1,146 @@
+"""Models of other frameworks, known by what is in them.
+
+A path enters; what lies there, and how a .tflite is made of it, leaves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+from pathlib import Path
+
+_MAGIC = 64
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_KERAS_ENTRIES = {"config.json", "model.weights.h5"}
+
+
+def foreign_model(path: Path) -> str | None:
+    """What a model at this path is where it is no .tflite, and what to do; None for anything else.
+
+    One sentence or two, for the end of an error. Never raises.
+    """
+    try:
+        kind = _folder_kind(path) if path.is_dir() else _file_kind(path)
+    except (OSError, ValueError):
+        return None
+    return None if kind is None else _REMEDIES[kind](path)
+
+
+def _folder_kind(path: Path) -> str | None:
+    if (path / "saved_model.pb").is_file():
+        return "savedmodel"
+    if path.suffix == ".mlpackage":
+        return "coreml"
+    model = path / "model.json"
+    return "tfjs" if model.is_file() and any(path.glob("*shard*.bin")) else None
+
+
+def _file_kind(path: Path) -> str | None:
+    with path.open("rb") as file:
+        begin = file.read(_MAGIC)
+    suffix = path.suffix.lower()
+    if begin[4:8] == b"TFL3":
+        return None
+    if begin.startswith(_HDF5):
+        return "keras"
+    if begin.startswith(b"PK"):
+        return _archive_kind(path, suffix)
+    if suffix == ".onnx" or b"onnx" in begin or b"pytorch" in begin[:32]:
+        return "onnx"
+    return _SUFFIXES.get(suffix)
+
+
+def _archive_kind(path: Path, suffix: str) -> str | None:
+    names: set[str] = set()
+    with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+    if names >= _KERAS_ENTRIES:
+        return "keras"
+    if any(name.endswith(("data.pkl", "serialized_exported_program.json")) for name in names):
+        return "torch"
+    return _SUFFIXES.get(suffix)
+
+
+_SUFFIXES = {
+    **dict.fromkeys((".keras", ".h5", ".hdf5"), "keras"),
+    **dict.fromkeys((".pt", ".pth", ".pt2", ".ptl", ".ckpt", ".safetensors"), "torch"),
+    **dict.fromkeys((".mlmodel",), "coreml"),
+    ".pb": "frozen",
+}
+
+
+def _keras(path: Path) -> str:
+    if (path.parent / "recipe.yaml").is_file() and path.name == "model.keras":
+        return (
+            f"{path}: this is the Keras model of the run {path.parent}, and no .tflite; convert "
+            f"the run: cnnedge convert {path.parent}"
+        )
+    load = f"tf.keras.models.load_model('{path}')"
+    return (
+        f"{path}: this is a Keras model, no .tflite and no run of 'cnnedge train'. TensorFlow "
+        f"makes a .tflite of it: {_by_tensorflow('from_keras_model', load, path)} Or train with "
+        f"its weights, where it is a backbone: cnnedge train RECIPE --set weights={path}"
+    )
+
+
+def _saved_model(path: Path) -> str:
+    return (
+        f"{path}: this is a SavedModel of TensorFlow, no .tflite and no run of 'cnnedge train'. "
+        "TensorFlow makes a .tflite of it: "
+        f"{_by_tensorflow('from_saved_model', repr(str(path)), path)}"
+    )
+
+
+def _by_tensorflow(maker: str, what: str, path: Path) -> str:
+    made = path.with_suffix(".tflite").name
+    return (
+        f"python -c \"import tensorflow as tf; open('{made}', 'wb').write("
+        f'tf.lite.TFLiteConverter.{maker}({what}).convert())" and then: cnnedge run {made}.'
+    )
+
+
+def _onnx(path: Path) -> str:
+    return (
+        f"{path}: this is an ONNX model, no .tflite. onnx2tf makes one of it: "
+        f"pip install onnx2tf, onnx2tf -i {path}, in an environment of its own"
+    )
+
+
+def _torch(path: Path) -> str:
+    return (
+        f"{path}: this is a file of PyTorch, no .tflite. litert-torch makes one "
+        "of the module in Python: pip install litert-torch, litert_torch.convert(module.eval(), "
+        "(example,)).export('model.tflite'), in an environment of its own"
+    )
+
+
+def _frozen(path: Path) -> str:
+    return (
+        f"{path}: this is a graph of TensorFlow, no .tflite. Make one of it "
+        "with tf.compat.v1.lite.TFLiteConverter.from_frozen_graph, or export a SavedModel anew"
+    )
+
+
+def _tfjs(path: Path) -> str:
+    return (
+        f"{path}: this is a model of TensorFlow.js, no .tflite. Export the "
+        "model it came from as .tflite (Teachable Machine: Export Model, TensorFlow Lite)"
+    )
+
+
+def _coreml(path: Path) -> str:
+    return (
+        f"{path}: this is a Core ML model, which only Apple's systems run, no .tflite. "
+        "Export the model it came from as .tflite"
+    )
+
+
+_REMEDIES = {
+    "keras": _keras,
+    "savedmodel": _saved_model,
+    "onnx": _onnx,
+    "torch": _torch,
+    "frozen": _frozen,
+    "tfjs": _tfjs,
+    "coreml": _coreml,
+}
