@@ -16,6 +16,7 @@ import numpy as np
 
 from .._version import __version__
 from ..data import Dataset, Pixels, load_dataset
+from ..data.names import normalised
 from ..errors import RunFolderError
 from ..files import whole, write_json, write_text
 from ..specs import Recipe, parse_model, shipped
@@ -74,6 +75,9 @@ def _train(
     if recipe.training.method != "pretrained":
         dataset = replace(dataset, warnings=(*dataset.warnings, *few_pictures.said(dataset)))
     reporter.dataset(dataset)
+    told = recipe.data.labels
+    if told and sorted(map(normalised, told)) != sorted(dataset.classes):
+        reporter.note(f"data.labels is not used: {dataset.source} names its own classes")
     if text := mirroring.said(dataset.classes, recipe.augmentation.flip):
         reporter.note(text)
     labels = methods.labels(recipe, dataset)
