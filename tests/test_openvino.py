@@ -37,6 +37,15 @@ def load(path: Path, **keywords: Any) -> Any:
     return load_engine(read_model(path), engine="openvino", **keywords)
 
 
+def _steps() -> int:
+    """Without the processor's own 8-bit products (VNNI) OpenVINO adds up pairs in 16 bits, which
+    rounds more often."""
+    features = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    cpuinfo = Path("/proc/cpuinfo")
+    vnni = "vnni" in (cpuinfo.read_text() if cpuinfo.exists() else "")
+    return 1 if vnni or "INT8" not in features else 4
+
+
 @pytest.mark.parametrize("variant", ["float32", "float16", "dynamic", "int8"])
 def test_the_answers_are_those_of_litert(plain_models: dict[str, Path], variant: str) -> None:
     path = plain_models[variant]
@@ -48,8 +57,8 @@ def test_the_answers_are_those_of_litert(plain_models: dict[str, Path], variant:
         expected, found = theirs.invoke(), ours.invoke()
         assert found.dtype == expected.dtype
         assert found.shape == expected.shape
-        # A step where integers round, and where weights of 8 bits are rounded to f32 elsewhere.
-        tolerance = 1 if variant == "int8" else 0.01 if variant == "dynamic" else 1e-4
+        # Steps where integers round, and where weights of 8 bits are rounded to f32 elsewhere.
+        tolerance = _steps() if variant == "int8" else 0.01 if variant == "dynamic" else 1e-4
         np.testing.assert_allclose(found.astype(float), expected.astype(float), atol=tolerance)
         assert np.array_equal(ours.outputs()[0], found)
 
