@@ -143,6 +143,15 @@ def test_options_change_what_goes_in(models: dict[str, Path], pictures: Path) ->
     assert first_line(softmax, path)["top"][0]["index"] == 0
     cropped = first_line(softmax, path, "--resize", "center_crop", "--interpolation", "nearest")
     assert cropped["top"][0]["index"] == 1
+    # The green middle is half of the centre's height, and all of what a fraction of it leaves.
+    tall = np.zeros((64, 64, 3), np.uint8)
+    tall[:] = COLOURS["red"]
+    tall[16:48, 16:48] = COLOURS["green"]
+    cv2.imwrite(str(path), tall)
+    assert first_line(softmax, path)["top"][0]["index"] == 0
+    for how in ("area", "pillow_bicubic"):
+        options = ("--crop-fraction", "0.5", "--interpolation", how)
+        assert first_line(softmax, path, *options)["top"][0]["index"] == 1
 
 
 @pytest.mark.parametrize(
@@ -154,6 +163,8 @@ def test_options_change_what_goes_in(models: dict[str, Path], pictures: Path) ->
         (("--labels", "/nowhere/labels.txt"), 1, "no such file of labels"),
         (("--activation", "tanh"), 2, "softmax"),
         (("--resize", "squash"), 2, "letterbox"),
+        (("--resize", "letterbox", "--crop-fraction", "0.9"), 1, "goes with resize center_crop"),
+        (("--crop-fraction", "1.5"), 2, "0.1<=x<=1"),
         (("--input", "64x64"), 1, "fixed at 16x16"),
         (("--raw", "--activation", "softmax"), 2, "--raw has none"),
     ],

@@ -34,7 +34,8 @@ class Guest:
     pixel_range: what the input takes, one of PIXEL_RANGES. mean, std: (pixel - mean) / std, one
     value or one for each channel in the model's order; of pixels in pixel_range where that is
     given, otherwise of 0..255 (of 0..1 where all of them are 1 and less, as PyTorch writes them).
-    bgr: the model takes blue first. resize, interpolation: as in Preprocess. activation: what the
+    bgr: the model takes blue first. resize, interpolation, crop_fraction: as in Preprocess; a
+    crop_fraction alone means center_crop. activation: what the
     outputs are, one of ACTIVATIONS: `softmax` and `sigmoid` are applied where the graph does not;
     `none` says that they are probabilities as they are. size: height and width of the input, for a
     file that leaves them open. Raises ModelError.
@@ -47,6 +48,7 @@ class Guest:
     bgr: bool = False
     resize: str | None = None
     interpolation: str | None = None
+    crop_fraction: float | None = None
     activation: str | None = None
     size: tuple[int, int] | None = None
 
@@ -70,6 +72,8 @@ class Guest:
                 raise ModelError(f"{name}: found {value!r}; allowed: {', '.join(allowed)}")
         if self.size is not None:
             self._set("size", _size(self.size))
+        if self.crop_fraction is not None:
+            self._set("crop_fraction", _fraction(self.crop_fraction, self.resize))
 
     def numbers(self, name: str) -> tuple[float, ...]:
         """mean or std, empty where it is not given."""
@@ -90,11 +94,16 @@ class Guest:
         """The resize rule of a file that states one or none; None where nobody says."""
         given = {
             name: value
-            for name in ("resize", "interpolation")
+            for name in ("resize", "interpolation", "crop_fraction")
             if (value := getattr(self, name)) is not None
         }
         if not given:
             return stated
+        if self.crop_fraction is not None:
+            given["resize"] = "center_crop"
+        elif self.resize not in (None, "center_crop"):
+            # The file's own fraction goes with its own crop.
+            given["crop_fraction"] = 1.0
         return dataclasses.replace(stated or Preprocess(), **given)
 
     def and_pixel_range(self, pixel_range: str | None) -> Guest:
@@ -134,6 +143,14 @@ def _numbers(name: str, value: Any) -> tuple[float, ...] | None:
             f"{name}: found {value!r}; expected one number, or three for the model's channels"
         )
     return found
+
+
+def _fraction(value: Any, resize: str | None) -> float:
+    if not isinstance(value, (int, float)) or not 0.1 <= value <= 1:
+        raise ModelError(f"crop_fraction: found {value!r}; expected a number from 0.1 to 1")
+    if resize not in (None, "center_crop"):
+        raise ModelError(f"crop_fraction goes with resize center_crop, not with {resize}")
+    return float(value)
 
 
 def _size(value: Any) -> tuple[int, int]:

@@ -21,6 +21,7 @@ FIELDS = {
     "bgr": "bgr",
     "resize": "resize",
     "interpolation": "interpolation",
+    "crop_fraction": "crop_fraction",
     "activation": "activation",
     "input_size": "size",
 }
@@ -78,8 +79,8 @@ def input_option(function: output.F) -> output.F:
 
 
 def guest_options(function: output.F) -> output.F:
-    """--pixels, --mean, --std, --bgr, --resize, --interpolation, --labels, --activation and
-    --input."""
+    """--pixels, --mean, --std, --bgr, --resize, --interpolation, --crop-fraction, --labels,
+    --activation and --input."""
 
     @functools.wraps(function)
     def command(*arguments: Any, **keywords: Any) -> Any:
@@ -101,7 +102,16 @@ def guest_options(function: output.F) -> output.F:
             help="The classes in the order of the outputs: one a line, 'index label', or CSV.",
         ),
         click.option(
-            "--interpolation", type=click.Choice(INTERPOLATIONS), help="How frames are resized."
+            "--crop-fraction",
+            type=click.FloatRange(0.1, 1),
+            metavar="F",
+            help="Crop to this part of the frame: 0.875 is Resize(256) and CenterCrop(224).",
+        ),
+        click.option(
+            "--interpolation",
+            type=click.Choice(INTERPOLATIONS),
+            metavar="NAME",
+            help=f"How frames are scaled: {', '.join(INTERPOLATIONS)}.",
         ),
         click.option(
             "--resize", type=click.Choice(RESIZES), help="How frames of another shape are fitted."
