@@ -190,7 +190,11 @@ def _fitting(recipe: Recipe) -> Iterator[Idle]:
     training, method = recipe.training, recipe.training.method
     fits = method in ("scratch", "transfer")
     if method != "scratch":
-        instead = "its stages have their own" if method == "transfer" else "it has none"
+        instead = (
+            "its stages have their own, like training.head.epochs"
+            if method == "transfer"
+            else "it has none"
+        )
         why = f"it is scratch's; the method is {method}: {instead}"
         yield Idle(key="training.epochs", reason=why)
         yield Idle(key="training.optimizer.learning_rate", reason=why)
