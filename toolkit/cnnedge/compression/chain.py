@@ -127,9 +127,9 @@ def _step(shop: Workshop, parent: Stage, technique: Technique) -> Stage:
     decides = {
         "technique": technique.word,
         "arguments": plain(technique),
-        "settings": plain(getattr(shop.recipe.compress, technique.word)),
+        "settings": _settings(shop, technique),
         "teacher": None if parent.teacher is None else _teacher_key(shop, parent.teacher),
-        "distil": None if parent.teacher is None else plain(shop.recipe.compress.distil),
+        "distil": None if parent.teacher is None else _teaching(shop),
         "student": student and _definition(student),
         "sample": shop.dataset.hashes[shop.sample].tobytes().hex(),
     }
@@ -141,6 +141,21 @@ def _step(shop: Workshop, parent: Stage, technique: Technique) -> Stage:
     stage = replace(parent, key=_key(shop, parent.key, decides), names=names, words=words)
     folder = shop.run.compress / f"{'-'.join(names)}-{stage.key[:8]}"
     return _kept(stage, parent, folder) or _make(shop, stage, parent, folder, technique)
+
+
+def _settings(shop: Workshop, technique: Technique) -> dict[str, Any]:
+    """What of the technique's settings decides; a setting of others trains nothing anew."""
+    settings: dict[str, Any] = plain(getattr(shop.recipe.compress, technique.word))
+    if isinstance(technique, Distil):
+        idle = ("epochs", "rate") if technique.student else ("student_epochs",)
+        return {name: value for name, value in settings.items() if name not in idle}
+    return settings
+
+
+def _teaching(shop: Workshop) -> list[float]:
+    """How a step listens to the teacher of an earlier one."""
+    settings = shop.recipe.compress.distil
+    return [settings.temperature, settings.weight]
 
 
 def _make(shop: Workshop, stage: Stage, parent: Stage, folder: Path, technique: Technique) -> Stage:
