@@ -339,7 +339,7 @@ def test_a_cache_that_may_not_be_written_is_one_clear_error(
     def refused(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("tempfile.mkstemp", refused)
+    monkeypatch.setattr("cnnedge.files.secrets.token_hex", refused)
     with pytest.raises(CnnedgeError, match="permission denied") as error:
         of(dataset)
     assert str(bare) in str(error.value)

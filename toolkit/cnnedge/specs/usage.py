@@ -279,17 +279,20 @@ def _augmentation(recipe: Recipe) -> Iterator[Idle]:
 
 
 def _rest(recipe: Recipe) -> Iterator[Idle]:
-    yield from _padding(recipe)
+    yield from _resizing(recipe)
     if recipe.training.method == "pretrained":
         why = "techniques train a network on, and method pretrained leaves it as it is"
         yield Idle(key="compress", reason=why)
 
 
-def _padding(recipe: Recipe) -> list[Idle]:
-    if recipe.preprocess.resize == "letterbox":
-        return []
-    why = f"only letterbox pads; this rule is {recipe.preprocess.resize}"
-    return [Idle(key="preprocess.pad_value", reason=why)]
+def _resizing(recipe: Recipe) -> Iterator[Idle]:
+    resize = recipe.preprocess.resize
+    if resize != "letterbox":
+        why = f"only letterbox pads; this rule is {resize}"
+        yield Idle(key="preprocess.pad_value", reason=why)
+    if resize != "center_crop":
+        why = f"only center_crop cuts; this rule is {resize}"
+        yield Idle(key="preprocess.crop_fraction", reason=why)
 
 
 def _set_idle(
