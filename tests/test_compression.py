@@ -316,13 +316,15 @@ def test_a_teacher_of_other_classes_is_refused_before_anything_is_trained(
     teacher = tmp_path / "teacher"
     shutil.copytree(run, teacher, ignore=shutil.ignore_patterns("export", "compress"))
     (teacher / "labels.txt").write_text("cat\ndog\nbird\n")
-    done = cnnedge("convert", run, "--variant", f"distil: {{teacher: {teacher}}}", *quick())
+    done = cnnedge(
+        "convert", run, "--variant", f"distil: {{teacher: {teacher}}}", *quick("distil.epochs")
+    )
     assert_one_clear_line(done, "same classes", "cat, dog, bird")
     assert not list((run / "compress").glob("distil_by_*"))
 
 
 def test_a_student_for_other_pictures_is_refused(run: Path) -> None:
-    done = cnnedge("convert", run, "--variant", "distil: yoga_net", *quick())
+    done = cnnedge("convert", run, "--variant", "distil: yoga_net", *quick("distil"))
     assert done.returncode == 1
     assert "yoga_net" in done.stderr
 
@@ -334,7 +336,7 @@ def test_search_finds_a_model_within_the_budget(trained_run: Path, tmp_path: Pat
     size = json.loads(whole.stdout)["variants"][0]["size_bytes"]
     done = cnnedge(
         *("convert", run, "--budget", f"size={int(0.8 * size)}B", "--max-drop", "40"),
-        *(*quick(), "--json", "-"),
+        *(*quick("channels"), "--json", "-"),
     )
     assert done.returncode == 0, done.stderr[-3000:]
     report = json.loads(done.stdout)
@@ -354,7 +356,7 @@ def test_a_budget_that_int8_holds_needs_no_training(run: Path) -> None:
 
 
 def test_a_budget_out_of_reach_is_exit_1_or_3(run: Path) -> None:
-    done = cnnedge("convert", run, "--budget", "size=1KB", "--max-drop", "1", *quick())
+    done = cnnedge("convert", run, "--budget", "size=1KB", "--max-drop", "1", *quick("channels"))
     assert done.returncode == 1
     assert "no removal of channels" in done.stderr
 
