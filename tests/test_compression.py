@@ -324,7 +324,7 @@ def test_a_teacher_of_other_classes_is_refused_before_anything_is_trained(
 
 
 def test_a_student_for_other_pictures_is_refused(run: Path) -> None:
-    done = cnnedge("convert", run, "--variant", "distil: yoga_net", *quick("distil"))
+    done = cnnedge("convert", run, "--variant", "distil: yoga_net", *quick("distil.student"))
     assert done.returncode == 1
     assert "yoga_net" in done.stderr
 
