@@ -106,7 +106,7 @@ def in_comparison(recipe: Recipe) -> list[Idle]:
         if f.name not in ("class_weights", "seed")
     ]
     reason = "--compare trains nothing, and fits one classifier on each model's frozen features"
-    return [Idle(key=key, reason=reason) for key in fields] + _padding(recipe)
+    return [Idle(key=key, reason=reason) for key in fields] + list(_resizing(recipe))
 
 
 def in_conversion(
