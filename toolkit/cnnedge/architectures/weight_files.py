@@ -6,7 +6,6 @@ a file is executed: no pickles, no Lambda layers.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import WeightsError
+from ..errors import ModelError, WeightsError
 from . import efficientnet_lite
 from .backbones import SCALING
+from .keras_file import check_h5, read_keras
 from .torch_checkpoint import read_checkpoint
 
 KINDS = ".h5, .keras, .npz, or .pth for efficientnet_lite0"
@@ -55,7 +55,7 @@ def read_weights(path: Path, backbone: str) -> FileWeights:
         )
     try:
         layers = dict(_READERS[kind](path))
-    except WeightsError as error:
+    except (ModelError, WeightsError) as error:
         text = str(error)
         raise WeightsError(text if str(path) in text else f"{path}: {text}") from None
     except Exception as error:  # h5py, zipfile, NumPy and Keras each raise their own, and others
@@ -84,6 +84,7 @@ def _check_numbers(path: Path, layers: Mapping[str, Arrays]) -> None:
 def _h5(path: Path) -> _Named:
     import h5py
 
+    check_h5(path)
     with h5py.File(path, "r") as file:
         root = file.get("model_weights", file)
         if not any(key.startswith("layer_names") for key in root.attrs):
@@ -119,12 +120,7 @@ def _apart(layer: str, names: list[str], arrays: list[npt.NDArray[Any]]) -> _Nam
 
 
 def _keras(path: Path) -> _Named:
-    import tf_keras
-
-    # Keras would read HDF5 under this name, and run the Lambda layers in it.
-    if not zipfile.is_zipfile(path):
-        raise WeightsError("this is no .keras file. Save the model again with tf_keras")
-    yield from _layers(tf_keras.models.load_model(path, compile=False))
+    yield from _layers(read_keras(path))
 
 
 def _layers(model: Any) -> _Named:

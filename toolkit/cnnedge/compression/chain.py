@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import CnnedgeError, RunFolderError
+from ..errors import CnnedgeError, ModelError, RunFolderError
 from ..files import whole, write_json
 from ..specs import Channels, Distil, Technique, Variant, plain, shipped
 from ..training import backend
@@ -81,11 +81,8 @@ def load(shop: Workshop, stage: Stage) -> Any:
         return model
     try:
         return make_trainable(backend.load_keras(stage.folder / "model.keras"), shop.recipe)
-    except (OSError, ValueError, KeyError) as error:
-        raise RunFolderError(
-            f"{stage.folder}: the model in it cannot be read ({str(error).splitlines()[0]}). "
-            "Delete this folder and convert again"
-        ) from None
+    except ModelError as error:
+        raise RunFolderError(f"{error}; or delete {stage.folder} and convert again") from None
 
 
 def check(shop: Workshop, variants: Sequence[Variant]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from pathlib import Path
 from typing import Any
 
 from ..errors import MissingExtraError
@@ -67,8 +68,11 @@ def versions() -> dict[str, str]:
     return {"tensorflow": tf.__version__, "tf_keras": tf_keras.__version__}
 
 
-def load_keras(path: Any) -> Any:
-    """A saved .keras model, without its optimizer."""
-    import tf_keras
+def load_keras(path: Path) -> Any:
+    """A saved .keras model, without its optimizer; nothing in the file is executed.
 
-    return tf_keras.models.load_model(path, compile=False)
+    Raises ModelError.
+    """
+    from ..architectures.keras_file import read_keras
+
+    return read_keras(path)
