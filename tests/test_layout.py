@@ -17,6 +17,8 @@ ORDER = (
     "specs",
     "preprocess",
     "files",
+    "caches",
+    "seals",
     "native_stderr",
     "child_process",
     "conditions",

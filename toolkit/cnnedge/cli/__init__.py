@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any
+from typing import IO, Any, cast
 
 import click
 
@@ -73,7 +73,9 @@ class LazyGroup(click.Group):
                 import traceback
 
                 traceback.print_exc()
-            click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True)
+            from . import output
+
+            output.error(error)
             ctx.exit(error.exit_code)
 
 
@@ -103,11 +105,57 @@ def group() -> None:
     """
 
 
+class _Cleaned:
+    """A stream for click's own messages, which name arguments as they came."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        from . import streams
+
+        return self._stream.write(streams.clean(text))
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return False
+
+
 def main() -> None:
     """The console script."""
+    from . import streams
+
+    streams.prepare()
     try:
-        group(prog_name="cnnedge")
+        sys.exit(streams.leave(_run()))
+    except KeyboardInterrupt:
+        # Ctrl-C while it was leaving.
+        os._exit(130)
+
+
+def _run() -> int:
+    """One command, whatever ends it; its exit code."""
+    from . import streams
+
+    try:
+        code = group.main(prog_name="cnnedge", standalone_mode=False)
+        code = code if isinstance(code, int) else 0
+        if code == 0:
+            streams.finish()
+        return code
+    except click.exceptions.Exit as left:
+        return left.exit_code
+    except click.ClickException as error:
+        error.show(cast(IO[str], _Cleaned(sys.stderr)))
+        return error.exit_code
+    except CnnedgeError as error:
+        click.echo(f"Error: {streams.one_line(str(error))}", err=True)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        return 130
     except BrokenPipeError:
         # The reader (head, less) is gone: nothing to say, and nobody to say it to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return 1

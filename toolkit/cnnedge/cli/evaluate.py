@@ -84,14 +84,15 @@ def command(
         result = _here(model, data, split, workers, settings, allow_disagreement)
     for warning in result["warnings"]:
         output.warn(warning)
-    if json_file:
-        output.write_json(json_file, result)
-    if json_file != "-":
-        _print(result)
-        if device:
-            from .evaluate_there import print_agreement
+    with output.kept("eval", result):
+        if json_file:
+            output.write_json(json_file, result)
+        if json_file != "-":
+            _print(result)
+            if device:
+                from .evaluate_there import print_agreement
 
-            print_agreement(result)
+                print_agreement(result)
 
 
 def _here(
