@@ -126,10 +126,13 @@ class _Cleaned:
 def main() -> None:
     """The console script."""
     from . import streams
+    from .scratch import own_temporary_folder
 
     streams.prepare()
     try:
-        sys.exit(streams.leave(_run()))
+        with own_temporary_folder():
+            code = streams.leave(_run())
+        sys.exit(code)
     except KeyboardInterrupt:
         # Ctrl-C while it was leaving.
         os._exit(130)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -84,7 +83,7 @@ def kept(command: str, payload: dict[str, Any]) -> Iterator[None]:
 
 def _keep(command: str, payload: dict[str, Any]) -> Path | None:
     name = time.strftime(f"cnnedge-{command}-%Y%m%d-%H%M%S.json")
-    for folder in (Path.cwd(), Path(tempfile.gettempdir()), cache_root()):
+    for folder in (Path.cwd(), cache_root(), Path.home()):
         with contextlib.suppress(CnnedgeError, OSError):
             write_text(folder / name, json_text(payload) + "\n")
             return folder / name
