@@ -48,8 +48,7 @@ def test_a_living_run_is_left_alone(run: Path, shapes: Path, holder: Any) -> Non
     recipe = run / "recipe.yaml"
     said = f"process {holder.pid}"
     assert_one_clear_line(cnnedge("convert", run), said, "is working in this run folder")
-    for how in ("--resume", "--force"):
-        assert_one_clear_line(cnnedge("train", recipe, "--out", run, how), said)
+    assert_one_clear_line(cnnedge("train", recipe, "--out", run, "--force"), said)
     assert sorted(path.name for path in run.iterdir()) == before
 
 
@@ -78,10 +77,19 @@ def test_nothing_is_written_through_a_link(run: Path, tmp_path: Path, part: str)
     place.symlink_to(elsewhere)
     with pytest.raises(RunFolderError, match="is a link to"):
         check_links(run)
-    done = cnnedge("convert", run, "--variant", "float16")
-    assert done.returncode == 1, done.stderr
+    with pytest.raises(RunFolderError, match="is a link to"), occupied(run):
+        pytest.fail("it was opened for writing")
     assert elsewhere.is_dir() or elsewhere.read_text() == "mine"
     assert not elsewhere.is_dir() or not os.listdir(elsewhere)
+
+
+def test_convert_writes_through_no_link(run: Path, tmp_path: Path) -> None:
+    (run / "export").rename(tmp_path / "elsewhere")
+    (run / "export").symlink_to(tmp_path / "elsewhere")
+    before = sorted(os.listdir(tmp_path / "elsewhere"))
+    done = cnnedge("convert", run, "--variant", "float16")
+    assert_one_clear_line(done, "export: this is a link to")
+    assert sorted(os.listdir(tmp_path / "elsewhere")) == before
 
 
 def test_a_link_within_the_run_stays(run: Path) -> None:
