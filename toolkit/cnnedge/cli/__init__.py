@@ -15,6 +15,7 @@ import click
 
 from .._version import __version__
 from ..errors import CnnedgeError, MissingExtraError
+from ..harmless import harmless
 
 # Name: what it does. Kept here so that --help imports no command.
 COMMANDS = {
@@ -31,6 +32,7 @@ COMMANDS = {
     "devices": "List device profiles; check one, or clean up there.",
 }
 _MODULES = {"eval": "evaluate"}
+_MOST_SAID = 10_000
 
 
 class LazyGroup(click.Group):
@@ -73,7 +75,9 @@ class LazyGroup(click.Group):
                 import traceback
 
                 traceback.print_exc()
-            click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True)
+            # A message may quote a stranger's file.
+            said = harmless(str(error), _MOST_SAID)
+            click.echo(f"{click.style('Error:', fg='red', bold=True)} {said}", err=True)
             ctx.exit(error.exit_code)
 
 

@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..files import json_text, write_text
+from ..harmless import harmless
 
 F = TypeVar("F", bound=Callable[..., Any])
 # In place of a figure that nobody told.
@@ -46,12 +47,12 @@ def progress_console() -> Console:
 
 def note(text: str) -> None:
     """One line on stderr."""
-    progress_console().print(Text(text, style="dim"), highlight=False, soft_wrap=True)
+    progress_console().print(Text(harmless(text), style="dim"), highlight=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """One warning on stderr."""
-    message = Text.assemble(("Warning: ", "bold yellow"), text)
+    message = Text.assemble(("Warning: ", "bold yellow"), harmless(text))
     progress_console().print(message, highlight=False, soft_wrap=True)
 
 

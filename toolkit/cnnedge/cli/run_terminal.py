@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..camera import Source
+from ..harmless import harmless
 from ..pipeline import Step, Timings
 from . import output
 from .answers import as_text
@@ -56,7 +57,7 @@ class RunTerminal:
 
     def note(self, text: str) -> None:
         """One line on stderr, above the changing one."""
-        self._notes.print(Text(text, style="dim"), highlight=False, soft_wrap=True)
+        self._notes.print(Text(harmless(text), style="dim"), highlight=False, soft_wrap=True)
 
     def step(self, step: Step, timings: Timings, top: int) -> None:
         """Says what a frame was."""
