@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-import importlib.metadata
 import re
 import sys
 import time
@@ -21,6 +20,7 @@ from ..errors import MissingExtraError
 from ..native_stderr import captured, complaints
 from .base import NO_OPTIONS, Values
 from .failure import load_error, not_run
+from .trial import installed_version
 from .refusal import DelegateRefused
 from .report import DelegateReport
 
@@ -76,7 +76,7 @@ class InterpreterEngine:
     ) -> None:
         """requested: what the user wrote for --delegate; options: for the library."""
         self.name, module = package(engine)
-        self.version = importlib.metadata.version(_PACKAGES[self.name][1])
+        self.version = installed_version(_PACKAGES[self.name][1])
         self.threads = threads
         self._place = str(model.path)
         # What a library computes in is its own affair, and it does not say.

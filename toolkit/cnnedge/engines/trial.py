@@ -9,6 +9,7 @@ and version, so that each is tried once.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -143,10 +144,16 @@ def begin(model: ModelFile, engine: str) -> Trial | None:
     """
     for name in ("litert", "tflite-runtime") if engine == "auto" else (engine,):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            version = importlib.metadata.version(DISTRIBUTIONS[name])
+            version = installed_version(DISTRIBUTIONS[name])
             key = _key_of(model, name, version)
             return None if _is_kept(key) else Trial(model, name, version, key)
     return None
+
+
+@functools.cache
+def installed_version(distribution: str) -> str:
+    """Of a package, which does not change while this runs. Raises PackageNotFoundError."""
+    return importlib.metadata.version(distribution)
 
 
 def _started(
