@@ -20,9 +20,9 @@ from ..errors import MissingExtraError
 from ..native_stderr import captured, complaints
 from .base import NO_OPTIONS, Values
 from .failure import load_error, not_run
-from .trial import installed_version
 from .refusal import DelegateRefused
 from .report import DelegateReport
+from .trial import installed_version
 
 # Package to import, distribution that states the version, line that installs it.
 _PACKAGES = {
