@@ -21,15 +21,12 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from ..errors import CnnedgeError
+from ..harmless import HARMFUL
 
-# C0 and C1 control codes but for line feed and tab, what turns the direction of writing, and bytes
-# that are no UTF-8.
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 # For terminals without UTF-8.
 _PLAIN = {"–": "-", "—": "-", "…": "...", "→": "->", "×": "x", "µ": "u", "·": "-", "’": "'"}
 _AGAIN_SECONDS = 2.0
+_MOST_SAID = 10_000
 
 
 class StdoutError(CnnedgeError):
@@ -43,19 +40,19 @@ class CleanConsole(Console):
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
-            if segment.control is None and _UNSAFE.search(segment.text):
+            if segment.control is None and HARMFUL.search(segment.text):
                 segment = Segment(clean(segment.text), segment.style)
             yield segment
 
 
 def clean(text: str) -> str:
     """The text with what a terminal would obey, or could not show, escaped as \\xNN or \\uNNNN."""
-    return _UNSAFE.sub(_escaped, text)
+    return HARMFUL.sub(_escaped, text)
 
 
 def one_line(text: str) -> str:
-    """`clean`, in one line."""
-    return clean(" ".join(text.split("\n")))
+    """`clean`, in one line of bounded length: a message may quote a stranger's file."""
+    return clean(" ".join(text[:_MOST_SAID].split("\n")))
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -162,7 +159,7 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
 
 
 def _plainly(character: str) -> str:
-    return clean(character) if _UNSAFE.match(character) else "?"
+    return clean(character) if HARMFUL.match(character) else "?"
 
 
 def _signals() -> list[signal.Signals]:

@@ -103,7 +103,7 @@ class Extractor:
 
     def _engine(self, number: int) -> Engine:
         while len(self._engines) <= number:
-            self._engines.append(load_engine(self._model, threads=1, delegate="cpu"))
+            self._engines.append(load_engine(self._model, threads=1, delegate="cpu", known=True))
         return self._engines[number]
 
 

@@ -100,8 +100,8 @@ class Case:
     @property
     def techniques(self) -> list[str]:
         """What the file's network went through after training, by what the file says."""
-        said = (self.plain.model.provenance or {}).get("techniques")
-        return [str(name) for name in said] if isinstance(said, list) else []
+        said = self.plain.model.provenance
+        return list(said.techniques) if said else []
 
 
 @contextlib.contextmanager
