@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ModelError, WeightsError
+from ..numpy_files import read_arrays
 from . import efficientnet_lite
 from .backbones import SCALING
 from .keras_file import check_h5, read_keras
@@ -133,8 +134,7 @@ def _layers(model: Any) -> _Named:
 
 def _npz(path: Path) -> _Named:
     """Keys LAYER/0, LAYER/1, ..., or the arr_0, arr_1, ... of np.savez(*model.get_weights())."""
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {key: file[key] for key in file.files}
+    arrays = read_arrays(path)
     layers: dict[str, dict[int, npt.NDArray[Any]]] = {}
     for key, array in arrays.items():
         layer, _, place = key.rpartition("/")

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .. import given_files
 from ..errors import ModelError
 
 Labels = tuple[str, ...]
@@ -32,13 +33,15 @@ _BACKGROUND = frozenset(
 _IMAGENET = (1000, 1001)
 # A list with gaps, such as COCO's, has a few; a number past this is no index of a class.
 _HIGHEST_INDEX = 100_000
+_MOST_BYTES = 2**26
+_LONGEST = 1000
 
 
 def read_labels(path: str | Path) -> Labels:
     """The class names of a file, by its content. Raises ModelError where it is none."""
     path = Path(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = given_files.read(path, at_most=_MOST_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
         raise ModelError(f"{path}: there is no such file of labels") from None
     except OSError as error:
@@ -48,6 +51,12 @@ def read_labels(path: str | Path) -> Labels:
     labels = parse_labels(text, str(path), table=path.suffix.lower() in (".csv", ".tsv"))
     if not any(labels):
         raise ModelError(f"{path}: holds no label; expected one class a line")
+    for number, label in enumerate(labels):
+        if len(label) > _LONGEST:
+            raise ModelError(
+                f"{path}: label {number} is of {len(label):,} characters; at most {_LONGEST:,} are "
+                "allowed. Is this a list of class names?"
+            )
     return labels
 
 
@@ -63,7 +72,7 @@ def parse_labels(text: str, place: str, *, table: bool = False) -> Labels:
     lines = [line.strip("\r") for line in text.split("\n")]
     while lines and not lines[-1].strip():
         lines.pop()
-    rows = _rows(lines) if table or _has_header(lines) else None
+    rows = _rows(lines, place) if table or _has_header(lines) else None
     if rows is not None:
         numbered = _numbered(rows)
         return _ordered(numbered, place) if numbered is not None else _column(rows)
@@ -124,7 +133,7 @@ def _of_json(text: str) -> dict[int, str] | list[str] | None:
     if not isinstance(found, Mapping):
         return None
     pairs = list(found.items())
-    if all(isinstance(v, str) and k.isdecimal() for k, v in pairs):
+    if all(isinstance(v, str) and k.isdecimal() and len(k) < 7 for k, v in pairs):
         return {int(k): str(v) for k, v in pairs}
     # As Keras' generators write it: the name, then its index.
     if all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for _, v in pairs):
@@ -138,11 +147,14 @@ def _has_header(lines: Sequence[str]) -> bool:
     return len(first) > 1 and bool(_NAME_HEADERS.intersection(first))
 
 
-def _rows(lines: Sequence[str]) -> list[list[str]]:
+def _rows(lines: Sequence[str], place: str) -> list[list[str]]:
     first = next((line for line in lines if line.strip()), "")
     separator = max(",;\t", key=first.count)
     found = csv.reader(io.StringIO("\n".join(lines)), delimiter=separator)
-    return [[field.strip() for field in row] for row in found if row]
+    try:
+        return [[field.strip() for field in row] for row in found if row]
+    except csv.Error as error:
+        raise ModelError(f"{place}: not valid CSV: {error}") from None
 
 
 def _numbered(rows: list[list[str]]) -> dict[int, str] | None:

@@ -7,6 +7,7 @@ Printing and exit codes live here alone: 0 done, 1 a problem the user can mend, 
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import click
 
 from .._version import __version__
-from ..errors import CnnedgeError, MissingExtraError
+from ..errors import CnnedgeError, MissingExtraError, one_line
 
 # Name: what it does. Kept here so that --help imports no command.
 COMMANDS = {
@@ -68,13 +69,25 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except EOFError:
+            # click takes it for Ctrl-D and says "Aborted!".
+            problem = CnnedgeError(
+                "a file that was read is empty or cut off; -v shows where it was read"
+            )
+            _say(problem)
+            ctx.exit(problem.exit_code)
         except CnnedgeError as error:
-            if "-v" in sys.argv or "--verbose" in sys.argv:
-                import traceback
-
-                traceback.print_exc()
-            click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True)
+            _say(error)
             ctx.exit(error.exit_code)
+
+
+def _say(error: CnnedgeError) -> None:
+    """One line on stderr, whatever stands in the names and texts that it quotes."""
+    if "-v" in sys.argv or "--verbose" in sys.argv:
+        import traceback
+
+        traceback.print_exc()
+    click.echo(f"{click.style('Error:', fg='red', bold=True)} {one_line(str(error))}", err=True)
 
 
 def _import_problem(error: ImportError) -> CnnedgeError:
@@ -105,6 +118,10 @@ def group() -> None:
 
 def main() -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files may be bytes that are no text; in JSON this makes them \\udc80 and so on.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         group(prog_name="cnnedge")
     except BrokenPipeError:

@@ -22,6 +22,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from ..errors import one_line
 from ..files import json_text, write_text
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -46,12 +47,12 @@ def progress_console() -> Console:
 
 def note(text: str) -> None:
     """One line on stderr."""
-    progress_console().print(Text(text, style="dim"), highlight=False, soft_wrap=True)
+    progress_console().print(Text(one_line(text), style="dim"), highlight=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """One warning on stderr."""
-    message = Text.assemble(("Warning: ", "bold yellow"), text)
+    message = Text.assemble(("Warning: ", "bold yellow"), one_line(text))
     progress_console().print(message, highlight=False, soft_wrap=True)
 
 

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +25,7 @@ from ..bundle.cost import layer_costs, macs, parameters, sparsity
 from ..compression import chain
 from ..converter import convert as convert_keras
 from ..files import write_bytes, write_json
+from ..numpy_files import read_arrays
 from ..results import accuracy, mcnemar
 from ..specs import Variant, plain
 from ..training import backend
@@ -243,9 +243,8 @@ def _known(work: Work, name: str, key: str) -> Made | None:
     """What was measured before under this name and key, or None."""
     try:
         kept = json.loads((_folder(work) / f"{name}.json").read_text(encoding="utf-8"))
-        with np.load(_folder(work) / f"{name}.npz") as arrays:
-            scores = arrays["scores"]
-    except (OSError, ValueError, KeyError, BadZipFile):
+        scores = read_arrays(_folder(work) / f"{name}.npz")["scores"]
+    except (OSError, ValueError, KeyError):
         return None
     if not isinstance(kept, dict) or kept.get("key") != key:
         return None

@@ -19,7 +19,7 @@ from typing import Any
 from ..bundle.foreign import foreign_model
 from ..errors import RunFolderError
 from ..files import explained, write_text
-from ..specs import Recipe, dump, parse_recipe, plain
+from ..specs import Recipe, dump, parse_recipe, plain, shipped
 
 HISTORY_FIELDS = (
     "epoch",
@@ -119,7 +119,7 @@ def open_existing(path: Path, recipe: Recipe) -> RunFolder:
     run = RunFolder(path)
     if not run.recipe.exists():
         raise RunFolderError(f"{path}: no run to resume here; leave --resume away to start one")
-    before = plain(parse_recipe(run.recipe.read_text(encoding="utf-8"), str(run.recipe)))
+    before = plain(read_recipe(run))
     for key, old, new in _differences(before, plain(recipe)):
         raise RunFolderError(
             f"{path}: cannot resume with another recipe: {key} was {old!r} and is now {new!r}. "
@@ -163,7 +163,7 @@ def _converted(path: Path) -> str:
 
 def read_recipe(run: RunFolder, overrides: Sequence[str] = ()) -> Recipe:
     """The resolved recipe of a run, with KEY=VALUE changes. Raises SpecError."""
-    return parse_recipe(run.recipe.read_text(encoding="utf-8"), str(run.recipe), overrides)
+    return parse_recipe(*shipped.read("recipes", str(run.recipe)), overrides)
 
 
 def write_history(run: RunFolder, rows: list[dict[str, Any]]) -> None:

@@ -139,12 +139,12 @@ def _loose(folder: str) -> list[str] | None:
     if not path.is_dir():
         return None
     try:
-        folders, files = entries(path)
+        found = entries(path)
     except OSError as error:
         raise DataError(f"{folder}: cannot be listed: {error.strerror}") from None
-    if folders:
+    if found.folders:
         return None
-    return [Path(file).name for file in sorted(files) if is_picture(file)] or None
+    return [Path(file).name for file in sorted(found.files) if is_picture(file)] or None
 
 
 def _unlabelled(path: Path, files: list[str], recipe: Recipe, progress: Progress) -> Dataset:
