@@ -131,8 +131,8 @@ def _check_directory(file: IO[bytes], size: int) -> None:
             break
     sizes = [
         taken
-        for mark, form in ((rb"PK\5\6", "<8xI"), (rb"PK\6\6", "<36xQ"))
-        for found in re.finditer(mark, tail)
+        for mark, form in ((b"PK\5\6", "<8xI"), (b"PK\6\6", "<36xQ"))
+        for found in re.finditer(re.escape(mark), tail)
         if len(tail) - found.end() >= struct.calcsize(form)
         for (taken,) in (struct.unpack_from(form, tail, found.end()),)
         if taken != 0xFFFFFFFF
