@@ -183,7 +183,7 @@ def _framed(text: str, rng: random.Random) -> str:
 
 def _many(text: str, rng: random.Random) -> str:
     line = rng.choice(text.split("\n"))
-    return text + "\n" + "\n".join(f"k{n}{line}" for n in range(rng.choice((10, 2000))))
+    return text + "\n" + "\n".join(f"k{n}{line}" for n in range(rng.choice((10, 300))))
 
 
 # What changes one value finds most.

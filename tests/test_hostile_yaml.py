@@ -86,7 +86,9 @@ STRUCTURES = {
 @pytest.mark.parametrize("kind", STRUCTURES)
 def test_structures_without_end(kind: str) -> None:
     text, *said = STRUCTURES[kind]
-    for parse in (parse_recipe, parse_model, parse_device):
+    # All three parse by the same code: what takes PyYAML seconds is tried on one of them.
+    parsers = (parse_recipe, parse_model, parse_device)
+    for parse in parsers[: 1 if len(text) > 10_000 else 3]:
         line = refusal(lambda parse=parse: parse(text, "r.yaml"))
         assert all(part in line for part in said), line
 
@@ -296,8 +298,8 @@ def test_one_line() -> None:
 
 
 def test_mutants_are_read_or_refused() -> None:
-    texts = list(yaml_texts.mutants(1, 300))
-    assert texts == list(yaml_texts.mutants(1, 300)) != list(yaml_texts.mutants(2, 300))
+    texts = list(yaml_texts.mutants(1, 80))
+    assert texts == list(yaml_texts.mutants(1, 80)) != list(yaml_texts.mutants(2, 80))
     refused = 0
     for data in texts:
         text = data.decode("utf-8", "replace")
@@ -313,4 +315,4 @@ def test_mutants_are_read_or_refused() -> None:
             except CnnedgeError as error:
                 refused += 1
                 assert one_line(str(error)) == str(error) and len(str(error)) < 2000
-    assert 300 < refused < 900
+    assert 80 < refused < 240

@@ -199,7 +199,8 @@ def _array(file: IO[bytes], size: int) -> Array:
 def _sound(values: Array, memory: npt.NDArray[np.uint8]) -> Array:
     """Only values that their type has: NumPy believes whatever it is given."""
     if values.dtype.kind == "b":
-        return memory != 0
+        flags: Array = memory != 0
+        return flags
     if values.dtype.kind == "U" and len(values):
         order = values.dtype.byteorder
         codes = memory.view(np.dtype(np.uint32).newbyteorder("=" if order == "|" else order))

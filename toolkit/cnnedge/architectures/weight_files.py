@@ -6,6 +6,7 @@ a file is executed: no pickles, no Lambda layers.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ def read_weights(path: Path, backbone: str) -> FileWeights:
     backbone: whose file it should be; a PyTorch checkpoint is read for one alone.
     """
     kind = path.suffix.lower()
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise WeightsError(
             f"weights: {path}: there is no such file; allowed: imagenet, none, or the path of a "
             f"file of weights ({KINDS})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def command(
     if raw and (guest.names is not None or guest.activation is not None):
         raise click.UsageError("--labels and --activation are for classes; --raw has none.")
     reach.check(*([device] if device else []))
-    if is_no_file(source) and Path(source).exists():
+    if is_no_file(source) and os.path.exists(source):
         output.note(f"--source {source} is no file's name; the one here is --source ./{source}")
     if device:
         if show:

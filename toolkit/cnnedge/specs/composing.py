@@ -33,7 +33,7 @@ class _Loader(yaml.SafeLoader):
         self._measures: dict[int, tuple[int, int]] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        mark = self.peek_event().start_mark
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         if self._depth == _MOST_DEPTH:
             raise self._refusal(mark, f"it is nested more than {_MOST_DEPTH} deep")
         self._nodes += 1

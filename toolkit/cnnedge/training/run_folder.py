@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,9 +90,9 @@ class RunFolder:
 def check_new(path: Path, *, force: bool) -> None:
     """Raises RunFolderError when a new run in `path` would overwrite something."""
     run = RunFolder(path)
-    if path.exists() and not path.is_dir():
+    if os.path.exists(path) and not os.path.isdir(path):
         raise RunFolderError(f"{path}: this is a file; --out names a folder")
-    if path.exists() and any(path.iterdir()):
+    if os.path.exists(path) and any(path.iterdir()):
         if not run.recipe.exists():
             raise RunFolderError(
                 f"{path}: this folder is not empty and no run of cnnedge; choose another --out"
@@ -133,12 +134,12 @@ def open_finished(path: Path) -> RunFolder:
     run = RunFolder(path)
     if other := foreign_model(path):
         raise RunFolderError(other)
-    if path.is_file():
+    if os.path.isfile(path):
         raise RunFolderError(
             f"{path}: this is a file; expected the folder that 'cnnedge train' left, such as "
             f"runs/pets{_converted(path)}"
         )
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise RunFolderError(
             f"{path}: there is no such run folder. 'cnnedge train RECIPE --out {path}' makes one"
         )
