@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -25,6 +26,7 @@ from cnnedge.camera.stills import natural
 from cnnedge.cli.run_source import placed
 from cnnedge.data import Dataset, load_dataset
 from cnnedge.device_scoring import predictions
+from cnnedge.display import open_sink
 from cnnedge.errors import CnnedgeError, DataError, DeviceError, one_line
 from cnnedge.pictures import below, is_picture, matching, read_picture
 from support.hostile import idx, in_time, npy, told, zipped
@@ -40,7 +42,7 @@ X, Y = npy(PICTURES), npy(LABELS)
 
 @pytest.fixture(autouse=True)
 def bounded() -> Iterator[None]:
-    with in_time(20):
+    with in_time(60):
         yield
 
 
@@ -95,15 +97,17 @@ def test_headers_that_lie_take_no_memory(kind: str, tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         for packing in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            with pytest.raises(ValueError) as caught:
-                numpy_files.read_arrays(zipped([("x.npy", content), ("y.npy", Y)], packing))
             # What begins otherwise than an array is passed over in an archive.
-            assert said in str(caught.value) or content in (b"", HEADERS["nothing"][0])
+            if content:
+                with pytest.raises(ValueError) as caught:
+                    numpy_files.read_arrays(zipped([("x.npy", content), ("y.npy", Y)], packing))
+                assert said in str(caught.value)
+        (tmp_path / "x.npy").write_bytes(content)
         for read in (numpy_files.read_array, numpy_files.mapped):
-            (tmp_path / "x.npy").write_bytes(content)
-            with pytest.raises(ValueError) as caught:
-                read(tmp_path / "x.npy")
+            # What stays on disk is not looked at.
             if said != "no Unicode" or read is numpy_files.read_array:
+                with pytest.raises(ValueError) as caught:
+                    read(tmp_path / "x.npy")
                 assert said in str(caught.value)
         assert tracemalloc.get_traced_memory()[1] < 8_000_000
     finally:
@@ -167,8 +171,8 @@ ARCHIVES = {
     "damaged": (PAIR[:300] + b"\0\0\0\0" + PAIR[304:], "damaged"),
     "encrypted": (encrypted(PAIR), "encrypted"),
     "another packing": (zipped([("x.npy", X)], zipfile.ZIP_BZIP2), "packed otherwise"),
-    "a size that is larger": (told_size(PAIR, 2**31), "2,147,483,648"),
-    "a size that is smaller": (told_size(PAIR, 200), "holds"),
+    "a size that is larger": (told_size(PAIR, 2**31), "more than 100 times"),
+    "a size that is smaller": (told_size(PAIR, 200), "damaged"),
     "an array alone": (X, "one bare array"),
     "empty": (b"", "no zip archive"),
     "no members": (zipped([]), "found the arrays none"),
@@ -183,15 +187,19 @@ def test_archives_that_lie(kind: str, tmp_path: Path) -> None:
     assert line.startswith(f"{tmp_path}/set.npz: ") and said in line
 
 
-def test_an_archive_that_unpacks_to_very_much(tmp_path: Path) -> None:
+def test_an_archive_that_unpacks_to_very_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert numpy_files.FREELY_UNPACKED == 2**28
+    monkeypatch.setattr(numpy_files, "FREELY_UNPACKED", 2**20)
     path = tmp_path / "bomb.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("x.npy", "w", force_zip64=True) as member:
-            member.write(told("|u1", (300 * 2**20,)))
-            for _ in range(300):
+            member.write(told("|u1", (8 * 2**20,)))
+            for _ in range(8):
                 member.write(bytes(2**20))
         archive.writestr("y.npy", Y)
-    assert path.stat().st_size < 400_000
+    assert path.stat().st_size < 40_000
     line = refusal(lambda: load(path), DataError)
     assert "more than 100 times as many" in line
     # Black pictures are allowed to be many.
@@ -272,7 +280,6 @@ def test_idx_files_that_lie(kind: str, tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert said in line and "train-images-idx3-ubyte" in line
-    said = "set" if said == "shape" else said
     assert said in refusal(lambda: load(idx_folder(tmp_path / "labels", GOOD, content)), DataError)
 
 
@@ -404,26 +411,32 @@ def test_links_without_end(tmp_path: Path) -> None:
 
 
 @contextmanager
-def deep(folder: Path, levels: int) -> Iterator[None]:
+def deep(folder: Path, name: str, levels: int) -> Iterator[None]:
     """Folders within folders; made by steps, for a path has an end."""
     here = os.getcwd()
     os.chdir(folder)
     try:
         for _ in range(levels):
-            os.mkdir("dd")
-            os.chdir("dd")
+            os.mkdir(name)
+            os.chdir(name)
         Path("x.png").write_bytes(b"")
         os.chdir(here)
         yield
     finally:
         os.chdir(here)
         # Python's own way down ends where its recursion does.
-        subprocess.run(["rm", "-rf", str(folder / "dd")], check=True)
+        subprocess.run(["rm", "-rf", str(folder / name)], check=True)
 
 
 def test_1500_nested_folders(tmp_path: Path) -> None:
     root = shape_folder(tmp_path / "set", per_class=4, labels=("a", "b"))
-    with deep(root / "a", 1500):
+    with deep(root / "a", "d", 1500):
+        dataset = load_dataset(str(root), splits=None, max_unreadable=0.5)
+        assert len(dataset) == 8
+        assert [s.reason.split(":")[0] for s in dataset.skipped] == [
+            "the file is empty (0 bytes); replace or remove it"
+        ]
+    with deep(root / "a", "d" * 40, 120):
         dataset = load_dataset(str(root), splits=None)
         assert len(dataset) == 8
         assert any("cannot be listed: File name too long" in s.reason for s in dataset.skipped)
@@ -480,7 +493,10 @@ def test_names_of_any_bytes(tmp_path: Path) -> None:
 
 
 def test_a_data_set_below_a_name_of_bytes(tmp_path: Path) -> None:
-    root = shape_folder(tmp_path / os.fsdecode(b"\xff"), per_class=5, labels=("a", "b"))
+    # OpenCV itself dies of such a name.
+    root = shape_folder(tmp_path / "made", per_class=5, labels=("a", "b")).rename(
+        tmp_path / os.fsdecode(b"\xff")
+    )
     plain = shape_folder(tmp_path / "plain", per_class=5, labels=("a", "b"))
     found, same = load_dataset(str(root)), load_dataset(str(plain))
     assert found.fingerprint == same.fingerprint and (found.split == same.split).all()
@@ -540,7 +556,7 @@ def test_pipes_as_idx_files(tmp_path: Path) -> None:
 
 
 def test_paths_that_are_none(tmp_path: Path) -> None:
-    for text in ("a\0b", "x" * 300, "x/" * 3000, "~nobody_of_this_name/x", "\ud800"):
+    for text in ("a\0b", "x" * 300, "x/" * 1200 + "x" * 300, "~nobody_of_this_name/x", "\ud800"):
         refusal(lambda text=text: load_dataset(text), DataError)
         refusal(lambda text=text: open_source(text))
         refusal(lambda text=text: read_picture(text))
@@ -568,6 +584,35 @@ def test_a_picture_without_end(tmp_path: Path) -> None:
     assert "too large" in refusal(lambda: read_picture(tmp_path / "x.png"), DataError)
 
 
+def test_a_video_whose_name_is_no_text(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"mp4v"), 20.0, (64, 48))
+    for _ in range(5):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    path = film.rename(tmp_path / os.fsdecode(b"\xff.mp4"))
+    with in_time(20):
+        source = open_source(str(path))
+        names = [frame.name for frame in source]
+    assert names == [f"{path}#{n}" for n in range(5)] and source.skipped == []
+    assert "text alone" in refusal(lambda: written(tmp_path / os.fsdecode(b"\xfe.mp4"), path))
+    for address in ("http://\udcff/", "rtsp://\udcff", "gst:\udcff"):
+        assert "an address is text" in refusal(lambda address=address: open_source(address))
+
+
+def written(target: Path, source: Path) -> None:
+    with open_sink(str(target), open_source(str(source))) as sink:
+        sink.write(np.zeros((48, 64, 3), np.uint8), "x")
+
+
+def test_pictures_are_saved_under_names_that_fit(tmp_path: Path) -> None:
+    film = open_source(str(shape_folder(tmp_path / "set", per_class=2, labels=("a",))))
+    with open_sink(str(tmp_path / "out"), film) as sink:
+        for name in ("x" * 250 + ".png", "ü" * 120 + ".png", "ü" * 120 + ".jpg", "\udcff.png"):
+            sink.write(np.zeros((48, 64, 3), np.uint8), name)
+    assert len(list((tmp_path / "out").iterdir())) == 4
+
+
 def test_what_travels_to_a_device_is_files_alone(tmp_path: Path) -> None:
     class Target:
         name = "told"
@@ -587,7 +632,7 @@ def test_what_travels_to_a_device_is_files_alone(tmp_path: Path) -> None:
 
     root = shape_folder(tmp_path / "set", per_class=2, labels=("a",)) / "a"
     odd_folder(root)
-    with deep(root / "in", 1500):
+    with deep(root / "in", "d" * 40, 120):
         for text in (root, root / "**"):
             target = Target()
             placed(target, str(text), "/tmp/there")  # type: ignore[arg-type]

@@ -63,6 +63,15 @@ def no_file(found: str) -> str:
     return f"this is a {found} and no file; write what it gives to a file, and name that"
 
 
+def is_text(path: Named) -> bool:
+    """Whether a name is text, and not bytes that are none: OpenCV ends the process at those."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def expanded(path: str) -> Path:
     """A path with ~ as the home folder; with the ~ of nobody known it stays as it is."""
     return Path(os.path.expanduser(path))

@@ -51,13 +51,15 @@ def open_source(
 
 
 def _opened(text: str, options: CaptureOptions, say: Say | None, loop: bool) -> Source:
+    if not given_files.is_text(text) and (_is_address(text) or text.startswith(_PIPELINE)):
+        raise SourceError(f"--source {text}: an address is text, and this holds other bytes")
     if text == "sample":
         return SampleSource(rotate=options.rotate, loop=loop)
     if re.fullmatch(r"\d{1,9}", text):
         return LiveSource(_camera(int(text), text, f"camera {text}", options), options, say)
     if text.startswith(_PIPELINE):
         return LiveSource(_pipeline(text, options), options, say)
-    if "://" in text and not text.startswith("file://"):
+    if _is_address(text):
         check_address(text)
         if is_recording(text):
             return VideoSource(text, options=options, loop=loop)
@@ -65,7 +67,7 @@ def _opened(text: str, options: CaptureOptions, say: Say | None, loop: bool) -> 
     path = given_files.expanded(text.removeprefix("file://"))
     found = given_files.kind(path)
     if found == "device":
-        if is_no_camera(path):
+        if is_no_camera(path) or not given_files.is_text(path):
             # Whoever reads /dev/zero as a film reads for ever.
             raise SourceError(f"--source {text}: {camera_problem(str(path))}")
         return LiveSource(_camera(str(path), text, str(path), options), options, say)
@@ -104,6 +106,10 @@ def _file(path: Path, options: CaptureOptions, loop: bool) -> Source:
     if animation is not None:
         return AnimationSource(animation, rotate=options.rotate, loop=loop)
     return PictureSource([path], str(path), rotate=options.rotate, loop=loop)
+
+
+def _is_address(text: str) -> bool:
+    return "://" in text and not text.startswith("file://")
 
 
 def _missing(text: str, path: Path) -> str:

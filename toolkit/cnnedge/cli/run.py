@@ -12,7 +12,7 @@ import click
 from ..bundle import Guest
 from ..camera import Source, open_source
 from ..classifier import NO_NUMBERS
-from ..errors import ModelError, SourceError
+from ..errors import ModelError, SourceError, one_line
 from . import output
 from .answers import json_lines
 from .camera_options import camera_options, capture_options
@@ -179,7 +179,7 @@ def command(
                 terminal.note,
                 show=show,
                 save=save,
-                title=f"cnnedge: {Path(model).name}",
+                title=f"cnnedge: {one_line(Path(model).name)}",
             )
         )
         run.lines = stack.enter_context(json_lines(jsonl)) if jsonl else None

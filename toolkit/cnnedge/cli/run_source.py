@@ -70,7 +70,8 @@ def placed(target: Target, source: str, place: str) -> Placed:
         return Placed(source=f"{place}/source", names=names | {f"{place}/source": str(path)})
     if not glob.has_magic(source):
         return Placed(source=source)
-    chosen = [Path(f) for f in sorted(matching(str(path)), key=natural) if Path(f).is_file()]
+    found = filter(os.path.isfile, matching(str(path)))
+    chosen = [Path(file) for file in sorted(found, key=natural)]
     if not chosen:
         raise SourceError(f"--source {source}: no file matches this pattern in {Path.cwd()}")
     # A folder for each: pictures of equal names stay apart, and all in the order they have here.

@@ -47,7 +47,7 @@ def folder_listing(root: Path, labels: tuple[str, ...] | None) -> Listing:
     for place, part in places.items():
         here = _visible(place)
         skipped += [*map(_loose, here.files), *map(_passed, here.passed)]
-        for folder in here.folders:
+        for folder in map(Path, here.folders):
             name = _class_name(folder)
             found, left_out = _pictures_below(folder)
             skipped += left_out
@@ -74,7 +74,7 @@ def folder_listing(root: Path, labels: tuple[str, ...] | None) -> Listing:
 
 def _preset_parts(root: Path) -> dict[Path, int]:
     """{folder: part} where train/, val/ or test/ stand above class folders; else nothing."""
-    folders = _visible(root).folders
+    folders = [Path(folder) for folder in _visible(root).folders]
     found = {f: PART_NAMES[f.name.lower()] for f in folders if f.name.lower() in PART_NAMES}
     holding = [f for f in found if _visible(f).folders]
     others = [f.name for f in folders if f not in found]
@@ -160,8 +160,8 @@ def _check_level(root: Path, classes: tuple[str, ...], places: Iterable[Path]) -
     if len(classes) > 1:
         return
     for place in places:
-        for folder in _visible(place).folders:
-            inner = [f.name for f in _visible(folder).folders]
+        for folder in map(Path, _visible(place).folders):
+            inner = [os.path.basename(f) for f in _visible(folder).folders]
             if len(inner) > 1:
                 raise DataError(
                     f"{root}: found 1 class, '{classes[0]}', with the folders {_listed(inner[:5])} "

@@ -97,7 +97,9 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _read(file: IO[bytes] | gzip.GzipFile, size: int, path: Path, *, packed: bool) -> npt.NDArray[np.uint8]:
+def _read(
+    file: IO[bytes] | gzip.GzipFile, size: int, path: Path, *, packed: bool
+) -> npt.NDArray[np.uint8]:
     start = file.read(4)
     if len(start) < 4 or start[:3] != b"\0\0\x08" or start[3] not in (1, 3):
         raise DataError(

@@ -62,7 +62,8 @@ def _listing(source: str, labels: tuple[str, ...] | None) -> Listing:
         path = given_files.expanded(source).resolve()
         is_folder, is_file = path.is_dir(), path.is_file()
     except (OSError, RuntimeError, ValueError) as error:
-        raise DataError(f"{source!r:.200}: cannot be a path: {error}; {_ALLOWED}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{source!r:.200}: cannot be a path: {why}; {_ALLOWED}") from None
     if is_folder:
         return idx_listing(path, labels) if _holds_idx(path) else folder_listing(path, labels)
     if found := given_files.kind(path):

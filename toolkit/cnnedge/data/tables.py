@@ -50,10 +50,14 @@ Row = tuple[str, str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class _Table:
-    """lines: number and cells of each that is not empty. separator: between the cells."""
+    """lines: number and cells of each that is not empty. separator: between the cells.
+
+    whole: whether these are all.
+    """
 
     lines: list[tuple[int, list[str]]]
     separator: str
+    whole: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,16 +115,16 @@ def _read(path: Path) -> _Table:
             problem = problem or error
     if problem and not any(len(cells) > 1 for table in tables for _, cells in table.lines):
         raise problem
-    if not tables[0].lines:
+    if not any(table.lines for table in tables):
         raise DataError(f"{path}: the table is empty; expected lines like pictures/1.jpg,cat")
     likely = max(tables, key=lambda table: _likelihood(path.parent, table))
-    if len(likely.lines) < _SAMPLE:
+    if likely.whole:
         return likely
     return _parsed(path, body, likely.separator, first, most=MOST_ROWS)
 
 
 def _parsed(path: Path, text: str, separator: str, before: int, *, most: int) -> _Table:
-    """The first `most` rows. Raises DataError with the line."""
+    """The first `most` rows, empty ones too. Raises DataError with the line."""
     bounded = _Bounded(text)
     reader = csv.reader(bounded, strict=True, delimiter=separator)
     lines = []
@@ -131,8 +135,8 @@ def _parsed(path: Path, text: str, separator: str, before: int, *, most: int) ->
                 lines.append((before + reader.line_num, cells))
             if number == MOST_ROWS:
                 raise csv.Error(f"the table is too long; at most {MOST_ROWS:,} rows are read")
-            if len(lines) == most:
-                break
+            if number == most:
+                return _Table(lines=lines, separator=separator, whole=False)
     except csv.Error as error:
         place = f"{path}:{before + reader.line_num}"
         raise DataError(f"{place}: not valid CSV: {error}") from None

@@ -14,6 +14,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from .. import given_files
 from ..camera import Say, Source
 from ..errors import CnnedgeError
 from ..files import explained, whole, write_bytes
@@ -49,6 +50,10 @@ def open_sink(target: str, source: Source, say: Say = lambda _text: None) -> Ite
     """
     path = Path(target)
     suffix = path.suffix.lower()
+    if suffix in _CODECS and not given_files.is_text(path.absolute()):
+        raise CnnedgeError(
+            f"--save {target}: OpenCV writes videos under names that are text alone; take another"
+        )
     if suffix in _CODECS:
         with whole(path, busy=True) as temporary:
             writer = _VideoSink(temporary, path, source.fps or 2.0)

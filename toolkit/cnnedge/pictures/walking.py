@@ -15,7 +15,6 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from .. import given_files
 
@@ -39,10 +38,10 @@ class PassedOver:
 
 @dataclass(frozen=True, kw_only=True)
 class Entries:
-    """What lies right in one folder, each in natural order."""
+    """What lies right in one folder, as paths, each in natural order."""
 
-    folder: Path
-    folders: tuple[Path, ...]
+    folder: str
+    folders: tuple[str, ...]
     files: tuple[str, ...]
     passed: tuple[PassedOver, ...] = ()
 
@@ -66,7 +65,7 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
     return [int(p) if i % 2 else p.casefold() for i, p in enumerate(parts)], name
 
 
-def entries(folder: Path) -> Entries:
+def entries(folder: str | os.PathLike[str]) -> Entries:
     """Folders and files right in a folder. Raises OSError where it cannot be listed."""
     with os.scandir(folder) as found:
         shown = [(entry.name, *_judged(entry)) for entry in found if not is_hidden(entry.name)]
@@ -77,13 +76,15 @@ def entries(folder: Path) -> Entries:
         if reason:
             passed.append(PassedOver(path=path, reason=reason))
         elif stat.S_ISDIR(mode):
-            folders.append(Path(path))
+            folders.append(path)
         else:
             files.append(path)
-    return Entries(folder=folder, folders=tuple(folders), files=tuple(files), passed=tuple(passed))
+    return Entries(
+        folder=os.fspath(folder), folders=tuple(folders), files=tuple(files), passed=tuple(passed)
+    )
 
 
-def below(folder: Path) -> Below:
+def below(folder: str | os.PathLike[str]) -> Below:
     """The files below a folder. Raises OSError where the folder itself cannot be listed."""
     files: list[str] = []
     passed: list[PassedOver] = []
@@ -108,14 +109,14 @@ def matching(pattern: str) -> list[str]:
     for start in glob.glob(head) if head else [os.curdir]:
         # Python's own ** follows every link, as often as links lead on.
         with contextlib.suppress(OSError):
-            for entry in _walk(Path(start)):
+            for entry in _walk(start):
                 if isinstance(entry, Entries):
-                    here = "" if entry.folder == Path() else glob.escape(str(entry.folder))
+                    here = "" if entry.folder == os.curdir else glob.escape(entry.folder)
                     found.update(matching(os.path.join(here, tail)))
     return list(found)
 
 
-def _walk(folder: Path) -> Iterator[Entries | PassedOver]:
+def _walk(folder: str | os.PathLike[str]) -> Iterator[Entries | PassedOver]:
     """Each folder once, by what it is and not by its name."""
     seen = {_identity(folder)}
     first = entries(folder)
@@ -127,19 +128,19 @@ def _walk(folder: Path) -> Iterator[Entries | PassedOver]:
             who = _identity(inner)
             if who in seen:
                 reason = "is a folder that is read already, by another way"
-                yield PassedOver(path=str(inner), reason=reason)
+                yield PassedOver(path=inner, reason=reason)
                 continue
             seen.add(who)
             listed = entries(inner)
         except OSError as error:
             reason = f"is a folder that cannot be listed: {error.strerror or error}"
-            yield PassedOver(path=str(inner), reason=reason)
+            yield PassedOver(path=inner, reason=reason)
             continue
         yield listed
         waiting += reversed(listed.folders)
 
 
-def _identity(folder: Path) -> tuple[int, int]:
+def _identity(folder: str | os.PathLike[str]) -> tuple[int, int]:
     status = os.stat(folder)
     return status.st_dev, status.st_ino
 
