@@ -13,6 +13,8 @@ SOURCE = Path(cnnedge.__file__).parent
 ORDER = (
     "_version",
     "errors",
+    "given_files",
+    "numpy_files",
     "specs",
     "preprocess",
     "files",

@@ -25,8 +25,8 @@ from cnnedge.errors import DataError
 from cnnedge.pictures import (
     PICTURE_SUFFIXES,
     VIDEO_SUFFIXES,
+    below,
     content_of,
-    files_below,
     is_picture,
     read_picture,
     read_with_rest,
@@ -519,7 +519,7 @@ def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "in" / "up").symlink_to(tmp_path)
-    found = [str(Path(f).relative_to(tmp_path)) for f in files_below(tmp_path)]
+    found = [str(Path(f).relative_to(tmp_path)) for f in below(tmp_path).files]
     assert found == ["a1.jpg", "a2.jpg", "a10.jpg", "in/b.jpg"]
 
 

@@ -50,3 +50,12 @@ class GateError(CnnedgeError):
     """A gate was not met (accuracy drop, regression, delegate refused): exit code 3."""
 
     exit_code = 3
+
+
+def one_line(text: str, most: int | None = None) -> str:
+    """A text fit for a line of a message, whoever wrote it: control characters and bytes that are
+    no text are escaped, and what is longer than `most` characters is cut."""
+    cut = text if most is None or len(text) <= most else text[:most] + "..."
+    if cut.isprintable():
+        return cut
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)

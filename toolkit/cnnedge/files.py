@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from . import given_files
 from .errors import CnnedgeError
 
 _REASONS = {
@@ -37,6 +38,7 @@ _REASONS = {
 }
 _PART = ".part-"
 _LONGEST_NAME = 255
+_MOST_READ = 2**28
 # Folders that were looked through for leftovers.
 _CLEAN: set[Path] = set()
 # What a terminal may take for a command, and what UTF-8 cannot hold.
@@ -191,7 +193,7 @@ def as_bytes(text: str) -> bytes:
 def read_text(path: Path) -> str:
     """A text that cnnedge wrote. Raises CnnedgeError where it cannot be read."""
     try:
-        data = path.read_bytes()
+        data = given_files.read(path, at_most=_MOST_READ)
     except OSError as error:
         raise CnnedgeError(f"{path}: cannot read: {error.strerror or error}") from None
     return data.decode("utf-8", "surrogateescape")

@@ -6,6 +6,7 @@ a file is executed: no pickles, no Lambda layers.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ModelError, WeightsError
+from ..numpy_files import read_arrays
 from . import efficientnet_lite
 from .backbones import SCALING
 from .keras_file import check_h5, read_keras
@@ -43,7 +45,7 @@ def read_weights(path: Path, backbone: str) -> FileWeights:
     backbone: whose file it should be; a PyTorch checkpoint is read for one alone.
     """
     kind = path.suffix.lower()
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise WeightsError(
             f"weights: {path}: there is no such file; allowed: imagenet, none, or the path of a "
             f"file of weights ({KINDS})"
@@ -133,8 +135,7 @@ def _layers(model: Any) -> _Named:
 
 def _npz(path: Path) -> _Named:
     """Keys LAYER/0, LAYER/1, ..., or the arr_0, arr_1, ... of np.savez(*model.get_weights())."""
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {key: file[key] for key in file.files}
+    arrays = read_arrays(path)
     layers: dict[str, dict[int, npt.NDArray[Any]]] = {}
     for key, array in arrays.items():
         layer, _, place = key.rpartition("/")

@@ -10,9 +10,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
+from .. import given_files
 from ..errors import WeightsError
 from ..specs.backbones import BACKBONES
 from .backbones import block_names
@@ -76,7 +76,7 @@ def _file(
 ) -> StoredFile:
     if source == IMAGENET:
         return find(backbone, top=top, progress=progress, base_url=base_url)
-    return StoredFile(path=Path(source).expanduser(), text=source)
+    return StoredFile(path=given_files.expanded(source), text=source)
 
 
 def _fill(layers: Sequence[Any], backbone: str, file: StoredFile) -> LoadedWeights:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import given_files
 from ..errors import ModelError
 from ..files import json_text, write_bytes
 from ..harmless import harmless
@@ -31,6 +32,8 @@ from .tables import refusing_damage
 LABELS_FILE = "labels.txt"
 # A label list is small; an archive that asks for more is not ours to unpack.
 _MOST_UNPACKED = 16 * 2**20
+# Offsets in a flatbuffer reach so far; weights behind it and files packed there come on top.
+_MOST_BYTES = 2**32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +88,7 @@ def read_model(path: str | Path) -> ModelFile:
     if other := foreign_model(path):
         raise ModelError(other)
     try:
-        data = path.read_bytes()
+        data = given_files.read(path, at_most=_MOST_BYTES)
     except FileNotFoundError:
         raise ModelError(
             f"{path}: there is no such file. 'cnnedge convert RUN' writes models to RUN/export/"

@@ -9,6 +9,8 @@ import contextlib
 import zipfile
 from pathlib import Path
 
+from .. import given_files
+
 _MAGIC = 64
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _KERAS_ENTRIES = {"config.json", "model.weights.h5"}
@@ -36,7 +38,7 @@ def _folder_kind(path: Path) -> str | None:
 
 
 def _file_kind(path: Path) -> str | None:
-    with path.open("rb") as file:
+    with given_files.opened(path) as file:
         begin = file.read(_MAGIC)
     suffix = path.suffix.lower()
     if begin[4:8] == b"TFL3":
@@ -52,7 +54,7 @@ def _file_kind(path: Path) -> str | None:
 
 def _archive_kind(path: Path, suffix: str) -> str | None:
     names: set[str] = set()
-    with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+    with contextlib.suppress(Exception), zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
     if names >= _KERAS_ENTRIES:
         return "keras"

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .. import given_files
 from ..errors import ModelError
 from ..harmless import harmless
 
@@ -35,13 +36,14 @@ _IMAGENET = (1000, 1001)
 _HIGHEST_INDEX = 100_000
 # Past these a list is none of class names, and a line no name.
 _MOST_LABELS, _MOST_CHARACTERS = 100_000, 1_000
+_MOST_BYTES = 2**26
 
 
 def read_labels(path: str | Path) -> Labels:
     """The class names of a file, by its content. Raises ModelError where it is none."""
     path = Path(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = given_files.read(path, at_most=_MOST_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
         raise ModelError(f"{path}: there is no such file of labels") from None
     except OSError as error:
@@ -55,11 +57,12 @@ def read_labels(path: str | Path) -> Labels:
         raise ModelError(
             f"{path}: holds {len(labels):,} labels; at most {_MOST_LABELS:,} are taken"
         )
-    if (longest := max(map(len, labels))) > _MOST_CHARACTERS:
-        raise ModelError(
-            f"{path}: holds a label of {longest:,} characters; at most {_MOST_CHARACTERS:,} are "
-            "taken. Expected one class a line"
-        )
+    for number, label in enumerate(labels):
+        if len(label) > _MOST_CHARACTERS:
+            raise ModelError(
+                f"{path}: label {number} is of {len(label):,} characters; at most "
+                f"{_MOST_CHARACTERS:,} are allowed. Is this a list of class names?"
+            )
     return tuple(harmless(name) for name in labels)
 
 
@@ -75,7 +78,7 @@ def parse_labels(text: str, place: str, *, table: bool = False) -> Labels:
     lines = [line.strip("\r") for line in text.split("\n")]
     while lines and not lines[-1].strip():
         lines.pop()
-    rows = _rows(lines) if table or _has_header(lines) else None
+    rows = _rows(lines, place) if table or _has_header(lines) else None
     if rows is not None:
         numbered = _numbered(rows)
         return _ordered(numbered, place) if numbered is not None else _column(rows)
@@ -168,7 +171,7 @@ def _of_json(text: str) -> dict[int, str] | list[str] | None:
     if not isinstance(found, Mapping):
         return None
     pairs = list(found.items())
-    if all(isinstance(v, str) and k.isdecimal() for k, v in pairs):
+    if all(isinstance(v, str) and k.isdecimal() and len(k) < 7 for k, v in pairs):
         return {int(k): str(v) for k, v in pairs}
     # As Keras' generators write it: the name, then its index.
     if all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for _, v in pairs):
@@ -182,11 +185,14 @@ def _has_header(lines: Sequence[str]) -> bool:
     return len(first) > 1 and bool(_NAME_HEADERS.intersection(first))
 
 
-def _rows(lines: Sequence[str]) -> list[list[str]]:
+def _rows(lines: Sequence[str], place: str) -> list[list[str]]:
     first = next((line for line in lines if line.strip()), "")
     separator = max(",;\t", key=first.count)
     found = csv.reader(io.StringIO("\n".join(lines)), delimiter=separator)
-    return [[field.strip() for field in row] for row in found if row]
+    try:
+        return [[field.strip() for field in row] for row in found if row]
+    except csv.Error as error:
+        raise ModelError(f"{place}: not valid CSV: {error}") from None
 
 
 def _numbered(rows: list[list[str]]) -> dict[int, str] | None:

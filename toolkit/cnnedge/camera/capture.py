@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 import os
 import sys
+import tempfile
 import time
 from typing import Any
 
 import cv2
 
+from .. import given_files
 from ..errors import SourceError
 from .frames import CaptureOptions, Say
 
@@ -112,6 +114,8 @@ def open_file(path: str, options: CaptureOptions) -> Any | None:
     Small pictures are decoded on one thread: FFmpeg's others would take the cores from inference,
     and a fifth more time of them (MPEG-4, 640x480: 0.25 ms against 0.21).
     """
+    if not given_files.is_text(path):
+        return _open_by_link(path, options)
     if not _through_ffmpeg(options):
         return _opened(cv2.VideoCapture(path, _api(options.backend or "any")))
     capture = _opened(cv2.VideoCapture(path, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1]))
@@ -122,6 +126,15 @@ def open_file(path: str, options: CaptureOptions) -> Any | None:
         return capture
     capture.release()
     return _opened(cv2.VideoCapture(path, cv2.CAP_FFMPEG))
+
+
+def _open_by_link(path: str, options: CaptureOptions) -> Any | None:
+    """A file under another name, which it needs only while it is opened."""
+    suffix = os.path.splitext(path)[1]
+    with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder:
+        link = os.path.join(folder, f"video{suffix if given_files.is_text(suffix) else ''}")
+        os.symlink(path, link)
+        return open_file(link, options)
 
 
 def by_backend(options: CaptureOptions) -> str:

@@ -48,6 +48,22 @@ def is_there(target: int | str) -> bool:
     return Path(f"/dev/video{target}" if isinstance(target, int) else target).exists()
 
 
+def is_no_camera(device: Path) -> bool:
+    """Whether a device opens and does not speak as cameras do; False where that is not told."""
+    if not sys.platform.startswith("linux"):
+        return False
+    if not stat.S_ISCHR(device.stat().st_mode):
+        return True
+    try:
+        handle = os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return _query(handle)[0] is None
+    finally:
+        os.close(handle)
+
+
 def _missing(target: int | str, device: Path) -> str:
     number = f"{target} " if isinstance(target, int) else ""
     others = _capturing()

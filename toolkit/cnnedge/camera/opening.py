@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import glob
 import re
-import stat
 from pathlib import Path
 
+from .. import given_files
 from ..errors import SourceError
 from ..pictures import PICTURE_SUFFIXES, Animation
 from .animations import AnimationSource
 from .capture import backends, by_backend, check_backend, open_camera, open_pipeline, open_stream
-from .devices import camera_problem, is_there
+from .devices import camera_problem, is_no_camera, is_there
 from .frames import CaptureOptions, Say, Source
 from .live import Address, LiveSource
 from .network import check_address, shown, stream_problem
@@ -51,25 +51,34 @@ def open_source(
 
 
 def _opened(text: str, options: CaptureOptions, say: Say | None, loop: bool) -> Source:
+    if not given_files.is_text(text) and (_is_address(text) or text.startswith(_PIPELINE)):
+        raise SourceError(f"--source {text}: an address is text, and this holds other bytes")
     if text == "sample":
         return SampleSource(rotate=options.rotate, loop=loop)
-    if re.fullmatch(r"\d+", text):
+    if re.fullmatch(r"\d{1,9}", text):
         return LiveSource(_camera(int(text), text, f"camera {text}", options), options, say)
     if text.startswith(_PIPELINE):
         return LiveSource(_pipeline(text, options), options, say)
-    if "://" in text and not text.startswith("file://"):
+    if _is_address(text):
         check_address(text)
         if is_recording(text):
             return VideoSource(text, options=options, loop=loop)
         return LiveSource(_stream(text, options), options, say)
-    path = Path(text.removeprefix("file://")).expanduser()
-    if _is_device(path):
+    path = given_files.expanded(text.removeprefix("file://"))
+    found = given_files.kind(path)
+    if found == "device":
+        if is_no_camera(path) or not given_files.is_text(path):
+            # Whoever reads /dev/zero as a film reads for ever.
+            raise SourceError(f"--source {text}: {camera_problem(str(path))}")
         return LiveSource(_camera(str(path), text, str(path), options), options, say)
+    if found:
+        raise SourceError(f"--source {text}: {given_files.no_file(found)}. Allowed: {_ALLOWED}")
     try:
         return _files(text, path, options, loop)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "this cannot be a path"
         raise SourceError(
-            f"--source {text}: cannot be read: {error.strerror}. Check the path and who may read it"
+            f"--source {text}: cannot be read: {why}. Check the path and who may read it"
         ) from None
 
 
@@ -79,10 +88,7 @@ def _files(text: str, path: Path, options: CaptureOptions, loop: bool) -> Source
         files, left_out = pictures_in(path)
         return PictureSource(files, f"{path}/", rotate=rotate, loop=loop, left_out=left_out)
     if not path.exists() and glob.has_magic(text):
-        found = [f for f in glob.glob(str(path), recursive=True) if Path(f).is_file()]
-        if not found:
-            raise SourceError(f"--source {text}: no file matches this pattern in {Path.cwd()}")
-        files, left_out = pictures_among(found, str(path))
+        files, left_out = pictures_among(str(path))
         return PictureSource(files, text, rotate=rotate, loop=loop, left_out=left_out)
     if not path.exists():
         raise SourceError(_missing(text, path))
@@ -91,7 +97,7 @@ def _files(text: str, path: Path, options: CaptureOptions, loop: bool) -> Source
 
 def _file(path: Path, options: CaptureOptions, loop: bool) -> Source:
     """One file, by what it holds; by its suffix where that cannot be told."""
-    if not path.is_file() or is_video(path):
+    if is_video(path):
         return VideoSource(path, options=options, loop=loop)
     content = content_or_unknown(path)
     if content.kind == "unknown" and path.suffix.lower() not in PICTURE_SUFFIXES:
@@ -100,6 +106,10 @@ def _file(path: Path, options: CaptureOptions, loop: bool) -> Source:
     if animation is not None:
         return AnimationSource(animation, rotate=options.rotate, loop=loop)
     return PictureSource([path], str(path), rotate=options.rotate, loop=loop)
+
+
+def _is_address(text: str) -> bool:
+    return "://" in text and not text.startswith("file://")
 
 
 def _missing(text: str, path: Path) -> str:
@@ -111,13 +121,6 @@ def _missing(text: str, path: Path) -> str:
             "begins with its scheme, as in http://192.168.1.20:8080/video"
         )
     return f"--source {text}: there is no such file or folder. Allowed: {_ALLOWED}"
-
-
-def _is_device(path: Path) -> bool:
-    try:
-        return stat.S_ISCHR(path.stat().st_mode)
-    except OSError:
-        return False
 
 
 def _camera(target: int | str, asked: str, name: str, options: CaptureOptions) -> Address:

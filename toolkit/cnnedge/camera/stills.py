@@ -8,24 +8,30 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from .. import given_files
 from ..errors import DataError, SourceError
 from ..pictures import (
     CONCATENATED_JPEGS,
     UNKNOWN,
     VIDEO_SUFFIXES,
+    Below,
     Content,
-    files_below,
+    PassedOver,
+    below,
     is_hidden,
     is_picture,
+    matching,
     read_with_rest,
     sniffed,
 )
 from .frames import Frame
 from .rotation import turned
 
+# So many things that are no files are named one by one.
+_MOST_SAID = 10
 _RESTS = {
     "animation": ("an animation", "animations", "frame"),
     "pages": ("a file of several pages", "files of several pages", "page"),
@@ -117,21 +123,29 @@ def pictures_in(folder: Path) -> tuple[list[Path], list[str]]:
     Hidden files and folders are passed over, as in training. Raises SourceError for no picture.
     """
     try:
-        files = list(files_below(folder))
+        found = below(folder)
     except PermissionError as error:
         raise SourceError(
             f"--source {folder}: permission denied for {error.filename}; make the folder readable "
             "for this user"
         ) from None
-    return _sorted_out(files, f"--source {folder}: no pictures in this folder")
+    return _sorted_out(found, f"--source {folder}: no pictures in this folder")
 
 
-def pictures_among(files: Iterable[str], pattern: str) -> tuple[list[Path], list[str]]:
-    """As `pictures_in`, for the files that a glob found. Raises SourceError for no picture."""
-    return _sorted_out(
-        [f for f in files if not _in_hidden(f, pattern)],
-        f"--source {pattern}: no pictures among the files that match",
+def pictures_among(pattern: str) -> tuple[list[Path], list[str]]:
+    """As `pictures_in`, for what a glob finds. Raises SourceError for no picture."""
+    shown = [f for f in sorted(matching(pattern)) if not _in_hidden(f, pattern)]
+    found = Below(
+        files=tuple(f for f in shown if os.path.isfile(f)),
+        passed=tuple(
+            PassedOver(path=f, reason=f"is a {kind}")
+            for f in shown
+            if (kind := given_files.kind(f))
+        ),
     )
+    if not found.files and not found.passed:
+        raise SourceError(f"--source {pattern}: no file matches this pattern in {Path.cwd()}")
+    return _sorted_out(found, f"--source {pattern}: no pictures among the files that match")
 
 
 def is_video(path: Path) -> bool:
@@ -157,32 +171,35 @@ def _in_hidden(file: str, pattern: str) -> bool:
     return any(is_hidden(p) for p in file.split(os.sep) if p not in named and p not in (".", ".."))
 
 
-def _sorted_out(files: Iterable[str], none: str) -> tuple[list[Path], list[str]]:
+def _sorted_out(found: Below, none: str) -> tuple[list[Path], list[str]]:
     pictures: list[Path] = []
     videos: list[Path] = []
     others: list[Path] = []
-    for path in sorted(map(Path, files), key=lambda p: natural(str(p))):
+    for path in sorted(map(Path, found.files), key=lambda p: natural(str(p))):
         if is_picture(path):
             pictures.append(path)
         else:
-            (videos if path.is_file() and is_video(path) else others).append(path)
+            (videos if is_video(path) else others).append(path)
+    passed = [f"{item.path} {item.reason}" for item in found.passed[:_MOST_SAID]]
+    if len(found.passed) > _MOST_SAID:
+        passed.append(f"and {len(found.passed) - _MOST_SAID:,} more were passed over like these")
     if not pictures:
-        raise SourceError(none + _instead(videos, others))
+        raise SourceError(none + _instead(videos, others, passed))
     said = []
     if videos:
         plural = f"{len(videos)} videos" if len(videos) > 1 else "1 video"
         said.append(f"{plural} left out, like {videos[0]}: give a video by itself")
     if others:
         said.append(f"{_counted(others)} left out that hold no picture, like {others[0]}")
-    return pictures, said
+    return pictures, said + passed
 
 
-def _instead(videos: list[Path], others: list[Path]) -> str:
+def _instead(videos: list[Path], others: list[Path], passed: list[str]) -> str:
     if videos:
         return f". It holds videos: give one of them, as in --source {videos[0]}"
     if others:
         return f"; found {_counted(others)} that hold none, like {others[0]}"
-    return "; it is empty"
+    return f"; {passed[0]}" if passed else "; it is empty"
 
 
 def _counted(files: list[Path]) -> str:
@@ -193,4 +210,4 @@ def _counted(files: list[Path]) -> str:
 def natural(text: str) -> list[tuple[int, int, str]]:
     """A sort key by which shot9 comes before shot10."""
     parts = re.split(r"(\d+)", text)
-    return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in parts]
+    return [(0, int(p), "") if i % 2 else (1, 0, p) for i, p in enumerate(parts)]

@@ -68,15 +68,26 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except EOFError:
+            # click takes it for Ctrl-D and says "Aborted!".
+            problem = CnnedgeError(
+                "a file that was read is empty or cut off; -v shows where it was read"
+            )
+            _say(problem)
+            ctx.exit(problem.exit_code)
         except CnnedgeError as error:
-            if "-v" in sys.argv or "--verbose" in sys.argv:
-                import traceback
-
-                traceback.print_exc()
-            from . import output
-
-            output.error(error)
+            _say(error)
             ctx.exit(error.exit_code)
+
+
+def _say(error: CnnedgeError) -> None:
+    from . import output
+
+    if "-v" in sys.argv or "--verbose" in sys.argv:
+        import traceback
+
+        traceback.print_exc()
+    output.error(error)
 
 
 def _import_problem(error: ImportError) -> CnnedgeError:
@@ -154,7 +165,7 @@ def _run() -> int:
         error.show(cast(IO[str], _Cleaned(sys.stderr)))
         return error.exit_code
     except CnnedgeError as error:
-        click.echo(f"Error: {streams.one_line(str(error))}", err=True)
+        _say(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)

@@ -24,13 +24,15 @@ from rich.table import Table
 from rich.text import Text
 
 from ..caches import cache_root
-from ..errors import CnnedgeError
+from ..errors import CnnedgeError, one_line
 from ..files import json_text, write_text
-from .streams import CleanConsole, one_line
+from .streams import CleanConsole
 
 F = TypeVar("F", bound=Callable[..., Any])
 # In place of a figure that nobody told.
 UNKNOWN = "–"
+# A message may quote a stranger's file.
+_MOST_SAID = 10_000
 
 # Width of tables that go to a file or a pipe.
 _PIPE_WIDTH = 120
@@ -50,18 +52,21 @@ def progress_console() -> Console:
 
 def note(text: str) -> None:
     """One line on stderr."""
-    progress_console().print(Text(text, style="dim"), highlight=False, soft_wrap=True)
+    progress_console().print(Text(one_line(text), style="dim"), highlight=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """One warning on stderr."""
-    message = Text.assemble(("Warning: ", "bold yellow"), text)
+    message = Text.assemble(("Warning: ", "bold yellow"), one_line(text))
     progress_console().print(message, highlight=False, soft_wrap=True)
 
 
 def error(problem: Exception) -> None:
     """A problem as one line on stderr."""
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {one_line(str(problem))}", err=True)
+    click.echo(
+        f"{click.style('Error:', fg='red', bold=True)} {one_line(str(problem), _MOST_SAID)}",
+        err=True,
+    )
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 from ..bundle import Guest
 from ..camera import Source, open_source
 from ..classifier import NO_NUMBERS
-from ..errors import ModelError, SourceError
+from ..errors import ModelError, SourceError, one_line
 from . import output
 from .answers import json_lines
 from .camera_options import camera_options, capture_options
@@ -119,7 +120,7 @@ def command(
     if raw and (guest.names is not None or guest.activation is not None):
         raise click.UsageError("--labels and --activation are for classes; --raw has none.")
     reach.check(*([device] if device else []))
-    if is_no_file(source) and Path(source).exists():
+    if is_no_file(source) and os.path.exists(source):
         output.note(f"--source {source} is no file's name; the one here is --source ./{source}")
     if device:
         if show:
@@ -178,7 +179,7 @@ def command(
                 terminal.note,
                 show=show,
                 save=save,
-                title=f"cnnedge: {Path(model).name}",
+                title=f"cnnedge: {one_line(Path(model).name)}",
             )
         )
         run.lines = stack.enter_context(json_lines(jsonl)) if jsonl else None

@@ -7,15 +7,18 @@ from a name there to one here.
 from __future__ import annotations
 
 import glob
+import os
 import re
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .. import given_files
 from ..camera.stills import natural
 from ..errors import DeviceError, SourceError
+from ..pictures import below, matching
 from ..targets import Target
 from ..targets.base import one_line
 
@@ -54,21 +57,21 @@ def placed(target: Target, source: str, place: str) -> Placed:
 
     place: a folder there, for this command alone.
     """
-    path = Path(source.removeprefix("file://")).expanduser()
+    path = given_files.expanded(source.removeprefix("file://"))
     if is_no_file(source):
         return Placed(source=source)
-    if path.is_file():
+    if os.path.isfile(path):
         there = target.push(path)
         return Placed(source=there, names={there: source})
-    if path.is_dir():
+    if os.path.isdir(path):
         files = {f"{place}/source/{p.relative_to(path).as_posix()}": p for p in _below(path)}
         _unpack(target, source, place, files)
         names = {there: str(here) for there, here in files.items()}
         return Placed(source=f"{place}/source", names=names | {f"{place}/source": str(path)})
     if not glob.has_magic(source):
         return Placed(source=source)
-    found = sorted(glob.glob(str(path), recursive=True), key=natural)
-    chosen = [Path(f) for f in found if Path(f).is_file()]
+    found = filter(os.path.isfile, matching(str(path)))
+    chosen = [Path(file) for file in sorted(found, key=natural)]
     if not chosen:
         raise SourceError(f"--source {source}: no file matches this pattern in {Path.cwd()}")
     # A folder for each: pictures of equal names stay apart, and all in the order they have here.
@@ -82,8 +85,11 @@ def placed(target: Target, source: str, place: str) -> Placed:
     return Placed(source=pattern, names={t: str(h) for t, h in files.items()} | {pattern: source})
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    return (p for p in sorted(folder.rglob("*")) if p.is_file())
+def _below(folder: Path) -> list[Path]:
+    try:
+        return [Path(file) for file in below(folder).files]
+    except OSError as error:
+        raise SourceError(f"--source {folder}: cannot be listed: {error.strerror}") from None
 
 
 def _unpack(target: Target, source: str, place: str, files: Mapping[str, Path]) -> None:

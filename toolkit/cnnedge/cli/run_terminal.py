@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..camera import Source
+from ..errors import one_line
 from ..pipeline import Step, Timings
 from . import output
 from .answers import as_text
@@ -56,13 +57,13 @@ class RunTerminal:
 
     def note(self, text: str) -> None:
         """One line on stderr, above the changing one."""
-        self._notes.print(Text(text, style="dim"), highlight=False, soft_wrap=True)
+        self._notes.print(Text(one_line(text), style="dim"), highlight=False, soft_wrap=True)
 
     def step(self, step: Step, timings: Timings, top: int) -> None:
         """Says what a frame was."""
         assert self._source is not None
         if self._source.pictures and not self._silent:
-            line = Text(f"{step.frame.name}: ").append_text(as_text(step, top))
+            line = Text(f"{one_line(step.frame.name)}: ").append_text(as_text(step, top))
             output.results().print(line, soft_wrap=True)
         elif self._live:
             now = time.perf_counter()

@@ -26,7 +26,6 @@ from ..harmless import HARMFUL
 # For terminals without UTF-8.
 _PLAIN = {"–": "-", "—": "-", "…": "...", "→": "->", "×": "x", "µ": "u", "·": "-", "’": "'"}
 _AGAIN_SECONDS = 2.0
-_MOST_SAID = 10_000
 
 
 class StdoutError(CnnedgeError):
@@ -48,11 +47,6 @@ class CleanConsole(Console):
 def clean(text: str) -> str:
     """The text with what a terminal would obey, or could not show, escaped as \\xNN or \\uNNNN."""
     return HARMFUL.sub(_escaped, text)
-
-
-def one_line(text: str) -> str:
-    """`clean`, in one line of bounded length: a message may quote a stranger's file."""
-    return clean(" ".join(text[:_MOST_SAID].split("\n")))
 
 
 def _escaped(found: re.Match[str]) -> str:

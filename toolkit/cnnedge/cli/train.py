@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
+from .. import given_files
 from ..bundle.foreign import foreign_model
 from ..errors import CnnedgeError, SpecError
 from ..specs import Recipe, named, parse_model, parse_recipe, shipped
@@ -114,7 +116,7 @@ def resolve(
     if data is not None:
         import json
 
-        source = data if ":" in data and not Path(data).exists() else str(_absolute(data))
+        source = data if ":" in data and not os.path.exists(data) else str(_absolute(data))
         overrides = (*overrides, f"data.source={json.dumps(source)}")
     if comparing:
         found = parse_recipe(text, place, overrides)
@@ -154,7 +156,7 @@ def _names(text: str) -> list[str]:
 
 
 def _absolute(data: str) -> Path:
-    return Path(data).expanduser().absolute()
+    return given_files.expanded(data).absolute()
 
 
 def _print(metrics: dict[str, Any], folder: Path, recipe: Recipe) -> None:

@@ -16,13 +16,13 @@ import warnings
 from collections.abc import Container
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import BadZipFile
 
 import numpy as np
 
 from ..errors import CnnedgeError, MissingExtraError
 from ..files import write_bytes
 from ..native_stderr import captured
+from ..numpy_files import read_arrays
 from ..preprocess import Pixels
 from ..training.backend import INSTALL
 from .tfmot_edges_layers import clone, compressible, is_wrapper, kernels, stripped
@@ -228,13 +228,12 @@ def load_weights(model: Any, path: Path) -> None:
     Raises CnnedgeError when the file is missing, damaged or of another model.
     """
     try:
-        with np.load(path) as arrays:
-            values = [arrays[name] for name in arrays.files]
+        values = list(read_arrays(path).values())
         shapes = [tuple(weight.shape) for weight in model.weights]
         if [value.shape for value in values] != shapes:
             raise ValueError(f"it holds {len(values)} arrays that are not those of this model")
         model.set_weights(values)
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError) as error:
         raise CnnedgeError(
             f"{path}: the weights cannot be read ({error}). Delete the file to make it anew"
         ) from None

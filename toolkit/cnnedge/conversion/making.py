@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +25,7 @@ from ..compression import chain
 from ..converter import convert as convert_keras
 from ..errors import CnnedgeError
 from ..files import read_json, write_bytes, write_json
+from ..numpy_files import read_arrays
 from ..results import accuracy, mcnemar
 from ..seals import holds, seal
 from ..specs import Variant, plain
@@ -248,9 +248,8 @@ def _known(work: Work, name: str, key: str) -> Made | None:
         told = {"key": kept.get("key"), "entry": kept.get("entry")}
         if told["key"] != key or not holds(kept.get("seal"), told, content):
             return None
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return Made(entry=kept["entry"], scores=arrays["scores"])
-    except (CnnedgeError, OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return Made(entry=kept["entry"], scores=read_arrays(content)["scores"])
+    except (CnnedgeError, OSError, ValueError, KeyError):
         return None
 
 

@@ -6,14 +6,7 @@ or by themselves; an NPZ may hold label texts instead.
 
 from __future__ import annotations
 
-import gzip
-import io
-import math
-import re
-import zipfile
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -22,8 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
-from .names import in_order, normalised, numbered
-from .store import PARTS, TEST, TRAIN, VAL, ArrayStore, Frame, Indices, Listing
+from ..numpy_files import read_arrays
+from .blocks import Block
+from .idx import idx_blocks
+from .names import in_order, label_at, numbered
+from .store import PARTS, TRAIN, ArrayStore, Frame, Indices, Listing
 
 FASHION_LABELS = (
     "T-shirt/top",
@@ -38,22 +34,8 @@ FASHION_LABELS = (
     "Ankle boot",
 )
 EMBEDDED = {"fashion_mnist": FASHION_LABELS}
-_IDX = re.compile(
-    r"(?:.*-)?(?P<part>train|t10k|test|val|valid|validation)"
-    r"-images[-.]idx3-ubyte(?:\.gz)?"
-)
-_IDX_PARTS = {"train": TRAIN, "t10k": TEST, "test": TEST}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Block:
-    """One part's arrays as found: pictures `x`, labels `y`, and where they stand."""
-
-    name: str
-    part: int
-    where: str
-    x: npt.NDArray[Any]
-    y: npt.NDArray[Any]
+# Floats count no further one by one.
+_MOST_EXACT = 2**53
 
 
 def listing_of(source: str, blocks: Sequence[Block], labels: tuple[str, ...] | None) -> Listing:
@@ -78,77 +60,9 @@ def listing_of(source: str, blocks: Sequence[Block], labels: tuple[str, ...] | N
     )
 
 
-def is_idx_folder(folder: Path) -> bool:
-    return any(_IDX.fullmatch(entry.name) for entry in folder.iterdir())
-
-
-def is_idx_file(path: Path) -> bool:
-    return "idx3" in path.name and "images" in path.name
-
-
 def idx_listing(path: Path, labels: tuple[str, ...] | None) -> Listing:
     """The pictures of an IDX folder, or of one images file with its labels file beside it."""
-    if path.is_file():
-        found = {path: ("pictures", TRAIN)}
-    else:
-        matches = [(e, _IDX.fullmatch(e.name)) for e in sorted(path.iterdir())]
-        found = {
-            entry: (PARTS[part], part)
-            for entry, match in matches
-            if match
-            for part in (_IDX_PARTS.get(match["part"], VAL),)
-        }
-    parts = [part for _, part in found.values()]
-    if TRAIN not in parts or len(set(parts)) < len(parts):
-        raise DataError(
-            f"{path}: found {', '.join(entry.name for entry in found)}; expected one "
-            "train-images-idx3-ubyte[.gz] and at most one t10k-images-idx3-ubyte[.gz]"
-        )
-    blocks = [
-        Block(
-            name=name,
-            part=part,
-            where=str(images),
-            x=read_idx(images),
-            y=read_idx(_idx_labels(images)),
-        )
-        for images, (name, part) in sorted(found.items(), key=lambda item: item[1][1])
-    ]
-    return listing_of(str(path), blocks, labels)
-
-
-def _idx_labels(images: Path) -> Path:
-    name = images.name.replace("images", "labels").replace("idx3", "idx1")
-    stem = name.removesuffix(".gz")
-    for candidate in (name, stem, f"{stem}.gz"):
-        if (images.parent / candidate).is_file():
-            return images.parent / candidate
-    raise DataError(f"{images}: its labels are missing; expected {stem} or {stem}.gz beside it")
-
-
-def read_idx(path: Path) -> npt.NDArray[np.uint8]:
-    """An IDX file of unsigned bytes (the MNIST format), .gz or plain: uint8, its own shape."""
-    try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise DataError(f"{path}: the gzip file is cut off or damaged; fetch it again") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if len(data) < 8 or data[:3] != b"\x00\x00\x08" or data[3] not in (1, 3):
-        raise DataError(
-            f"{path}: this is not an IDX file of bytes; expected it to start with 00 00 08 03 "
-            f"(pictures) or 00 00 08 01 (labels), found {data[:4].hex(' ') or 'nothing'}"
-        )
-    dimensions = data[3]
-    header = 4 + 4 * dimensions
-    shape = tuple(np.frombuffer(data[:header], ">u4", dimensions, 4).tolist())
-    if len(data) != header + math.prod(shape):
-        raise DataError(
-            f"{path}: the header says {' x '.join(map(str, shape))} bytes, the file holds "
-            f"{len(data) - header:,}; it is cut off or damaged, fetch it again"
-        )
-    return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+    return listing_of(str(path), idx_blocks(path), labels)
 
 
 def npz_listing(path: Path, labels: tuple[str, ...] | None) -> Listing:
@@ -178,18 +92,14 @@ def npz_blocks(arrays: dict[str, npt.NDArray[Any]], source: str) -> list[Block]:
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
-        archive = np.load(path, allow_pickle=False)
-        if isinstance(archive, np.ndarray):
-            raise ValueError("it holds one bare array")
-        with archive:
-            return {key: archive[key] for key in archive.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        return read_arrays(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
         raise DataError(
             f"{path}: this is not an NPZ archive of plain arrays: {error}. "
             "Write it with np.savez_compressed, without Python objects in it"
         ) from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def embedded_listing(name: str, labels: tuple[str, ...] | None) -> Listing:
@@ -198,9 +108,7 @@ def embedded_listing(name: str, labels: tuple[str, ...] | None) -> Listing:
     if name not in EMBEDDED:
         raise DataError(f"{source}: there is no such data set; embedded: {', '.join(EMBEDDED)}")
     data = (resources.files("cnnedge.embedded") / f"{name}.npz").read_bytes()
-    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        blocks = npz_blocks({key: archive[key] for key in archive.files}, source)
-    return listing_of(source, blocks, labels or EMBEDDED[name])
+    return listing_of(source, npz_blocks(read_arrays(data), source), labels or EMBEDDED[name])
 
 
 def _pictures(x: npt.NDArray[Any], where: str) -> Frame:
@@ -237,11 +145,11 @@ def _labels(y: npt.NDArray[Any], count: int, where: str) -> npt.NDArray[Any]:
         raise DataError(
             f"{where}: {count} pictures, but labels of shape {y.shape}; expected one for each"
         )
-    if y.dtype.kind == "f" and (y == np.rint(y)).all():
+    if y.dtype.kind == "f" and ((np.abs(y) < _MOST_EXACT) & (y == np.rint(y))).all():
         y = y.astype(np.int64)
     if y.dtype.kind not in "iubUS" or (y.dtype.kind in "if" and (y < 0).any()):
         raise DataError(
-            f"{where}: the labels are {y.dtype}, like {y[0]!r}; "
+            f"{where}: the labels are {y.dtype}, like {y[0]!r:.60}; "
             "expected whole numbers from 0, or texts"
         )
     return y
@@ -252,18 +160,29 @@ def _classes(
 ) -> tuple[tuple[str, ...], Indices]:
     if any(column.dtype.kind in "US" for column in columns):
         texts = [
-            normalised(v.decode() if isinstance(v, bytes) else str(v))
+            _text(value, f"{source}: label {index}")
             for column in columns
-            for v in column.tolist()
+            for index, value in enumerate(column.tolist())
         ]
         classes = in_order(texts, labels, source)
         place = {name: index for index, name in enumerate(classes)}
         return classes, np.array([place[text] for text in texts], np.int64)
-    targets = np.concatenate([column.astype(np.int64) for column in columns])
-    highest = int(targets.max())
-    if highest >= len(targets):
+    count = sum(map(len, columns))
+    # Before they become int64, for which uint64 may be too large.
+    highest = max(int(column.max()) for column in columns)
+    if highest >= count:
         raise DataError(
-            f"{source}: labels go up to {highest}, with {len(targets)} pictures; "
+            f"{source}: labels go up to {highest}, with {count} pictures; "
             "expected classes numbered from 0 without gaps"
         )
+    targets = np.concatenate([column.astype(np.int64) for column in columns])
     return numbered(highest + 1, labels, source), targets
+
+
+def _text(value: Any, place: str) -> str:
+    try:
+        return label_at(place, value.decode() if isinstance(value, bytes) else str(value))
+    except UnicodeDecodeError:
+        raise DataError(
+            f"{place}: {value!r:.60} is not UTF-8 text; write the labels as UTF-8, or as numbers"
+        ) from None

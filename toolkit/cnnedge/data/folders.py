@@ -1,7 +1,8 @@
 """Image folders: one folder for each class, or train/, val/ and test/ above the class folders.
 
 A folder enters; a `Listing` of its picture files leaves. Nothing is decoded here. Hidden files and
-folders are passed over; other files that hold no picture are listed as skipped.
+folders are passed over; files that hold no picture, and whatever else cannot be read, are listed as
+skipped.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from ..pictures import entries, files_below, is_picture
+from ..pictures import Below, Entries, PassedOver, below, entries, is_picture
 from .names import in_order, normalised
 from .store import PARTS, TEST, TRAIN, VAL, FileStore, Listing, Skipped
 
@@ -31,6 +32,7 @@ EXPECTED = (
     "expected one folder per class with .jpg, .png, .webp, ... files in it, "
     "or train/, val/ and test/ with such class folders in each"
 )
+_NO_CLASS, _NO_PICTURE = "lies in no class folder", "holds no picture"
 
 
 def folder_listing(root: Path, labels: tuple[str, ...] | None) -> Listing:
@@ -41,16 +43,16 @@ def folder_listing(root: Path, labels: tuple[str, ...] | None) -> Listing:
     paths: list[str] = []
     names: list[str] = []
     parts: list[int] = []
-    empty: dict[str, list[str]] = {}
+    empty: dict[str, list[Skipped]] = {}
     for place, part in places.items():
-        folders, files = _visible(place)
-        skipped += [_loose(file) for file in files]
-        for folder in folders:
+        here = _visible(place)
+        skipped += [*map(_loose, here.files), *map(_passed, here.passed)]
+        for folder in map(Path, here.folders):
             name = _class_name(folder)
-            found, others = _pictures_below(folder)
-            skipped += [_other(file) for file in others]
+            found, left_out = _pictures_below(folder)
+            skipped += left_out
             if not found:
-                empty.setdefault(name, []).extend(others)
+                empty.setdefault(name, []).extend(left_out)
             paths += [os.path.relpath(file, root) for file in found]
             names += [name] * len(found)
             parts += [part] * len(found)
@@ -72,9 +74,9 @@ def folder_listing(root: Path, labels: tuple[str, ...] | None) -> Listing:
 
 def _preset_parts(root: Path) -> dict[Path, int]:
     """{folder: part} where train/, val/ or test/ stand above class folders; else nothing."""
-    folders, _ = _visible(root)
+    folders = [Path(folder) for folder in _visible(root).folders]
     found = {f: PART_NAMES[f.name.lower()] for f in folders if f.name.lower() in PART_NAMES}
-    holding = [f for f in found if _visible(f)[0]]
+    holding = [f for f in found if _visible(f).folders]
     others = [f.name for f in folders if f not in found]
     # Classes may be called 'train' or 'test' themselves: then pictures lie right in them.
     if not holding or (others and len(found) < 2):
@@ -101,8 +103,8 @@ def _preset_parts(root: Path) -> dict[Path, int]:
     return found
 
 
-def _visible(folder: Path) -> tuple[list[Path], list[str]]:
-    """Folders and file paths in a folder, in natural order, hidden ones left out."""
+def _visible(folder: Path) -> Entries:
+    """What lies in a folder, in natural order, hidden ones left out."""
     try:
         return entries(folder)
     except OSError as error:
@@ -125,28 +127,31 @@ def _class_name(folder: Path) -> str:
     return normalised(folder.name)
 
 
-def _pictures_below(folder: Path) -> tuple[list[str], list[str]]:
-    """Picture paths and other paths at any depth below a class folder, in natural order."""
-    pictures: list[str] = []
-    others: list[str] = []
+def _pictures_below(folder: Path) -> tuple[list[str], list[Skipped]]:
+    """Picture paths at any depth below a class folder, in natural order, and what else is there."""
     try:
-        for file in files_below(folder):
-            (pictures if is_picture(file) else others).append(file)
+        inside: Below = below(folder)
     except OSError as error:
         raise _unlistable(folder, error) from None
-    return pictures, others
+    pictures: list[str] = []
+    others: list[Skipped] = []
+    for file in inside.files:
+        if is_picture(file):
+            pictures.append(file)
+        else:
+            others.append(_other(file))
+    return pictures, [*others, *map(_passed, inside.passed)]
 
 
 def _check_found(
-    root: Path, names: list[str], empty: dict[str, list[str]], skipped: list[Skipped]
+    root: Path, names: list[str], empty: dict[str, list[Skipped]], skipped: list[Skipped]
 ) -> None:
     if not names:
-        found = _suffixes(item.path for item in skipped)
-        raise DataError(f"no pictures found in {root}; found {found}; {EXPECTED}")
+        raise DataError(f"no pictures found in {root}; found {_found(skipped)}; {EXPECTED}")
     for name, others in empty.items():
         if name not in names:
             raise DataError(
-                f"{root}: the class folder '{name}' holds no pictures; found {_suffixes(others)}. "
+                f"{root}: the class folder '{name}' holds no pictures; found {_found(others)}. "
                 "Add pictures, or move the folder away"
             )
 
@@ -155,8 +160,8 @@ def _check_level(root: Path, classes: tuple[str, ...], places: Iterable[Path]) -
     if len(classes) > 1:
         return
     for place in places:
-        for folder in _visible(place)[0]:
-            inner = [f.name for f in _visible(folder)[0]]
+        for folder in map(Path, _visible(place).folders):
+            inner = [os.path.basename(f) for f in _visible(folder).folders]
             if len(inner) > 1:
                 raise DataError(
                     f"{root}: found 1 class, '{classes[0]}', with the folders {_listed(inner[:5])} "
@@ -166,28 +171,38 @@ def _check_level(root: Path, classes: tuple[str, ...], places: Iterable[Path]) -
 
 def _loose(file: str) -> Skipped:
     picture = is_picture(file)
-    return Skipped(path=file, reason="lies in no class folder") if picture else _other(file)
+    return Skipped(path=file, reason=_NO_CLASS) if picture else _other(file)
 
 
 def _other(file: str) -> Skipped:
-    return Skipped(path=file, reason="holds no picture")
+    return Skipped(path=file, reason=_NO_PICTURE)
+
+
+def _passed(item: PassedOver) -> Skipped:
+    return Skipped(path=item.path, reason=item.reason)
 
 
 def _skipped_said(skipped: list[Skipped]) -> tuple[str, ...]:
     if not skipped:
         return ()
-    found = _suffixes(item.path for item in skipped)
     first = skipped[0]
-    return (f"skipped {found}, like {first.path}: {first.reason}",)
+    return (f"skipped {_found(skipped)}, like {first.path}: {first.reason}",)
 
 
-def _suffixes(files: Iterable[str]) -> str:
+def _found(items: Iterable[Skipped]) -> str:
     """'5 .txt files, 1 .md file', or 'nothing else'."""
-    counts = Counter(os.path.splitext(file)[1].lower() or "suffixless" for file in files)
+    counts = Counter(_kind(item) for item in items)
     return (
-        ", ".join(f"{n} {suffix} file{'s' * (n > 1)}" for suffix, n in counts.most_common(5))
+        ", ".join(f"{n} {kind}{'s' * (n > 1)}" for kind, n in counts.most_common(5))
         or "no files at all"
     )
+
+
+def _kind(item: Skipped) -> str:
+    if item.reason in (_NO_CLASS, _NO_PICTURE):
+        return f"{os.path.splitext(item.path)[1].lower() or 'suffixless'} file"
+    # Of 'is a pipe' or 'is a link that leads nowhere' the noun.
+    return item.reason.split()[2]
 
 
 def _listed(names: Iterable[str]) -> str:

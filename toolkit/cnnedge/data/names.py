@@ -1,4 +1,4 @@
-"""Class names: NFC-normalised, in the order a person counts."""
+"""Class names: NFC-normalised, of a bounded length and number, in the order a person counts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from ..errors import DataError
 from ..pictures import natural_key
 
+MOST_CHARACTERS = 1000
+MOST_CLASSES = 65_536
 _SYNSET = re.compile(r"(n\d{8})\b[\s:,_-]*")
 
 
@@ -17,13 +19,22 @@ def normalised(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
+def label_at(place: str, text: str) -> str:
+    """A label as it stands in a file, normalised. Raises DataError for one that is too long."""
+    _check_length(text, place)
+    return normalised(text)
+
+
 def in_order(names: Iterable[str], labels: tuple[str, ...] | None, source: str) -> tuple[str, ...]:
     """The class names of a source that brings its own, in natural order.
 
     Where `labels` names the very same classes, in its order; otherwise it belongs to another,
     numbered source and says nothing about this one.
     """
-    found = _printable(tuple(sorted(set(names), key=natural_key)), source)
+    distinct = tuple(dict.fromkeys(names))
+    # Before the sorting: numbers of thousands of digits are not compared.
+    _check_number(len(distinct), source)
+    found = tuple(sorted(_printable(distinct, source), key=natural_key))
     if labels is None:
         return found
     wanted = tuple(normalised(label) for label in labels)
@@ -32,6 +43,7 @@ def in_order(names: Iterable[str], labels: tuple[str, ...] | None, source: str) 
 
 def numbered(count: int, labels: tuple[str, ...] | None, source: str) -> tuple[str, ...]:
     """Names of classes 0..count-1: `labels`, or the numbers. Raises DataError on a mismatch."""
+    _check_number(count, source)
     if labels is None:
         return tuple(str(number) for number in range(count))
     if len(labels) != count or len(set(labels)) != count:
@@ -56,10 +68,28 @@ def alike(names: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
+def _check_number(count: int, source: str) -> None:
+    if count > MOST_CLASSES:
+        raise DataError(
+            f"{source}: found {count:,} classes, and at most {MOST_CLASSES:,} are learnt; are its "
+            "labels the names of things?"
+        )
+
+
+def _check_length(name: str, place: str) -> None:
+    if len(name) > MOST_CHARACTERS:
+        raise DataError(
+            f"{place}: {name[:40]!r}... cannot name a class: it is of {len(name):,} characters, "
+            f"and at most {MOST_CHARACTERS:,} are allowed. Rename it"
+        )
+
+
 def _printable(names: tuple[str, ...], source: str) -> tuple[str, ...]:
     """The names, all fit to stand on a line of a labels file each. Raises DataError."""
     for name in names:
-        if not name or any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in name):
+        _check_length(name, source)
+        # Of the category Cs are bytes that are no text, as in file names.
+        if not name or any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name):
             raise DataError(
                 f"{source}: {name!r} cannot name a class; expected text on one line, "
                 "more than spaces, without control characters. Rename it"

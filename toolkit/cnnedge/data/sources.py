@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .. import given_files
 from ..errors import DataError
 from ..pictures import is_picture
 from ..specs.recipe import Splits
-from .arrays import embedded_listing, idx_listing, is_idx_file, is_idx_folder, npz_listing
+from .arrays import embedded_listing, idx_listing, npz_listing
 from .dataset import Dataset, assemble
 from .folders import folder_listing
+from .idx import is_idx_file, is_idx_folder
 from .named import keras_listing, tfds_listing
 from .store import Listing, Progress
 from .tables import csv_listing
@@ -57,12 +59,15 @@ def _listing(source: str, labels: tuple[str, ...] | None) -> Listing:
     if colon and scheme in _SCHEMES:
         return _SCHEMES[scheme](name, labels)
     try:
-        path = Path(source).expanduser().resolve()
+        path = given_files.expanded(source).resolve()
         is_folder, is_file = path.is_dir(), path.is_file()
     except (OSError, RuntimeError, ValueError) as error:
-        raise DataError(f"{source!r}: cannot be a path: {error}; {_ALLOWED}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{source!r:.200}: cannot be a path: {why}; {_ALLOWED}") from None
     if is_folder:
         return idx_listing(path, labels) if _holds_idx(path) else folder_listing(path, labels)
+    if found := given_files.kind(path):
+        raise DataError(f"{path}: {given_files.no_file(found)}; {_ALLOWED}")
     if not is_file:
         raise DataError(
             f"{source}: there is no such file or folder; {_ALLOWED}. Name yours: --data DIR"

@@ -17,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import given_files
 from ..errors import DataError
 from ..pictures import PICTURE_SUFFIXES
 from .folders import PART_NAMES
-from .names import in_order, normalised
+from .names import in_order, label_at
 from .store import TRAIN, FileStore, Listing
 
 # Names of columns, without case, spaces and dashes; of several that are there the first counts.
@@ -36,16 +37,27 @@ _COLUMNS = {
     ),
     "split": ("split", "part", "set", "subset"),
 }
+# A table of a few million pictures; a row of a path and a label with a few columns more.
+MOST_BYTES = 2**28
+MOST_ROWS = 5_000_000
+MOST_IN_A_ROW = 2**20
+_LONGEST_PATH = 4096
+# So many rows settle which separator it is, and so many cells whether pictures are named.
+_SAMPLE, _MOST_ASKED = 1000, 50
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 Row = tuple[str, str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Table:
-    """lines: number and cells of each that is not empty. separator: between the cells."""
+    """lines: number and cells of each that is not empty. separator: between the cells.
+
+    whole: whether these are all.
+    """
 
     lines: list[tuple[int, list[str]]]
     separator: str
+    whole: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +97,7 @@ def csv_listing(path: Path, labels: tuple[str, ...] | None) -> Listing:
 
 def _read(path: Path) -> _Table:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = given_files.read(path, at_most=MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{path}: this is not UTF-8 text; save the table as CSV, UTF-8") from None
     except OSError as error:
@@ -98,32 +110,65 @@ def _read(path: Path) -> _Table:
     tables, problem = [], None
     for separator in candidates:
         try:
-            tables.append(_parsed(path, body, separator, first))
+            tables.append(_parsed(path, body, separator, first, most=_SAMPLE))
         except DataError as error:
             problem = problem or error
     if problem and not any(len(cells) > 1 for table in tables for _, cells in table.lines):
         raise problem
-    if not tables[0].lines:
+    if not any(table.lines for table in tables):
         raise DataError(f"{path}: the table is empty; expected lines like pictures/1.jpg,cat")
-    return max(tables, key=lambda table: _likelihood(path.parent, table))
+    likely = max(tables, key=lambda table: _likelihood(path.parent, table))
+    if likely.whole:
+        return likely
+    return _parsed(path, body, likely.separator, first, most=MOST_ROWS)
 
 
-def _parsed(path: Path, text: str, separator: str, before: int) -> _Table:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
+def _parsed(path: Path, text: str, separator: str, before: int, *, most: int) -> _Table:
+    """The first `most` rows, empty ones too. Raises DataError with the line."""
+    bounded = _Bounded(text)
+    reader = csv.reader(bounded, strict=True, delimiter=separator)
+    lines = []
     try:
-        lines = [
-            (before + reader.line_num, cells) for cells in reader if any(c.strip() for c in cells)
-        ]
+        for number, cells in enumerate(reader):
+            bounded.taken = 0
+            if any(c.strip() for c in cells):
+                lines.append((before + reader.line_num, cells))
+            if number == MOST_ROWS:
+                raise csv.Error(f"the table is too long; at most {MOST_ROWS:,} rows are read")
+            if number == most:
+                return _Table(lines=lines, separator=separator, whole=False)
     except csv.Error as error:
         place = f"{path}:{before + reader.line_num}"
         raise DataError(f"{place}: not valid CSV: {error}") from None
     return _Table(lines=lines, separator=separator)
 
 
+class _Bounded:
+    """The lines of a text for csv.reader, which makes one row of however many it wants.
+
+    taken: characters since the last row; whoever gets a row sets it to 0.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._lines = io.StringIO(text, newline="")
+        self.taken = 0
+
+    def __iter__(self) -> _Bounded:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.taken += len(line)
+        if self.taken > MOST_IN_A_ROW:
+            raise csv.Error(f"a row of more than {MOST_IN_A_ROW:,} characters")
+        return line
+
+
 def _likelihood(folder: Path, table: _Table) -> tuple[bool, bool, float]:
     """What settles the separator: a header that is understood, pictures, lines of several."""
     known = _named(table.lines[0][1]).keys()
-    pictures = any(_is_picture(folder, cell) for _, cells in table.lines[:2] for cell in cells)
+    first = [cell for _, cells in table.lines[:2] for cell in cells[:_MOST_ASKED]]
+    pictures = any(_is_picture(folder, cell) for cell in first)
     several = sum(len(cells) > 1 for _, cells in table.lines) / len(table.lines)
     return {"path", "label"} <= known, pictures, several
 
@@ -138,7 +183,7 @@ def _columns(path: Path, table: _Table) -> _Columns:
         if len(cells) > 1 and _is_unknown_header(path.parent, table):
             raise DataError(
                 f"{path}:{number}: no picture and no header that is understood: "
-                f"{', '.join(repr(c.strip()) for c in cells[:6])}. Name the columns path and "
+                f"{_shown(cells)}. Name the columns path and "
                 "label (file_name, image_path, image_id and class, class_name, category, target "
                 "are understood too)"
             )
@@ -146,14 +191,18 @@ def _columns(path: Path, table: _Table) -> _Columns:
     missing = "label" if "path" in found else "path"
     others = [n for n in range(len(cells)) if n not in found.values()]
     if len(others) != 1 or not found.keys() & {"path", "label"}:
-        names = ", ".join(repr(c.strip()) for c in cells[:6])
         raise DataError(
-            f"{path}:{number}: which column is the {missing}? Found {names}; name it '{missing}'"
+            f"{path}:{number}: which column is the {missing}? Found {_shown(cells)}; name it "
+            f"'{missing}'"
         )
-    guessed = f"the column '{cells[others[0]].strip()}' is taken for the {missing}"
+    guessed = f"the column {_shown(cells[others[0] :][:1])} is taken for the {missing}"
     return _Columns(
         places=found | {missing: others[0]}, width=len(cells), header=True, guessed=guessed
     )
+
+
+def _shown(cells: list[str]) -> str:
+    return ", ".join(f"{cell.strip()!r:.60}" for cell in cells[:6])
 
 
 def _named(cells: list[str]) -> dict[str, int]:
@@ -175,18 +224,18 @@ def _is_unknown_header(folder: Path, table: _Table) -> bool:
 
 def _is_picture(folder: Path, cell: str) -> bool:
     try:
-        return (folder / _there(folder, cell.strip())).is_file()
-    except (OSError, ValueError):
+        return os.path.isfile(folder / _there(folder, cell.strip()))
+    except ValueError:
         return False
 
 
 def _there(folder: Path, file: str) -> str:
     """A path as this system writes it, with the suffix that an id leaves away."""
-    if "\\" in file and os.sep != "\\" and not (folder / file).exists():
+    if "\\" in file and os.sep != "\\" and not os.path.exists(folder / file):
         file = file.replace("\\", "/")
-    if Path(file).suffix.lower() in PICTURE_SUFFIXES or (folder / file).exists():
+    if Path(file).suffix.lower() in PICTURE_SUFFIXES or os.path.exists(folder / file):
         return file
-    return next((name for name in _with_suffixes(file) if (folder / name).is_file()), file)
+    return next((name for name in _with_suffixes(file) if os.path.isfile(folder / name)), file)
 
 
 def _with_suffixes(file: str) -> Iterator[str]:
@@ -202,11 +251,13 @@ def _row(place: str, cells: list[str], columns: _Columns, separator: str) -> Row
             f"path,label,split, with {_SEPARATORS[separator]} between. Put a value that holds one "
             'in double quotes: "a, b"'
         )
-    file, label = cells[places["path"]].strip(), normalised(cells[places["label"]])
+    file, label = cells[places["path"]].strip(), label_at(place, cells[places["label"]])
     where = places.get("split", len(cells))
     split = cells[where].strip().lower() if where < len(cells) else ""
     if not file or not label:
         raise DataError(f"{place}: the {'label' if file else 'path'} is empty")
+    if len(file) > _LONGEST_PATH:
+        raise DataError(f"{place}: the path is of {len(file):,} characters, which no path has")
     if "\0" in file:
         raise DataError(f"{place}: the path holds a NUL character, which no path has")
     if os.name == "posix" and re.match(r"[A-Za-z]:[\\/]", file):
@@ -215,5 +266,5 @@ def _row(place: str, cells: list[str], columns: _Columns, separator: str) -> Row
             "of the table, such as pictures/1.jpg"
         )
     if split and split not in PART_NAMES:
-        raise DataError(f"{place}: split is '{split}'; allowed: train, val, test, or nothing")
+        raise DataError(f"{place}: split is {split!r:.40}; allowed: train, val, test, or nothing")
     return file, label, split

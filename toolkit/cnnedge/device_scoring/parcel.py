@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ..data import Dataset
 from ..data.store import FileStore
 from ..errors import DataError
+from ..numpy_files import read_array
 from ..pictures import read_picture
 
 Frame = npt.NDArray[np.uint8]
@@ -61,10 +62,8 @@ def unpack(path: Path) -> Iterator[Frame]:
             held = tar.extractfile(entry)
             assert held is not None
             content = held.read()
-            if entry.name.endswith(_ARRAY):
-                yield np.load(io.BytesIO(content), allow_pickle=False)
-                continue
             try:
-                yield read_picture(content)
-            except DataError as error:
+                is_array = entry.name.endswith(_ARRAY)
+                yield read_array(content) if is_array else read_picture(content)
+            except (DataError, ValueError) as error:
                 raise DataError(f"picture {number + 1}: {error}") from None

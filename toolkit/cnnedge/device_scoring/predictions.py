@@ -19,6 +19,7 @@ import numpy.typing as npt
 from ..classifier import Classifier
 from ..engines import AgreementCheck
 from ..errors import DeviceError
+from ..numpy_files import read_array, read_arrays
 from .parcel import Frame
 
 Digests = npt.NDArray[np.uint64]
@@ -83,7 +84,8 @@ def read(path: Path, *, like: Predictions, name: str) -> Predictions:
 
     It comes from elsewhere: nothing in it is executed, and nothing is taken for granted.
     """
-    with _refused(name), np.load(path, allow_pickle=False) as held:
+    with _refused(name):
+        held = read_arrays(path)
         found = {key: held[key] for key in ("raw", "decoded", "prepared")}
     for key, values in found.items():
         _check_form(key, values, getattr(like, key), name)
@@ -93,7 +95,7 @@ def read(path: Path, *, like: Predictions, name: str) -> Predictions:
 def read_pixels(path: Path, *, like: Frame, name: str) -> Frame:
     """Input pixels that a device wrote, of the same form as `like`; as careful as `read`."""
     with _refused(name):
-        found = np.load(path, allow_pickle=False)
+        found = read_array(path)
     _check_form("pixels", found, like, name)
     pixels: Frame = found
     return pixels
@@ -103,12 +105,12 @@ def read_pixels(path: Path, *, like: Frame, name: str) -> Frame:
 def _refused(name: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except KeyError as error:
+        raise DeviceError(f"{name}: its predictions lack {error}; run it again") from None
+    except (OSError, ValueError) as error:
         raise DeviceError(
-            f"{name}: its predictions cannot be read ({type(error).__name__}); run it again"
+            f"{name}: its predictions cannot be read ({error}); run it again"
         ) from None
-    except Exception as error:  # zipfile.BadZipFile, zlib.error: what damaged archives raise
-        raise DeviceError(f"{name}: its predictions are damaged ({error}); run it again") from None
 
 
 def _check_form(key: str, values: Any, wanted: npt.NDArray[Any], name: str) -> None:

@@ -6,6 +6,7 @@ Annotated BGR frames enter; files appear, whole or not at all.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +14,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from .. import given_files
 from ..camera import Say, Source
 from ..errors import CnnedgeError
 from ..files import explained, whole, write_bytes
@@ -29,6 +31,8 @@ _PICTURES = frozenset(
 )
 # A frame that is this part of its period late is in time.
 _SAME_TIME = 0.25
+# Bytes of a name; file systems take 255.
+_LONGEST = 200
 _CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
 
 
@@ -46,6 +50,10 @@ def open_sink(target: str, source: Source, say: Say = lambda _text: None) -> Ite
     """
     path = Path(target)
     suffix = path.suffix.lower()
+    if suffix in _CODECS and not given_files.is_text(path.absolute()):
+        raise CnnedgeError(
+            f"--save {target}: OpenCV writes videos under names that are text alone; take another"
+        )
     if suffix in _CODECS:
         with whole(path, busy=True) as temporary:
             writer = _VideoSink(temporary, path, source.fps or 2.0)
@@ -158,7 +166,10 @@ class _FolderSink:
         self._used: set[str] = set()
 
     def write(self, frame: Pixels, name: str, moment_s: float | None = None) -> None:
-        stem = Path(name.replace("#", "-")).stem or "frame"
+        stem = Path(name.replace("#", "-")).stem[:_LONGEST] or "frame"
+        # Room for a number, the suffix and the name under which it is written.
+        while len(os.fsencode(stem)) > _LONGEST:
+            stem = stem[:-1]
         unique, number = stem, 2
         while unique in self._used:
             unique, number = f"{stem}-{number}", number + 1

@@ -146,7 +146,9 @@ def _write(canvas: Pixels, words: Words, colour: tuple[int, int, int], scale: in
         strokes = size / _STROKES
         (wide, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, strokes, 1)
     else:
-        text, font, weight = words.text, face("sans"), _BOLD if words.bold else _REGULAR
+        # OpenCV ends the process at bytes that are no text.
+        text = words.text.encode("utf-8", "replace").decode()
+        font, weight = face("sans"), _BOLD if words.bold else _REGULAR
         wide = cv2.getTextSize((0, 0), text, (0, 0), font, round(size), weight)[2]
     left = words.x * scale - {"start": 0.0, "middle": wide / 2, "end": float(wide)}[words.anchor]
     place = round(left), round(words.base * scale)

@@ -98,6 +98,8 @@ def visual(text: str) -> str:
 
     A small part of the Unicode bidirectional algorithm: runs of one direction, numbers kept.
     """
+    # OpenCV ends the process at bytes that are no text.
+    text = text.encode("utf-8", "replace").decode()
     kinds = [unicodedata.bidirectional(c) for c in text]
     if not any(kind in ("R", "AL") for kind in kinds):
         return text

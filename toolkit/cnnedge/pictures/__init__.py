@@ -7,10 +7,11 @@ pixels faster. Whatever cannot be read raises DataError with the path and the re
 
 from .animation import Animation
 from .contents import UNKNOWN, Content, content_of, sniffed
-from .files import entries, files_below, is_hidden, is_picture, natural_key
+from .files import is_picture
 from .limits import MAX_PIXELS
 from .reading import Frame, Picture, read_picture, read_with_rest
 from .suffixes import CONCATENATED_JPEGS, PICTURE_SUFFIXES, VIDEO_SUFFIXES
+from .walking import Below, Entries, PassedOver, below, entries, is_hidden, matching, natural_key
 
 __all__ = [
     "CONCATENATED_JPEGS",
@@ -19,14 +20,18 @@ __all__ = [
     "UNKNOWN",
     "VIDEO_SUFFIXES",
     "Animation",
+    "Below",
     "Content",
+    "Entries",
     "Frame",
+    "PassedOver",
     "Picture",
+    "below",
     "content_of",
     "entries",
-    "files_below",
     "is_hidden",
     "is_picture",
+    "matching",
     "natural_key",
     "read_picture",
     "read_with_rest",

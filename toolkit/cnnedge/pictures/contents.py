@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from .. import given_files
+
 HEAD_BYTES = 1024
 
 
@@ -109,8 +111,8 @@ def content_of(head: bytes) -> Content:
 
 
 def sniffed(path: str | os.PathLike[str]) -> Content:
-    """What a file is by its first bytes. Raises OSError."""
-    with open(path, "rb", buffering=0) as file:
+    """What a file is by its first bytes. Raises OSError: for what is no file, too."""
+    with given_files.opened(path) as file:
         return content_of(file.read(HEAD_BYTES))
 
 

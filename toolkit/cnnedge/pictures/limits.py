@@ -1,4 +1,4 @@
-"""How large a picture may be."""
+"""How large a picture and its file may be."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from ..errors import DataError
 # The package itself asks OpenCV for this limit, by the header; `checked` looks again, in case
 # OpenCV was imported before cnnedge.
 MAX_PIXELS = 2**27
+# That many pixels without compression, of 64 bits each.
+MAX_BYTES = 2**30
 TOO_LARGE = f"the picture is too large; at most {MAX_PIXELS:,} pixels are read. Make it smaller"
 
 

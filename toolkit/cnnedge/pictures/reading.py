@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .. import given_files
 from ..errors import DataError
-from .limits import TOO_LARGE, check_size
+from .limits import MAX_BYTES, TOO_LARGE, check_size
 from .orientation import sound_orientation, upright
 from .plain import Plain, plain
 
@@ -72,10 +73,9 @@ def read_with_rest(source: str | os.PathLike[str] | bytes) -> Picture:
 
 
 def file_bytes(path: str | os.PathLike[str]) -> bytes:
-    """A file's content. Raises DataError."""
+    """A picture file's content. Raises DataError."""
     try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read()
+        return given_files.read(path, at_most=MAX_BYTES)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; check the path") from None
     except IsADirectoryError:
@@ -86,8 +86,6 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes:
         raise DataError(f"{path}: the file does not fit into memory; make it smaller") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except ValueError as error:
-        raise DataError(f"{os.fspath(path)!r}: cannot be a path: {error}") from None
 
 
 def _content(source: str | os.PathLike[str] | bytes) -> tuple[bytes, str]:

@@ -22,6 +22,9 @@ from .pixels import InputSize
 Arguments = Mapping[str, Any]
 
 BACKBONE_INDEX = -1
+# The largest published image networks have a few billion; nothing here trains so many.
+MOST_PARAMETERS = 2**31
+MOST_VALUES = 2**31
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +85,10 @@ class Axis:
 
     def visible(self, pixels: int) -> int:
         """The most of the picture's `pixels` that one value sees."""
-        starts = (self.start + i * self.jump for i in range(self.size))
+        # What is seen grows until a value's pixels reach both ends of the picture, then shrinks.
+        turns = (-self.start, pixels - self.span - self.start)
+        places = {0, self.size - 1, *(t // self.jump + k for t in turns for k in (0, 1))}
+        starts = (self.start + i * self.jump for i in places if 0 <= i < self.size)
         return max(min(pixels, s + self.span) - max(0, s) for s in starts)
 
 
@@ -126,6 +132,7 @@ def trace(model: ModelSpec, size: InputSize | None, classes: int) -> list[LayerR
                 f"layers[{index}].{layer.type}: {error} (input picture {_times(picture.shape)})"
             ) from None
         rows.append(_row(index, layer.type, step, picture))
+        _check_size(rows)
     _check_end(model.layers, rows, classes)
     return rows
 
@@ -146,6 +153,21 @@ def _row(index: int, layer: str, step: _Step, picture: InputSize) -> LayerRow:
         dense_equivalent=dense,
         dense_equivalent_macs=dense_macs,
     )
+
+
+def _check_size(rows: list[LayerRow]) -> None:
+    """Raises SpecError before Keras asks for memory that no machine has."""
+    last = rows[-1]
+    parameters = sum(row.parameters for row in rows)
+    for count, most, what in (
+        (parameters, MOST_PARAMETERS, "parameters up to here"),
+        (last.activation_values, MOST_VALUES, "values in its output"),
+    ):
+        if count > most:
+            raise SpecError(
+                f"layers[{last.index}].{last.type}: {count:,} {what}; at most {most:,} are built. "
+                "Use fewer channels or units, or more pooling before it"
+            )
 
 
 def _check_end(layers: tuple[LayerSpec, ...], rows: list[LayerRow], classes: int) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from ..errors import SpecError
-from .strict import Range, build, compose
+from .composing import compose
+from .strict import Range, build
 
 Transport = Literal["local", "ssh", "adb", "browser"]
 Delegate = Literal["cpu", "gpu", "nnapi", "npu"]

@@ -7,6 +7,7 @@ layers and arguments there are, of what type and range.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,8 +15,9 @@ from typing import Annotated, Any, Literal
 
 import yaml
 
-from ..errors import SpecError
-from .strict import Range, closest, convert, describe, pairs, problem
+from ..errors import SpecError, one_line
+from .composing import SHOWN, describe
+from .strict import Range, closest, convert, pairs, problem
 
 CLASSES = "classes"
 
@@ -46,11 +48,14 @@ class Factor:
         if not fraction:
             return float(convert(float, node, key))
         try:
-            return float(fraction[1]) / float(fraction[2])
+            number = float(fraction[1]) / float(fraction[2])
         except (ValueError, ZeroDivisionError):
+            number = math.nan
+        if not math.isfinite(number):
             raise problem(
                 node, key, f"expected a number or a fraction like 1/255, found {describe(node)}"
-            ) from None
+            )
+        return number
 
 
 @dataclass(frozen=True)
@@ -203,7 +208,8 @@ def read_arguments(name: yaml.ScalarNode, arguments: yaml.Node | None, key: str)
         raise problem(
             name,
             key,
-            f"unknown layer '{layer}'.{_near(layer, LAYERS)} Allowed: {', '.join(LAYERS)}",
+            f"unknown layer '{one_line(layer, SHOWN)}'.{_near(layer, LAYERS)} Allowed: "
+            f"{', '.join(LAYERS)}",
         )
     where = f"{key}.{layer}"
     found = _converted(LAYERS[layer], arguments, where)
@@ -237,7 +243,8 @@ def _converted(signature: Signature, arguments: yaml.Node | None, where: str) ->
         if argument not in hints:
             allowed = f"Allowed: {', '.join(hints)}" if hints else "This layer takes none"
             near = _near(argument, hints)
-            raise problem(key_node, at, f"unknown argument '{argument}'.{near} {allowed}")
+            said = f"unknown argument '{one_line(argument, SHOWN)}'"
+            raise problem(key_node, at, f"{said}.{near} {allowed}")
         found[argument] = convert(hints[argument], value, at)
     return found
 

@@ -9,9 +9,13 @@ from typing import Any
 import yaml
 
 from .backbones import BACKBONES, MINIMUM_SIDE, BackboneName
+from .composing import compose, describe
 from .layers import read_arguments
 from .pixels import InputSize
-from .strict import build, compose, describe, pairs, problem
+from .strict import build, pairs, problem
+
+# Keras builds a network by recursion, layer upon layer.
+MOST_LAYERS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,8 @@ class ModelSpec:
     def check(self) -> str | None:
         if not self.layers:
             return "layers is empty; list at least one Keras layer"
+        if len(self.layers) > MOST_LAYERS:
+            return f"layers lists {len(self.layers):,}; at most {MOST_LAYERS} are built"
         return self.check_input(self.input)
 
     def check_input(self, size: InputSize) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,18 @@ from typing import Annotated, Any, Literal
 
 import yaml
 
+from .composing import compose, override
 from .compress import Compression
 from .pixels import InputSize, Preprocess
-from .strict import Range, build, compose, override
+from .strict import Range, build
 from .variant import FORMATS, Variant, check_names
 
 Method = Literal["scratch", "transfer", "logistic", "svm", "pretrained"]
 Remedy = Literal["calibration", "selective", "qat"]
 Fraction = Annotated[float, Range(0, 1)]
+# What Keras and NumPy both take.
+Seed = Annotated[int, Range(0, 2**32 - 1)]
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +58,7 @@ class DataSpec:
     source: str
     labels: tuple[str, ...] | None = None
     splits: Splits = Splits()
-    seed: int = 0
+    seed: Seed = 0
     max_unreadable: Fraction = 0.05
 
 
@@ -167,7 +172,7 @@ class Training:
     validate_every: Annotated[int, Range(1, 10_000)] = 1
     early_stopping: EarlyStopping | None = None
     keep: Literal["best", "last"] = "best"
-    seed: int = 0
+    seed: Seed = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +207,7 @@ class Calibration:
     """Training pictures that fix the ranges of quantised tensors: how many, drawn by which seed."""
 
     count: Annotated[int, Range(1, 100_000)] = 300
-    seed: int = 0
+    seed: Seed = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,6 +249,16 @@ class Recipe:
     augmentation: Augmentation = Augmentation()
     compress: Compression = Compression()
     convert: Conversion = Conversion()
+
+    def check(self) -> str | None:
+        # It names the run's folder where nobody says another.
+        odd = re.search(r"[/\\\n\t]|^\.", self.name)
+        if odd or len(self.name) > _LONGEST_NAME:
+            return (
+                f"name is {self.name[:_LONGEST_NAME]!r}; allowed: a word or two for a folder, of "
+                f"at most {_LONGEST_NAME} characters, without slashes and no dot in front"
+            )
+        return None
 
 
 def named(recipe: Recipe, argument: str) -> Recipe:

@@ -7,7 +7,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from ..errors import SpecError
+from .. import given_files
+from ..errors import SpecError, one_line
+from .composing import MOST_CHARACTERS
 from .strict import closest
 
 Kind = Literal["recipes", "models", "devices"]
@@ -25,25 +27,37 @@ def is_path(name: str) -> bool:
     return "/" in name or "\\" in name or Path(name).suffix != ""
 
 
+def read_text(path: Path) -> str:
+    """The text of a definition, of no more than is read. Raises OSError, UnicodeDecodeError."""
+    data = given_files.read(path, at_most=4 * MOST_CHARACTERS)
+    return data.decode("utf-8").replace("\r\n", "\n")
+
+
 def read(kind: Kind, name: str) -> tuple[str, str]:
     """The YAML text of a definition and the place to name in messages. Raises SpecError."""
     singular = kind[:-1]
     if is_path(name):
-        path = Path(name).expanduser()
+        path = given_files.expanded(name)
         try:
-            return path.read_text(encoding="utf-8"), str(path)
+            return read_text(path), str(path)
         except FileNotFoundError:
             raise SpecError(
                 f"{path}: there is no such {singular} file. A shipped {singular} is named "
                 f"without slash and suffix: {', '.join(names(kind))}"
             ) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise SpecError(f"{path}: cannot read this {singular} file: {error}") from None
+        except OSError as error:
+            why = error.strerror or error
+            raise SpecError(f"{path}: cannot read this {singular} file: {why}") from None
+        except UnicodeDecodeError as error:
+            raise SpecError(
+                f"{path}: this {singular} file is not UTF-8 text (byte {error.start:,}); save it "
+                "as UTF-8"
+            ) from None
     if name not in names(kind):
         raise SpecError(
-            f"there is no shipped {singular} '{name}'.{closest(name, names(kind))} "
+            f"there is no shipped {singular} '{one_line(name, 80)}'.{closest(name, names(kind))} "
             f"Shipped: {', '.join(names(kind))}. A file of your own needs a slash or a suffix: "
-            f"./{name}.yaml"
+            f"./{one_line(name, 80)}.yaml"
         )
     folder = resources.files(importlib.import_module(f"cnnedge.{kind}"))
     return (folder / f"{name}.yaml").read_text(encoding="utf-8"), f"{kind}/{name}.yaml"

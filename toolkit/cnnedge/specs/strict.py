@@ -14,16 +14,20 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 
-from ..errors import SpecError
+from ..errors import SpecError, one_line
+from .composing import SHOWN, describe, is_null, kind_of
 
 T = TypeVar("T")
 
+# Whole numbers of 64 bits: what computers count with.
+_MOST_WHOLE = 2**63 - 1
 # The place of a value that came from no text of lines.
 _NO_LINE = -2
 _TRUE = {"true", "yes", "on"}
@@ -40,11 +44,17 @@ class Range:
 
     def __str__(self) -> str:
         if self.low is not None and self.high is not None:
-            return f"from {self.low:g} to {self.high:g}"
-        return f"at least {self.low:g}" if self.low is not None else f"at most {self.high:g}"
+            return f"from {_bound(self.low)} to {_bound(self.high)}"
+        if self.low is not None:
+            return f"at least {_bound(self.low)}"
+        return f"at most {_bound(self.high or 0)}"
 
     def holds(self, value: float) -> bool:
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+def _bound(number: float) -> str:
+    return f"{number}" if isinstance(number, int) else f"{number:g}"
 
 
 def closest(name: str, allowed: Iterable[str]) -> str:
@@ -54,101 +64,6 @@ def closest(name: str, allowed: Iterable[str]) -> str:
     name = str(name)[:_LONGEST_COMPARED]
     matches = difflib.get_close_matches(name, near, n=1, cutoff=0.5)
     return f" Did you mean '{matches[0]}'?" if matches else ""
-
-
-def compose(text: str, source: str) -> yaml.MappingNode:
-    """Parses YAML text to its node tree, whose nodes know file and line.
-
-    Raises SpecError when the text is no YAML, or its top level no mapping.
-    """
-    try:
-        loader = yaml.SafeLoader(text)
-        loader.name = source
-        try:
-            root = loader.get_single_node()
-        finally:
-            loader.dispose()
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SpecError(f"{source}:{line}: this is not valid YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise SpecError(f"{source}: this is not valid YAML: {error}") from None
-    if root is None:
-        raise SpecError(f"{source}: the file is empty; expected keys and values")
-    if not isinstance(root, yaml.MappingNode):
-        raise SpecError(f"{source}:1: expected keys and values at the top, found a {_kind(root)}")
-    return root
-
-
-def override(root: yaml.MappingNode, assignments: Sequence[str]) -> None:
-    """Applies KEY=VALUE assignments (dotted keys, YAML values) to a node tree, in place.
-
-    The values are checked later like any others, as standing at "--set KEY=VALUE".
-    """
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        source = f"--set {assignment}"
-        if not equals or not key.strip():
-            raise SpecError(f"{source}: expected KEY=VALUE, for example --set training.epochs=3")
-        value = compose_value(text, source)
-        node = root
-        parts = key.strip().split(".")
-        for depth, part in enumerate(parts):
-            index = next((i for i, (k, _) in enumerate(node.value) if k.value == part), None)
-            last = depth == len(parts) - 1
-            if index is None:
-                child = value if last else _empty_mapping(value)
-                node.value.append((_scalar(part, value), child))
-            elif last:
-                child = value
-                node.value[index] = (_scalar(part, value), child)
-            else:
-                child = node.value[index][1]
-                if not isinstance(child, yaml.MappingNode):
-                    if _is_null(child):
-                        child = _empty_mapping(value)
-                        node.value[index] = (node.value[index][0], child)
-                    else:
-                        dotted = ".".join(parts[: depth + 1])
-                        raise SpecError(f"{source}: '{dotted}' holds a value, not further keys")
-            if not last:
-                node = typing.cast(yaml.MappingNode, child)
-
-
-def located(root: yaml.Node, key: str) -> list[tuple[str, yaml.Node]]:
-    """The values at a dotted key and below it, each with its own key; a null is none."""
-    node = root
-    for part in key.split("."):
-        items = node.value if isinstance(node, yaml.MappingNode) else []
-        found = [value for name, value in items if name.value == part]
-        if not found:
-            return []
-        node = found[0]
-    return _leaves(node, key)
-
-
-def _leaves(node: yaml.Node, key: str) -> list[tuple[str, yaml.Node]]:
-    if isinstance(node, yaml.MappingNode) and node.value:
-        below = (_leaves(value, f"{key}.{name.value}") for name, value in node.value)
-        return [leaf for leaves in below for leaf in leaves]
-    return [] if _is_null(node) else [(key, node)]
-
-
-def without(root: yaml.MappingNode, key: str) -> yaml.MappingNode:
-    """The tree without the value at a dotted key."""
-    first, _, rest = key.partition(".")
-    items = [
-        (name, without(value, rest) if rest and name.value == first else value)
-        for name, value in root.value
-        if rest or name.value != first
-    ]
-    return yaml.MappingNode(root.tag, items, root.start_mark, root.end_mark)
-
-
-def compose_value(text: str, source: str) -> yaml.Node:
-    """One YAML value (scalar, list or mapping) as a node; empty text is null."""
-    wrapped = compose(f"value: {text}", source)
-    return typing.cast(yaml.Node, wrapped.value[0][1])
 
 
 def build_plain(cls: type[T], value: Any, name: str) -> T:
@@ -171,7 +86,7 @@ def build(cls: type[T], node: yaml.Node, key: str = "") -> T:
     fields = {f.name: f for f in dataclasses.fields(typing.cast(Any, cls)) if f.init}
     if not isinstance(node, yaml.MappingNode):
         allowed = f". Allowed: {', '.join(fields)}" if fields else ""
-        raise problem(node, key, f"expected keys and values, found a {_kind(node)}{allowed}")
+        raise problem(node, key, f"expected keys and values, found a {kind_of(node)}{allowed}")
     hints = typing.get_type_hints(cls, include_extras=True)
     values: dict[str, Any] = {}
     for key_node, value_node in pairs(node, key):
@@ -181,7 +96,8 @@ def build(cls: type[T], node: yaml.Node, key: str = "") -> T:
             raise problem(
                 key_node,
                 where,
-                f"unknown key '{name}'.{closest(name, fields)} Allowed: {', '.join(fields)}",
+                f"unknown key '{one_line(name, SHOWN)}'.{closest(name, fields)} Allowed: "
+                f"{', '.join(fields)}",
             )
         values[name] = convert(hints[name], value_node, where)
     for name, field in fields.items():
@@ -204,7 +120,7 @@ def pairs(node: yaml.MappingNode, key: str) -> list[tuple[yaml.ScalarNode, yaml.
     found = []
     for key_node, value_node in node.value:
         if not isinstance(key_node, yaml.ScalarNode):
-            raise problem(key_node, key, f"a key must be text, found a {_kind(key_node)}")
+            raise problem(key_node, key, f"a key must be text, found a {kind_of(key_node)}")
         if key_node.value in seen:
             where = f"{key}.{key_node.value}" if key else key_node.value
             first = seen[key_node.value]
@@ -230,11 +146,9 @@ def convert(hint: Any, node: yaml.Node, key: str) -> Any:
     if origin is Literal:
         allowed = [str(a) for a in get_args(hint)]
         if not isinstance(node, yaml.ScalarNode) or node.value not in allowed:
-            found = node.value if isinstance(node, yaml.ScalarNode) else f"a {_kind(node)}"
-            hint_text = closest(found, allowed)
-            raise problem(
-                node, key, f"'{found}' is not allowed.{hint_text} Allowed: {', '.join(allowed)}"
-            )
+            found = node.value if isinstance(node, yaml.ScalarNode) else f"a {kind_of(node)}"
+            said = f"'{one_line(found, SHOWN)}' is not allowed.{closest(found, allowed)}"
+            raise problem(node, key, f"{said} Allowed: {', '.join(allowed)}")
         return node.value
     return _convert_scalar(hint, node, key)
 
@@ -245,6 +159,7 @@ def problem(node: yaml.Node, key: str, text: str) -> SpecError:
     name = getattr(mark, "name", "")
     lineless = name.startswith("--set ") or mark.line == _NO_LINE
     place = name if lineless else f"{name}:{mark.line + 1}"
+    key = one_line(key, 2 * SHOWN)
     return SpecError(f"{place}: {key}: {text}" if key else f"{place}: {text}")
 
 
@@ -262,7 +177,7 @@ def _convert_annotated(hint: Any, node: yaml.Node, key: str) -> Any:
 
 def _convert_union(hint: Any, node: yaml.Node, key: str) -> Any:
     options = get_args(hint)
-    if type(None) in options and _is_null(node):
+    if type(None) in options and is_null(node):
         return None
     rest = [o for o in options if o is not type(None)]
     if len(rest) == 1:
@@ -295,12 +210,12 @@ def _convert_scalar(hint: Any, node: yaml.Node, key: str) -> Any:
     if hint not in names:
         raise TypeError(f"cannot read a {hint!r} from YAML")
     wanted = f"expected {names[hint]}, found {describe(node)}"
-    if not isinstance(node, yaml.ScalarNode) or (_is_null(node) and hint is not str):
+    if not isinstance(node, yaml.ScalarNode) or (is_null(node) and hint is not str):
         raise problem(node, key, wanted)
     if hint is str:
-        if _is_null(node) and node.style is None:
+        if is_null(node) and node.style is None:
             raise problem(node, key, wanted)
-        return node.value
+        return _text(node, key)
     if node.style in ("'", '"'):
         raise problem(node, key, f"{wanted} in quotes, which is text{_unquoted(hint, node)}")
     if hint is bool:
@@ -311,13 +226,24 @@ def _convert_scalar(hint: Any, node: yaml.Node, key: str) -> Any:
     try:
         # PyYAML's own resolver takes 1e-3 for text; a person means a number.
         number = hint(node.value.replace("_", ""))
-        # A whole number of hundreds of digits is none that a computer counts with.
-        finite = math.isfinite(number)
-    except (ValueError, OverflowError):
-        finite = False
-    if not finite:
+    except ValueError:
+        number = math.nan
+    if isinstance(number, int):
+        if abs(number) > _MOST_WHOLE:
+            digits = len(node.value.lstrip("+-"))
+            raise problem(node, key, f"{wanted}: {digits} digits; whole numbers are of 64 bits")
+    elif not math.isfinite(number):
         raise problem(node, key, wanted)
     return number
+
+
+def _text(node: yaml.ScalarNode, key: str) -> str:
+    """The text of a node, without characters that steer terminals or end file names."""
+    text: str = node.value
+    odd = next((c for c in text if unicodedata.category(c) == "Cc" and c not in "\n\t"), None)
+    if odd is not None:
+        raise problem(node, key, f"the control character {odd!a} is not allowed in a text")
+    return text
 
 
 def _unquoted(hint: Any, node: yaml.ScalarNode) -> str:
@@ -328,23 +254,6 @@ def _unquoted(hint: Any, node: yaml.ScalarNode) -> str:
     except SpecError:
         return ""
     return f": write {node.value} without the quotes"
-
-
-def describe(node: yaml.Node) -> str:
-    """A found value in words, for messages."""
-    if isinstance(node, yaml.ScalarNode):
-        return "nothing" if _is_null(node) else f"'{node.value}'"
-    return f"a {_kind(node)}"
-
-
-def _kind(node: yaml.Node) -> str:
-    if isinstance(node, yaml.SequenceNode):
-        return "list"
-    return "mapping" if isinstance(node, yaml.MappingNode) else "single value"
-
-
-def _is_null(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
 
 
 def _plain_node(value: Any, mark: yaml.Mark) -> yaml.Node:
@@ -361,11 +270,3 @@ def _plain_node(value: Any, mark: yaml.Mark) -> yaml.Node:
     if isinstance(value, (int, float)):
         return yaml.ScalarNode("tag:yaml.org,2002:float", str(value), mark, mark)
     return yaml.ScalarNode("tag:yaml.org,2002:str", str(value), mark, mark, style='"')
-
-
-def _scalar(text: str, like: yaml.Node) -> yaml.ScalarNode:
-    return yaml.ScalarNode("tag:yaml.org,2002:str", text, like.start_mark, like.end_mark)
-
-
-def _empty_mapping(like: yaml.Node) -> yaml.MappingNode:
-    return yaml.MappingNode("tag:yaml.org,2002:map", [], like.start_mark, like.end_mark)

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from ..errors import SpecError
+from .composing import compose, located, override, without
 from .recipe import (
     AllStage,
     DataSpec,
@@ -25,7 +26,7 @@ from .recipe import (
     Training,
     plain,
 )
-from .strict import build, compose, located, override, problem, without
+from .strict import build, problem
 from .variant import Distil, Variant
 
 _LINEAR = ("logistic", "svm")

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import yaml
 
-from .strict import Range, build, closest, compose_value, describe, pairs, problem
+from ..errors import one_line
+from .composing import SHOWN, compose_value, describe
+from .strict import Range, build, closest, pairs, problem
 
+_LONGEST_NAME = 200
 Format = Literal[
     "float32",
     "float16",
@@ -259,6 +263,8 @@ def parse_variant(text: str, source: str) -> Variant:
 def _split(node: yaml.ScalarNode, key: str) -> list[Any]:
     """The words of a name such as channels50-distil-qat, int8-float-io or prune80-float16."""
     rest, words = node.value, []
+    if len(rest) > _LONGEST_NAME:
+        raise problem(node, key, f"{describe(node)} is too long for a variant's name")
     while rest:
         form = next((f for f in sorted(FORMATS, key=len, reverse=True) if _begins(rest, f)), None)
         word = form or rest.partition("-")[0]
@@ -284,7 +290,7 @@ def _named(word: str, node: yaml.Node, key: str) -> Any:
     if found := re.fullmatch(r"prune(\d{1,3})(xnnpack|)", word):
         pattern = found[2] or "unstructured"
         return _numbered(Prune, {"sparsity": int(found[1]) / 100, "pattern": pattern}, node, key)
-    if found := re.fullmatch(r"cluster(\d+)", word):
+    if found := re.fullmatch(r"cluster(\d{1,9})", word):
         return _numbered(Cluster, {"clusters": int(found[1])}, node, key)
     if (found := re.fullmatch(r"distil_(\w+)", word)) and not found[1].startswith("by_"):
         return Distil(student=found[1])
@@ -330,8 +336,8 @@ def _word(node: yaml.Node, key: str) -> Any:
 def _unknown(word: str) -> str:
     allowed = [*FORMATS, *TECHNIQUES]
     return (
-        f"'{word}' is no format and no technique.{closest(word, allowed)} Formats: "
-        f"{', '.join(FORMATS)}. Techniques: {', '.join(TECHNIQUES)}"
+        f"'{one_line(word, SHOWN)}' is no format and no technique.{closest(word, allowed)} "
+        f"Formats: {', '.join(FORMATS)}. Techniques: {', '.join(TECHNIQUES)}"
     )
 
 
@@ -360,6 +366,6 @@ def _safe(name: str) -> str:
 
 def check_names(variants: tuple[Variant, ...]) -> str | None:
     """Two variants of one name would be one file."""
-    names = [v.name for v in variants]
-    twice = [n for n in dict.fromkeys(names) if names.count(n) > 1]
-    return f"variants names {twice[0]} twice" if twice else None
+    counts = Counter(v.name for v in variants)
+    name, count = max(counts.items(), key=lambda item: item[1], default=("", 0))
+    return f"variants names {name} twice" if count > 1 else None

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..files import explained, whole
+from ..numpy_files import mapped, read_array
 
 Rows = npt.NDArray[np.float32]
 Keys = npt.NDArray[np.uint8]
@@ -75,8 +76,8 @@ class FeatureTable:
     def _open(self, path: Path) -> None:
         rows_path = path.with_name(path.name.replace(".keys.npy", ".npy"))
         try:
-            keys = np.load(path, allow_pickle=False)
-            rows = np.load(rows_path, mmap_mode="r", allow_pickle=False)
+            keys = read_array(path)
+            rows = mapped(rows_path)
             fits = (
                 keys.dtype == np.uint8
                 and keys.shape == (len(rows), KEY_BYTES)
@@ -88,7 +89,7 @@ class FeatureTable:
         except OSError:
             # Not to be read now, as with too many open files; that says nothing of what is in it.
             return
-        except Exception:  # NumPy raises many kinds for a damaged header
+        except ValueError:
             fits = False
         if not fits:
             # Somebody cut these files short; what they held is made again.

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,7 @@ import numpy.typing as npt
 from ..data import Pixels
 from ..errors import CnnedgeError, RunFolderError
 from ..files import write_bytes
+from ..numpy_files import read_arrays
 from ..specs import Schedule, Training
 from .feed import Feed, one_hot
 from .interrupt import held_back
@@ -364,9 +364,8 @@ class _State:
         if self._training.keep == "last" or not best:
             return self.epoch
         try:
-            with np.load(self._weights(best)) as arrays:
-                self._model.set_weights([arrays[name] for name in arrays.files])
-        except (OSError, ValueError, BadZipFile) as error:
+            self._model.set_weights(list(read_arrays(self._weights(best)).values()))
+        except (OSError, ValueError) as error:
             raise RunFolderError(
                 f"{self._weights(best)}: the best weights cannot be read ({error}). Start over "
                 "with --force or another --out"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Any
 from ..bundle.foreign import foreign_model
 from ..errors import CnnedgeError, RunFolderError
 from ..files import explained, read_json, read_text, write_text
-from ..specs import Recipe, dump, parse_recipe, plain
+from ..specs import Recipe, dump, parse_recipe, plain, shipped
 
 HISTORY_FIELDS = (
     "epoch",
@@ -104,9 +105,9 @@ class RunFolder:
 def check_new(path: Path, *, force: bool) -> None:
     """Raises RunFolderError when a new run in `path` would overwrite something."""
     run = RunFolder(path)
-    if path.exists() and not path.is_dir():
+    if os.path.exists(path) and not os.path.isdir(path):
         raise RunFolderError(f"{path}: this is a file; --out names a folder")
-    if path.exists() and any(path.iterdir()):
+    if os.path.exists(path) and any(path.iterdir()):
         if not run.recipe.exists():
             raise RunFolderError(
                 f"{path}: this folder is not empty and no run of cnnedge; choose another --out"
@@ -148,12 +149,12 @@ def open_finished(path: Path) -> RunFolder:
     run = RunFolder(path)
     if other := foreign_model(path):
         raise RunFolderError(other)
-    if path.is_file():
+    if os.path.isfile(path):
         raise RunFolderError(
             f"{path}: this is a file; expected the folder that 'cnnedge train' left, such as "
             f"runs/pets{_converted(path)}"
         )
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise RunFolderError(
             f"{path}: there is no such run folder. 'cnnedge train RECIPE --out {path}' makes one"
         )
@@ -177,8 +178,8 @@ def _converted(path: Path) -> str:
 
 
 def read_recipe(run: RunFolder, overrides: Sequence[str] = ()) -> Recipe:
-    """The resolved recipe of a run, with KEY=VALUE changes. Raises SpecError, RunFolderError."""
-    return parse_recipe(_read(run.recipe), str(run.recipe), overrides)
+    """The resolved recipe of a run, with KEY=VALUE changes. Raises SpecError."""
+    return parse_recipe(*shipped.read("recipes", str(run.recipe)), overrides)
 
 
 def read_labels(run: RunFolder) -> tuple[str, ...]:

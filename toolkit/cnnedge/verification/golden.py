@@ -6,6 +6,7 @@ turn, with what is known of their pixels in training.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .. import given_files
 from ..data import Dataset, Part, Pixels, calibration_indices, load_dataset
 from ..data.dataset import assemble
 from ..data.store import ArrayStore, FileStore, Listing
@@ -117,7 +119,7 @@ def _pictures(
     if folder is None:
         return load_recipe_data(recipe, progress), False
     if (files := _loose(folder)) is not None:
-        return _unlabelled(Path(folder).expanduser().resolve(), files, recipe, progress), True
+        return _unlabelled(given_files.expanded(folder).resolve(), files, recipe, progress), True
     dataset = load_dataset(
         folder,
         labels=recipe.data.labels,
@@ -133,18 +135,18 @@ def _pictures(
 
 def _loose(folder: str) -> list[str] | None:
     """Names of pictures right in a folder without folders, or of the one picture named."""
-    path = Path(folder).expanduser()
-    if path.is_file():
+    path = given_files.expanded(folder)
+    if os.path.isfile(path):
         return [path.name] if is_picture(path) else None
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return None
     try:
-        folders, files = entries(path)
+        found = entries(path)
     except OSError as error:
         raise DataError(f"{folder}: cannot be listed: {error.strerror}") from None
-    if folders:
+    if found.folders:
         return None
-    return [Path(file).name for file in sorted(files) if is_picture(file)] or None
+    return [Path(file).name for file in sorted(found.files) if is_picture(file)] or None
 
 
 def _unlabelled(path: Path, files: list[str], recipe: Recipe, progress: Progress) -> Dataset:

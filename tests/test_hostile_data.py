@@ -1,0 +1,696 @@
+"""Data and sources of strangers are refused in one line, or read as they are; in bounded time."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import socket
+import struct
+import subprocess
+import sys
+import tracemalloc
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cnnedge import given_files, numpy_files
+from cnnedge.bundle import read_model
+from cnnedge.bundle.labels import read_labels
+from cnnedge.camera import open_source
+from cnnedge.camera.stills import natural
+from cnnedge.cli.run_source import placed
+from cnnedge.data import Dataset, load_dataset
+from cnnedge.device_scoring import predictions
+from cnnedge.display import open_sink
+from cnnedge.errors import CnnedgeError, DataError, DeviceError, one_line
+from cnnedge.pictures import below, is_picture, matching, read_picture
+from support.hostile import idx, in_time, npy, told, zipped
+from support.pictures import shape_folder
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from fuzz import pictures, tables
+
+PICTURES = np.random.default_rng(0).integers(0, 255, (12, 6, 6)).astype(np.uint8)
+LABELS = (np.arange(12) % 3).astype(np.uint8)
+X, Y = npy(PICTURES), npy(LABELS)
+
+
+@pytest.fixture(autouse=True)
+def bounded() -> Iterator[None]:
+    with in_time(60):
+        yield
+
+
+def refusal(act: Callable[[], object], kind: type[CnnedgeError] = CnnedgeError) -> str:
+    with pytest.raises(kind) as caught:
+        act()
+    text = str(caught.value)
+    assert "\n" not in text and len(text) < 3000, text[:1000]
+    return text
+
+
+def load(path: Path, content: bytes | None = None) -> Dataset:
+    if content is not None:
+        path.write_bytes(content)
+    return load_dataset(str(path), splits=None)
+
+
+# NumPy's files
+
+HEADERS = {
+    "22 TiB": (told("<f8", (4_000_000_000, 28, 28)), "25,088,000,000,000 bytes, and it holds 0"),
+    "a shape of 10**30": (told("|u1", (10**30,)), "gives no shape"),
+    "texts of no length": (told("|S0", (10**12,)), "and it holds 0"),
+    "other texts of no length": (told("<U0", (10**9, 10**9)), "and it holds 0"),
+    "no rows of 10**18": (told("|u1", (0, 2**62, 2**62)), "gives no shape"),
+    "a negative side": (told("|u1", (-1,), b"1"), "gives no shape"),
+    "a side that is true": (told("|u1", (True,), b"1"), "gives no shape"),
+    "forty sides": (told("|u1", (1,) * 40, b"1"), "gives no shape"),
+    "no shape": (told("|u1", 1, b"1"), "gives no shape"),
+    "too little": (told("<i8", (3,), b"1" * 9), "24 bytes, and it holds 9"),
+    "too much": (told("<i8", (1,), b"1" * 9), "8 bytes, and it holds 9"),
+    "objects": (told("|O", (2,), b"1" * 16), "Python objects"),
+    "fields": (told([("a", "u1")], (2,), b"12"), "plain numbers"),
+    "fields in a text": (told("i4,i4", (1,), b"1" * 8), "plain numbers"),
+    "an array in each": (told("(1000000000,)u1", (1,)), "plain numbers"),
+    "dates": (told("<M8[s]", (1,), b"1" * 8), "plain numbers"),
+    "void": (told("|V4", (1,), b"1234"), "plain numbers"),
+    "texts of 16 GB": (told("<U4000000000", (1,)), "no type"),
+    "no Unicode": (told("<U1", (1,), b"\xff" * 4), "no Unicode"),
+    "another version": (told("|u1", (1,), b"1", version=9), "no array"),
+    "a header of 4 GB": (b"\x93NUMPY\2\0\xff\xff\xff\xff" + b"{" * 100, "4,294,967,295 bytes"),
+    "brackets": (b"\x93NUMPY\1\0\xa0\x0f" + b"(" * 4000, "damaged"),
+    "minus": (b"\x93NUMPY\1\0\xa0\x0f" + b"-" * 4000, "damaged"),
+    "nothing": (b"", "no array"),
+    "the beginning": (b"\x93NUMPY", "no array"),
+}
+
+
+@pytest.mark.parametrize("kind", HEADERS)
+def test_headers_that_lie_take_no_memory(kind: str, tmp_path: Path) -> None:
+    content, said = HEADERS[kind]
+    tracemalloc.start()
+    try:
+        for packing in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # What begins otherwise than an array is passed over in an archive.
+            if content:
+                with pytest.raises(ValueError) as caught:
+                    numpy_files.read_arrays(zipped([("x.npy", content), ("y.npy", Y)], packing))
+                assert said in str(caught.value)
+        (tmp_path / "x.npy").write_bytes(content)
+        for read in (numpy_files.read_array, numpy_files.mapped):
+            # What stays on disk is not looked at.
+            if said != "no Unicode" or read is numpy_files.read_array:
+                with pytest.raises(ValueError) as caught:
+                    read(tmp_path / "x.npy")
+                assert said in str(caught.value)
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+
+
+SOUND = {
+    "bytes": PICTURES,
+    "by columns": np.asfortranarray(np.arange(24.0).reshape(2, 3, 4)),
+    "one number": np.array(5),
+    "texts": np.array(["a", "größer"]),
+    "bytes of text": np.array([b"a", b"bc"]),
+    "flags": np.array([True, False]),
+    "nothing": np.zeros((0, 3), np.float32),
+    "no texts": np.zeros(0, "U3"),
+    "big-endian": np.arange(4, dtype=">i4"),
+    "complex": np.array([1 + 2j]),
+    "halves": np.float16([1, 2]),
+}
+
+
+@pytest.mark.parametrize("kind", SOUND)
+def test_sound_arrays_come_back_as_they_were(kind: str, tmp_path: Path) -> None:
+    values = SOUND[kind]
+    np.save(tmp_path / "x.npy", values)
+    np.savez(tmp_path / "x.npz", x=values, y=LABELS)
+    np.savez_compressed(tmp_path / "packed.npz", values, LABELS)
+    found = [
+        numpy_files.read_array(tmp_path / "x.npy"),
+        numpy_files.read_array((tmp_path / "x.npy").read_bytes()),
+        numpy_files.read_arrays(tmp_path / "x.npz")["x"],
+        numpy_files.read_arrays(tmp_path / "packed.npz")["arr_0"],
+    ]
+    if values.size:
+        found.append(numpy_files.mapped(tmp_path / "x.npy"))
+    for each in found:
+        assert (each.dtype, each.shape) == (values.dtype, values.shape)
+        assert np.array_equal(each, values)
+
+
+def told_size(archive: bytes, size: int) -> bytes:
+    """An archive whose list of members gives its first so many bytes."""
+    out = bytearray(archive)
+    struct.pack_into("<I", out, archive.index(b"PK\1\2") + 24, size)
+    return bytes(out)
+
+
+def encrypted(archive: bytes) -> bytes:
+    out = bytearray(archive)
+    out[archive.index(b"PK\1\2") + 8] |= 1
+    return bytes(out)
+
+
+PAIR = zipped([("x.npy", X), ("y.npy", Y)])
+ARCHIVES = {
+    "a name twice": (zipped([("x.npy", X), ("x.npy", X), ("y.npy", Y)]), "'x' twice"),
+    "a name in two ways": (zipped([("x.npy", X), ("x", X), ("y.npy", Y)]), "'x' twice"),
+    "10,001 members": (zipped([(f"{n}", b"") for n in range(10_001)]), "10,001 members"),
+    "cut off": (PAIR[:-30], "cut off"),
+    "half": (PAIR[: len(PAIR) // 2], "cut off"),
+    "damaged": (PAIR[:300] + b"\0\0\0\0" + PAIR[304:], "damaged"),
+    "encrypted": (encrypted(PAIR), "encrypted"),
+    "another packing": (zipped([("x.npy", X)], zipfile.ZIP_BZIP2), "packed otherwise"),
+    "a size that is larger": (told_size(PAIR, 2**31), "more than 100 times"),
+    "a size that is smaller": (told_size(PAIR, 200), "damaged"),
+    "an array alone": (X, "one bare array"),
+    "empty": (b"", "no zip archive"),
+    "no members": (zipped([]), "found the arrays none"),
+    "no arrays": (zipped([("x.npy", b"hello"), ("y.txt", b"")]), "found the arrays none"),
+}
+
+
+@pytest.mark.parametrize("kind", ARCHIVES)
+def test_archives_that_lie(kind: str, tmp_path: Path) -> None:
+    content, said = ARCHIVES[kind]
+    line = refusal(lambda: load(tmp_path / "set.npz", content), DataError)
+    assert line.startswith(f"{tmp_path}/set.npz: ") and said in line
+
+
+def test_an_archive_that_unpacks_to_very_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert numpy_files.FREELY_UNPACKED == 2**28
+    monkeypatch.setattr(numpy_files, "FREELY_UNPACKED", 2**20)
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("x.npy", "w", force_zip64=True) as member:
+            member.write(told("|u1", (8 * 2**20,)))
+            for _ in range(8):
+                member.write(bytes(2**20))
+        archive.writestr("y.npy", Y)
+    assert path.stat().st_size < 40_000
+    line = refusal(lambda: load(path), DataError)
+    assert "more than 100 times as many" in line
+    # Black pictures are allowed to be many.
+    black = npy(np.zeros((300, 32, 32), np.uint8))
+    content = zipped([("x.npy", black), ("y.npy", npy(np.arange(300) % 3))])
+    assert len(content) * 100 < len(black)
+    assert len(load(tmp_path / "black.npz", content).classes) == 3
+
+
+def test_other_files_in_an_archive_are_passed_over(tmp_path: Path) -> None:
+    content = zipped([("__MACOSX/x", b"\0"), ("README", b"hi"), ("x.npy", X), ("y.npy", Y)])
+    assert len(load(tmp_path / "set.npz", content)) == 12
+    content = PAIR[:-2] + struct.pack("<H", 5) + b"hello"
+    assert len(load(tmp_path / "commented.npz", content)) == 12
+
+
+LABELLED = {
+    "no UTF-8": (np.array([b"\xff\xfe"] * 12), "label 0: b'\\xff\\xfe' is not UTF-8"),
+    "surrogates": (np.array(["\ud800"] * 12), "cannot name a class"),
+    "control characters": (np.array(["a\x1b[31m"] * 12), "cannot name a class"),
+    "16 MB": (np.array([b"x" * 16_000_000] + [b"a"] * 2), "16,000,000 characters"),
+    "16 MB of text": (np.array(["9" * 4_000_000] + ["1"] * 2), "4,000,000 characters"),
+    "not numbers": (np.array([np.nan] * 12), "expected whole numbers"),
+    "infinite": (np.array([np.inf] * 12), "expected whole numbers"),
+    "1e300": (np.array([1e300] * 12), "expected whole numbers"),
+    "2**63": (np.array([2**64 - 1] * 12, np.uint64), "labels go up to 18446744073709551615"),
+    "complex": (np.array([1j] * 12), "expected whole numbers"),
+    "one for all": (np.array(3), "expected one for each"),
+}
+
+
+@pytest.mark.parametrize("kind", LABELLED)
+def test_labels_that_are_none(kind: str, tmp_path: Path) -> None:
+    labels, said = LABELLED[kind]
+    count = len(labels) if labels.ndim else 12
+    content = zipped([("x.npy", npy(PICTURES[:count])), ("y.npy", npy(labels))])
+    assert said in refusal(lambda: load(tmp_path / "set.npz", content), DataError)
+
+
+# IDX files
+
+
+def idx_folder(folder: Path, images: bytes, labels: bytes = idx(LABELS)) -> Path:
+    folder.mkdir()
+    (folder / "train-images-idx3-ubyte").write_bytes(images)
+    (folder / "train-labels-idx1-ubyte").write_bytes(labels)
+    return folder
+
+
+HUGE = b"\0\0\x08\3" + b"\xff" * 12
+GOOD = idx(PICTURES)
+IDX = {
+    "a header of 10**28": (HUGE, "4294967295 x 4294967295 x 4294967295 bytes, the file holds 0"),
+    "the same, packed": (gzip.compress(HUGE), "more than 100 times as many"),
+    "4 GB": (b"\0\0\x08\1\xff\xff\xff\xff" + b"x", "the file holds 1"),
+    "a side of 0": (b"\0\0\x08\3" + struct.pack(">3I", 0, 2**32 - 1, 28), "shape"),
+    "too long": (GOOD + b"x", "the file holds 433"),
+    "too long, packed": (gzip.compress(GOOD + bytes(10**7)), "the file holds more"),
+    "too short": (GOOD[:-1], "the file holds 431"),
+    "too short, packed": (gzip.compress(GOOD[:-1]), "the file holds 431"),
+    "cut off, packed": (gzip.compress(GOOD)[:-9], "gzip file is cut off"),
+    "damaged, packed": (gzip.compress(GOOD)[:40] + bytes(20), "gzip file is cut off"),
+    "no header": (GOOD[:7], "header is cut off"),
+    "floats": (b"\0\0\x0d\3" + GOOD[4:], "not an IDX file"),
+    "255 sides": (b"\0\0\x08\xff" + bytes(2000), "not an IDX file"),
+    "a gzip file of nothing": (gzip.compress(b""), "found nothing"),
+    "nothing": (b"", "found nothing"),
+}
+
+
+@pytest.mark.parametrize("kind", IDX)
+def test_idx_files_that_lie(kind: str, tmp_path: Path) -> None:
+    content, said = IDX[kind]
+    tracemalloc.start()
+    try:
+        line = refusal(lambda: load(idx_folder(tmp_path / "set", content)), DataError)
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    finally:
+        tracemalloc.stop()
+    assert said in line and "train-images-idx3-ubyte" in line
+    assert said in refusal(lambda: load(idx_folder(tmp_path / "labels", GOOD, content)), DataError)
+
+
+def test_sound_idx_files(tmp_path: Path) -> None:
+    assert len(load(idx_folder(tmp_path / "plain", GOOD))) == 12
+    assert len(load(idx_folder(tmp_path / "packed", gzip.compress(GOOD)))) == 12
+
+
+# Tables
+
+ROWS = "".join(f"{c}/{n}.png,{c}\n" for c in "ab" for n in range(4))
+TABLES = {
+    "NUL in a path": (f"path,label\n{ROWS}c\0.png,c\n".encode(), "table.csv:10: "),
+    "NULs alone": (b"\0" * 1000, "table.csv"),
+    "a line of 50 MB": (f"{ROWS}x.png,{'y' * 50_000_000}\n".encode(), "table.csv:8: not valid CSV"),
+    "a line of many cells": (f"{ROWS}{'a,' * 600_000}\n".encode(), "1,048,576 characters"),
+    "a row of many lines": (f'{ROWS}"a","{"b" * 9}\n'.encode() + b'","\n' * 400_000, "csv:"),
+    "an open quote": (f'{ROWS}"a.png,{"b" * 3_000_000}'.encode(), "table.csv:"),
+    "a long label": (f"{ROWS}c.png,{'y' * 2000}\n".encode(), "table.csv:9: 'yyyy"),
+    "a long path": (f"{ROWS}{'y' * 9000}.png,c\n".encode(), "table.csv:9: the path is of 9,004"),
+    "a long name": (f"{ROWS}{'y' * 300}.png,a\n".encode(), "ame too long"),
+    "no text": (np.random.default_rng(0).bytes(5000), "not UTF-8 text"),
+    "UTF-16": (ROWS.encode("utf-16"), "not UTF-8 text"),
+    "a label of latin-1": (f"{ROWS}c.png,größer\n".encode("latin-1"), "not UTF-8 text"),
+    "escape codes": (f"{ROWS}a/0.png,a\x1b[31m\n".encode(), "cannot name a class"),
+    "escape codes in the header": (b"\x1b[31m,what,where\na/0.png,a,x\n", "\\x1b[31m"),
+    "empty lines": (b"\n" * 3_000_000, "empty"),
+    "a device": (f"{ROWS}/dev/zero,a\n".encode(), "this is a device and no file"),
+    "the folder": (f"{ROWS}.,a\n".encode(), "this is a folder"),
+    "wide": (b"x" * 1_000_000 + b",y\n", "table.csv:"),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_tables_that_are_none(kind: str, tmp_path: Path) -> None:
+    content, said = TABLES[kind]
+    shape_folder(tmp_path, per_class=4, labels=("a", "b"))
+    for n in range(4):
+        for c in "ab":
+            (tmp_path / c / f"00{n}.png").rename(tmp_path / c / f"{n}.png")
+    line = one_line(refusal(lambda: load(tmp_path / "table.csv", content), DataError))
+    assert said in line, line
+
+
+def test_a_table_of_256_mb_and_more(tmp_path: Path) -> None:
+    with (tmp_path / "table.csv").open("wb") as file:
+        file.truncate(2**28 + 1)
+    assert "too large" in refusal(lambda: load(tmp_path / "table.csv"), DataError)
+
+
+# Folders with what is no file
+
+
+def odd_folder(folder: Path) -> list[str]:
+    """Things that are no pictures, in a folder; returns their names."""
+    os.mkfifo(folder / "pipe")
+    os.mkfifo(folder / "pipe.jpg")
+    here = os.getcwd()
+    os.chdir(folder)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("socket.png")
+    os.chdir(here)
+    (folder / "zero.png").symlink_to("/dev/zero")
+    (folder / "gone.png").symlink_to("nowhere")
+    (folder / "self.png").symlink_to("self.png")
+    (folder / "one").symlink_to("two")
+    (folder / "two").symlink_to("one")
+    (folder / "up").symlink_to("..")
+    (folder / "in").mkdir()
+    (folder / "in" / "here").symlink_to(".")
+    (folder / "in" / "above").symlink_to(folder)
+    return [
+        *("pipe", "pipe.jpg", "socket.png", "zero.png", "gone.png", "self.png", "one", "two", "up"),
+        *("in/here", "in/above"),
+    ]
+
+
+def test_a_data_folder_of_pipes_devices_and_circles(tmp_path: Path) -> None:
+    root = shape_folder(tmp_path / "set", per_class=4, labels=("a", "b"))
+    odd = odd_folder(root / "a")
+    dataset = load_dataset(str(root), splits=None, max_unreadable=0)
+    assert len(dataset) == 8 and dataset.classes == ("a", "b")
+    reasons = {os.path.relpath(s.path, root / "a"): s.reason for s in dataset.skipped}
+    assert sorted(reasons) == sorted(odd)
+    assert reasons["pipe.jpg"] == "is a pipe" and reasons["socket.png"] == "is a socket"
+    assert reasons["zero.png"] == "is a device"
+    assert "leads nowhere" in reasons["self.png"] and "leads back up" in reasons["up"]
+    (warning,) = [w for w in dataset.warnings if w.startswith("skipped")]
+    assert "5 links" not in warning and "2 pipes" in warning and "1 socket" in warning
+
+
+def test_a_class_folder_that_is_a_circle(tmp_path: Path) -> None:
+    root = shape_folder(tmp_path / "set", per_class=4, labels=("a", "b"))
+    (root / "c").symlink_to(root)
+    (root / "d").symlink_to(tmp_path)
+    (root / "e").symlink_to("e")
+    os.mkfifo(root / "train")
+    dataset = load_dataset(str(root), splits=None)
+    assert dataset.classes == ("a", "b") and len(dataset) == 8
+    assert {Path(s.path).name for s in dataset.skipped} == {"c", "d", "e", "train"}
+
+
+def test_a_source_folder_of_pipes_devices_and_circles(tmp_path: Path) -> None:
+    root = shape_folder(tmp_path / "set", per_class=2, labels=("a",)) / "a"
+    odd = odd_folder(root)
+    for text in (root, root / "*", root / "**", root / "**" / "*.*"):
+        source = open_source(str(text))
+        assert len(list(source)) == 2
+        said = "\n".join(source.skipped)
+        assert "pipe.jpg is a pipe" in said and "zero.png is a device" in said
+    source = open_source(str(root))
+    assert "and 1 more were passed over" in source.skipped[-1]
+    assert len(source.skipped) == len(odd)
+
+
+def test_links_without_end(tmp_path: Path) -> None:
+    """Each folder leads to the next by ten links: 10**8 ways, and nine folders."""
+    for level in range(9):
+        (tmp_path / f"f{level}").mkdir()
+        (tmp_path / f"f{level}" / "x.png").write_bytes(b"")
+    for level in range(8):
+        for n in range(10):
+            (tmp_path / f"f{level}" / f"to{n}").symlink_to(tmp_path / f"f{level + 1}")
+    assert len(below(tmp_path / "f0").files) == 9
+    assert len(matching(str(tmp_path / "f0" / "**" / "*.png"))) == 9
+    (tmp_path / "f8" / "back").symlink_to(tmp_path / "f0")
+    found = below(tmp_path / "f0")
+    assert len(found.files) == 9 and len(found.passed) == 8 * 9 + 1
+
+
+@contextmanager
+def deep(folder: Path, name: str, levels: int) -> Iterator[None]:
+    """Folders within folders; made by steps, for a path has an end."""
+    here = os.getcwd()
+    os.chdir(folder)
+    try:
+        for _ in range(levels):
+            os.mkdir(name)
+            os.chdir(name)
+        Path("x.png").write_bytes(b"")
+        os.chdir(here)
+        yield
+    finally:
+        os.chdir(here)
+        # Python's own way down ends where its recursion does.
+        subprocess.run(["rm", "-rf", str(folder / name)], check=True)
+
+
+def test_1500_nested_folders(tmp_path: Path) -> None:
+    root = shape_folder(tmp_path / "set", per_class=4, labels=("a", "b"))
+    with deep(root / "a", "d", 1500):
+        dataset = load_dataset(str(root), splits=None, max_unreadable=0.5)
+        assert len(dataset) == 8
+        assert [s.reason.split(":")[0] for s in dataset.skipped] == [
+            "the file is empty (0 bytes); replace or remove it"
+        ]
+    with deep(root / "a", "d" * 40, 120):
+        dataset = load_dataset(str(root), splits=None)
+        assert len(dataset) == 8
+        assert any("cannot be listed: File name too long" in s.reason for s in dataset.skipped)
+        source = open_source(str(root / "a"))
+        assert len(list(source)) == 4 and "File name too long" in source.skipped[0]
+        assert len(list(open_source(str(root / "a" / "**")))) == 4
+
+
+def test_a_folder_that_may_not_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = shape_folder(tmp_path / "set", per_class=4, labels=("a", "b"))
+    closed = root / "a" / "closed"
+    closed.mkdir()
+    listed = os.scandir
+
+    def scandir(path: object) -> object:
+        if os.fspath(path) == str(closed):
+            raise PermissionError(13, "Permission denied", str(closed))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    dataset = load_dataset(str(root), splits=None)
+    assert [s.reason for s in dataset.skipped] == [
+        "is a folder that cannot be listed: Permission denied"
+    ]
+    source = open_source(str(root / "a"))
+    assert len(list(source)) == 4 and source.skipped[0].endswith("Permission denied")
+    closed = root / "a"
+    assert "cannot be listed" in refusal(lambda: load_dataset(str(root), splits=None), DataError)
+    assert "permission denied" in refusal(lambda: open_source(str(root / "a")))
+
+
+def test_names_of_any_bytes(tmp_path: Path) -> None:
+    root = shape_folder(tmp_path / "set", per_class=4, labels=("a", "b"))
+    picture = (root / "a" / "000.png").read_bytes()
+    names = [b"\xff\xfe.png", b"a\nb.png", b"\x1b[31m.png", b"x" * 251 + b".png", "²".encode()]
+    for number, name in enumerate(names):
+        # Bytes behind a PNG's end are no part of it; another text makes another content of none.
+        (root / "a" / os.fsdecode(name)).write_bytes(
+            (root / "b" / f"00{number % 4}.png").read_bytes()
+        )
+        (root / "a" / os.fsdecode(b"no" + name[:200] + b".txt")).write_bytes(b"")
+    (root / "a" / "1²3").write_bytes(picture)
+    dataset = load_dataset(str(root), max_unreadable=1.0, splits=None)
+    assert len(dataset.skipped) == 5 and len(dataset.fingerprint) == 64
+    assert all(os.fsencode(s.path) for s in dataset.skipped)
+    source = open_source(str(root / "a"))
+    frames = [frame.name for frame in source]
+    assert {os.fsencode(Path(f).name) for f in frames} > set(names)
+    assert len(list(open_source(str(root / "a" / "*.png")))) == 8
+    assert all(one_line(name).isprintable() for name in frames)
+    for name in names[:3]:
+        assert len(list(open_source(str(root / "a" / os.fsdecode(name))))) == 1
+    assert natural("1²3") < natural("2²")
+
+
+def test_a_data_set_below_a_name_of_bytes(tmp_path: Path) -> None:
+    # OpenCV itself dies of such a name.
+    root = shape_folder(tmp_path / "made", per_class=5, labels=("a", "b")).rename(
+        tmp_path / os.fsdecode(b"\xff")
+    )
+    plain = shape_folder(tmp_path / "plain", per_class=5, labels=("a", "b"))
+    found, same = load_dataset(str(root)), load_dataset(str(plain))
+    assert found.fingerprint == same.fingerprint and (found.split == same.split).all()
+    assert os.fsencode(found.name(0)).startswith(os.fsencode(root))
+    (root / os.fsdecode(b"\xfe")).mkdir()
+    (root / os.fsdecode(b"\xfe") / "x.png").write_bytes((root / "a" / "000.png").read_bytes())
+    assert "not valid Unicode" in refusal(lambda: load_dataset(str(root)), DataError)
+    for name, content in (("set.npz", PAIR), ("table.csv", ROWS.replace("/", "/00").encode())):
+        assert load(root / name, content).source.endswith(name)
+
+
+# One thing where a file is wanted
+
+
+def special(folder: Path, kind: str) -> Path:
+    path = folder / "thing"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        here = os.getcwd()
+        os.chdir(folder)
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind("thing")
+        os.chdir(here)
+    else:
+        path.symlink_to("/dev/zero")
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["", ".npz", ".csv", ".png", ".tflite", ".mp4", ".txt"])
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
+def test_a_pipe_in_place_of_a_file_is_refused(kind: str, suffix: str, tmp_path: Path) -> None:
+    path = special(tmp_path, kind).rename(tmp_path / f"thing{suffix}")
+    said = f"this is a {kind} and no file"
+    assert said in refusal(lambda: load_dataset(str(path)), DataError)
+    assert said in refusal(lambda: read_model(path))
+    assert said in refusal(lambda: read_labels(path))
+    assert said in refusal(lambda: read_picture(path))
+    line = refusal(lambda: open_source(str(path)))
+    assert (said in line) if kind != "device" else ("is no camera" in line)
+    with pytest.raises(OSError, match=said):
+        numpy_files.read_arrays(path)
+    like = predictions.Predictions(
+        raw=np.zeros((1, 2)), decoded=np.zeros(1, np.uint64), prepared=np.zeros(1, np.uint64)
+    )
+    assert said in refusal(lambda: predictions.read(path, like=like, name="pi"), DeviceError)
+    assert suffix == ".png" or not is_picture(path)
+
+
+def test_pipes_as_idx_files(tmp_path: Path) -> None:
+    for missing in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+        folder = idx_folder(tmp_path / missing, GOOD)
+        (folder / missing).unlink()
+        os.mkfifo(folder / missing)
+        line = refusal(lambda folder=folder: load(folder), DataError)
+        assert missing in line and "this is a pipe and no file" in line
+
+
+def test_paths_that_are_none(tmp_path: Path) -> None:
+    for text in ("a\0b", "x" * 300, "x/" * 1200 + "x" * 300, "~nobody_of_this_name/x", "\ud800"):
+        refusal(lambda text=text: load_dataset(text), DataError)
+        refusal(lambda text=text: open_source(text))
+        refusal(lambda text=text: read_picture(text))
+        refusal(lambda text=text: read_labels(text))
+    assert "ame too long" in refusal(lambda: open_source("9" * 5000))
+    with pytest.raises(OSError, match="cannot be a path"):
+        given_files.read("a\0b", at_most=1)
+
+
+def test_a_file_is_read_within_bounds(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"x" * 1000)
+    assert given_files.read(path, at_most=1000) == b"x" * 1000
+    with pytest.raises(OSError, match="at most 999 bytes"):
+        given_files.read(path, at_most=999)
+    # Of what the system makes up no size is known before.
+    assert b"Name:" in given_files.read("/proc/self/status", at_most=10**6)
+    with pytest.raises(OSError, match="at most 10 bytes"):
+        given_files.read("/proc/self/status", at_most=10)
+
+
+def test_a_picture_without_end(tmp_path: Path) -> None:
+    with (tmp_path / "x.png").open("wb") as file:
+        file.truncate(2**40)
+    assert "too large" in refusal(lambda: read_picture(tmp_path / "x.png"), DataError)
+
+
+def test_a_video_whose_name_is_no_text(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"mp4v"), 20.0, (64, 48))
+    for _ in range(5):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    path = film.rename(tmp_path / os.fsdecode(b"\xff.mp4"))
+    with in_time(20):
+        source = open_source(str(path))
+        names = [frame.name for frame in source]
+    assert names == [f"{path}#{n}" for n in range(5)] and source.skipped == []
+    assert "text alone" in refusal(lambda: written(tmp_path / os.fsdecode(b"\xfe.mp4"), path))
+    for address in ("http://\udcff/", "rtsp://\udcff", "gst:\udcff"):
+        assert "an address is text" in refusal(lambda address=address: open_source(address))
+
+
+def written(target: Path, source: Path) -> None:
+    with open_sink(str(target), open_source(str(source))) as sink:
+        sink.write(np.zeros((48, 64, 3), np.uint8), "x")
+
+
+def test_pictures_are_saved_under_names_that_fit(tmp_path: Path) -> None:
+    film = open_source(str(shape_folder(tmp_path / "set", per_class=2, labels=("a",))))
+    with open_sink(str(tmp_path / "out"), film) as sink:
+        for name in ("x" * 250 + ".png", "ü" * 120 + ".png", "ü" * 120 + ".jpg", "\udcff.png"):
+            sink.write(np.zeros((48, 64, 3), np.uint8), name)
+    assert len(list((tmp_path / "out").iterdir())) == 4
+
+
+def test_what_travels_to_a_device_is_files_alone(tmp_path: Path) -> None:
+    class Target:
+        name = "told"
+
+        def __init__(self) -> None:
+            self.names: list[str] = []
+
+        def push(self, path: Path) -> str:
+            import tarfile
+
+            with tarfile.open(path) as tar:
+                self.names = tar.getnames()
+            return "there"
+
+        def run(self, words: object, seconds: float) -> object:
+            return type("Done", (), {"code": 0})
+
+    root = shape_folder(tmp_path / "set", per_class=2, labels=("a",)) / "a"
+    odd_folder(root)
+    with deep(root / "in", "d" * 40, 120):
+        for text in (root, root / "**"):
+            target = Target()
+            placed(target, str(text), "/tmp/there")  # type: ignore[arg-type]
+            assert len([n for n in target.names if n.endswith(("0.png", "1.png"))]) == 2
+
+
+LISTS = {
+    "a label of 16 MB": ("a\n" + "b" * 16_000_000, "label 1 is of 16,000,000"),
+    "a cell of 1 MB": ("index,label\n0," + "b" * 1_000_000, "not valid CSV"),
+    "digits": ('{"' + "9" * 5000 + '": "a"}', "characters"),
+    "JSON without end": ("[" * 100_000, "characters"),
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_lists_of_labels(kind: str, tmp_path: Path) -> None:
+    text, said = LISTS[kind]
+    (tmp_path / "labels.txt").write_text(text)
+    assert said in refusal(lambda: read_labels(tmp_path / "labels.txt"))
+
+
+# Mutants
+
+
+def test_mutants_of_tables_are_read_or_refused(tmp_path: Path) -> None:
+    files = list(tables.mutants(1, 120))
+    assert files == list(tables.mutants(1, 120))
+    shape_folder(tmp_path, per_class=4, labels=("a", "b"))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(LABELS))
+    read = 0
+    for content in files:
+        for name in tables.NAMES:
+            try:
+                load(tmp_path / name, content)
+                read += 1
+            except CnnedgeError as error:
+                assert len(str(error)) < 5000
+    assert 0 < read < 200
+
+
+def test_mutants_of_pictures_are_read_or_refused(tmp_path: Path) -> None:
+    files = list(pictures.mutants(1, 150))
+    assert files == list(pictures.mutants(1, 150))
+    read = 0
+    for content in files:
+        try:
+            pixels = read_picture(content)
+        except DataError as error:
+            assert one_line(str(error)) == str(error)
+        else:
+            read += 1
+            assert pixels.dtype == np.uint8 and pixels.shape[2] == 3
+        (tmp_path / "thing").write_bytes(content)
+        try:
+            source = open_source(str(tmp_path / "thing"))
+            for _, frame in zip(range(3), source, strict=False):
+                assert frame.pixels.ndim == 3
+            source.close()
+        except CnnedgeError as error:
+            assert "\n" not in str(error)
+    assert 20 < read < 150
