@@ -18,12 +18,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import networks
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from cnnedge.bundle import pack_model
 from cnnedge.specs import InputSize
+
+from . import networks
 
 Random = random.Random
 

@@ -17,7 +17,7 @@ from typing import Any
 import networks
 import numpy as np
 import pytest
-import tflite as fuzz
+from fuzz import tflite as fuzz
 
 import cnnedge as toolkit
 from cnnedge.bundle import read_model, write_model
