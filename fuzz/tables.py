@@ -102,7 +102,7 @@ def _npz(rng: random.Random) -> bytes:
             packing = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2))
             suffix = rng.choice((".npy", ".npy", ".npy", "", ".txt"))
             entry = f"{name}{suffix}".encode("utf-8", "replace").decode()
-            archive.writestr(entry, content, packing)
+            archive.writestr(zipfile.ZipInfo(entry), content, packing)
     return _lying(packed.getvalue(), rng) if rng.random() < 0.3 else packed.getvalue()
 
 
@@ -129,7 +129,7 @@ def _idx(rng: random.Random) -> bytes:
     kind = rng.choice((b"\0\0\x08\3", b"\0\0\x08\3", b"\0\0\x08\1", b"\0\0\x0d\3", b"\0\0\x08\xff"))
     data = kind + struct.pack(">3I", *shape) + rng.randbytes(12 * 16)
     if rng.random() < 0.3:
-        data = gzip.compress(data + rng.choice((b"", b"\0" * 2**20)))
+        data = gzip.compress(data + rng.choice((b"", b"\0" * 2**20)), mtime=0)
     return data
 
 

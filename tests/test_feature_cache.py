@@ -153,7 +153,7 @@ def test_a_part_that_cannot_be_read_for_now_is_not_thrown_away(
         raise OSError(24, "Too many open files")
 
     with monkeypatch.context() as patched:
-        patched.setattr(np, "load", refused)
+        patched.setattr(os, "open", refused)
         assert len(opened(tmp_path).missing(KEYS)) == 6
     assert (opened(tmp_path).rows(KEYS) == ROWS).all()
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import builtins
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -441,7 +441,8 @@ def test_missing_folder_and_forbidden(tmp_path: Path, monkeypatch: pytest.Monkey
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(builtins, "open", refuse)
+    (tmp_path / "closed.png").write_bytes(b"x")
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(DataError, match=r"closed\.png: permission denied"):
         read_picture(tmp_path / "closed.png")
 

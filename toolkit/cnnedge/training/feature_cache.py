@@ -80,7 +80,7 @@ class FeatureTable:
             rows = mapped(rows_path)
             fits = (
                 keys.dtype == np.uint8
-                and keys.shape == (len(rows), KEY_BYTES)
+                and keys.shape == (*rows.shape[:1], KEY_BYTES)
                 and rows.dtype == np.float32
                 and rows.shape[1:] == self.shape
             )
