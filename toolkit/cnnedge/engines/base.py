@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ PRECISIONS = ("f32", "f16", "bf16")
 DELEGATES = ("auto", "cpu", "gpu", "nnapi", "npu")
 # The types that numpy has, and values of a pixel.
 _MADE_UP = frozenset({"bool", *PICTURE_DTYPES, "uint32", "uint64"})
+_MANY = 2**24
 NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -77,7 +79,9 @@ def _random(tensor: TensorInfo, rng: np.random.Generator) -> Values:
         raise ModelError(f"input '{tensor.name}' takes {tensor.dtype} values: none can be made up")
     if tensor.dtype == "bool":
         return np.asarray(rng.integers(0, 2, shape), np.bool_)
-    pixels = rng.integers(0, 256, shape, dtype=np.int16)
+    # The largest inputs would take eight times their memory.
+    width = np.int64 if math.prod(shape) < _MANY else np.int16
+    pixels = np.asarray(rng.integers(0, 256, shape, dtype=width))
     if tensor.dtype == "int8":
         pixels -= 128
     return pixels.astype(tensor.dtype)
