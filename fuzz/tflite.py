@@ -336,8 +336,8 @@ def with_provenance(
     held = io.BytesIO()
     held.write(whole[:begin])
     with zipfile.ZipFile(held, "a") as archive:
-        archive.writestr("labels.txt", labels.encode("utf-8", "surrogatepass"))
-        archive.writestr("cnnedge.json", text)
+        archive.writestr(zipfile.ZipInfo("labels.txt"), labels.encode("utf-8", "surrogatepass"))
+        archive.writestr(zipfile.ZipInfo("cnnedge.json"), text)
     return held.getvalue()
 
 
