@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import networks
 import numpy as np
 import pytest
+from fuzz import networks
 from fuzz import tflite as fuzz
 
 import cnnedge as toolkit
