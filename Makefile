@@ -5,14 +5,17 @@ VENV   ?= .venv
 DEMO   ?= demo
 # Test files at a time; each file's tests stay together.
 JOBS   ?= 2
+FUZZ_SECONDS ?= 900
+FUZZ_SEED    ?= 0
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint clean help
+.PHONY: demo test lint fuzz clean help
 
 help:
 	@echo "make demo   install, train, convert, run and benchmark the default recipe"
 	@echo "make test   install and run the whole test suite"
 	@echo "make lint   ruff and mypy"
+	@echo "make fuzz   hostile inputs for FUZZ_SECONDS (900), from FUZZ_SEED (0)"
 
 # A stamp per set of extras, made anew when setup.cfg changes.
 $(VENV)/.with-%: setup.cfg setup.py pyproject.toml scripts/prepare.sh toolkit/cnnedge/preprocess/resample.c
@@ -33,6 +36,10 @@ lint: $(VENV)/.with-train,dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# Not a part of make test: a small slice of it is.
+fuzz: $(VENV)/.with-train,dev
+	@$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
 clean:
 	rm -rf $(VENV) .venvs $(DEMO) build dist *.egg-info toolkit/*.egg-info

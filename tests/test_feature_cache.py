@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cnnedge.caches import cache_root
 from cnnedge.errors import CnnedgeError
-from cnnedge.training.feature_cache import FeatureTable, cache_root, row_keys
+from cnnedge.training.feature_cache import FeatureTable, row_keys
 
 HASHES = np.random.default_rng(0).integers(0, 256, (6, 32)).astype(np.uint8)
 KEYS = row_keys(HASHES, 0)

@@ -7,7 +7,6 @@ import os
 import socket
 import struct
 import subprocess
-import sys
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from fuzz import pictures, tables
 
 from cnnedge import given_files, numpy_files
 from cnnedge.bundle import read_model
@@ -31,9 +31,6 @@ from cnnedge.errors import CnnedgeError, DataError, DeviceError, one_line
 from cnnedge.pictures import below, is_picture, matching, read_picture
 from support.hostile import idx, in_time, npy, told, zipped
 from support.pictures import shape_folder
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from fuzz import pictures, tables
 
 PICTURES = np.random.default_rng(0).integers(0, 255, (12, 6, 6)).astype(np.uint8)
 LABELS = (np.arange(12) % 3).astype(np.uint8)

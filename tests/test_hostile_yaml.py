@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from fuzz import yaml_texts
 
 from cnnedge.cli import group
 from cnnedge.errors import CnnedgeError, SpecError, one_line
@@ -18,9 +19,6 @@ from cnnedge.specs import dump, parse_device, parse_model, parse_recipe, shipped
 from cnnedge.specs.arithmetic import Axis, trace
 from cnnedge.specs.usage import in_training, read_used
 from support.hostile import in_time
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from fuzz import yaml_texts
 
 SOUND = "data: {source: x}\nmodel: lenet\n"
 INPUT = "input: {height: 24, width: 24}\n"

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from cnnedge.training import interrupt
 from cnnedge.training.interrupt import held_back
 
 
@@ -24,11 +25,21 @@ def test_an_interrupt_waits_for_the_next_check() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_second_one_does_not_wait() -> None:
+def test_a_later_one_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interrupt, "_AGAIN_SECONDS", 0.0)
     with pytest.raises(KeyboardInterrupt), held_back():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
         pytest.fail("the second Ctrl-C was held back")
+
+
+def test_six_at_once_are_one() -> None:
+    with held_back() as check:
+        for _ in range(6):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            check()
+        check()
 
 
 def test_another_handler_is_left_alone() -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
-
-import pytest
 
 import cnnedge
 
@@ -19,8 +18,12 @@ ORDER = (
     "specs",
     "preprocess",
     "files",
+    "caches",
+    "seals",
+    "harmless",
     "native_stderr",
     "child_process",
+    "model_trial",
     "conditions",
     "results",
     "pages",
@@ -64,9 +67,23 @@ def home(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
+def shown(path: Path) -> str:
+    return str(path.relative_to(SOURCE))
+
+
+@functools.cache
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(text_of(path))
+
+
 def imports(path: Path, *, top_level_only: bool = False) -> list[str]:
     """Absolute names of what a file imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     nodes = tree.body if top_level_only else list(ast.walk(tree))
     package = ["cnnedge", *path.relative_to(SOURCE).parts[:-1]]
     found = []
@@ -85,43 +102,61 @@ def test_every_module_has_its_place_in_the_order() -> None:
     assert there == set(ORDER)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_imports_go_one_way(path: Path) -> None:
-    own = home(path)
-    if own in ("__init__", "__main__"):
-        return
-    for name in imports(path):
-        parts = name.split(".")
-        if parts[0] == "cnnedge" and len(parts) > 1 and parts[1] in ORDER:
-            assert ORDER.index(parts[1]) <= ORDER.index(own), f"{own} imports {name}"
+def test_imports_go_one_way() -> None:
+    wrong = []
+    for path in FILES:
+        own = home(path)
+        if own in ("__init__", "__main__"):
+            continue
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] != "cnnedge" or len(parts) < 2 or parts[1] not in ORDER:
+                continue
+            if ORDER.index(parts[1]) > ORDER.index(own):
+                wrong.append(f"{shown(path)} imports {name}")
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_the_device_side_knows_no_tensorflow(path: Path) -> None:
-    if home(path) in DEVICE_SIDE:
-        for name in imports(path, top_level_only=True):
-            assert name.split(".")[0] not in WORKSHOP_ONLY, name
+def test_the_device_side_knows_no_tensorflow() -> None:
+    wrong = [
+        f"{shown(path)} imports {name}"
+        for path in FILES
+        if home(path) in DEVICE_SIDE
+        for name in imports(path, top_level_only=True)
+        if name.split(".")[0] in WORKSHOP_ONLY
+    ]
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_only_the_command_line_prints(path: Path) -> None:
-    if home(path) == "cli":
-        return
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            assert called not in ("print", "click.echo", "sys.stdout.write"), called
+def test_only_the_command_line_prints() -> None:
+    printing = ("print", "click.echo", "sys.stdout.write")
+    wrong = [
+        f"{shown(path)}:{node.lineno}"
+        for path in FILES
+        if home(path) != "cli"
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in printing
+    ]
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_modules_stay_small(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 420
+def test_modules_stay_small() -> None:
+    assert not [shown(p) for p in FILES if len(text_of(p).splitlines()) > 420]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_no_python_is_started_with_the_working_directory_on_its_path(path: Path) -> None:
-    words = [n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant)]
-    assert "-m" not in words, "child_process.python_words starts a module safely"
+def test_no_python_is_started_with_the_working_directory_on_its_path() -> None:
+    wrong = [
+        f"{shown(path)}:{node.lineno}: child_process.python_words starts a module safely"
+        for path in FILES
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Constant) and node.value == "-m"
+    ]
+    assert not wrong
+
+
+def test_a_module_opens_with_what_it_is() -> None:
+    wrong = [p for p in FILES if text_of(p).strip() and not ast.get_docstring(parsed(p))]
+    assert not [shown(p) for p in wrong]
 
 
 def test_packages_are_all_installed() -> None:
@@ -135,9 +170,3 @@ def test_packages_are_all_installed() -> None:
         ".".join(["cnnedge", *p.parent.relative_to(SOURCE).parts]) for p in FILES
     }
     assert listed == there | {"cnnedge.recipes", "cnnedge.models", "cnnedge.devices"}
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_a_module_opens_with_what_it_is(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert ast.get_docstring(ast.parse(text)) or not text.strip()

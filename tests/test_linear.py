@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnnedge.errors import DataError
-from cnnedge.training.linear import STRENGTHS, Kind, Linear, fit_linear
+from cnnedge.training.linear import FLOORS, STRENGTHS, Kind, Linear, fit_linear
 
 linear_model = pytest.importorskip("sklearn.linear_model")
 svm = pytest.importorskip("sklearn.svm")
@@ -78,7 +78,7 @@ def test_the_folded_layer_answers_as_scikit_learn_does(
     )
     linear = fit_linear(kind, rows, classes, balanced=balanced)
     mean, deviation = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
-    standard = (rows - mean) / deviation
+    standard = (rows - mean) / np.maximum(deviation, linear.floor * np.median(deviation))
     weight = "balanced" if balanced else None
     model: Any = (
         linear_model.LogisticRegression(
@@ -94,6 +94,20 @@ def test_the_folded_layer_answers_as_scikit_learn_does(
     assert factor > 0
     assert kind == "svm" or abs(factor - 1) < 1e-3
     assert np.allclose(found, factor * expected, atol=1e-3 * np.abs(found).max())
+
+
+@both_kinds
+def test_the_head_quantises(kind: Kind) -> None:
+    rng = np.random.default_rng(0)
+    rows, classes = clouds((150, 150, 150), apart=0.5, width=200)
+    # Features as ReLU6 leaves them: some hardly vary, and a giant weight on those is tempting.
+    spread = np.where(rng.uniform(size=200) < 0.2, 1e-3, 1.0)
+    rows = np.clip((rows + 3) * spread, 0, 6).astype(np.float32)
+    linear = fit_linear(kind, rows, classes)
+    assert linear.floor in FLOORS
+    assert linear.agreement >= 0.985
+    weights = np.abs(linear.kernel).max(axis=1)
+    assert weights.max() < 20 * np.median(weights)
 
 
 @both_kinds
@@ -165,6 +179,7 @@ def test_an_svms_probabilities_are_as_sure_as_it_is_right(
     assert surprise(answers, truth) < np.log(len(counts)) + 0.1
     # The same classifier without the factor.
     mean, deviation = rows.mean(axis=0), rows.std(axis=0)
+    deviation = np.maximum(deviation, linear.floor * np.median(deviation))
     model = svm.LinearSVC(C=linear.strength, random_state=0, tol=1e-3)
     model.fit((rows - mean) / deviation, classes)
     scores = margins(model, (judged - mean) / deviation)

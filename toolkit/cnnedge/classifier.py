@@ -290,6 +290,7 @@ def load(
     delegate_options: Mapping[str, str] | None = None,
     pixel_range: str | None = None,
     guest: Guest = NO_GUEST,
+    known: bool = False,
 ) -> Classifier:
     """Loads a .tflite image classifier.
 
@@ -297,8 +298,8 @@ def load(
     delegate_options for it; threads: of the CPU; engine: `auto`, `litert`, `tflite-runtime`,
     `openvino`; precision: of float arithmetic, `auto`, `f32`, `f16`, `bf16`; guest: what is known
     of a third party's model beside its file; pixel_range: of it, what the input takes, `0..1`,
-    `-1..1` or `0..255`. What was taken is in `.engine` and `.engine.delegate`. Raises ModelError,
-    MissingExtraError, GateError.
+    `-1..1` or `0..255`; known: as `engines.load_engine` takes it. What was taken is in `.engine`
+    and `.engine.delegate`. Raises ModelError, MissingExtraError, GateError.
     """
     guest = guest.and_pixel_range(pixel_range)
     model = fitted(read_model(path), guest)
@@ -311,5 +312,6 @@ def load(
         delegate=delegate,
         precision=precision,
         options=delegate_options or {},
+        known=known,
     )
     return Classifier(model, loaded, guest=guest)

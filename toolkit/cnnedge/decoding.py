@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .bundle import Guest, ModelFile, TensorInfo
+from .bundle.inputs import real_range
 from .bundle.outputs import (
     EMBEDDING,
     INDEX,
@@ -74,7 +75,13 @@ class Decoder:
 
         What is no number (NaN) stays so.
         """
-        return self._decode(raw)
+        scores = self._decode(raw)
+        if scores.size != self.classes:
+            raise ModelError(
+                f"{self._place}: the model answered {scores.size} scores, and its file says "
+                f"{self.classes}; the file is damaged"
+            )
+        return scores
 
     def _of_one(
         self, meaning: OutputMeaning, guest: Guest, model: ModelFile
@@ -82,7 +89,9 @@ class Decoder:
         tensor = meaning.tensor
         if self._own:
             self.classes = meaning.classes or 0
-            return lambda raw: real(raw, tensor)
+            if _are_shares(meaning):
+                return lambda raw: real(raw, tensor)
+            return lambda raw: self._checked(real(raw, tensor), sums_to_one=False)
         kind = self._kind(meaning, guest, model)
         if kind == INDEX:
             return self._of_index(meaning)
@@ -259,6 +268,12 @@ class Decoder:
             f"per class, found {shapes}{why}. 'cnnedge run --raw' gives its outputs, 'cnnedge "
             "inspect' and 'cnnedge bench' work on it"
         )
+
+
+def _are_shares(meaning: OutputMeaning) -> bool:
+    """Whether the graph's last operator and its quantisation leave nothing outside 0..1."""
+    found = real_range(meaning.tensor)
+    return meaning.kind in (SOFTMAX, SIGMOID) and (found is None or found[1] <= 1 + _SLACK)
 
 
 def real(raw: Any, tensor: TensorInfo) -> Scores:

@@ -11,11 +11,16 @@ import errno
 import json
 import math
 import os
+import re
 import secrets
+import shutil
+import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from . import given_files
 from .errors import CnnedgeError
 
 _REASONS = {
@@ -27,34 +32,130 @@ _REASONS = {
     errno.ENOTDIR: "a part of this path is a file, not a folder",
     errno.EEXIST: "a file of this name is in the way",
     errno.EFBIG: "the file grew past the size that is allowed here",
+    errno.EISDIR: "this is a folder; name a file",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.ELOOP: "these links lead in a circle",
 }
+_PART = ".part-"
+_LONGEST_NAME = 255
+_MOST_READ = 2**28
+# Folders that were looked through for leftovers.
+_CLEAN: set[Path] = set()
+# What a terminal may take for a command, and what UTF-8 cannot hold.
+_UNPRINTABLE = re.compile("[\x7f-\x9f\ud800-\udfff]")
 
 
 @contextlib.contextmanager
 def whole(path: Path, *, busy: bool = False) -> Iterator[Path]:
-    """Gives a temporary path (same folder, same ending) that becomes `path` on success.
+    """Gives a temporary path (same ending) that becomes `path` on success.
 
+    A link is followed: the file it leads to is replaced. What is no regular file (a device, a
+    pipe, a socket, anything under /dev or /proc) cannot be replaced: it is written to.
     busy: much else happens meanwhile, and what goes wrong there is not this file's. Raises
     CnnedgeError when the file cannot be written; nothing half-written stays.
     """
-    temporary: Path | None = None
+    if _is_special(path):
+        with _through(path, busy) as temporary:
+            yield temporary
+        return
+    held: _Part | None = None
     try:
         with explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # The whole name stays at the end: writers go by suffixes such as .keras.
-            name = path.parent / f".part-{secrets.token_hex(6)}-{path.name}"
+            target = Path(os.path.realpath(path)) if path.is_symlink() else path
+            if target.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(target.parent)
+            held = _Part(target)
+        with contextlib.nullcontext() if busy else explained(path):
+            yield held.path
+        with explained(path):
+            os.replace(held.path, target)
+    finally:
+        if held is not None:
+            held.close()
+
+
+class _Part:
+    """A new file beside its target, locked for as long as its writer lives."""
+
+    def __init__(self, target: Path) -> None:
+        while True:
+            # The end of the name stays: writers go by suffixes such as .keras.
+            end = os.fsdecode(os.fsencode(target.name)[len(_PART) + 13 - _LONGEST_NAME :])
+            self.path = target.parent / f"{_PART}{secrets.token_hex(6)}-{end}"
             # Not tempfile's private file: the user's umask decides, and the kernel applies it.
             # Reading the umask would mean changing it, for all threads.
-            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        temporary = name
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            lock(self._file)
+            # Another process may have taken it for a leftover before it was locked.
+            if self.path.exists():
+                return
+            os.close(self._file)
+
+    def close(self) -> None:
+        self.path.unlink(missing_ok=True)
+        os.close(self._file)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Deletes what killed writers left in `folder`; once for each folder."""
+    if folder in _CLEAN:
+        return
+    _CLEAN.add(folder)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(_PART) and entry.is_file(follow_symlinks=False):
+                _remove_if_left(Path(entry.path))
+
+
+def _remove_if_left(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        file = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            if lock(file):
+                path.unlink(missing_ok=True)
+        finally:
+            os.close(file)
+
+
+def lock(file: int) -> bool:
+    """Locks an open file for as long as it is open; False where another process holds it.
+
+    The kernel releases it when the process ends, however it ends. False where there are no locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _is_special(path: Path) -> bool:
+    """Whether `path` leads to what is there but is no file on a disk."""
+    if str(path.absolute()).startswith(("/dev/", "/proc/")):
+        return True
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+@contextlib.contextmanager
+def _through(path: Path, busy: bool) -> Iterator[Path]:
+    """Gives a temporary path whose content is written to `path` on success."""
+    with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder:
+        temporary = Path(folder) / path.name
+        temporary.touch()
         with contextlib.nullcontext() if busy else explained(path):
             yield temporary
-        with explained(path):
-            os.replace(temporary, path)
-        temporary = None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        with explained(path), temporary.open("rb") as content, path.open("wb", 0) as target:
+            shutil.copyfileobj(content, target)
 
 
 @contextlib.contextmanager
@@ -77,8 +178,36 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text whole."""
-    write_bytes(path, text.encode("utf-8"))
+    """Writes UTF-8 text whole; names of files that are no UTF-8 keep their bytes."""
+    write_bytes(path, as_bytes(text))
+
+
+def as_bytes(text: str) -> bytes:
+    """UTF-8, with the bytes of file names that Python could not decode as they were."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace")
+
+
+def read_text(path: Path) -> str:
+    """A text that cnnedge wrote. Raises CnnedgeError where it cannot be read."""
+    try:
+        data = given_files.read(path, at_most=_MOST_READ)
+    except OSError as error:
+        raise CnnedgeError(f"{path}: cannot read: {error.strerror or error}") from None
+    return data.decode("utf-8", "surrogateescape")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file. Raises CnnedgeError where there is none."""
+    try:
+        found = json.loads(read_text(path))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise CnnedgeError(f"{path}: damaged: expected a JSON object")
+    return found
 
 
 def write_json(path: Path, payload: Any) -> None:
@@ -89,14 +218,18 @@ def write_json(path: Path, payload: Any) -> None:
 def json_text(payload: Any, *, ascii_only: bool = False, **layout: Any) -> str:
     """JSON that every reader takes: numbers that are none (NaN, infinity) are null.
 
-    ascii_only: for a pipe, whose encoding is the other side's affair. layout: json.dumps' indent
-    and separators.
+    Control characters, and bytes of file names that are no UTF-8, are escaped; they are read back
+    as they were. ascii_only: for a pipe, whose encoding is the other side's affair. layout:
+    json.dumps' indent and separators.
     """
     layout |= {"ensure_ascii": ascii_only, "allow_nan": False}
     try:
-        return json.dumps(payload, **layout)
+        text = json.dumps(payload, **layout)
     except ValueError:
-        return json.dumps(_finite(payload), **layout)
+        text = json.dumps(_finite(payload), **layout)
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _finite(value: Any) -> Any:

@@ -148,5 +148,5 @@ def load(
         loaded.model,
         loaded.engine,
         guest=loaded.guest,
-        again=lambda: classifier.load(path, **settings),
+        again=lambda: classifier.load(path, known=True, **settings),
     )

@@ -124,6 +124,7 @@ def load_raw(
     delegate_options: Mapping[str, str] | None = None,
     pixel_range: str | None = None,
     guest: Guest = NO_GUEST,
+    known: bool = False,
 ) -> RawModel:
     """Loads any .tflite that takes one picture; the keywords are those of `classifier.load`.
 
@@ -138,6 +139,7 @@ def load_raw(
         delegate=delegate,
         precision=precision,
         options=delegate_options or {},
+        known=known,
     )
     return RawModel(model, loaded, guest=guest)
 
@@ -152,12 +154,13 @@ def output_names(model: ModelFile) -> tuple[str, ...]:
     for signature in graph.signatures:
         if signature.subgraph == 0 and set(signature.outputs.values()) == set(graph.outputs):
             given = {index: name for name, index in signature.outputs.items()}
-    names: list[str] = []
+    # In order, and quick to ask for one: a file may have a hundred thousand.
+    names: dict[str, None] = {}
     for place, index in enumerate(graph.outputs):
         name = given.get(index) or graph.tensors[index].name or f"output {place}"
         while name in names:
             name = f"{name}#{place}"
-        names.append(name)
+        names[name] = None
     return tuple(names)
 
 

@@ -5,6 +5,7 @@ A classifier and a data set enter; probabilities, then accuracies with intervals
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
@@ -14,18 +15,20 @@ import numpy as np
 import numpy.typing as npt
 
 from .bundle import ModelFile
+from .bundle.provenance import TrainingData
 from .classifier import NO_NUMBERS, Classifier
 from .data import Dataset, Part, Pixels, load_dataset
 from .data.names import matched
 from .engines import AgreementCheck
 from .errors import DataError, ModelError
 from .results import accuracy, confusion, per_class
-from .specs import Splits
 from .specs.strict import closest
 
 Progress = Callable[[int, int], None]
 # Of a model with a thousand classes a message shows the first.
 _MOST_LABELS = 20
+# What a model's file may name by itself: paths, and data sets without a place that they come from.
+_PLAIN_SOURCE = re.compile(r"(?!tfds:).*|tfds:\w+", re.DOTALL)
 
 
 def score(
@@ -101,18 +104,25 @@ def load_model_data(
     split: what is to be scored; `all` needs no split, and so takes even one picture. Raises
     DataError.
     """
-    trained = (model.provenance or {}).get("data", {})
-    chosen = source or trained.get("source")
+    told = model.provenance.data if model.provenance else None
+    trained = told or TrainingData()
+    chosen = source or trained.source
     if not chosen:
         raise DataError(
             f"{model.path}: the file does not say what data it belongs to; name it: --data DIR"
         )
+    if not source and not _PLAIN_SOURCE.fullmatch(chosen):
+        # What follows such a name may be a program that prepares the data.
+        raise DataError(
+            f"{model.path}: the file names the data {chosen}; to have it fetched, name it "
+            f"yourself: --data {chosen}"
+        )
     return load_dataset(
         chosen,
         labels=model.labels,
-        splits=None if split == "all" else Splits(**trained.get("splits", {})),
-        seed=int(trained.get("seed", 0)),
-        max_unreadable=float(trained.get("max_unreadable", 0.05)),
+        splits=None if split == "all" else trained.splits,
+        seed=trained.seed,
+        max_unreadable=trained.max_unreadable,
         progress=progress,
     )
 

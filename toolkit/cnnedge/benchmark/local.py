@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import conditions
+from ..bundle import read_model, sized
 from ..child_process import python_words
+from ..engines import trial
+from ..engines.loading import engine_for
 from ..errors import CnnedgeError
 from ..files import json_text
 from ..specs import DeviceProfile
@@ -24,6 +27,7 @@ class LocalDevice:
     def __init__(self, profile: DeviceProfile | None = None, name: str = "local") -> None:
         self.name = name
         self.profile = profile or DeviceProfile()
+        self._tried: set[tuple[Any, ...]] = set()
 
     def place(self, model: Path) -> str:
         """The file where it is."""
@@ -32,6 +36,7 @@ class LocalDevice:
     def measure(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Runs benchmark.worker."""
         model = request["model"]
+        self._try_elsewhere(request)
         try:
             done = subprocess.run(
                 python_words("cnnedge.benchmark.worker"),
@@ -53,6 +58,18 @@ class LocalDevice:
             how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit {done.returncode}"
             raise CnnedgeError(f"{model}: the benchmark process died ({how}): {tail}") from None
         return checked(answer, model)
+
+    def _try_elsewhere(self, request: Mapping[str, Any]) -> None:
+        """An unknown file is tried first under limits, which a measured process must not have."""
+        size = tuple(request["size"]) if request.get("size") else None
+        engine = engine_for(request["engine"], request["precision"])
+        what = (request["model"], size, engine, request["delegate"])
+        if what in self._tried:
+            return
+        started = trial.begin(sized(read_model(request["model"]), size), engine)
+        if started is not None:
+            started.end(delegated=request["delegate"] != "cpu")
+        self._tried.add(what)
 
     def temperature_c(self) -> float | None:
         """Of the first thermal zone, where there is one."""

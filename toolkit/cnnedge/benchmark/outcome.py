@@ -73,14 +73,11 @@ def result(
 
 
 def _stated_accuracy(model: ModelFile) -> dict[str, Any] | None:
-    """{"accuracy", "ci95", "count"} as the file states it; None where it does not, or oddly."""
-    told = (model.provenance or {}).get("accuracy")
-    if not isinstance(told, dict) or not isinstance(told.get("ci95"), list):
+    """{"accuracy", "ci95", "count"} as the file states it; None where it does not."""
+    told = model.provenance.accuracy if model.provenance else None
+    if told is None:
         return None
-    shares = [told.get("accuracy"), *told["ci95"]]
-    if len(shares) != 3 or not all(isinstance(s, (int, float)) and 0 <= s <= 1 for s in shares):
-        return None
-    return {name: told.get(name) for name in ("accuracy", "ci95", "count")}
+    return {"accuracy": told.accuracy, "ci95": list(told.ci95), "count": told.count}
 
 
 def conditions_of(answers: Sequence[Answer], protocol: Protocol) -> dict[str, Any]:

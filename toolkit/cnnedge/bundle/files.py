@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import given_files
-from ..errors import ModelError, SpecError
+from ..errors import ModelError
 from ..files import json_text, write_bytes
+from ..harmless import harmless
 from ..specs.pixels import InputSize, Preprocess
-from ..specs.strict import build_plain
 from . import metadata
 from .foreign import foreign_model
 from .graph import Graph, TensorInfo, read_graph
 from .inputs import InputMeaning, describe_inputs, picture_size
+from .labels import Labels, parsed_lines
 from .outputs import OutputMeaning, describe_outputs
+from .provenance import PROVENANCE_FILE, Provenance, read_provenance
+from .soundness import refuse_unsound
 from .tables import refusing_damage
 
 LABELS_FILE = "labels.txt"
-PROVENANCE_FILE = "cnnedge.json"
 # A label list is small; an archive that asks for more is not ours to unpack.
 _MOST_UNPACKED = 16 * 2**20
 # Offsets in a flatbuffer reach so far; weights behind it and files packed there come on top.
@@ -52,9 +52,9 @@ class ModelFile:
     data: bytes
     sha256: str
     graph: Graph
-    labels: tuple[str, ...] | None
+    labels: Labels | None
     associated: dict[str, int]
-    provenance: dict[str, Any] | None
+    provenance: Provenance | None
     preprocess: Preprocess | None
     normalization: metadata.Normalization | None
     inputs: tuple[InputMeaning, ...]
@@ -101,13 +101,16 @@ def read_model(path: str | Path) -> ModelFile:
     except OSError as error:
         raise ModelError(f"{path}: cannot read the model: {error.strerror}") from None
     graph = read_graph(data, str(path))
+    refuse_unsound(graph, str(path))
     files = _associated_files(data)
     described = graph.metadata.get(metadata.METADATA_NAME)
-    provenance = _provenance(files, path)
+    told = files.get(PROVENANCE_FILE)
+    provenance = None if told is None else read_provenance(told, str(path))
     _check_unchanged(data, provenance, path)
     with refusing_damage(str(path)):
-        labels = _labels(files, described)
+        labels, said = _labels(files, described)
         inputs, outputs = meanings(graph)
+    _check_input(inputs[0], provenance, path)
     return ModelFile(
         path=path,
         data=data,
@@ -116,10 +119,11 @@ def read_model(path: str | Path) -> ModelFile:
         labels=labels,
         associated={name: len(content) for name, content in files.items()},
         provenance=provenance,
-        preprocess=_preprocess(provenance, path),
+        preprocess=provenance.preprocess if provenance else None,
         normalization=inputs[0].normalization,
         inputs=inputs,
         outputs=outputs,
+        assumptions=said,
     )
 
 
@@ -175,10 +179,11 @@ def _associated_files(data: bytes) -> dict[str, bytes]:
             left = _MOST_UNPACKED
             for info in archive.infolist():
                 if info.file_size <= left:
-                    files[info.filename] = archive.read(info)
+                    files[harmless(info.filename)] = archive.read(info)
                     left -= info.file_size
             return files
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RuntimeError, zlib.error):
+    except Exception:
+        # Each way to pack a file raises errors of its own for what is damaged.
         return {}
 
 
@@ -191,32 +196,19 @@ def _without_archive(data: bytes) -> bytes:
         return data
 
 
-def _labels(files: dict[str, bytes], described: bytes | None) -> tuple[str, ...] | None:
+def _labels(
+    files: dict[str, bytes], described: bytes | None
+) -> tuple[Labels | None, tuple[str, ...]]:
+    """The file's own list, and what had to be said of it."""
     name = metadata.label_file(described) if described else None
     if name is None or name not in files:
-        return None
-    lines = files[name].decode("utf-8", "replace").split("\n")
-    labels = [line.rstrip("\r") for line in lines]
-    while labels and not labels[-1].strip():
-        labels.pop()
-    return tuple(labels) or None
+        return None, ()
+    return parsed_lines(files[name].decode("utf-8", "replace"))
 
 
-def _provenance(files: dict[str, bytes], path: Path) -> dict[str, Any] | None:
-    if PROVENANCE_FILE not in files:
-        return None
-    try:
-        value = json.loads(files[PROVENANCE_FILE])
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise ModelError(f"{path}: its {PROVENANCE_FILE} is damaged; convert the model again")
-    return value
-
-
-def _check_unchanged(data: bytes, provenance: dict[str, Any] | None, path: Path) -> None:
+def _check_unchanged(data: bytes, provenance: Provenance | None, path: Path) -> None:
     """What a file says of its accuracy holds for the weights that were measured, bit for bit."""
-    expected = (provenance or {}).get("flatbuffer_sha256")
+    expected = provenance.flatbuffer_sha256 if provenance else ""
     if expected and hashlib.sha256(_without_archive(data)).hexdigest() != expected:
         raise ModelError(
             f"{path}: the model file is damaged or was changed since it was made: its checksum is "
@@ -224,14 +216,15 @@ def _check_unchanged(data: bytes, provenance: dict[str, Any] | None, path: Path)
         )
 
 
-def _preprocess(provenance: dict[str, Any] | None, path: Path) -> Preprocess | None:
-    if provenance is None or "preprocess" not in provenance:
-        return None
-    rule = provenance["preprocess"]
-    try:
-        return build_plain(Preprocess, rule, "preprocess")
-    except SpecError as error:
+def _check_input(meaning: InputMeaning, provenance: Provenance | None, path: Path) -> None:
+    """A file of our own takes the very picture that it says it takes."""
+    said = provenance.input if provenance else None
+    if said is None or meaning.layout != "NHWC":
+        return
+    found = (meaning.height, meaning.width, meaning.channels)
+    if found != (said.height, said.width, said.channels):
         raise ModelError(
-            f"{path}: its resize rule is not known to this cnnedge ({error}); update cnnedge or "
-            "convert the model again"
-        ) from None
+            f"{path}: its {PROVENANCE_FILE} says that it takes {said.height}x{said.width}x"
+            f"{said.channels}, and its input is {list(meaning.tensor.shape)}; convert the model "
+            "again"
+        )

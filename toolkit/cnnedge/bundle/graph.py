@@ -57,6 +57,8 @@ DTYPES = (
     "bfloat16",
     "int2",
     "uint4",
+    "float8_e4m3fn",
+    "float8_e5m2",
 )
 BITS = {
     "float32": 32,
@@ -77,6 +79,8 @@ BITS = {
     "uint4": 4,
     "int2": 2,
     "bfloat16": 16,
+    "float8_e4m3fn": 8,
+    "float8_e5m2": 8,
 }
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from .. import given_files
 from ..errors import ModelError
+from ..harmless import harmless
 
 Labels = tuple[str, ...]
 
@@ -33,8 +34,9 @@ _BACKGROUND = frozenset(
 _IMAGENET = (1000, 1001)
 # A list with gaps, such as COCO's, has a few; a number past this is no index of a class.
 _HIGHEST_INDEX = 100_000
+# Past these a list is none of class names, and a line no name.
+_MOST_LABELS, _MOST_CHARACTERS = 100_000, 1_000
 _MOST_BYTES = 2**26
-_LONGEST = 1000
 
 
 def read_labels(path: str | Path) -> Labels:
@@ -51,13 +53,17 @@ def read_labels(path: str | Path) -> Labels:
     labels = parse_labels(text, str(path), table=path.suffix.lower() in (".csv", ".tsv"))
     if not any(labels):
         raise ModelError(f"{path}: holds no label; expected one class a line")
+    if len(labels) > _MOST_LABELS:
+        raise ModelError(
+            f"{path}: holds {len(labels):,} labels; at most {_MOST_LABELS:,} are taken"
+        )
     for number, label in enumerate(labels):
-        if len(label) > _LONGEST:
+        if len(label) > _MOST_CHARACTERS:
             raise ModelError(
-                f"{path}: label {number} is of {len(label):,} characters; at most {_LONGEST:,} are "
-                "allowed. Is this a list of class names?"
+                f"{path}: label {number} is of {len(label):,} characters; at most "
+                f"{_MOST_CHARACTERS:,} are allowed. Is this a list of class names?"
             )
-    return labels
+    return tuple(harmless(name) for name in labels)
 
 
 def parse_labels(text: str, place: str, *, table: bool = False) -> Labels:
@@ -83,6 +89,36 @@ def parse_labels(text: str, place: str, *, table: bool = False) -> Labels:
     return tuple(line.strip() for line in lines)
 
 
+def parsed_lines(text: str) -> tuple[Labels | None, tuple[str, ...]]:
+    """The names in a model's own list, one a line, and what had to be said of them.
+
+    Empty lines at the end are passed over. None where no name is left, or more than any model has.
+    """
+    count = text.rstrip().count("\n") + 1
+    if count > _MOST_LABELS:
+        return None, (
+            f"the file's list of {count:,} labels is left out: at most {_MOST_LABELS:,} are taken",
+        )
+    labels = [line.rstrip("\r") for line in text.split("\n")]
+    while labels and not labels[-1].strip():
+        labels.pop()
+    return _shortened(tuple(labels)) if labels else (None, ())
+
+
+def _shortened(labels: Labels) -> tuple[Labels, tuple[str, ...]]:
+    """The names without what harms, none longer than a line of text; and a word on those cut."""
+    cut = [i for i, name in enumerate(labels) if len(name) > _MOST_CHARACTERS]
+    said = (
+        (
+            f"label {cut[0]} has {len(labels[cut[0]]):,} characters: the first "
+            f"{_MOST_CHARACTERS:,} are kept" + (f", so of {len(cut) - 1:,} more" * (len(cut) > 1)),
+        )
+        if cut
+        else ()
+    )
+    return tuple(harmless(name, _MOST_CHARACTERS) for name in labels), said
+
+
 def fitting(
     labels: Labels | None, count: int, place: str, *, remedy: str
 ) -> tuple[Labels, tuple[str, ...]]:
@@ -95,8 +131,10 @@ def fitting(
         return tuple(f"class {i}" for i in range(count)), (
             "no labels in the file: classes are numbered (--labels FILE names them)",
         )
-    while len(labels) > count and not labels[-1].strip():
-        labels = labels[:-1]
+    end = len(labels)
+    while end > count and not labels[end - 1].strip():
+        end -= 1
+    labels = labels[:end]
     said: tuple[str, ...] = ()
     first = labels[0].strip() if labels else ""
     if len(labels) == count + 1 and _is_background(first):

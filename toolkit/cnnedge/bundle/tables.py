@@ -16,8 +16,12 @@ from flatbuffers import encode, packer
 from flatbuffers.table import Table
 
 from ..errors import ModelError
+from ..harmless import harmless
 
 T = TypeVar("T")
+
+# What is raised where a table leaves out, or nests, what no true one does.
+_CONTRADICTIONS = (AssertionError, AttributeError, ZeroDivisionError, RecursionError, MemoryError)
 
 
 @contextlib.contextmanager
@@ -30,7 +34,7 @@ def refusing_damage(place: str) -> Iterator[None]:
             f"{place}: the model file is damaged (it points past its own end; was it cut short?). "
             "Copy or convert it again"
         ) from None
-    except (IndexError, ValueError, TypeError, KeyError, OverflowError) as error:
+    except (IndexError, ValueError, TypeError, KeyError, OverflowError, *_CONTRADICTIONS) as error:
         raise ModelError(
             f"{place}: the model file is damaged ({error or type(error).__name__}). "
             "Copy or convert it again"
@@ -81,9 +85,11 @@ def children(table: Table, slot: int) -> Iterator[Table]:
 
 
 def text(table: Table, slot: int) -> str:
-    """A string field, or nothing."""
+    """A string field, harmless to show, or nothing."""
     offset = table.Offset(4 + 2 * slot)
-    return table.String(table.Pos + offset).decode("utf-8", "replace") if offset else ""
+    if not offset:
+        return ""
+    return harmless(table.String(table.Pos + offset).decode("utf-8", "replace"))
 
 
 def scalar(table: Table, slot: int, flags: type, default: int = 0) -> int:

@@ -7,15 +7,14 @@ Printing and exit codes live here alone: 0 done, 1 a problem the user can mend, 
 from __future__ import annotations
 
 import importlib
-import io
 import os
 import sys
-from typing import Any
+from typing import IO, Any, cast
 
 import click
 
 from .._version import __version__
-from ..errors import CnnedgeError, MissingExtraError, one_line
+from ..errors import CnnedgeError, MissingExtraError
 
 # Name: what it does. Kept here so that --help imports no command.
 COMMANDS = {
@@ -82,12 +81,13 @@ class LazyGroup(click.Group):
 
 
 def _say(error: CnnedgeError) -> None:
-    """One line on stderr, whatever stands in the names and texts that it quotes."""
+    from . import output
+
     if "-v" in sys.argv or "--verbose" in sys.argv:
         import traceback
 
         traceback.print_exc()
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {one_line(str(error))}", err=True)
+    output.error(error)
 
 
 def _import_problem(error: ImportError) -> CnnedgeError:
@@ -116,15 +116,60 @@ def group() -> None:
     """
 
 
+class _Cleaned:
+    """A stream for click's own messages, which name arguments as they came."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        from . import streams
+
+        return self._stream.write(streams.clean(text))
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return False
+
+
 def main() -> None:
     """The console script."""
-    for stream in (sys.stdout, sys.stderr):
-        # Names of files may be bytes that are no text; in JSON this makes them \\udc80 and so on.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    from . import streams
+    from .scratch import own_temporary_folder
+
+    streams.prepare()
     try:
-        group(prog_name="cnnedge")
+        with own_temporary_folder():
+            code = streams.leave(_run())
+        sys.exit(code)
+    except KeyboardInterrupt:
+        # Ctrl-C while it was leaving.
+        os._exit(130)
+
+
+def _run() -> int:
+    """One command, whatever ends it; its exit code."""
+    from . import streams
+
+    try:
+        code = group.main(prog_name="cnnedge", standalone_mode=False)
+        code = code if isinstance(code, int) else 0
+        if code == 0:
+            streams.finish()
+        return code
+    except click.exceptions.Exit as left:
+        return left.exit_code
+    except click.ClickException as error:
+        error.show(cast(IO[str], _Cleaned(sys.stderr)))
+        return error.exit_code
+    except CnnedgeError as error:
+        _say(error)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        return 130
     except BrokenPipeError:
         # The reader (head, less) is gone: nothing to say, and nobody to say it to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return 1

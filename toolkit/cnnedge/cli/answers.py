@@ -5,10 +5,10 @@ Steps of a run enter; what the terminal, the JSON files and the live window say 
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -143,7 +143,7 @@ class JsonLines:
             self._stream.flush()
 
 
-@contextmanager
+@contextlib.contextmanager
 def json_lines(target: str) -> Iterator[JsonLines]:
     """--jsonl FILE, or - for stdout. Raises CnnedgeError where the file cannot be written."""
     path = Path(target)
@@ -153,5 +153,9 @@ def json_lines(target: str) -> Iterator[JsonLines]:
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = path.open("w", encoding="utf-8")
-    with stream:
+    try:
         yield JsonLines(stream, path)
+    finally:
+        # What could not be written was said when it was tried.
+        with contextlib.suppress(OSError):
+            stream.close()

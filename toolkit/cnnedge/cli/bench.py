@@ -141,14 +141,15 @@ def command(
             outcome = measure_all(dict.fromkeys(opened, cases), chosen, tell)
     _refuse_nothing(outcome.results, outcome.failures)
     payload = outcome.as_json()
-    if json_file:
-        output.write_json(json_file, payload)
-    if json_file != "-":
-        from .bench_table import show
+    with output.kept("bench", payload):
+        if json_file:
+            output.write_json(json_file, payload)
+        if json_file != "-":
+            from .bench_table import show
 
-        show(outcome.results, chosen, verbose=verbose)
-    if report:
-        _write_report(report, payload)
+            show(outcome.results, chosen, verbose=verbose)
+        if report:
+            _write_report(report, payload)
     if outcome.failures:
         _say(_errors(outcome.failures))
         click.get_current_context().exit(max(f.error.exit_code for f in outcome.failures))
@@ -187,7 +188,7 @@ def _errors(failures: Sequence[Failure]) -> list[CnnedgeError]:
 
 def _say(errors: Sequence[CnnedgeError]) -> None:
     for error in errors:
-        click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True)
+        output.error(error)
 
 
 def _write_report(path: Path, payload: dict[str, Any]) -> None:

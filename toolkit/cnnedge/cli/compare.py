@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ..errors import GateError
 from . import output
+from .streams import clean
 
 _STYLES = {"regression": "bold red", "improvement": "green", "no difference": ""}
 
@@ -118,7 +119,7 @@ def _regressions(found: dict[str, Any]) -> str:
 
 def _write(target: str, text: str) -> None:
     if target == "-":
-        sys.stdout.write(text)
+        sys.stdout.write(clean(text))
         sys.stdout.flush()
         return
     from ..files import write_text

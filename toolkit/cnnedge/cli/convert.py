@@ -104,10 +104,11 @@ def command(
             budget=limits,
             device=target,
         )
-    if json_file:
-        output.write_json(json_file, report)
-    if json_file != "-":
-        _print(report, Path(run), verbose)
+    with output.kept("convert", report):
+        if json_file:
+            output.write_json(json_file, report)
+        if json_file != "-":
+            _print(report, Path(run), verbose)
     _check_gate(report)
 
 

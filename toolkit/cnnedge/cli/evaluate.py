@@ -84,14 +84,15 @@ def command(
         result = _here(model, data, split, workers, settings, allow_disagreement)
     for warning in result["warnings"]:
         output.warn(warning)
-    if json_file:
-        output.write_json(json_file, result)
-    if json_file != "-":
-        _print(result)
-        if device:
-            from .evaluate_there import print_agreement
+    with output.kept("eval", result):
+        if json_file:
+            output.write_json(json_file, result)
+        if json_file != "-":
+            _print(result)
+            if device:
+                from .evaluate_there import print_agreement
 
-            print_agreement(result)
+                print_agreement(result)
 
 
 def _here(
@@ -121,7 +122,8 @@ def read_data(classifier: Any, data: str | None, split: Any, tell: Any) -> tuple
     """The data set of --data and the part of --split, or those that the model's file names."""
     from ..scoring import load_model_data
 
-    trained_here = "data" in (classifier.model.provenance or {})
+    provenance = classifier.model.provenance
+    trained_here = provenance is not None and provenance.data is not None
     part: Any = split or ("test" if trained_here else "all")
     return load_model_data(classifier.model, data, part, tell), part
 

@@ -24,6 +24,8 @@ from .inspect_text import (
 
 # Below this width the columns that say least are left out.
 _NARROW = 100
+# No system has longer ones.
+_MOST_PATH = 4_096
 
 
 @click.command()
@@ -75,7 +77,7 @@ def _print(found: Inspection, *, operators: bool, layers: int) -> None:
 def _print_facts(console: Console, found: Inspection) -> None:
     table = output.table()
     table.add_column("model", style="bold", no_wrap=True)
-    table.add_column(Text(one_line(str(found.file.path))), overflow="fold")
+    table.add_column(Text(one_line(str(found.file.path), _MOST_PATH)), overflow="fold")
     for name, text in facts(found):
         table.add_row(name, text)
     console.print(table)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from rich.text import Text
 
 from ..bundle import TensorInfo
 from ..bundle.description import TensorDescription
 from ..bundle.inputs import FLAT
+from ..bundle.provenance import Provenance
 from ..bundle.special import special_needs
 from ..inspection import Forecast, Inspection
 from ..inspection.report import entry_text, operator_counts, quantization
@@ -21,11 +22,26 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 _MOST_LABELS = 24
 _MOST_LEFT = 4
 _MOST_TEXT = 300
+# Of one line, and of lines of one kind: a file may hold a million of anything.
+_MOST_SHOWN, _MOST_ROWS = 4_000, 24
+_MOST_NAMED = 100
 _SHOWN_SEPARATELY = ("TFLITE_METADATA",)
 
 
 def facts(found: Inspection) -> Iterator[tuple[str, Text]]:
-    """Name and value of each line about the file, in order."""
+    """Name and value of each line about the file, in order; of what is too much, the first."""
+    counts: Counter[str] = Counter()
+    for name, text in _facts(found):
+        counts[name] += 1
+        if counts[name] <= _MOST_ROWS:
+            text.truncate(_MOST_SHOWN, overflow="ellipsis")
+            yield name, text
+    for name, count in counts.items():
+        if count > _MOST_ROWS:
+            yield name, Text(f"and {count - _MOST_ROWS:,} more; --json FILE has all")
+
+
+def _facts(found: Inspection) -> Iterator[tuple[str, Text]]:
     file, graph = found.file, found.file.graph
     yield "size", Text(f"{output.size(file.size_bytes)}, sha256 {file.sha256[:16]}…")
     if found.described and (found.described.name or found.described.description):
@@ -45,13 +61,14 @@ def facts(found: Inspection) -> Iterator[tuple[str, Text]]:
         yield (
             "signature",
             Text(
-                f"{one_line(signature.key)}({', '.join(map(one_line, signature.inputs))}) → "
-                f"{', '.join(map(one_line, signature.outputs))}"
+                f"{one_line(signature.key)}({_listed(signature.inputs)}) → "
+                f"{_listed(signature.outputs)}"
             ),
         )
+    kinds = operator_counts(graph.operators)
     counts = [
         f"{operator_label(name)} v{version}" + (f" ×{count}" if count > 1 else "")
-        for (name, version), count in operator_counts(graph.operators)
+        for (name, version), count in kinds[:_MOST_NAMED]
     ]
     yield "operators", Text(f"{len(graph.operators)}: {', '.join(counts) or 'none'}")
     for subgraph in graph.subgraphs[1:]:
@@ -111,13 +128,13 @@ def bar(value: int, most: int, length: int) -> Text:
     return Text(text.ljust(length), style="blue")
 
 
-def one_line(text: str) -> str:
-    """A text of a file as it may go to a terminal: nothing that moves the cursor."""
-    return "".join(c if c.isprintable() else "�" for c in text)
+def one_line(text: str, most: int = _MOST_TEXT) -> str:
+    """A text of a file as it may go to a terminal: nothing that moves the cursor, not too long."""
+    return "".join(c if c.isprintable() else "�" for c in _short(text, most))
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1].rstrip() + "…"
+def _short(text: str, most: int = _MOST_TEXT) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def _tensor(tensor: TensorInfo, about: TensorDescription | None) -> Text:
@@ -160,11 +177,11 @@ def _meanings(found: Inspection) -> Iterator[tuple[str, Text]]:
         f"{output_.kind.replace('_', ' ')}"
         + (f" of {output_.classes:,}" if output_.classes else "")
         + f" ({one_line(output_.because)})"
-        for output_ in file.outputs
+        for output_ in file.outputs[:_MOST_NAMED]
     ]
     yield "gives", Text(_short("; ".join(answers)))
     for need in special_needs(file.graph):
-        yield "needs", Text(need)
+        yield "needs", Text(one_line(need, _MOST_SHOWN))
 
 
 def _about(said: TensorDescription) -> Iterator[str]:
@@ -173,7 +190,10 @@ def _about(said: TensorDescription) -> Iterator[str]:
     if said.content not in ("", "feature"):
         yield said.content
     if said.mean:
-        means, stds = (", ".join(f"{v:g}" for v in dict.fromkeys(x)) for x in (said.mean, said.std))
+        means, stds = (
+            ", ".join(f"{v:g}" for v in dict.fromkeys(x[:_MOST_NAMED]))
+            for x in (said.mean, said.std)
+        )
         yield f"mean {means}, std {stds}"
 
 
@@ -223,14 +243,18 @@ def _said(found: Inspection) -> Iterator[tuple[str, Text]]:
         yield "labels", Text(f"{len(labels):,}: {shown}{more}")
     else:
         yield "labels", Text("none in the file")
+    for assumption in file.assumptions:
+        yield "note", Text(assumption)
     if file.associated:
-        files = (f"{one_line(n)} {output.size(s)}" for n, s in file.associated.items())
+        packed = list(file.associated.items())[:_MOST_NAMED]
+        files = (f"{one_line(n)} {output.size(s)}" for n, s in packed)
         yield "files inside", Text(", ".join(files))
     entries = {n: c for n, c in file.graph.metadata.items() if n not in _SHOWN_SEPARATELY}
     if entries:
-        yield "metadata", Text(", ".join(_entry(n, c) for n, c in sorted(entries.items())))
+        shown_entries = sorted(entries.items())[:_MOST_NAMED]
+        yield "metadata", Text(", ".join(_entry(n, c) for n, c in shown_entries))
     for name, text in _provenance(file.provenance):
-        yield name, Text(text)
+        yield name, Text(one_line(text))
     said = "; ".join(map(one_line, found.not_runnable[:3]))
     yield "tflite-runtime", Text(f"cannot run it: {said}" if said else "2.14.0 has every operator")
 
@@ -240,21 +264,24 @@ def _entry(name: str, content: bytes) -> str:
     return f"{_short(one_line(name))} {said if said else f'({output.size(len(content))})'}"
 
 
-def _provenance(about: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(one_line(name) for name in itertools.islice(names, _MOST_NAMED))
+
+
+def _provenance(about: Provenance | None) -> Iterator[tuple[str, str]]:
     if about is None:
         yield "provenance", "none: not made by cnnedge"
         return
-    rule = about.get("preprocess", {})
-    yield "made by", f"cnnedge {about.get('cnnedge')}, recipe {about.get('recipe')}"
-    yield (
-        "pixels",
-        f"{about.get('input', {}).get('color')} 0..255, resized by "
-        f"{rule.get('resize')} ({rule.get('interpolation')})",
-    )
-    accuracy = about.get("accuracy")
+    version, recipe = about.cnnedge or "of no version", about.recipe or "not named"
+    yield "made by", f"cnnedge {version}, recipe {recipe}"
+    rule = about.preprocess
+    color = about.input.color if about.input else "pixels"
+    shown = f"{rule.resize} ({rule.interpolation})" if rule else "no rule that it names"
+    yield "pixels", f"{color} 0..255, resized by {shown}"
+    accuracy = about.accuracy
     if accuracy:
         yield (
             "accuracy",
-            f"{output.percent(accuracy['accuracy'])} of {accuracy['count']:,} test pictures "
-            f"(95 % interval {output.interval(accuracy['ci95'])})",
+            f"{output.percent(accuracy.accuracy)} of {accuracy.count:,} test pictures "
+            f"(95 % interval {output.interval(list(accuracy.ci95))}), as the file says",
         )

@@ -34,11 +34,11 @@ class Loading:
 
     def load(self, delegate: str) -> list[Model]:
         """The workers' models. Raises what `classifier.load` raises."""
-        return [self._one(delegate) for _ in range(self.workers)]
+        return [self._one(delegate, known=number > 0) for number in range(self.workers)]
 
-    def _one(self, delegate: str) -> Model:
+    def _one(self, delegate: str, *, known: bool) -> Model:
         loader: Any = load_raw if self.raw else load
-        model: Model = loader(self.path, delegate=delegate, **self.keywords)
+        model: Model = loader(self.path, delegate=delegate, known=known, **self.keywords)
         return model
 
 

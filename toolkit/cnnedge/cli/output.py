@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,12 +23,16 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import one_line
+from ..caches import cache_root
+from ..errors import CnnedgeError, one_line
 from ..files import json_text, write_text
+from .streams import CleanConsole
 
 F = TypeVar("F", bound=Callable[..., Any])
 # In place of a figure that nobody told.
 UNKNOWN = "–"
+# A message may quote a stranger's file.
+_MOST_SAID = 10_000
 
 # Width of tables that go to a file or a pipe.
 _PIPE_WIDTH = 120
@@ -36,13 +41,13 @@ _PIPE_WIDTH = 120
 def results() -> Console:
     """The console for results: stdout."""
     if sys.stdout.isatty():
-        return Console()
-    return Console(width=_PIPE_WIDTH)
+        return CleanConsole()
+    return CleanConsole(width=_PIPE_WIDTH)
 
 
 def progress_console() -> Console:
     """The console for progress and notes: stderr."""
-    return Console(stderr=True)
+    return CleanConsole(stderr=True)
 
 
 def note(text: str) -> None:
@@ -54,6 +59,40 @@ def warn(text: str) -> None:
     """One warning on stderr."""
     message = Text.assemble(("Warning: ", "bold yellow"), one_line(text))
     progress_console().print(message, highlight=False, soft_wrap=True)
+
+
+def error(problem: Exception) -> None:
+    """A problem as one line on stderr."""
+    click.echo(
+        f"{click.style('Error:', fg='red', bold=True)} {one_line(str(problem), _MOST_SAID)}",
+        err=True,
+    )
+
+
+@contextlib.contextmanager
+def kept(command: str, payload: dict[str, Any]) -> Iterator[None]:
+    """For printing results that took minutes: where that fails they are kept in a file.
+
+    Raises CnnedgeError, with the name of that file.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except (BrokenPipeError, CnnedgeError) as problem:
+        place = _keep(command, payload)
+        if place is None or isinstance(problem, BrokenPipeError):
+            raise
+        problem.args = (f"{problem}. The results are kept in {place}",)
+        raise
+
+
+def _keep(command: str, payload: dict[str, Any]) -> Path | None:
+    name = time.strftime(f"cnnedge-{command}-%Y%m%d-%H%M%S.json")
+    for folder in (Path.cwd(), cache_root(), Path.home()):
+        with contextlib.suppress(CnnedgeError, OSError):
+            write_text(folder / name, json_text(payload) + "\n")
+            return folder / name
+    return None
 
 
 def write_json(target: str, payload: dict[str, Any]) -> None:

@@ -208,12 +208,13 @@ def _finish(
 ) -> None:
     """Prints and writes what the run came to, and raises what ended it before its time."""
     result = run.result(source) | written
-    if json_file:
-        output.write_json(json_file, result)
-    if not silent:
-        if source.pictures and result["frames"]:
-            output.results().print()
-        print_summary(result, run.models[0].engine.delegate, live=source.live)
+    with output.kept("run", result):
+        if json_file:
+            output.write_json(json_file, result)
+        if not silent:
+            if source.pictures and result["frames"]:
+                output.results().print()
+            print_summary(result, run.models[0].engine.delegate, live=source.live)
     for problem in result["skipped"]:
         output.warn(f"skipped: {problem}")
     if run.unanswered:

@@ -129,7 +129,8 @@ class _Lines:
             if jsonl not in (None, "-"):
                 with explained(path):
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    stream = stack.enter_context(path.open("w", encoding="utf-8"))
+                    stream = path.open("w", encoding="utf-8")
+                stack.callback(_closed, stream)
             lines = cls(stream, path)
             stack.callback(lines.stop)
             yield lines
@@ -160,6 +161,12 @@ class _Lines:
         if self._bar is not None:
             bar, self._bar = self._bar, None  # type: ignore[assignment]
             bar.__exit__(None, None, None)
+
+
+def _closed(stream: IO[str]) -> None:
+    """What could not be written was said when it was tried."""
+    with contextlib.suppress(OSError):
+        stream.close()
 
 
 def _named_here(result: dict[str, Any], brought: Placed) -> dict[str, Any]:

@@ -96,10 +96,11 @@ def command(
     if not workers.writes:
         output.note(f"worker {workers.index} is done; worker 0 writes {folder}/ and the results")
         return
-    if json_file:
-        output.write_json(json_file, metrics)
-    if json_file != "-":
-        _print(metrics, folder, resolved)
+    with output.kept("train", metrics):
+        if json_file:
+            output.write_json(json_file, metrics)
+        if json_file != "-":
+            _print(metrics, folder, resolved)
 
 
 def resolve(

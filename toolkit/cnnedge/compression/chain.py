@@ -8,7 +8,6 @@ that begin with the same steps share them, and a killed conversion makes only wh
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -17,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CnnedgeError, ModelError, RunFolderError
-from ..files import whole, write_json
+from ..files import read_json, whole, write_json
+from ..seals import holds, seal
 from ..specs import Channels, Distil, Technique, Variant, plain, shipped
 from ..training import backend
 from ..training.content_key import content_key, dataset_decides
 from ..training.features import Extractor
-from ..training.run_folder import RunFolder, open_finished
+from ..training.run_folder import RunFolder, open_finished, read_labels
 from . import tfmot_edges
 from .techniques import Before, apply, new_student, rebuilt
 from .workshop import Session, Workshop, fit, make_trainable
@@ -77,10 +77,10 @@ def load(shop: Workshop, stage: Stage) -> Any:
     if stage.words[-1:] == ("qat",):
         assert stage.parent is not None
         model = rebuilt(shop, _before(shop, stage.parent, stage.folder))
-        tfmot_edges.load_weights(model, stage.folder / "weights.npz")
+        tfmot_edges.load_weights(model, _weights(stage, stage.folder))
         return model
     try:
-        return make_trainable(backend.load_keras(stage.folder / "model.keras"), shop.recipe)
+        return make_trainable(backend.load_keras(_weights(stage, stage.folder)), shop.recipe)
     except ModelError as error:
         raise RunFolderError(f"{error}; or delete {stage.folder} and convert again") from None
 
@@ -105,7 +105,7 @@ def _check_distil(shop: Workshop, technique: Distil) -> None:
     if technique.teacher is None:
         return
     teacher = open_finished(Path(technique.teacher))
-    labels = tuple(teacher.labels.read_text(encoding="utf-8").splitlines())
+    labels = read_labels(teacher)
     if labels != shop.dataset.classes:
         raise CnnedgeError(
             f"{teacher.path}: as a teacher it must tell the same classes apart: it knows "
@@ -186,23 +186,22 @@ def _keep(
 ) -> Stage:
     """Writes the model, then step.json: a step is done when that is there."""
     if stage.words[-1:] == ("qat",):
-        tfmot_edges.save_weights(model, folder / "weights.npz")
+        tfmot_edges.save_weights(model, _weights(stage, folder))
     else:
-        with whole(folder / "model.keras") as temporary:
+        with whole(_weights(stage, folder)) as temporary:
             model.save(temporary)
     history = folder / "history.csv"
     for written in sorted((folder / "training").rglob("history.csv")):
         # Of several sessions the last one's: the others' are short.
         shutil.copy(written, history)
-    write_json(
-        folder / "step.json",
-        {
-            "key": stage.key,
-            "names": list(stage.names),
-            "sessions": [plain(session) for session in sessions],
-            "seconds": seconds,
-        },
-    )
+    told = {
+        "key": stage.key,
+        "names": list(stage.names),
+        "sessions": [plain(session) for session in sessions],
+        "seconds": seconds,
+    }
+    model = _weights(stage, folder).read_bytes()
+    write_json(folder / "step.json", told | {"seal": seal(told, model)})
     shutil.rmtree(folder / "training", ignore_errors=True)
     kept = _kept(stage, parent, folder)
     assert kept is not None
@@ -210,12 +209,14 @@ def _keep(
 
 
 def _kept(stage: Stage, parent: Stage, folder: Path) -> Stage | None:
-    """The stage as an earlier conversion made it, or None."""
+    """The stage as an earlier conversion of this user made it, or None."""
     try:
-        known = json.loads((folder / "step.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if known.get("key") != stage.key:
+        known = read_json(folder / "step.json")
+        if known.get("key") != stage.key:
+            return None
+        if not holds(known.pop("seal", None), known, _weights(stage, folder).read_bytes()):
+            return None
+    except (CnnedgeError, OSError):
         return None
     return replace(
         stage,
@@ -224,6 +225,10 @@ def _kept(stage: Stage, parent: Stage, folder: Path) -> Stage | None:
         sessions=(*parent.sessions, *(Session(**session) for session in known["sessions"])),
         seconds=parent.seconds + known["seconds"],
     )
+
+
+def _weights(stage: Stage, folder: Path) -> Path:
+    return folder / ("weights.npz" if stage.words[-1:] == ("qat",) else "model.keras")
 
 
 def _before(shop: Workshop, parent: Stage, folder: Path) -> Before:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,9 +23,11 @@ from ..bundle.compatibility import not_runnable
 from ..bundle.cost import layer_costs, macs, parameters, sparsity
 from ..compression import chain
 from ..converter import convert as convert_keras
-from ..files import write_bytes, write_json
+from ..errors import CnnedgeError
+from ..files import read_json, write_bytes, write_json
 from ..numpy_files import read_arrays
 from ..results import accuracy, mcnemar
+from ..seals import holds, seal
 from ..specs import Variant, plain
 from ..training import backend
 from ..training.content_key import content_key, dataset_decides
@@ -240,15 +241,16 @@ def _folder(work: Work) -> Path:
 
 
 def _known(work: Work, name: str, key: str) -> Made | None:
-    """What was measured before under this name and key, or None."""
+    """What this user measured before under this name and key, or None."""
     try:
-        kept = json.loads((_folder(work) / f"{name}.json").read_text(encoding="utf-8"))
-        scores = read_arrays(_folder(work) / f"{name}.npz")["scores"]
-    except (OSError, ValueError, KeyError):
+        kept = read_json(_folder(work) / f"{name}.json")
+        content = (_folder(work) / f"{name}.npz").read_bytes()
+        told = {"key": kept.get("key"), "entry": kept.get("entry")}
+        if told["key"] != key or not holds(kept.get("seal"), told, content):
+            return None
+        return Made(entry=kept["entry"], scores=read_arrays(content)["scores"])
+    except (CnnedgeError, OSError, ValueError, KeyError):
         return None
-    if not isinstance(kept, dict) or kept.get("key") != key:
-        return None
-    return Made(entry=kept["entry"], scores=scores)
 
 
 def _keep(work: Work, name: str, key: str, made: Made) -> None:
@@ -256,7 +258,8 @@ def _keep(work: Work, name: str, key: str, made: Made) -> None:
     content = io.BytesIO()
     np.savez(content, scores=made.scores)
     write_bytes(_folder(work) / f"{name}.npz", content.getvalue())
-    write_json(_folder(work) / f"{name}.json", {"key": key, "entry": made.entry})
+    told = {"key": key, "entry": made.entry}
+    write_json(_folder(work) / f"{name}.json", told | {"seal": seal(told, content.getvalue())})
 
 
 def _sha256(file: Path) -> str:

@@ -5,9 +5,9 @@ Measured entries and the answers of each variant enter; the report leaves, in me
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +19,9 @@ import numpy.typing as npt
 from .._version import __version__
 from ..converter import convert as convert_keras
 from ..errors import CnnedgeError
-from ..files import write_json, write_text
+from ..files import read_json, write_json, write_text
 from ..results import accuracy, trust, trust_line
+from ..seals import holds, seal
 from ..training import backend
 from ..training.content_key import content_key, dataset_decides
 from ..training.judging import judge
@@ -138,15 +139,13 @@ def _sensitivity(work: Work, entries: list[dict[str, Any]]) -> dict[str, Any] | 
         versions=backend.versions(),
     )
     kept = work.run.compress / "measured" / f"sensitivity-{key[:16]}.json"
-    if kept.exists():
-        try:
-            known: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+    with contextlib.suppress(CnnedgeError):
+        known = read_json(kept)
+        if holds(known.pop("seal", None), known):
             return known
-        except ValueError:
-            pass
     found = _layer_errors(work, work.calibration(calibration.count))
     if found:
-        write_json(kept, found)
+        write_json(kept, found | {"seal": seal(found)})
     return found
 
 

@@ -17,6 +17,7 @@ from ..compression import chain
 from ..errors import CnnedgeError, DeviceError
 from ..specs import Variant
 from ..training.run_folder import open_finished, read_recipe
+from ..training.run_lock import occupied
 from . import search
 from .budget import Budget
 from .gate import judged, remedies
@@ -56,13 +57,14 @@ def convert(
         recipe = replace(recipe, data=replace(recipe.data, source=data))
     if max_drop is not None:
         recipe = replace(recipe, convert=replace(recipe.convert, max_drop=max_drop))
-    work = prepare(run, recipe, reporter, timer)
-    if budget:
-        return _search(work, budget)
-    chosen = tuple(variants) or recipe.convert.variants
-    chain.check(work.workshop, chosen)
-    made, missing = _make_all(work, [_job(work, variant) for variant in chosen])
-    return _report(work, made, missing=missing)
+    with occupied(run.path):
+        work = prepare(run, recipe, reporter, timer)
+        if budget:
+            return _search(work, budget)
+        chosen = tuple(variants) or recipe.convert.variants
+        chain.check(work.workshop, chosen)
+        made, missing = _make_all(work, [_job(work, variant) for variant in chosen])
+        return _report(work, made, missing=missing)
 
 
 def _job(work: Work, variant: Variant) -> Job:

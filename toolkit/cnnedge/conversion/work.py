@@ -20,8 +20,8 @@ from ..specs import InputSize, Recipe
 from ..training import backend, methods
 from ..training.fitting import predict
 from ..training.judging import truths
-from ..training.run_folder import RunFolder
-from ..training.session import load_recipe_data, read_metrics
+from ..training.run_folder import RunFolder, read_metrics
+from ..training.session import load_recipe_data
 from ..training.strategy import open_workers
 from .timer import Timer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -9,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..bundle import BITS, ModelFile, TensorInfo
+from ..bundle import ModelFile, TensorInfo
+from ..bundle.inputs import PICTURE_DTYPES
 from ..errors import ModelError
 from .report import DelegateReport
 
@@ -19,6 +21,9 @@ Values = npt.NDArray[Any]
 PRECISIONS = ("f32", "f16", "bf16")
 # Beside these, the path of a library.
 DELEGATES = ("auto", "cpu", "gpu", "nnapi", "npu")
+# The types that numpy has, and values of a pixel.
+_MADE_UP = frozenset({"bool", *PICTURE_DTYPES, "uint32", "uint64"})
+_MANY = 2**24
 NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -70,11 +75,13 @@ def random_inputs(model: ModelFile, seed: int = 0) -> list[Values]:
 
 def _random(tensor: TensorInfo, rng: np.random.Generator) -> Values:
     shape = tuple(max(1, d) for d in tensor.shape)
-    if tensor.dtype not in BITS:
+    if tensor.dtype not in _MADE_UP:
         raise ModelError(f"input '{tensor.name}' takes {tensor.dtype} values: none can be made up")
     if tensor.dtype == "bool":
         return np.asarray(rng.integers(0, 2, shape), np.bool_)
-    pixels = np.asarray(rng.integers(0, 256, shape))
+    # The largest inputs would take eight times their memory.
+    width = np.int64 if math.prod(shape) < _MANY else np.int16
+    pixels = np.asarray(rng.integers(0, 256, shape, dtype=width))
     if tensor.dtype == "int8":
         pixels -= 128
     return pixels.astype(tensor.dtype)

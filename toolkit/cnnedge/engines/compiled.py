@@ -21,6 +21,7 @@ import numpy as np
 from ..bundle import ModelFile, TensorInfo
 from ..native_stderr import captured, complaints
 from .base import NO_OPTIONS, Values
+from .failure import not_run
 from .report import DelegateReport
 
 # TFLITE_XNNPACK_DELEGATE_FLAG_FORCE_FP16 beside the two that are on by default (signed and
@@ -63,6 +64,7 @@ class CompiledEngine:
         self.threads = threads
         self.precision = precision
         self.delegate = delegate
+        self._place = str(model.path)
         self._inputs = [_zeros(model.graph.tensors[i]) for i in model.graph.inputs]
         self._results = [_zeros(model.graph.tensors[i]) for i in model.graph.outputs]
         started = time.perf_counter()
@@ -98,10 +100,13 @@ class CompiledEngine:
     def invoke(self) -> Values:
         """Uploads the input, runs, and reads the first output back: it is the synchronisation."""
         held = self._held
-        for place, values in zip(self._to, self._inputs, strict=True):
-            held["in"][place].write(values)
-        held["model"].run_by_index(0, held["in"], held["out"])
-        return self._read(0)
+        try:
+            for place, values in zip(self._to, self._inputs, strict=True):
+                held["in"][place].write(values)
+            held["model"].run_by_index(0, held["in"], held["out"])
+            return self._read(0)
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise not_run(self._place, self.name, error) from None
 
     def outputs(self) -> tuple[Values, ...]:
         return tuple(self._read(n) for n in range(len(self._from)))
@@ -150,7 +155,12 @@ def _order(model: Any, side: str, indices: tuple[int, ...]) -> list[int]:
 
 def _zeros(tensor: TensorInfo) -> Values:
     shape = tuple(max(1, d) for d in tensor.shape)
-    return np.zeros(shape, tensor.dtype)
+    try:
+        return np.zeros(shape, tensor.dtype)
+    except TypeError:
+        raise CompileError(
+            f"'{tensor.name}' is of {tensor.dtype}, which it does not take"
+        ) from None
 
 
 def _relevant(text: str) -> list[str]:

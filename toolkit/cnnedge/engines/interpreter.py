@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-import importlib.metadata
 import re
 import sys
 import time
@@ -17,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ..bundle import Graph, ModelFile
-from ..bundle.special import special_needs
-from ..errors import MissingExtraError, ModelError
+from ..errors import MissingExtraError
 from ..native_stderr import captured, complaints
 from .base import NO_OPTIONS, Values
+from .failure import load_error, not_run
 from .refusal import DelegateRefused
 from .report import DelegateReport
+from .trial import installed_version
 
 # Package to import, distribution that states the version, line that installs it.
 _PACKAGES = {
@@ -33,6 +33,9 @@ _PACKAGES = {
         "pip install 'cnnedge[tflite-runtime]'",
     ),
 }
+
+# What the interpreter raises where a model does not run.
+_FAILURES = (RuntimeError, ValueError, IndexError)
 
 
 def package(engine: str) -> tuple[str, Any]:
@@ -73,8 +76,9 @@ class InterpreterEngine:
     ) -> None:
         """requested: what the user wrote for --delegate; options: for the library."""
         self.name, module = package(engine)
-        self.version = importlib.metadata.version(_PACKAGES[self.name][1])
+        self.version = installed_version(_PACKAGES[self.name][1])
         self.threads = threads
+        self._place = str(model.path)
         # What a library computes in is its own affair, and it does not say.
         self.precision = "f32" if library is None else "unknown"
         problem: Exception | None = None
@@ -101,7 +105,7 @@ class InterpreterEngine:
         if problem is not None and library is not None:
             raise _refused(requested, library, problem, native.text)
         if problem is not None:
-            raise _load_error(model, self.name, problem, native.text)
+            raise load_error(model, self.name, problem, native.text)
         if library is None:
             self.delegate = _report(details, model.graph, requested, "cpu")
         else:
@@ -123,19 +127,31 @@ class InterpreterEngine:
             )
 
     def set_input(self, values: Values, at: int = 0) -> None:
-        self._interpreter.set_tensor(self._inputs[at], values)
+        try:
+            self._interpreter.set_tensor(self._inputs[at], values)
+        except _FAILURES as error:
+            raise not_run(self._place, self.name, error) from None
 
     def fill_input(self, write: Callable[[Values], None]) -> None:
-        # No name may keep the array: the interpreter refuses to run while one is held.
-        write(self._interpreter.tensor(self._inputs[0])())
+        try:
+            # No name may keep the array: the interpreter refuses to run while one is held.
+            write(self._interpreter.tensor(self._inputs[0])())
+        except _FAILURES as error:
+            raise not_run(self._place, self.name, error) from None
 
     def invoke(self) -> Values:
-        self._interpreter.invoke()
-        result: Values = self._interpreter.get_tensor(self._outputs[0])
+        try:
+            self._interpreter.invoke()
+            result: Values = self._interpreter.get_tensor(self._outputs[0])
+        except _FAILURES as error:
+            raise not_run(self._place, self.name, error) from None
         return result
 
     def outputs(self) -> tuple[Values, ...]:
-        return tuple(self._interpreter.get_tensor(i) for i in self._outputs)
+        try:
+            return tuple(self._interpreter.get_tensor(i) for i in self._outputs)
+        except _FAILURES as error:
+            raise not_run(self._place, self.name, error) from None
 
     def close(self) -> None:
         self._interpreter = None
@@ -152,20 +168,6 @@ def _loaded(module: Any, library: Path, options: Mapping[str, str]) -> list[Any]
 
 def _indices(details: Sequence[dict[str, Any]]) -> tuple[int, ...]:
     return tuple(int(d["index"]) for d in details)
-
-
-def _load_error(model: ModelFile, name: str, error: Exception, native: str) -> ModelError:
-    if isinstance(error, SystemError) and name == "tflite-runtime":
-        return ModelError(
-            f"{model.path}: tflite-runtime 2.14 does not work with numpy 2. "
-            "Run: pip install 'numpy<2'"
-        )
-    needs = special_needs(model.graph)
-    if needs and "custom op" in f"{error} {native}".lower():
-        return ModelError(f"{model.path}: {name} cannot load this model: {'; '.join(needs)}")
-    said = [line for line in native.splitlines() if line.strip() and "INFO" not in line]
-    reason = re.sub(r"\s+", " ", "; ".join([str(error), *said[:2]])).strip()
-    return ModelError(f"{model.path}: {name} cannot load this model: {reason}")
 
 
 def _refused(requested: str, library: Path, error: Exception, native: str) -> DelegateRefused:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..bundle import ModelFile
-from ..errors import CnnedgeError, GateError
+from ..errors import CnnedgeError, GateError, MissingExtraError
 from ..specs.strict import closest
 from . import libraries
 from .base import DELEGATES, NO_OPTIONS, PRECISIONS, Engine
@@ -25,17 +27,22 @@ def load_engine(
     delegate: str = "auto",
     precision: str = "auto",
     options: Mapping[str, str] = NO_OPTIONS,
+    known: bool = False,
 ) -> Engine:
     """Loads a model into an engine.
 
     engine: `litert`, `tflite-runtime`, `openvino` or `auto` (LiteRT where it is installed).
     threads: of the CPU. delegate: one of DELEGATES or the path of a library. precision: one of
     PRECISIONS, or `auto`: what the engine takes by itself. options: for the delegate, by name.
+    known: the file was made by this process, or loaded by it before: it is not tried elsewhere.
     Raises ModelError when the model does not load, MissingExtraError when the engine is not
     installed, GateError for a delegate or a precision that cannot be had here.
     """
     _check(engine, delegate, precision, options)
-    if engine == "openvino" or (engine == "auto" and precision == "bf16"):
+    engine = engine_for(engine, precision)
+    if not known:
+        _try_elsewhere(model, engine, delegate)
+    if engine == "openvino":
         from . import openvino
 
         return openvino.load(
@@ -44,6 +51,29 @@ def load_engine(
     if delegate == "auto":
         return _first_that_runs(model, engine, threads, precision)
     return _named(model, engine, threads, delegate, precision, options)
+
+
+def engine_for(engine: str, precision: str) -> str:
+    """The engine that `auto` means where a precision asks for one; any other as it is."""
+    return "openvino" if engine == "auto" and precision == "bf16" else engine
+
+
+def _try_elsewhere(model: ModelFile, engine: str, delegate: str) -> None:
+    """Lets a process of its own try an unknown file. Raises ModelError where that fails."""
+    from . import trial
+
+    started = trial.begin(model, engine)
+    if started is None:
+        return
+    # The runtime is imported meanwhile; that it cannot be is said where it is used.
+    with contextlib.suppress(ImportError, MissingExtraError):
+        if engine == "openvino":
+            importlib.import_module("openvino")
+        else:
+            from . import interpreter
+
+            interpreter.package(engine)
+    started.end(delegated=delegate != "cpu")
 
 
 def _check(engine: str, delegate: str, precision: str, options: Mapping[str, str]) -> None:

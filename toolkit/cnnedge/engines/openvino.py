@@ -21,6 +21,7 @@ from ..bundle import ModelFile
 from ..errors import MissingExtraError, ModelError
 from ..native_stderr import captured
 from .base import NO_OPTIONS, Values
+from .failure import not_run
 from .refusal import DelegateRefused, PrecisionRefused
 from .report import DelegateReport, PassedOver
 
@@ -74,6 +75,7 @@ class OpenVinoEngine:
     ) -> None:
         self.version = importlib.metadata.version("openvino")
         self.threads = threads
+        self._place = str(model.path)
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
         if device == "CPU":
             settings["INFERENCE_NUM_THREADS"] = threads
@@ -104,8 +106,11 @@ class OpenVinoEngine:
         write(self._request.get_input_tensor(0).data)
 
     def invoke(self) -> Values:
-        self._request.infer()
-        return self._read(self._outputs[0])
+        try:
+            self._request.infer()
+            return self._read(self._outputs[0])
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise not_run(self._place, self.name, RuntimeError(_reason(error))) from None
 
     def outputs(self) -> tuple[Values, ...]:
         return tuple(self._read(i) for i in self._outputs)

@@ -19,7 +19,7 @@ from .nodes import unpacked_constants
 # TFLite's: kDefaultTensorAlignment of tensorflow/lite/arena_planner and interpreter.
 ALIGNMENT = 64
 # Planning takes time that grows with the square; no model of pictures comes near it.
-_MOST_TENSORS = 20_000
+_MOST_TENSORS = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,7 +97,7 @@ class Inspection:
             ],
             "tflite_metadata": self.described.as_json() if self.described else None,
             "associated_files": file.associated,
-            "cnnedge": file.provenance,
+            "cnnedge": dict(file.provenance.raw) if file.provenance else None,
         }
 
 

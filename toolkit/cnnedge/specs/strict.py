@@ -32,6 +32,7 @@ _MOST_WHOLE = 2**63 - 1
 _NO_LINE = -2
 _TRUE = {"true", "yes", "on"}
 _FALSE = {"false", "no", "off"}
+_MOST_COMPARED, _LONGEST_COMPARED = 5_000, 100
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,10 @@ def _bound(number: float) -> str:
 
 def closest(name: str, allowed: Iterable[str]) -> str:
     """' Did you mean X?' for the nearest allowed name, or nothing."""
-    if len(name) > SHOWN:
-        return ""
-    matches = difflib.get_close_matches(str(name), list(allowed), n=1, cutoff=0.5)
+    # Long names, and long lists of them, take minutes to compare.
+    near = [text for text in list(allowed)[:_MOST_COMPARED] if len(text) <= _LONGEST_COMPARED]
+    name = str(name)[:_LONGEST_COMPARED]
+    matches = difflib.get_close_matches(name, near, n=1, cutoff=0.5)
     return f" Did you mean '{matches[0]}'?" if matches else ""
 
 

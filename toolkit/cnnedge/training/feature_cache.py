@@ -13,7 +13,6 @@ A row is found by what it was made from, so it can be missing but never stale.
 from __future__ import annotations
 
 import contextlib
-import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,15 +28,6 @@ Rows = npt.NDArray[np.float32]
 Keys = npt.NDArray[np.uint8]
 
 KEY_BYTES = 34
-
-
-def cache_root() -> Path:
-    """CNNEDGE_CACHE, else cnnedge/ in the user's own cache folder."""
-    own = os.environ.get("CNNEDGE_CACHE")
-    if own:
-        return Path(own).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "cnnedge"
 
 
 def row_keys(hashes: Keys, view: int) -> Keys:

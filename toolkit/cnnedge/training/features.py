@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..bundle import read_model
+from ..caches import cache_root
 from ..converter import convert
 from ..data import Pixels
 from ..engines import Engine, load_engine
@@ -28,7 +29,7 @@ from ..files import write_bytes
 from ..specs import Augmentation, plain
 from .augmentation import augment
 from .content_key import content_key
-from .feature_cache import FeatureTable, Rows, cache_root, row_keys
+from .feature_cache import FeatureTable, Rows, row_keys
 
 Progress = Callable[[int, int], None]
 Indices = npt.NDArray[np.int64]
@@ -102,7 +103,7 @@ class Extractor:
 
     def _engine(self, number: int) -> Engine:
         while len(self._engines) <= number:
-            self._engines.append(load_engine(self._model, threads=1, delegate="cpu"))
+            self._engines.append(load_engine(self._model, threads=1, delegate="cpu", known=True))
         return self._engines[number]
 
 

@@ -302,6 +302,13 @@ class _State:
         latest = self._manager.latest_checkpoint
         if not latest:
             return
+        for path in (latest, *self._manager.checkpoints):
+            # TensorFlow's list of checkpoints may name any path, and it deletes old ones.
+            if Path(path).parent != Path(self._folder):
+                raise RunFolderError(
+                    f"{self._folder}: its list of checkpoints names {path}, which lies elsewhere. "
+                    "Start over with --force or another --out"
+                )
         try:
             self._manager.checkpoint.restore(latest).assert_existing_objects_matched()
         except Exception:  # TensorFlow raises many kinds, AssertionError and IndexError too

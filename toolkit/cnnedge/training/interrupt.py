@@ -1,7 +1,8 @@
 """Ctrl-C where it does no harm.
 
 An interrupt in the middle of TensorFlow's bookkeeping can surface as any error of its own. While
-training goes on it is noted, and raised at the next step; a second one is raised at once.
+training goes on it is noted, and raised at the next step; another one, pressed by somebody who
+has waited, is raised at once. SIGTERM and SIGHUP likewise, where the command line takes them so.
 """
 
 from __future__ import annotations
@@ -9,8 +10,14 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+
+_AGAIN_SECONDS = 2.0
+_NUMBERS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 
 @contextlib.contextmanager
@@ -20,7 +27,7 @@ def held_back() -> Iterator[Callable[[], None]]:
     Where somebody else handles the signal, or in another thread than the main one, nothing is
     changed.
     """
-    came: list[int] = []
+    came: list[float] = []
 
     def check() -> None:
         if came:
@@ -28,19 +35,25 @@ def held_back() -> Iterator[Callable[[], None]]:
             raise KeyboardInterrupt
 
     def note(number: int, frame: FrameType | None) -> None:
-        if came:
+        now = time.monotonic()
+        if came and now - came[0] >= _AGAIN_SECONDS:
             raise KeyboardInterrupt
-        came.append(number)
+        came.append(now)
 
-    ours = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )
-    if not ours:
+    before = {number: signal.getsignal(number) for number in _NUMBERS}
+    ours = [number for number, handler in before.items() if _raises(handler)]
+    if threading.current_thread() is not threading.main_thread() or not ours:
         yield check
         return
-    signal.signal(signal.SIGINT, note)
+    for number in ours:
+        signal.signal(number, note)
     try:
         yield check
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in ours:
+            signal.signal(number, before[number])
+
+
+def _raises(handler: object) -> bool:
+    """Whether it is Python's own handler, or the command line's: both raise KeyboardInterrupt."""
+    return handler is signal.default_int_handler or getattr(handler, "stops_cnnedge", False)

@@ -1,8 +1,12 @@
 """Linear classifiers on frozen features, folded into a Dense layer with softmax.
 
 Features and classes enter; the kernel and bias of a Dense layer leave, so that the whole converts
-like any other network. Features are standardised for fitting, and the standardisation is folded
-in as well.
+like any other network. Features are divided by their spread for fitting, and that is folded in as
+well.
+
+A feature that hardly varies would get weights hundreds of times those of others: int8 has one scale
+for each class, so the giants crush the rest, and they amplify the rounding of the features. So the
+spread has a floor, a multiple of the median spread, chosen by what the classifier answers in int8.
 """
 
 from __future__ import annotations
@@ -23,7 +27,11 @@ Kind = Literal["logistic", "svm"]
 
 # Inverse strengths of the L2 penalty that cross-validation chooses from.
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+# Multiples of the median spread that no feature's spread is below; the first is tried with every
+# strength, the others with the best one.
+FLOORS = (0.5, 1.0, 2.0)
 _FOLDS = 3
+_LEVELS = 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +39,16 @@ class Linear:
     """softmax(features @ kernel + bias): float32 [d, classes] and [classes].
 
     strength: the inverse penalty C. scores: the accuracy in cross-validation of each strength.
+    floor: what multiple of the median spread is the least. agreement: the part of the pictures
+    that the classifier, in cross-validation, labels alike in float and in int8.
     """
 
     kernel: Rows
     bias: Rows
     strength: float
     scores: dict[float, float]
+    floor: float
+    agreement: float
 
 
 def fit_linear(
@@ -66,24 +78,111 @@ def fit_linear(
     mean = features.mean(axis=0, dtype=np.float64)
     deviation = features.std(axis=0, dtype=np.float64)
     # What varies by float32 rounding alone is constant: scaled up, that noise would be a feature.
-    deviation[deviation < 1e-9 + 1e-6 * np.abs(mean)] = 1.0
-    rows = (features - mean) / deviation
-    folds = _folds(pictures, views, min(_FOLDS, fewest), seed)
+    deviation[deviation < 1e-9 + 1e-6 * np.abs(mean)] = 0.0
+    judge = _Judge(
+        kind=kind,
+        features=features,
+        classes=classes,
+        folds=_folds(pictures, views, min(_FOLDS, fewest), seed),
+        balanced=balanced,
+        seed=seed,
+    )
     scores, outside = {}, {}
+    spread = _floored(deviation, FLOORS[0])
     for strength in STRENGTHS:
-        outside[strength] = _cross_scores(kind, rows, classes, strength, folds, balanced, seed)
-        scores[strength] = float(np.mean(outside[strength].argmax(axis=1) == pictures))
+        outside[strength] = judge.scores(mean, spread, strength)
+        scores[strength] = outside[strength].accuracy
     best = max(STRENGTHS, key=lambda c: (scores[c], -c))
-    kernel, bias = _fit(kind, rows, classes, best, balanced, seed)
-    factor = _temperature(outside[best], pictures) if kind == "svm" else 1.0
-    kernel = kernel / deviation[:, None]
+    tried = {FLOORS[0]: outside[best]}
+    for floor in FLOORS[1:]:
+        tried[floor] = judge.scores(mean, _floored(deviation, floor), best)
+    # A higher floor costs accuracy at some point; of equals the one whose int8 differs least.
+    chosen = max(tried, key=lambda f: (tried[f].rounded_accuracy, tried[f].agreement, -f))
+    spread = _floored(deviation, chosen)
+    kernel, bias = _fit(kind, (features - mean) / spread, classes, best, balanced, seed)
+    factor = _temperature(tried[chosen].scores, pictures) if kind == "svm" else 1.0
+    kernel = kernel / spread[:, None]
     bias = bias - mean @ kernel
     return Linear(
         kernel=(factor * kernel).astype(np.float32),
         bias=(factor * bias).astype(np.float32),
         strength=best,
         scores=scores,
+        floor=chosen,
+        agreement=tried[chosen].agreement,
     )
+
+
+def _floored(deviation: Floats, floor: float) -> Floats:
+    """The spread of each feature, at least `floor` times the median of those that vary."""
+    varying = deviation[deviation > 0]
+    least = floor * float(np.median(varying)) if len(varying) else 1.0
+    return np.maximum(deviation, least)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answers:
+    """Scores [n, classes] of pictures that the classifier never saw; rounded: as in int8."""
+
+    scores: Floats
+    rounded: Floats
+    truths: Classes
+
+    @property
+    def accuracy(self) -> float:
+        return float(np.mean(self.scores.argmax(axis=1) == self.truths))
+
+    @property
+    def rounded_accuracy(self) -> float:
+        return float(np.mean(self.rounded.argmax(axis=1) == self.truths))
+
+    @property
+    def agreement(self) -> float:
+        return float(np.mean(self.scores.argmax(axis=1) == self.rounded.argmax(axis=1)))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Judge:
+    """Cross-validation of one data set."""
+
+    kind: Kind
+    features: Rows
+    classes: Classes
+    folds: Any
+    balanced: bool
+    seed: int
+
+    def scores(self, mean: Floats, spread: Floats, strength: float) -> _Answers:
+        """Each picture's answer by a classifier that saw no view of it, in float and in int8."""
+        count = sum(len(judged) for _, judged in self.folds)
+        exact = np.zeros((count, int(self.classes.max()) + 1))
+        rounded = np.zeros_like(exact)
+        for train, judged in self.folds:
+            rows = (self.features[train] - mean) / spread
+            kernel, bias = _fit(
+                self.kind, rows, self.classes[train], strength, self.balanced, self.seed
+            )
+            kernel = kernel / spread[:, None]
+            bias = bias - mean @ kernel
+            exact[judged] = self.features[judged] @ kernel + bias
+            rounded[judged] = _rounded(self.features[judged]) @ _rounded_kernel(kernel) + bias
+        return _Answers(scores=exact, rounded=rounded, truths=self.classes[:count])
+
+
+def _rounded(features: Rows) -> Floats:
+    """Features as an int8 network hands them on: one scale for all of them."""
+    low, high = min(float(features.min()), 0.0), max(float(features.max()), 0.0)
+    step = (high - low) / _LEVELS or 1.0
+    rounded: Floats = np.rint(features.astype(np.float64) / step) * step
+    return rounded
+
+
+def _rounded_kernel(kernel: Floats) -> Floats:
+    """Weights in int8: one scale for each class."""
+    step: Floats = np.abs(kernel).max(axis=0) / 127
+    step[step == 0] = 1.0
+    rounded: Floats = np.rint(kernel / step) * step
+    return rounded
 
 
 def _folds(pictures: Classes, views: int, count: int, seed: int) -> Any:
@@ -93,23 +192,6 @@ def _folds(pictures: Classes, views: int, count: int, seed: int) -> Any:
     split = StratifiedKFold(count, shuffle=True, random_state=seed)
     starts = len(pictures) * np.arange(views)[:, None]
     return [((starts + train).ravel(), judged) for train, judged in split.split(pictures, pictures)]
-
-
-def _cross_scores(
-    kind: Kind,
-    rows: Floats,
-    classes: Classes,
-    strength: float,
-    folds: Any,
-    balanced: bool,
-    seed: int,
-) -> Floats:
-    """Scores [n, classes] of each picture by a classifier that never saw it."""
-    result = np.zeros((sum(len(judged) for _, judged in folds), int(classes.max()) + 1))
-    for train, judged in folds:
-        kernel, bias = _fit(kind, rows[train], classes[train], strength, balanced, seed)
-        result[judged] = rows[judged] @ kernel + bias
-    return result
 
 
 def _fit(

@@ -145,6 +145,8 @@ def _linear(work: transfer.Materials) -> Outcome:
         "method": method,
         "strength": linear.strength,
         "cross_validation": {f"{c:g}": score for c, score in linear.scores.items()},
+        "floor": linear.floor,
+        "int8_agreement": linear.agreement,
         "seconds": time.perf_counter() - started,
     }
     return fitting.Fitted(history=[], kept_epoch=0, stopped_early=False), {"linear": details}

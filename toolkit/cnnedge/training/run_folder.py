@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from ..bundle.foreign import foreign_model
-from ..errors import RunFolderError
-from ..files import explained, write_text
+from ..errors import CnnedgeError, RunFolderError
+from ..files import explained, read_json, read_text, write_text
 from ..specs import Recipe, dump, parse_recipe, plain, shipped
 
 HISTORY_FIELDS = (
@@ -33,6 +33,11 @@ HISTORY_FIELDS = (
     "images_per_second",
     "stage",
 )
+_NAMES = (
+    *("recipe.yaml", "model.yaml", "model.keras", "labels.txt", "metrics.json", "history.csv"),
+    *("curves.png", "confusion.png", "augmentation.png", "data.json"),
+)
+_STARTED_OVER = "Start over with --force or another --out"
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,16 @@ class RunFolder:
     @property
     def data(self) -> Path:
         return self.path / "data.json"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The files that a run consists of."""
+        return _NAMES
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that a run consists of."""
+        return (self.checkpoints, self.compress, self.export)
 
     @property
     def complete(self) -> bool:
@@ -167,6 +182,43 @@ def read_recipe(run: RunFolder, overrides: Sequence[str] = ()) -> Recipe:
     return parse_recipe(*shipped.read("recipes", str(run.recipe)), overrides)
 
 
+def read_labels(run: RunFolder) -> tuple[str, ...]:
+    """The classes, in the order of the model's outputs. Raises RunFolderError."""
+    if not run.labels.exists():
+        raise RunFolderError(f"{run.path}: this run has no labels.txt; train it again")
+    return tuple(_read(run.labels).splitlines())
+
+
+def read_metrics(run: RunFolder) -> dict[str, Any]:
+    """metrics.json of a complete run. Raises RunFolderError."""
+    metrics = _read_object(run.metrics, "train it again with --force or another --out")
+    if not isinstance(metrics.get("test"), dict) or not isinstance(metrics.get("data"), dict):
+        raise RunFolderError(
+            f"{run.metrics}: damaged: expected the objects test and data in it; train it again "
+            "with --force or another --out"
+        )
+    return metrics
+
+
+def read_identity(run: RunFolder) -> dict[str, Any]:
+    """data.json: what the run was begun on; empty where it is not there. Raises RunFolderError."""
+    return _read_object(run.data, _STARTED_OVER) if run.data.exists() else {}
+
+
+def _read(path: Path) -> str:
+    try:
+        return read_text(path)
+    except CnnedgeError as error:
+        raise RunFolderError(str(error)) from None
+
+
+def _read_object(path: Path, remedy: str) -> dict[str, Any]:
+    try:
+        return read_json(path)
+    except CnnedgeError as error:
+        raise RunFolderError(f"{error}; {remedy}") from None
+
+
 def write_history(run: RunFolder, rows: list[dict[str, Any]]) -> None:
     """history.csv, one row per epoch; empty where an epoch was not validated."""
     text = io.StringIO()
@@ -177,39 +229,31 @@ def write_history(run: RunFolder, rows: list[dict[str, Any]]) -> None:
 
 
 def read_history(run: RunFolder, epochs: int) -> list[dict[str, Any]]:
-    """The first `epochs` rows of history.csv."""
+    """The first `epochs` rows of history.csv. Raises RunFolderError for a damaged one."""
     if not run.history.exists():
         return []
-    with run.history.open(encoding="utf-8", newline="") as file:
-        rows: list[dict[str, Any]] = [
-            {
-                k: (v if k == "stage" else float(v) if v not in ("", None) else None)
-                for k, v in row.items()
+    rows: list[dict[str, Any]] = []
+    try:
+        for found in csv.DictReader(io.StringIO(_read(run.history))):
+            row: dict[str, Any] = {
+                k: (found[k] if k == "stage" else float(found[k]) if found[k] else None)
+                for k in HISTORY_FIELDS
             }
-            for row in csv.DictReader(file)
-        ]
-    kept = [r for r in rows if r["epoch"] and r["epoch"] <= epochs]
-    for row in kept:
-        row["epoch"] = int(row["epoch"])
-    return kept
+            row["epoch"] = int(row["epoch"])
+            rows.append(row)
+    except (ValueError, TypeError, KeyError, OverflowError, csv.Error):
+        raise RunFolderError(
+            f"{run.history}: line {len(rows) + 2} is no epoch as cnnedge writes them: the file is "
+            f"damaged. {_STARTED_OVER}"
+        ) from None
+    return [row for row in rows if 1 <= row["epoch"] <= epochs]
 
 
 def _clear(run: RunFolder) -> None:
     # Only what a run consists of: a file that somebody put beside it is not ours to delete.
-    for folder in (run.checkpoints, run.compress, run.export):
+    for folder in run.folders:
         shutil.rmtree(folder, ignore_errors=True)
-    for name in (
-        "recipe.yaml",
-        "model.yaml",
-        "model.keras",
-        "labels.txt",
-        "metrics.json",
-        "history.csv",
-        "curves.png",
-        "confusion.png",
-        "augmentation.png",
-        "data.json",
-    ):
+    for name in run.names:
         (run.path / name).unlink(missing_ok=True)
 
 

@@ -6,7 +6,7 @@ read once, at the very end.
 
 from __future__ import annotations
 
-import json
+import contextlib
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +18,21 @@ from .._version import __version__
 from ..data import Dataset, Pixels, load_dataset
 from ..data.names import normalised
 from ..errors import RunFolderError
-from ..files import whole, write_json, write_text
+from ..files import explained, whole, write_json, write_text
 from ..specs import Recipe, parse_model, shipped
 from . import backend, few_pictures, fitting, methods, mirroring, transfer
 from .augmentation import augment
 from .judging import judge
 from .plots import save_augmentation_grid, save_confusion, save_curves
-from .run_folder import RunFolder, check_new, make_new, open_existing
+from .run_folder import (
+    RunFolder,
+    check_new,
+    make_new,
+    open_existing,
+    read_identity,
+    read_metrics,
+)
+from .run_lock import occupied
 from .strategy import Workers, losses_explained, open_workers, own_folder
 from .strengths_plot import save_strengths
 
@@ -54,15 +62,28 @@ def train(
     user can mend; KeyboardInterrupt when stopped by hand.
     """
     workers = workers or open_workers("auto")
-    if workers.writes and not resume:
-        check_new(out, force=force)
-    with own_folder(workers, out, resume=resume) as folder, losses_explained(workers):
-        return _train(recipe, folder, reporter, workers, resume=resume)
+    with (
+        own_folder(workers, out, resume=resume) as folder,
+        losses_explained(workers),
+        contextlib.ExitStack() as held,
+    ):
+        if RunFolder(folder).recipe.exists():
+            held.enter_context(occupied(folder))
+        if workers.writes and not resume:
+            check_new(out, force=force)
+        return _train(recipe, folder, reporter, workers, held, resume=resume)
 
 
 def _train(
-    recipe: Recipe, out: Path, reporter: SessionReporter, workers: Workers, *, resume: bool
+    recipe: Recipe,
+    out: Path,
+    reporter: SessionReporter,
+    workers: Workers,
+    held: contextlib.ExitStack,
+    *,
+    resume: bool,
 ) -> dict[str, Any]:
+    """held: keeps the run folder for this process."""
     definition, place = shipped.read("models", recipe.model)
     model_spec = parse_model(definition, place)
     size = recipe.input or model_spec.input
@@ -89,6 +110,10 @@ def _train(
     if weights is None and recipe.training.method != "scratch":
         reporter.note("weights: none: the backbone begins with random weights, which know nothing")
     if run is None:
+        if not RunFolder(out).recipe.exists():
+            with explained(out):
+                out.mkdir(parents=True, exist_ok=True)
+            held.enter_context(occupied(out))
         run = make_new(out, recipe)
         write_text(run.model_definition, definition)
         write_text(run.labels, "\n".join(labels) + "\n")
@@ -140,23 +165,20 @@ def _identity(dataset: Dataset) -> dict[str, Any]:
 
 
 def _check_same_data(run: RunFolder, dataset: Dataset) -> None:
-    before = json.loads(run.data.read_text(encoding="utf-8")) if run.data.exists() else {}
+    before = read_identity(run)
     if before.get("fingerprint", dataset.fingerprint) != dataset.fingerprint:
         raise RunFolderError(
             f"{run.path}: the pictures in {dataset.source} are not those this run began with "
-            f"({_total(before['counts'])} then, {_total(dataset.counts())} now). Put them back, "
-            "or start over with --force or another --out"
+            f"({_total(before.get('counts'))} then, {_total(dataset.counts())} now). Put them "
+            "back, or start over with --force or another --out"
         )
 
 
-def _total(counts: dict[str, dict[str, int]]) -> int:
-    return sum(n for split in counts.values() for n in split.values())
-
-
-def read_metrics(run: RunFolder) -> dict[str, Any]:
-    """metrics.json of a complete run."""
-    metrics: dict[str, Any] = json.loads(run.metrics.read_text(encoding="utf-8"))
-    return metrics
+def _total(counts: Any) -> int | str:
+    try:
+        return sum(int(n) for split in counts.values() for n in split.values())
+    except (AttributeError, TypeError, ValueError):
+        return "other pictures"
 
 
 def _finish(

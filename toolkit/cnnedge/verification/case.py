@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +17,19 @@ import numpy as np
 from ..bundle import Guest
 from ..bundle.guest import NO_GUEST
 from ..classifier import Classifier, load
-from ..errors import RunFolderError
+from ..errors import CnnedgeError
+from ..files import read_json
 from ..preprocess import Pixels
 from ..specs import InputSize, Recipe
 from ..training import backend
 from ..training.fitting import predictor
-from ..training.run_folder import RunFolder, open_finished, read_recipe
-from ..training.session import read_metrics
+from ..training.run_folder import (
+    RunFolder,
+    open_finished,
+    read_labels,
+    read_metrics,
+    read_recipe,
+)
 from .golden import Golden, choose
 from .mistakes import Reference, Values
 from .pixels import Prepared, prepare_both
@@ -64,9 +69,9 @@ class Run:
     def converted(self, sha256: str) -> dict[str, Any] | None:
         """The entry of report.json for a file of this run; None where it is none of them."""
         try:
-            report = json.loads((self.folder.export / "report.json").read_text(encoding="utf-8"))
+            report = read_json(self.folder.export / "report.json")
             return next((v for v in report["variants"] if v["sha256"] == sha256), None)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (CnnedgeError, KeyError, TypeError):
             return None
 
 
@@ -95,8 +100,8 @@ class Case:
     @property
     def techniques(self) -> list[str]:
         """What the file's network went through after training, by what the file says."""
-        said = (self.plain.model.provenance or {}).get("techniques")
-        return [str(name) for name in said] if isinstance(said, list) else []
+        said = self.plain.model.provenance
+        return list(said.techniques) if said else []
 
 
 @contextlib.contextmanager
@@ -154,10 +159,7 @@ def as_values(pixels: Pixels) -> Values:
 def _open_run(path: Path) -> Run:
     folder = open_finished(path)
     keras = backend.load_keras(folder.model)
-    try:
-        labels = tuple(folder.labels.read_text(encoding="utf-8").splitlines())
-    except OSError:
-        raise RunFolderError(f"{path}: this run has no labels.txt; train it again") from None
+    labels = read_labels(folder)
     height, width, channels = keras.input_shape[1:]
     rows: dict[str, Values] = {}
     traced = predictor(keras, lambda indices: rows["values"][indices])

@@ -136,7 +136,8 @@ def _file_row(case: Case, given: Scores, expected: Scores, peer: Peer) -> Stage:
             given, expected, case.golden.targets, case.techniques, case.recorded
         )
     row = network.file_stage(case.plain.model, given, expected, peer, case.run.keras)
-    said = (case.plain.model.provenance or {}).get("model_sha256")
+    provenance = case.plain.model.provenance
+    said = provenance.model_sha256 if provenance else ""
     if row.agrees is False and said and said != case.run.key:
         made_of = "by what the file says it was made from another model.keras"
         return replace(row, cause=f"{row.cause}; {made_of}")

@@ -131,7 +131,7 @@ def make_peer(
         path = Path(folder) / f"{form}.tflite"
         # Provenance, even if empty: what takes raw pixels is ours.
         path.write_bytes(pack_model(flatbuffer, labels=labels, size=size, provenance={}))
-        with load(path, delegate="cpu") as classifier:
+        with load(path, delegate="cpu", known=True) as classifier:
             scores = answers(classifier, pixels)
     return Peer(
         format=form, flatbuffer=flatbuffer, scores=scores, own=moved(scores, exact), factor=factor

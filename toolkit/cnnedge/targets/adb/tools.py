@@ -7,12 +7,12 @@ fetched from anywhere here.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ...caches import cache_root
 from ...errors import DeviceError
 from ..base import one_line
 from .elf import ABIS, Program, read_program
@@ -35,12 +35,8 @@ class Tool:
 
 
 def cache_folder() -> Path:
-    """Where tools are kept: tools/ in CNNEDGE_CACHE, else in cnnedge/ of the user's cache."""
-    own = os.environ.get("CNNEDGE_CACHE")
-    if own:
-        return Path(own).expanduser() / "tools"
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "cnnedge" / "tools"
+    """Where tools are kept."""
+    return cache_root() / "tools"
 
 
 def cached(kind: Kind, abi: str) -> Path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from ...caches import cache_root
 from ...child_process import python_words
 from ...errors import DeviceError
 from ...files import whole
@@ -177,10 +177,7 @@ def _kind(name: str, runtime: Runtime, machine: str, python: Python) -> Kind:
 
 def cache_folder() -> Path:
     """Where wheels are kept here."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    if not base and sys.platform == "darwin":
-        base = str(Path.home() / "Library/Caches")
-    return Path(base or Path.home() / ".cache") / "cnnedge" / "wheels"
+    return cache_root() / "wheels"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Hostile inputs for cnnedge, made in great numbers: `make fuzz`."""

@@ -1,0 +1,69 @@
+"""A folder for temporary files that goes with the process, however it ends.
+
+What a killed command leaves in the system's folder for temporary files, the next command deletes:
+libraries write there too, and none of them tidies up after a kill.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..files import lock
+
+_PREFIX = "cnnedge-"
+_LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def own_temporary_folder() -> Iterator[Path]:
+    """Makes a folder for this process and its children; gives the one that it lies in.
+
+    Where none can be made, temporary files go where they always go.
+    """
+    above, told = Path(tempfile.gettempdir()), os.environ.get("TMPDIR")
+    _remove_left(above)
+    file, folder = -1, None
+    with contextlib.suppress(OSError):
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        lock(file)
+    if folder is None:
+        yield above
+        return
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+    try:
+        yield above
+    finally:
+        tempfile.tempdir = None
+        if told is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = told
+        shutil.rmtree(folder, ignore_errors=True)
+        if file >= 0:
+            os.close(file)
+
+
+def _remove_left(above: Path) -> None:
+    with contextlib.suppress(OSError), os.scandir(above) as entries:
+        for entry in entries:
+            if entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False):
+                _remove_if_left(Path(entry.path))
+
+
+def _remove_if_left(folder: Path) -> None:
+    """Deletes a folder of this user that no living process holds."""
+    with contextlib.suppress(OSError):
+        if folder.stat().st_uid != getattr(os, "getuid", lambda: -1)():
+            return
+        file = os.open(folder / _LOCK, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            if lock(file):
+                shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(file)

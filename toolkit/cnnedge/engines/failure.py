@@ -1,0 +1,42 @@
+"""Why a runtime does not load or run a model, in one line.
+
+What the runtime raised and what its native code wrote enter; a ModelError leaves.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..bundle import ModelFile
+from ..bundle.special import special_needs
+from ..errors import ModelError
+from ..harmless import harmless
+
+_MOST_SAID = 500
+
+
+def load_error(model: ModelFile, engine: str, error: Exception, native: str) -> ModelError:
+    """Of a model that does not load. native: what was written to standard error meanwhile."""
+    if isinstance(error, SystemError) and engine == "tflite-runtime":
+        return ModelError(
+            f"{model.path}: tflite-runtime 2.14 does not work with numpy 2. "
+            "Run: pip install 'numpy<2'"
+        )
+    needs = special_needs(model.graph)
+    if needs and "custom op" in f"{error} {native}".lower():
+        return ModelError(f"{model.path}: {engine} cannot load this model: {'; '.join(needs)}")
+    return ModelError(f"{model.path}: {engine} cannot load this model: {_reason(error, native)}")
+
+
+def not_run(place: str, engine: str, error: Exception, native: str = "") -> ModelError:
+    """Of a model that loads, and whose inference fails; `place` names its file."""
+    return ModelError(
+        f"{place}: {engine} cannot run this model: {_reason(error, native)}. The file is damaged, "
+        "or needs another runtime"
+    )
+
+
+def _reason(error: Exception, native: str) -> str:
+    said = [line for line in native.splitlines() if line.strip() and "INFO" not in line]
+    text = re.sub(r"\s+", " ", "; ".join([str(error), *said[:2]])).strip(" .;")
+    return harmless(text or type(error).__name__, _MOST_SAID)
