@@ -12,6 +12,7 @@ spread has a floor, a multiple of the median spread, chosen by what the classifi
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -59,6 +60,7 @@ def fit_linear(
     views: int = 1,
     balanced: bool = False,
     seed: int = 0,
+    floors: Sequence[float] = FLOORS,
 ) -> Linear:
     """Fits multinomial logistic regression or a linear SVM (one against the rest).
 
@@ -67,7 +69,7 @@ def fit_linear(
     with the best cross-validated accuracy on view 0 is taken, of equals the strongest penalty; a
     picture is judged by a classifier that saw no view of it. An SVM's scores are no probabilities:
     they are scaled by one factor, fitted to the cross-validated scores (temperature scaling, Guo
-    et al. 2017).
+    et al. 2017). floors: of the spread, in multiples of its median, to choose from.
     Raises DataError for fewer than two pictures of a class.
     """
     count = int(classes.max()) + 1
@@ -88,13 +90,13 @@ def fit_linear(
         seed=seed,
     )
     scores, outside = {}, {}
-    spread = _floored(deviation, FLOORS[0])
+    spread = _floored(deviation, floors[0])
     for strength in STRENGTHS:
         outside[strength] = judge.scores(mean, spread, strength)
         scores[strength] = outside[strength].accuracy
     best = max(STRENGTHS, key=lambda c: (scores[c], -c))
-    tried = {FLOORS[0]: outside[best]}
-    for floor in FLOORS[1:]:
+    tried = {floors[0]: outside[best]}
+    for floor in floors[1:]:
         tried[floor] = judge.scores(mean, _floored(deviation, floor), best)
     # A higher floor costs accuracy at some point; of equals the one whose int8 differs least.
     chosen = max(tried, key=lambda f: (tried[f].rounded_accuracy, tried[f].agreement, -f))
