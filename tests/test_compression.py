@@ -95,7 +95,7 @@ def test_twelve_variants_in_one_conversion(report: dict[str, Any], run: Path) ->
         model = read_model(run / "export" / v["file"])
         assert model.labels == ("circle", "cross", "square")
         assert model.provenance is not None
-        assert model.provenance["variant"] == v["name"]
+        assert model.provenance.variant == v["name"]
         assert v["tflite_runtime"]["runs"] or v["tflite_runtime"]["reasons"]
         assert v["status"] == "ok"
     assert {p.name for p in (run / "export").iterdir()} == {

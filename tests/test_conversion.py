@@ -104,12 +104,12 @@ def test_what_travels_in_the_file(trained_run: Path, report: dict[str, Any]) -> 
         model = read_model(trained_run / "export" / f"{variant}.tflite")
         assert list(model.labels or ()) == metrics["data"]["classes"]
         about = model.provenance
-        assert about is not None
-        assert about["preprocess"]["resize"] == "letterbox"
-        assert about["data"]["fingerprint"] == metrics["data"]["fingerprint"]
-        assert about["accuracy"]["accuracy"] == entry(report, variant)["accuracy"]
-        assert about["variant"] == variant
-        assert about["input"] == {"height": 24, "width": 24, "channels": 3, "color": "RGB"}
+        assert about is not None and about.preprocess and about.data and about.accuracy
+        assert about.preprocess.resize == "letterbox"
+        assert about.data.fingerprint == metrics["data"]["fingerprint"]
+        assert about.accuracy.accuracy == entry(report, variant)["accuracy"]
+        assert about.variant == variant
+        assert about.raw["input"] == {"height": 24, "width": 24, "channels": 3, "color": "RGB"}
 
 
 def test_calibration_is_of_training_pictures_alone(trained_run: Path) -> None:
@@ -173,8 +173,8 @@ def test_eval_and_convert_where_the_pictures_moved(
     assert now.keys() == others.keys()
     assert now[run / "export" / "int8.tflite"] == others[run / "export" / "int8.tflite"]
     about = read_model(run / "export" / "float32.tflite").provenance
-    assert about is not None
-    assert about["data"]["source"] == str(moved)
+    assert about is not None and about.data is not None
+    assert about.data.source == str(moved)
 
 
 def test_eval_of_an_unknown_class(int8_model: Path, shapes: Path, tmp_path: Path) -> None:

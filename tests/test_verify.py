@@ -78,7 +78,7 @@ def bench(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
         folder=tmp_path_factory.mktemp("broken"),
         calibration=work.calibration(40),
         labels=model.labels,
-        provenance=model.provenance,
+        provenance=dict(model.provenance.raw),
     )
 
 
