@@ -89,9 +89,13 @@ class Decoder:
         tensor = meaning.tensor
         if self._own:
             self.classes = meaning.classes or 0
-            if _are_shares(meaning):
-                return lambda raw: real(raw, tensor)
-            return lambda raw: self._checked(real(raw, tensor), sums_to_one=False)
+            if not _are_shares(meaning):
+                self.assumptions.append(
+                    "the file says that cnnedge made it, and its outputs need not be "
+                    f"probabilities ({meaning.because}): they are shown as they are (--activation "
+                    "says otherwise)"
+                )
+            return lambda raw: real(raw, tensor)
         kind = self._kind(meaning, guest, model)
         if kind == INDEX:
             return self._of_index(meaning)
