@@ -6,13 +6,15 @@ DEMO   ?= demo
 # Test files at a time; each file's tests stay together.
 JOBS   ?= 2
 BIN    := $(VENV)/bin
+WEB    := toolkit/cnnedge/web/third_party/NOTICE
 
-.PHONY: demo test lint clean help
+.PHONY: demo test lint web clean help
 
 help:
 	@echo "make demo   install, train, convert, run and benchmark the default recipe"
 	@echo "make test   install and run the whole test suite"
-	@echo "make lint   ruff and mypy"
+	@echo "make lint   ruff and mypy; the types of the page"
+	@echo "make web    fetch what the page of cnnedge demo needs"
 
 # A stamp per set of extras, made anew when setup.cfg changes.
 $(VENV)/.with-%: setup.cfg setup.py pyproject.toml scripts/prepare.sh toolkit/cnnedge/preprocess/resample.c
@@ -22,17 +24,27 @@ $(VENV)/.with-%: setup.cfg setup.py pyproject.toml scripts/prepare.sh toolkit/cn
 	@sh scripts/prepare.sh --check-opencv "$(BIN)/python"
 	@touch $@
 
-demo: $(VENV)/.with-train
+# What others wrote and the page needs; anew when its versions change.
+$(WEB): scripts/web/package-lock.json scripts/web/build.mjs scripts/web.sh
+	@sh scripts/prepare.sh "$(PYTHON)" "$(VENV)"
+	@sh scripts/web.sh "$(VENV)"
+	@touch $@
+
+web: $(WEB)
+
+demo: $(VENV)/.with-train,web $(WEB)
 	@sh scripts/demo.sh "$(BIN)/cnnedge" "$(DEMO)"
 
-test: $(VENV)/.with-train,dev
+test: $(VENV)/.with-train,dev $(WEB)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 	@echo "All tests passed. Next: make demo, or read CONTRIBUTING.md"
 
-lint: $(VENV)/.with-train,dev
+lint: $(VENV)/.with-train,dev $(WEB)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@cd scripts/web && PATH="$$PATH:$(abspath $(BIN))" node node_modules/typescript/bin/tsc
 
 clean:
 	rm -rf $(VENV) .venvs $(DEMO) build dist *.egg-info toolkit/*.egg-info
+	rm -rf scripts/web/node_modules toolkit/cnnedge/web/third_party*

@@ -45,6 +45,7 @@ ORDER = (
     "targets",
     "scoring",
     "device_scoring",
+    "web",
     "architectures",
     "packing",
     "converter",
