@@ -23,7 +23,7 @@ const WHOLE = { top: 0, left: 0 };
  * @param {Frame} frame
  * @param {Size} size
  * @param {Rule} rule
- * @returns {Uint8Array}
+ * @returns {Uint8Array<ArrayBuffer>}
  */
 export function prepare(frame, size, rule) {
   const out = new Uint8Array(size.height * size.width * size.channels);
