@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import weakref
 from collections.abc import Collection
 from typing import Any
 
@@ -88,23 +87,22 @@ class Connections:
 
     def __init__(self, server: web.Server) -> None:
         self._server = server
-        self._asked: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._open: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._silent: set[Any] = set()
 
     def __call__(self) -> asyncio.Protocol:
         protocol = self._server()
+        self._silent.add(protocol)
+        full = len(self._server.connections) >= _MOST_CONNECTIONS
         loop = asyncio.get_running_loop()
-        wait = _SILENT_SECONDS if len(self._open) < _MOST_CONNECTIONS else 0.0
-        self._open.add(protocol)
-        loop.call_later(wait, self._end_if_silent, weakref.ref(protocol))
+        loop.call_later(0.0 if full else _SILENT_SECONDS, self._end_if_silent, protocol)
         return protocol
 
     def note(self, request: web.BaseRequest) -> None:
-        """That a whole request came over a connection."""
-        self._asked.add(request.protocol)
+        """That a request that is let in came over a connection."""
+        self._silent.discard(request.protocol)
 
-    def _end_if_silent(self, reference: weakref.ref[Any]) -> None:
-        protocol = reference()
-        transport = getattr(protocol, "transport", None)
-        if protocol is not None and protocol not in self._asked and transport is not None:
-            transport.abort()
+    def _end_if_silent(self, protocol: Any) -> None:
+        if protocol in self._silent:
+            self._silent.discard(protocol)
+            if protocol.transport is not None:
+                protocol.transport.abort()

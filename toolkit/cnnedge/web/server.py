@@ -11,6 +11,7 @@ import contextlib
 import errno
 import json
 import secrets
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -90,7 +91,9 @@ class Site:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(where.certificate)
         patience = 10.0 if context else None
-        for port in range(where.port, where.port + (1 if where.exact else _TRIES)):
+        # IPv4 and IPv6 would each take another free port.
+        wanted = where.port or _free_port(where.host)
+        for port in range(wanted, wanted + (1 if where.exact else _TRIES)):
             try:
                 return await loop.create_server(
                     self._connections,
@@ -143,35 +146,35 @@ class Site:
 
     async def _talk(self, request: web.BaseRequest) -> web.StreamResponse:
         """A page's messages, until it closes."""
-        socket = web.WebSocketResponse(heartbeat=20, max_msg_size=_MOST_MESSAGE_BYTES)
-        if len(self._pages) >= _MOST_PAGES or not socket.can_prepare(request).ok:
+        page = web.WebSocketResponse(heartbeat=20, max_msg_size=_MOST_MESSAGE_BYTES)
+        if len(self._pages) >= _MOST_PAGES or not page.can_prepare(request).ok:
             return web.Response(status=503, text="Too many pages are open.\n")
-        await socket.prepare(request)
-        self._pages[socket] = None
+        await page.prepare(request)
+        self._pages[page] = None
         allowance, filled = float(_MOST_MESSAGES_PER_S), time.monotonic()
         try:
-            async for message in socket:
+            async for message in page:
                 now = time.monotonic()
                 allowance = min(2.0 * _MOST_MESSAGES_PER_S, allowance + (now - filled) * 10)
                 filled = now
                 allowance -= 1
                 if allowance < 0 or message.type is not WSMsgType.TEXT:
                     break
-                await self._heard(socket, read_message(message.data))
+                await self._heard(page, read_message(message.data))
         finally:
-            phone = self._pages.pop(socket)
+            phone = self._pages.pop(page)
             if phone is not None:
                 phone.here = False
                 self.say(f"{phone.name} left")
-        await socket.close()
-        return socket
+        await page.close()
+        return page
 
-    async def _heard(self, socket: web.WebSocketResponse, said: Hello | Report | None) -> None:
-        phone = self._pages[socket]
+    async def _heard(self, page: web.WebSocketResponse, said: Hello | Report | None) -> None:
+        phone = self._pages[page]
         if isinstance(said, Hello) and phone is None:
-            phone = self._pages[socket] = self.phones.join(said)
+            phone = self._pages[page] = self.phones.join(said)
             if phone is not None:
-                await socket.send_str(json.dumps({"type": "welcome", "name": phone.name}))
+                await page.send_str(json.dumps({"type": "welcome", "name": phone.name}))
                 self.say(f"{phone.name} came")
         elif isinstance(said, Report) and phone is not None:
             if phone.report is None or phone.report.engine != said.engine:
@@ -180,9 +183,9 @@ class Site:
 
     async def _farewell(self) -> None:
         """Pages go on labelling, and say that nobody listens any more."""
-        for socket in list(self._pages):
+        for page in list(self._pages):
             with contextlib.suppress(Exception):
-                bye = socket.send_str(json.dumps({"type": "bye"}))
+                bye = page.send_str(json.dumps({"type": "bye"}))
                 await asyncio.wait_for(bye, _FAREWELL_SECONDS)
 
 
@@ -218,6 +221,14 @@ def _response(request: web.BaseRequest, name: str, found: Asset) -> web.Response
         headers["Content-Encoding"] = "gzip"
         return web.Response(body=found.packed, headers=headers)
     return web.Response(body=found.content, headers=headers)
+
+
+def _free_port(host: str | None) -> int:
+    family = socket.AF_INET6 if host and ":" in host else socket.AF_INET
+    with contextlib.suppress(OSError), socket.socket(family) as probe:
+        probe.bind((host or "", 0))
+        return int(probe.getsockname()[1])
+    return 0
 
 
 def _not_listening(host: str | None, port: int, error: OSError) -> str:
