@@ -117,16 +117,16 @@ def _report(said: dict[str, Any]) -> Report:
             for stage in STAGES
             if isinstance(stages.get(stage), dict)
         },
-        agreement=_text(said.get("agreement")),
+        agreement=_text(said.get("agreement"), 2 * _LONGEST_TEXT),
     )
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, most: int = _LONGEST_TEXT) -> str:
     """One short line of what may be anything."""
     if not isinstance(value, str):
         return ""
-    shown = "".join(c if c.isprintable() else " " for c in value[: 4 * _LONGEST_TEXT])
-    return " ".join(shown.split())[:_LONGEST_TEXT]
+    shown = "".join(c if c.isprintable() else " " for c in value[: 4 * most])
+    return " ".join(shown.split())[:most]
 
 
 def _number(value: Any, most: float) -> float:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import json
+import logging
 import secrets
 import socket
 import ssl
@@ -71,7 +72,7 @@ class Site:
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Listens while it is entered. Raises CnnedgeError where the port cannot be had."""
-        server = web.Server(self._answer, access_log=None, lingering_time=0.0)
+        server = web.Server(self._answer, access_log=None, lingering_time=0.0, logger=_log())
         self._connections = Connections(server)
         loop = asyncio.get_running_loop()
         listener = await self._listen(loop)
@@ -117,7 +118,8 @@ class Site:
         # Browsers leave the usual port away.
         usual = self.port == (443 if where.certificate else 80)
         named = bare if usual else [f"{host}:{self.port}" for host in bare]
-        return frozenset(host.lower() for host in (*named, *([where.public or ""])))
+        public = [where.public] if where.public else []
+        return frozenset(host.lower() for host in (*named, *public))
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         refused = refusal(request, self.token, self._hosts)
@@ -146,7 +148,9 @@ class Site:
 
     async def _talk(self, request: web.BaseRequest) -> web.StreamResponse:
         """A page's messages, until it closes."""
-        page = web.WebSocketResponse(heartbeat=20, max_msg_size=_MOST_MESSAGE_BYTES)
+        page = web.WebSocketResponse(
+            heartbeat=20, max_msg_size=_MOST_MESSAGE_BYTES, timeout=_FAREWELL_SECONDS
+        )
         if len(self._pages) >= _MOST_PAGES or not page.can_prepare(request).ok:
             return web.Response(status=503, text="Too many pages are open.\n")
         await page.prepare(request)
@@ -221,6 +225,14 @@ def _response(request: web.BaseRequest, name: str, found: Asset) -> web.Response
         headers["Content-Encoding"] = "gzip"
         return web.Response(body=found.packed, headers=headers)
     return web.Response(body=found.content, headers=headers)
+
+
+def _log() -> logging.Logger:
+    """What strangers send is no error of ours, and fills no terminal."""
+    quiet = logging.getLogger(__name__)
+    quiet.propagate = False
+    quiet.addHandler(logging.NullHandler())
+    return quiet
 
 
 def _free_port(host: str | None) -> int:
