@@ -45,15 +45,11 @@ export class Camera {
     this.lost = lost;
   }
 
+  /** Whether it looks at who holds the phone. */
+  front = false;
+
   get on() {
     return this.#stream !== null;
-  }
-
-  /** Whether it looks at who holds the phone. */
-  get front() {
-    const track = this.#stream?.getVideoTracks()[0];
-    const facing = track?.getSettings?.().facingMode;
-    return facing ? facing === "user" : !/back|rear|environment/i.test(track?.label ?? "");
   }
 
   /**
@@ -73,7 +69,11 @@ export class Camera {
       throw new CameraProblem(KINDS[name] ?? "busy", message);
     }
     const opened = this.#stream;
-    opened.getVideoTracks()[0].onended = () => {
+    const [track] = opened.getVideoTracks();
+    const facing = track.getSettings?.().facingMode;
+    // A laptop does not tell, and its camera looks at you.
+    this.front = facing ? facing === "user" : !/back|rear|environment/i.test(track.label);
+    track.onended = () => {
       if (this.#stream === opened) {
         this.close();
         this.lost();

@@ -60,7 +60,7 @@ export class Details {
         head.scope = "row";
         row.append(head);
         for (const value of [found?.median, found?.p90, found?.p99]) {
-          row.append(made("td", value === undefined ? "–" : milliseconds(value)));
+          row.append(made("td", value === undefined ? "–" : milliseconds(value).slice(0, -3)));
         }
         return row;
       }),

@@ -18,6 +18,9 @@ const PATIENCE_MS = 30_000;
 /** The wasm file of a way. @param {Way} way */
 export const wasmOf = (way) => WASM[way.build];
 
+/** What a frame is answered with whose engine was closed meanwhile. */
+export class Closed extends Error {}
+
 export class Engine {
   /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
   #waiting = new Map();
@@ -31,7 +34,7 @@ export class Engine {
     this.#worker.onmessage = ({ data }) => this.#answered(data);
     this.#worker.onerror = (event) => {
       event.preventDefault?.();
-      this.#fail(event.message || "the worker could not be started");
+      this.#fail(new Error(event.message || "the worker could not be started"));
     };
   }
 
@@ -71,7 +74,7 @@ export class Engine {
   }
 
   close() {
-    this.#fail("the engine was closed");
+    this.#fail(new Closed("the engine was closed"));
     this.#worker.terminate();
   }
 
@@ -104,9 +107,9 @@ export class Engine {
     else waiting?.reject(new Error(error));
   }
 
-  /** @param {string} reason */
+  /** @param {Error} reason */
   #fail(reason) {
-    for (const { reject } of this.#waiting.values()) reject(new Error(reason));
+    for (const { reject } of this.#waiting.values()) reject(reason);
     this.#waiting.clear();
   }
 }

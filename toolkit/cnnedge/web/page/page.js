@@ -9,6 +9,7 @@ import { Answers } from "./answers.js";
 import { Camera, CameraProblem } from "./camera.js";
 import { Details } from "./details.js";
 import { element } from "./elements.js";
+import { Closed } from "./engine.js";
 import { Figures, STAGES, milliseconds } from "./figures.js";
 import { noticeFor } from "./notices.js";
 import { readPicture } from "./pictures.js";
@@ -160,7 +161,8 @@ export class Page {
       }
       this.#ready();
       await this.#relabel();
-      if (this.session.wish === "auto" || this.session.wish === "webgpu") void this.#tryGpu();
+      void this.#loop();
+      if (this.session.wish !== "wasm") void this.#tryGpu();
     });
   }
 
@@ -173,6 +175,7 @@ export class Page {
   }
 
   async #tryGpu() {
+    this.#showEngine();
     await this.session.tryGpu(() => this.#someFrame());
     this.#figures.reset();
     this.#showEngine();
@@ -239,7 +242,11 @@ export class Page {
     try {
       while (this.#camera.on && this.#mode === "camera") {
         await this.#camera.nextFrame();
-        if (!this.#busy && this.#mode === "camera") await this.#labelFrame();
+        if (this.#busy || this.#mode !== "camera") continue;
+        // Its engine may be changed for another while a frame is under way.
+        await this.#labelFrame().catch((error) => {
+          if (!(error instanceof Closed)) throw error;
+        });
       }
     } catch (error) {
       this.#warn(error instanceof Error ? error.message : String(error));
@@ -294,6 +301,8 @@ export class Page {
   #take(files) {
     if (files.length === 0) return;
     this.#mode = "pictures";
+    // Nobody likes to be watched while looking at pictures.
+    this.#camera.close();
     for (const file of files) {
       void this.#next(async () => {
         const began = performance.now();
@@ -339,7 +348,7 @@ export class Page {
 
   #display() {
     const what = { camera: "camera", frozen: "still", pictures: "picture", none: "camera" };
-    const mirrored = this.#details.mirror && this.#camera.on && this.#camera.front;
+    const mirrored = this.#details.mirror && this.#camera.front;
     this.#stage.show(/** @type {"camera"} */ (what[this.#mode]), mirrored);
     const still = this.#mode === "frozen" || this.#mode === "pictures";
     const freeze = element("freeze", HTMLButtonElement);
@@ -350,7 +359,9 @@ export class Page {
 
   #showEngine() {
     const { engine, note } = this.session;
-    element("engine", HTMLParagraphElement).textContent = [engine, note].filter(Boolean).join("; ");
+    // Why there is no GPU stands in the details; what makes it slow, or wrong, here too.
+    const said = note && !note.startsWith("no WebGPU") ? note.split("; no WebGPU")[0] : "";
+    element("engine", HTMLParagraphElement).textContent = [engine, said].filter(Boolean).join("; ");
   }
 
   #showFigures() {

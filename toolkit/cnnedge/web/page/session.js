@@ -33,6 +33,8 @@ export class Session {
   allow = false;
   /** Whether a GPU answered otherwise and was left. */
   refused = false;
+  /** Counts comparisons: what comes of an earlier one is passed over. */
+  #round = 0;
   /** Whether threads failed here. */
   #single = false;
 
@@ -64,6 +66,7 @@ export class Session {
    */
   async open(model) {
     const before = this.#engine;
+    this.#round++;
     this.#other?.close();
     this.#other = null;
     this.agreement = "";
@@ -96,19 +99,18 @@ export class Session {
    * @param {() => Promise<Frame>} nextFrame
    */
   async tryGpu(nextFrame) {
-    const model = this.model;
-    const { way, why } = await gpuWay(model);
-    const software = way !== null && why !== "";
-    if (!way || (software && this.wish === "auto")) {
+    const round = ++this.#round;
+    const { way, why, name } = await gpuWay(this.model);
+    if (!way || (why !== "" && this.wish === "auto")) {
       this.note = this.#join(`no WebGPU: ${why}`);
       return;
     }
     try {
-      const gpu = await this.#startGpu(way, model);
+      const gpu = await this.#startGpu(way);
       const found = await this.#compared(gpu, nextFrame);
-      if (this.model !== model || this.#other !== gpu) return;
-      this.#judge(gpu, found, why);
+      if (round === this.#round) this.#judge(gpu, found, why, name);
     } catch (error) {
+      if (round !== this.#round) return;
       this.#other?.close();
       this.#other = null;
       this.note = this.#join(`no WebGPU: ${/** @type {Error} */ (error).message}`);
@@ -119,9 +121,10 @@ export class Session {
    * @param {Engine} gpu
    * @param {{verdict: import("./agreement.js").Verdict, ours: number, theirs: number}} found
    * @param {string} why
+   * @param {string} name
    */
-  #judge(gpu, { verdict, ours, theirs }, why) {
-    this.agreement = `WebGPU ${verdictInWords(verdict)}`;
+  #judge(gpu, { verdict, ours, theirs }, why, name) {
+    this.agreement = `${name} ${verdictInWords(verdict)}`;
     this.#other = null;
     this.refused = !verdict.agrees && !this.allow;
     const slower = this.wish === "auto" && theirs >= ours;
@@ -129,13 +132,13 @@ export class Session {
       gpu.close();
       const times = `${theirs.toFixed(1)} ms against ${ours.toFixed(1)} ms`;
       this.note = this.#join(
-        this.refused ? "WebGPU answers otherwise, and is not used" : `WebGPU is slower: ${times}`,
+        this.refused ? `${name} answers otherwise, and is not used` : `${name} is slower: ${times}`,
       );
       return;
     }
     this.#engine?.close();
     this.#engine = gpu;
-    this.note = verdict.agrees ? why : "WebGPU answers otherwise, and is used all the same";
+    this.note = verdict.agrees ? why : `${name} answers otherwise, and is used all the same`;
   }
 
   /**
@@ -159,11 +162,9 @@ export class Session {
     return { verdict, ours: median(ours), theirs: median(theirs) };
   }
 
-  /**
-   * @param {Way} way
-   * @param {Model} model
-   */
-  async #startGpu(way, model) {
+  /** @param {Way} way */
+  async #startGpu(way) {
+    const model = this.model;
     this.#other?.close();
     this.#other = await Engine.start(way, await this.#wasm(way, () => undefined));
     const gpu = this.#other;

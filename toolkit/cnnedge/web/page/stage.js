@@ -75,6 +75,10 @@ export class Stage {
   notice(notice) {
     this.#notice.hidden = notice === null;
     if (!notice) return;
+    // Elsewhere it is the same as choosing a file.
+    const phone = matchMedia("(pointer: coarse)").matches;
+    element("notice-shoot", HTMLButtonElement).hidden = !phone;
+    element("notice-pick", HTMLButtonElement).classList.toggle("main", !phone);
     element("notice-title", HTMLHeadingElement).textContent = notice.title;
     element("notice-text", HTMLParagraphElement).textContent = notice.text;
     const steps = element("notice-steps", HTMLOListElement);

@@ -4,7 +4,7 @@
  * Nothing enters; the ways leave, best first, with what stands against the others in words.
  *
  * @typedef {import("./types.js").Way} Way
- * @typedef {{way: Way | null, why: string}} Gpu
+ * @typedef {{way: Way | null, why: string, name: string}} Gpu
  */
 
 // More threads than this wait for each other on the slow cores of a phone.
@@ -51,17 +51,18 @@ export function wasmWay(threads) {
  */
 export async function gpuWay(model) {
   const gpu = /** @type {any} */ (navigator).gpu;
-  if (!gpu) return { way: null, why: "this browser has no WebGPU" };
+  if (!gpu) return { way: null, why: "this browser has none", name: "" };
   let adapter = null;
   try {
     adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   } catch {
     // As none.
   }
-  if (!adapter) return { way: null, why: "the browser found no GPU that it may use" };
+  if (!adapter) return { way: null, why: "the browser found no GPU that it may use", name: "" };
   const suspends = "Suspending" in WebAssembly;
   if (model.input.dtype !== "float32" && !suspends) {
-    return { way: null, why: "quantised models need a browser with WebAssembly JSPI" };
+    const why = "for quantised models it takes a browser with WebAssembly JSPI";
+    return { way: null, why, name: "" };
   }
   const info = adapter.info ?? {};
   const name = [info.vendor, info.architecture || info.device].filter(Boolean).join(" ");
@@ -71,6 +72,7 @@ export async function gpuWay(model) {
   return {
     way: { accelerator: "webgpu", build, threads: 1 },
     why: soft ? `${name || "the GPU"} is computed by the CPU` : "",
+    name: name ? `WebGPU (${name})` : "WebGPU",
   };
 }
 
