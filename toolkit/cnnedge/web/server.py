@@ -181,7 +181,9 @@ class Site:
                 await page.send_str(json.dumps({"type": "welcome", "name": phone.name}))
                 self.say(f"{phone.name} came")
         elif isinstance(said, Report) and phone is not None:
-            if phone.report is None or phone.report.engine != said.engine:
+            before = phone.report and (phone.report.model, phone.report.engine)
+            # Empty for as long as the page loads.
+            if said.engine and before != (said.model, said.engine):
                 self.say(f"{phone.name}: {said.model} on {said.engine}")
             phone.report = said
 

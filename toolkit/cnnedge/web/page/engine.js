@@ -12,8 +12,9 @@ const WASM = {
   compat: "litert_wasm_compat_internal.wasm",
   jspi: "litert_wasm_jspi_internal.wasm",
 };
-// Starting threads may hang, and compiling takes seconds on old phones.
-const PATIENCE_MS = 30_000;
+// Starting threads may hang, where one thread would work; a model takes seconds on old phones, and
+// a GPU more for its first frame.
+const PATIENCE_MS = { start: 20_000, load: 60_000, label: 60_000 };
 
 /** The wasm file of a way. @param {Way} way */
 export const wasmOf = (way) => WASM[way.build];
@@ -79,18 +80,19 @@ export class Engine {
   }
 
   /**
-   * @param {string} kind
+   * @param {keyof typeof PATIENCE_MS} kind
    * @param {object} content
    * @param {ArrayBufferLike[]} [given]
    * @returns {Promise<any>}
    */
   #ask(kind, content, given = []) {
     const id = ++this.#count;
+    const patience = PATIENCE_MS[kind];
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => {
         this.#waiting.delete(id);
-        reject(new Error(`no answer within ${PATIENCE_MS / 1000} s`));
-      }, PATIENCE_MS);
+        reject(new Error(`no answer within ${patience / 1000} s`));
+      }, patience);
       this.#waiting.set(id, {
         resolve: (value) => (clearTimeout(late), resolve(value)),
         reject: (error) => (clearTimeout(late), reject(error)),
