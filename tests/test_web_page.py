@@ -176,6 +176,33 @@ def test_two_hundred_pictures_get_the_answers_of_cnnedge(
                     assert scores.tolist() == answer["scores"]
 
 
+def test_every_build_of_the_engine_gives_the_same_bits(blind: Any, served: Demo) -> None:
+    script = """async () => {
+      const folder = document.querySelector("link[rel=icon]").href.replace(/icon.svg$/, "");
+      const { Engine, wasmOf } = await import(`${folder}engine.js`);
+      const { stored } = await import(`${folder}stored.js`);
+      const site = await (await fetch("site.json")).json();
+      const model = site.models.find(({ name }) => name === "int8");
+      const data = await stored(`m/${model.file}`, model);
+      const found = {};
+      for (const build of ["relaxed", "compat", "threaded", "jspi"]) {
+        const way = { accelerator: "wasm", build, threads: build === "threaded" ? 2 : 1 };
+        const wasm = await stored(`${folder}third_party/${wasmOf(way)}`, site.wasm[wasmOf(way)]);
+        const engine = await Engine.start(way, wasm);
+        await engine.load(model, data);
+        const pixels = Uint8Array.from({ length: 4 * 50 * 40 }, (_, i) => (i * i) % 251);
+        const answer = await engine.label({ data: pixels, height: 50, width: 40 });
+        found[build] = Array.from(answer.raw);
+        engine.close();
+      }
+      return found;
+    }"""
+    with opened(blind, served.url) as page:
+        found = page.evaluate(script)
+    assert list(found) == ["relaxed", "compat", "threaded", "jspi"]
+    assert all(raw == found["relaxed"] for raw in found.values())
+
+
 def test_the_camera_is_labelled_live_as_by_run(
     browser: Any, served: Demo, models: dict[str, Path]
 ) -> None:

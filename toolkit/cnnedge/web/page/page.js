@@ -369,7 +369,9 @@ export class Page {
     const live = this.#mode === "camera";
     element("rate", HTMLSpanElement).textContent = live
       ? `${this.#figures.rate(now)} frames/s`
-      : `${this.#pictures || "no"} picture${this.#pictures === 1 ? "" : "s"}`;
+      : this.#pictures
+        ? `${this.#pictures} picture${this.#pictures === 1 ? "" : "s"}`
+        : "";
     const names = { capture: "read", preprocess: "pixels", inference: "model", postprocess: "" };
     element("times", HTMLSpanElement).textContent = STAGES.filter((stage) => names[stage])
       .map((stage) => [names[stage], this.#figures.of(stage)?.median])
