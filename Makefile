@@ -8,13 +8,15 @@ JOBS   ?= 2
 FUZZ_SECONDS ?= 900
 FUZZ_SEED    ?= 0
 BIN    := $(VENV)/bin
+WEB    := toolkit/cnnedge/web/third_party/NOTICE
 
-.PHONY: demo test lint fuzz clean help
+.PHONY: demo test lint web fuzz clean help
 
 help:
 	@echo "make demo   install, train, convert, run and benchmark the default recipe"
 	@echo "make test   install and run the whole test suite"
-	@echo "make lint   ruff and mypy"
+	@echo "make lint   ruff and mypy; the types of the page"
+	@echo "make web    fetch what the page of cnnedge demo needs"
 	@echo "make fuzz   hostile inputs for FUZZ_SECONDS (900), from FUZZ_SEED (0)"
 
 # A stamp per set of extras, made anew when setup.cfg changes.
@@ -25,17 +27,26 @@ $(VENV)/.with-%: setup.cfg setup.py pyproject.toml scripts/prepare.sh toolkit/cn
 	@sh scripts/prepare.sh --check-opencv "$(BIN)/python"
 	@touch $@
 
-demo: $(VENV)/.with-train
+# What others wrote and the page needs; anew when its versions change.
+$(WEB): scripts/web/package-lock.json scripts/web/build.mjs scripts/web.sh
+	@sh scripts/prepare.sh "$(PYTHON)" "$(VENV)"
+	@sh scripts/web.sh "$(VENV)"
+	@touch $@
+
+web: $(WEB)
+
+demo: $(VENV)/.with-train,web $(WEB)
 	@sh scripts/demo.sh "$(BIN)/cnnedge" "$(DEMO)"
 
-test: $(VENV)/.with-train,dev
+test: $(VENV)/.with-train,dev $(WEB)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 	@echo "All tests passed. Next: make demo, or read CONTRIBUTING.md"
 
-lint: $(VENV)/.with-train,dev
+lint: $(VENV)/.with-train,dev $(WEB)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@cd scripts/web && PATH="$$PATH:$(abspath $(BIN))" node node_modules/typescript/bin/tsc
 
 # Not a part of make test: a small slice of it is.
 fuzz: $(VENV)/.with-train,dev
@@ -43,3 +54,4 @@ fuzz: $(VENV)/.with-train,dev
 
 clean:
 	rm -rf $(VENV) .venvs $(DEMO) build dist *.egg-info toolkit/*.egg-info
+	rm -rf scripts/web/node_modules toolkit/cnnedge/web/third_party*

@@ -23,6 +23,8 @@ cat <<END
 Done. Look at
   $run/export/report.html   accuracy, size and latency of every variant
   $folder/sample.mp4                       the int8 model at work
+On a phone, by a code to scan:
+  $cnnedge demo $run/export/int8.tflite
 Next, on pictures of your own (a folder with one folder per class):
   $cnnedge train fashion_cnn --data PICTURES --out runs/mine && $cnnedge convert runs/mine
 END

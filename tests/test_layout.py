@@ -48,6 +48,7 @@ ORDER = (
     "targets",
     "scoring",
     "device_scoring",
+    "web",
     "architectures",
     "packing",
     "converter",

@@ -47,7 +47,10 @@ class Decoder:
     classes: how many scores there are. independent: each class is judged by itself, so that several
     or none may be there. graded: whether the model says how sure it is; otherwise its class has
     the score 1. outputs: how many output tensors it takes. listed: how many classes it scores at
-    most, None for all. assumptions: what nobody said.
+    most, None for all. steps: what becomes of the output's real values, for who writes it in
+    another language: of `softmax`, `sigmoid` and `exp`, then `within` (cut to 0..1), `checked`
+    (and refused where it is far outside) or `whole` (and where it does not sum up to 1), then
+    `pair`; None for an index or a list. assumptions: what nobody said.
     """
 
     def __init__(self, model: ModelFile, guest: Guest) -> None:
@@ -61,6 +64,7 @@ class Decoder:
         self.independent, self.graded = False, True
         self.outputs = 1
         self.listed: int | None = None
+        self.steps: tuple[str, ...] | None = None
         meanings = model.outputs
         kinds = {meaning.kind for meaning in meanings}
         if len(meanings) == 2 and kinds == {TOP_SCORES, TOP_INDICES}:
@@ -88,7 +92,7 @@ class Decoder:
     ) -> Callable[[Any], Scores]:
         tensor = meaning.tensor
         if self._own:
-            self.classes = meaning.classes or 0
+            self.classes, self.steps = meaning.classes or 0, ()
             if not _are_shares(meaning):
                 self.assumptions.append(
                     "the file says that cnnedge made it, and its outputs need not be "
@@ -100,8 +104,9 @@ class Decoder:
         if kind == INDEX:
             return self._of_index(meaning)
         finish = self._finish(kind, applied=kind == meaning.kind)
+        self.steps = _steps(kind, applied=kind == meaning.kind)
         if meaning.classes == 1:
-            self.classes = 2
+            self.classes, self.steps = 2, (*self.steps, "pair")
             if guest.activation is None and model.labels is None:
                 self.assumptions.append(
                     "the one output is taken for the score of the second of two classes"
@@ -278,6 +283,15 @@ def _are_shares(meaning: OutputMeaning) -> bool:
     """Whether the graph's last operator and its quantisation leave nothing outside 0..1."""
     found = real_range(meaning.tensor)
     return meaning.kind in (SOFTMAX, SIGMOID) and (found is None or found[1] <= 1 + _SLACK)
+
+
+def _steps(kind: str, *, applied: bool) -> tuple[str, ...]:
+    """What `Decoder._finish` does, by name."""
+    if kind == LOG_SOFTMAX:
+        return ("exp", "checked" if applied else "whole")
+    if kind in (SOFTMAX, SIGMOID):
+        return ("within",) if applied else (kind,)
+    return ("whole" if kind == UNKNOWN else "checked",)
 
 
 def real(raw: Any, tensor: TensorInfo) -> Scores:

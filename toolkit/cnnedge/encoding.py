@@ -48,7 +48,8 @@ class Encoder:
     """Turns uint8 pixels [height, width, channels] into the tensor's values, of its shape.
 
     in_place: the tensor is the pixels themselves, in the same order: they may be written to its
-    memory. assumptions: what nobody said. Raises ModelError where pictures cannot be given.
+    memory. channels_first, bgr: how the tensor's values lie. assumptions: what nobody said. Raises
+    ModelError where pictures cannot be given.
     """
 
     def __init__(self, model: ModelFile, guest: Guest) -> None:
@@ -57,8 +58,9 @@ class Encoder:
         size = model.picture_size()
         self.assumptions = scaling.said
         self._shape = meaning.shape(size)
-        self._first = meaning.layout in _CHANNELS_FIRST and size.channels > 1
-        self._bgr = guest.bgr and size.channels > 1
+        self._channels = size.channels
+        self.channels_first = meaning.layout in _CHANNELS_FIRST and size.channels > 1
+        self.bgr = guest.bgr and size.channels > 1
         for name, values in (("mean", scaling.mean), ("std", scaling.std)):
             if len(values) not in (1, size.channels):
                 raise ModelError(
@@ -66,14 +68,21 @@ class Encoder:
                     f"{size.channels} channel{'s' if size.channels > 1 else ''}"
                 )
         self._values, identity = _values(meaning, scaling)
-        self.in_place = identity and not self._first and not self._bgr
+        self.in_place = identity and not self.channels_first and not self.bgr
+
+    def levels(self) -> Values:
+        """[256, channels] of the tensor's type: what becomes of each level of each channel, in
+        the tensor's order of channels."""
+        ramp = np.arange(256, dtype=np.uint8)[:, np.newaxis, np.newaxis]
+        found = self._values(np.repeat(ramp, self._channels, axis=2))
+        return found.reshape(256, self._channels)
 
     def __call__(self, pixels: Pixels) -> Values:
         """uint8 [height, width, channels], RGB or grey."""
-        if self._bgr:
+        if self.bgr:
             pixels = np.ascontiguousarray(pixels[..., ::-1])
         values = self._values(pixels)
-        if self._first:
+        if self.channels_first:
             values = np.ascontiguousarray(values.transpose(2, 0, 1))
         return values.reshape(self._shape)
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "convert": "Convert a trained run to measured .tflite variants.",
     "eval": "Measure a model's accuracy, as it ships.",
     "run": "Label a camera, video or pictures, live.",
+    "demo": "Show models on a phone: a code to scan, live labels in its browser.",
     "bench": "Measure latency and memory.",
     "compare": "Tell whether a benchmark became slower or faster.",
     "verify": "Find the first stage at which a model parts from its training run.",

@@ -1,0 +1,213 @@
+"""The serving half of `cnnedge demo`: where it listens, the code it prints, what phones did.
+
+Models and wishes enter; it ends by Ctrl-C with a row for each phone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import ipaddress
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import segno
+from rich.text import Text
+
+from ..errors import CnnedgeError, DeviceError
+from ..targets.adb import attached, client
+from ..web.addresses import Address, host_names, lan_addresses
+from ..web.assets import load_assets
+from ..web.certificate import Certificate, certificate_for
+from ..web.description import WebModel
+from ..web.phones import STAGES, Phone
+from ..web.server import Listening, Site
+from . import output
+
+_PORTS = {True: 8080, False: 8443}
+_LOOPBACK = "127.0.0.1"
+_ADB_SECONDS = 15.0
+_STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The options. public: the address of a tunnel, with its scheme."""
+
+    host: str | None
+    port: int | None
+    plain: bool
+    public: str | None
+
+
+def serve(models: Sequence[WebModel], wanted: Wanted, json_file: str | None) -> None:
+    """Serves until Ctrl-C, then prints and writes what phones did. Raises CnnedgeError."""
+    addresses = _addresses(wanted)
+    names = host_names()
+    certificate = None
+    if not wanted.plain:
+        loopback = [ipaddress.ip_address(a) for a in (_LOOPBACK, "::1")]
+        certificate = certificate_for(names, [*addresses, *loopback])
+    site = Site(
+        assets=load_assets(),
+        models=models,
+        say=output.note,
+        listening=Listening(
+            host=wanted.host or (_LOOPBACK if wanted.plain else None),
+            port=_PORTS[wanted.plain] if wanted.port is None else wanted.port,
+            exact=wanted.port is not None,
+            certificate=str(certificate.path) if certificate else None,
+            hosts=[*names, _LOOPBACK, "::1", *(str(a) for a in addresses)],
+            public=wanted.public.partition("://")[2] if wanted.public else None,
+        ),
+    )
+    asyncio.run(_serve(site, wanted, addresses, certificate))
+    result = {"phones": [phone.as_json() for phone in site.phones.all]}
+    with output.kept("demo", result):
+        if json_file:
+            output.write_json(json_file, result)
+        if json_file != "-":
+            _print_phones(site.phones.all)
+
+
+async def _serve(
+    site: Site, wanted: Wanted, addresses: Sequence[Address], certificate: Certificate | None
+) -> None:
+    async with site.serving():
+        with _stopped_by_signals() as stop:
+            _print_address(site, wanted, addresses, certificate)
+            await stop.wait()
+
+
+@contextlib.contextmanager
+def _stopped_by_signals() -> Iterator[asyncio.Event]:
+    """An event that Ctrl-C sets, so that pages are told before all ends."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    numbers = [getattr(signal, name) for name in _STOPPING if hasattr(signal, name)]
+    before = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) != signal.SIG_IGN}
+    taken = []
+    for number in before:
+        # Elsewhere a KeyboardInterrupt ends the loop, which also tidies up.
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop.set)
+            taken.append(number)
+    try:
+        yield stop
+    finally:
+        for number in taken:
+            loop.remove_signal_handler(number)
+            signal.signal(number, before[number])
+
+
+def _addresses(wanted: Wanted) -> list[Address]:
+    """Where phones reach the server. Raises CnnedgeError where they cannot."""
+    if wanted.host is None:
+        found = [] if wanted.plain else lan_addresses()
+        if not found and not wanted.plain:
+            raise CnnedgeError(
+                "this machine is in no network that a phone could be in. Join one, or plug the "
+                "phone in and use --http (adb)"
+            )
+        return found
+    try:
+        given = ipaddress.ip_address(wanted.host)
+    except ValueError:
+        raise CnnedgeError(
+            f"--host {wanted.host}: expected an address of this machine, such as 192.168.1.20"
+        ) from None
+    return lan_addresses() if given.is_unspecified else [given]
+
+
+def _print_address(
+    site: Site, wanted: Wanted, addresses: Sequence[Address], certificate: Certificate | None
+) -> None:
+    scheme = "http" if wanted.plain else "https"
+    bases = [f"{scheme}://{_in_url(a)}:{site.port}" for a in addresses]
+    if wanted.plain:
+        bases.insert(0, f"http://localhost:{site.port}")
+    if wanted.public:
+        bases.insert(0, wanted.public)
+    console = output.progress_console()
+    address = f"{bases[0]}/{site.token}/"
+    if not bases[0].startswith("http://localhost"):
+        # In colours of its own, because a scanner may not take it the other way round.
+        code = Text(_code(address), style="#ffffff on #000000")
+        console.print(code, highlight=False, soft_wrap=True)
+    console.print(Text(address, style="bold"), highlight=False, soft_wrap=True)
+    for base in bases[1:]:
+        output.note(f"or {base}/{site.token}/")
+    if certificate:
+        output.note(
+            "The phone warns once of a certificate that nobody vouches for, because it was made "
+            "here: Safari: Show Details, visit this website; Chrome: Advanced, Proceed. "
+            f"Its SHA-256 begins with {certificate.fingerprint[:29]}"
+        )
+    elif not wanted.public:
+        _reverse(site.port, bases)
+    output.note("Ctrl-C ends it")
+
+
+def _reverse(port: int, bases: Sequence[str]) -> None:
+    """Makes the address work on a phone that hangs at USB; says what is so and what is not."""
+    try:
+        adb = client.find_client("--http")
+        found = [p for p in client.list_attached(adb, "--http") if p.usable]
+        for phone in found:
+            connection = client.Connection(adb=adb, serial=phone.serial, name=phone.serial)
+            connection.ask("reverse", f"tcp:{port}", f"tcp:{port}", seconds=_ADB_SECONDS)
+            output.note(f"phone {phone.serial}: open that address in its browser")
+        if found:
+            return
+        reason = f"no phone is attached: {attached.NONE_REMEDY}"
+    except DeviceError as error:
+        reason = str(error)
+    if len(bases) == 1:
+        output.note(f"for a phone on USB: {reason}. The address works in a browser here")
+    else:
+        output.note("browsers give no camera over plain http from another machine: pictures alone")
+
+
+def _in_url(address: Address) -> str:
+    return f"[{address}]" if address.version == 6 else str(address)
+
+
+def _code(address: str) -> str:
+    """The address as a QR code of half blocks."""
+    drawn = io.StringIO()
+    segno.make(address, error="l", micro=False).terminal(drawn, border=2, compact=True)
+    return drawn.getvalue().rstrip("\n")
+
+
+def _print_phones(phones: Sequence[Phone]) -> None:
+    console = output.results()
+    if not phones:
+        console.print("no phone came")
+        return
+    table = output.table()
+    for title in ("phone", "model", "engine"):
+        table.add_column(title)
+    for title in ("frames", "pictures", *STAGES[:3]):
+        table.add_column(title, justify="right")
+    for phone in phones:
+        said = phone.as_json()
+        table.add_row(
+            Text(phone.name),
+            Text(said["model"] or output.UNKNOWN),
+            Text(said["engine"] or output.UNKNOWN),
+            f"{said['frames']:,}",
+            f"{said['pictures']:,}",
+            *(output.milliseconds(_median(said, stage)) for stage in STAGES[:3]),
+        )
+    console.print(table)
+    console.print("times: median of each stage, in the browser", style="dim", highlight=False)
+    for phone in phones:
+        if phone.report and phone.report.agreement:
+            console.print(Text(f"{phone.name}: {phone.report.agreement}"), soft_wrap=True)
+
+
+def _median(said: dict[str, Any], stage: str) -> float | None:
+    found = said["stages_ms"].get(stage)
+    return found["median"] if found else None

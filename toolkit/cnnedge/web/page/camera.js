@@ -1,0 +1,128 @@
+/**
+ * The phone's camera: a side enters, frames as they are leave.
+ *
+ * Nothing is scaled, mirrored or turned here: browsers deliver frames upright already, and a front
+ * camera is mirrored for the eye alone (stage.js).
+ *
+ * @typedef {"environment" | "user"} Side
+ * @typedef {import("./pixels/prepare.js").Frame} Frame
+ */
+
+/** Why there is no camera, as a word that notices.js explains. */
+export class CameraProblem extends Error {
+  /**
+   * @param {"insecure" | "refused" | "none" | "busy" | "gone"} kind
+   * @param {string} [detail]
+   */
+  constructor(kind, detail = "") {
+    super(detail || kind);
+    this.kind = kind;
+  }
+}
+
+/** @type {Record<string, "refused" | "none" | "busy">} */
+const KINDS = {
+  NotAllowedError: "refused",
+  SecurityError: "refused",
+  NotFoundError: "none",
+  OverconstrainedError: "none",
+  NotReadableError: "busy",
+  AbortError: "busy",
+};
+
+export class Camera {
+  /** @type {MediaStream | null} */
+  #stream = null;
+  #canvas = document.createElement("canvas");
+  #context = this.#canvas.getContext("2d", { willReadFrequently: true });
+
+  /**
+   * @param {HTMLVideoElement} video
+   * @param {() => void} lost  called when the camera goes away
+   */
+  constructor(video, lost) {
+    this.video = video;
+    this.lost = lost;
+  }
+
+  /** Whether it looks at who holds the phone. */
+  front = false;
+
+  get on() {
+    return this.#stream !== null;
+  }
+
+  /**
+   * Opens the camera of a side. Throws CameraProblem.
+   * @param {Side} side
+   * @param {number} least  what the longer side should have at least, in pixels
+   */
+  async open(side, least) {
+    this.close();
+    if (!navigator.mediaDevices?.getUserMedia) throw new CameraProblem("insecure");
+    const [width, height] = least > 640 ? [1280, 720] : [640, 480];
+    const video = { facingMode: side, width: { ideal: width }, height: { ideal: height } };
+    try {
+      this.#stream = await navigator.mediaDevices.getUserMedia({ video, audio: false });
+    } catch (error) {
+      const { name, message } = /** @type {Error} */ (error);
+      throw new CameraProblem(KINDS[name] ?? "busy", message);
+    }
+    const opened = this.#stream;
+    const [track] = opened.getVideoTracks();
+    const facing = track.getSettings?.().facingMode;
+    // A laptop does not tell, and its camera looks at you.
+    this.front = facing ? facing === "user" : !/back|rear|environment/i.test(track.label);
+    track.onended = () => {
+      if (this.#stream === opened) {
+        this.close();
+        this.lost();
+      }
+    };
+    this.video.srcObject = opened;
+    await this.video.play().catch(() => undefined);
+  }
+
+  close() {
+    const stream = this.#stream;
+    this.#stream = null;
+    for (const track of stream?.getTracks() ?? []) track.stop();
+    this.video.srcObject = null;
+  }
+
+  /** How many cameras there are; 0 where the browser does not tell. */
+  async count() {
+    const all = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
+    return all.filter((each) => each.kind === "videoinput").length;
+  }
+
+  /**
+   * Waits for a frame that was not seen yet.
+   * @returns {Promise<void>}
+   */
+  nextFrame() {
+    return new Promise((resolve) => {
+      // Where a camera stands still, the loop must look up all the same.
+      const late = setTimeout(resolve, 500);
+      const done = () => (clearTimeout(late), resolve());
+      if ("requestVideoFrameCallback" in this.video) this.video.requestVideoFrameCallback(done);
+      else requestAnimationFrame(done);
+    });
+  }
+
+  /**
+   * The newest frame, at the camera's own size; null before the first.
+   * @returns {Frame | null}
+   */
+  read() {
+    const { videoWidth: width, videoHeight: height } = this.video;
+    if (!this.#context || !width || !height || this.video.readyState < 2) return null;
+    if (this.#canvas.width !== width || this.#canvas.height !== height) {
+      this.#canvas.width = width;
+      this.#canvas.height = height;
+    }
+    this.#context.drawImage(this.video, 0, 0);
+    const { data } = this.#context.getImageData(0, 0, width, height);
+    return { data, height, width };
+  }
+}

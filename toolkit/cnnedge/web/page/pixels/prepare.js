@@ -1,0 +1,172 @@
+/**
+ * Frame to input pixels, the same to the bit as cnnedge computes them everywhere else.
+ *
+ * A frame as a browser gives it (RGBA, not scaled) enters; the raw pixels that a model takes leave
+ * (RGB or grey, 0..255, height x width x channels). The browser's own scaling is used nowhere: it
+ * differs between browsers, and from what a model was trained on.
+ */
+import { cropBox, letterboxBox, scaledThenCropped } from "./boxes.js";
+import { PREFIX, scaled } from "./pillow.js";
+import { axisWeights } from "./weights.js";
+
+/**
+ * @typedef {{data: Uint8Array | Uint8ClampedArray, height: number, width: number}} Frame
+ * @typedef {{height: number, width: number, channels: number}} Size
+ * @typedef {{resize: string, interpolation: string, pad_value: number, crop_fraction: number}} Rule
+ * @typedef {import("./boxes.js").Box} Box
+ */
+
+const WHOLE = { top: 0, left: 0 };
+
+/**
+ * One frame as model input: Uint8Array of height x width x channels.
+ * @param {Frame} frame
+ * @param {Size} size
+ * @param {Rule} rule
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function prepare(frame, size, rule) {
+  const out = new Uint8Array(size.height * size.width * size.channels);
+  const inside = { ...WHOLE, height: size.height, width: size.width };
+  const all = { ...WHOLE, height: frame.height, width: frame.width };
+  const fits = frame.height === size.height && frame.width === size.width;
+  if (rule.resize === "center_crop" && rule.interpolation.startsWith(PREFIX)) {
+    const { whole, box } = scaledThenCropped(frame, size, rule.crop_fraction);
+    recolour(scaled(opaque(frame, all), whole, rule.interpolation), box, out, size, inside);
+  } else if (rule.resize === "center_crop" && (rule.crop_fraction < 1 || !fits)) {
+    scale(frame, cropBox(frame, size, rule.crop_fraction), out, size, inside, rule);
+  } else if (rule.resize === "letterbox" && !fits) {
+    out.fill(rule.pad_value);
+    scale(frame, all, out, size, letterboxBox(frame, size), rule);
+  } else {
+    scale(frame, all, out, size, inside, rule);
+  }
+  return out;
+}
+
+/**
+ * Scales a part of the frame into a part of the result, then brings it to the model's colours.
+ * One order, always: scaling and colour each round, so swapping them moves pixels.
+ * @param {Frame} frame
+ * @param {Box} from
+ * @param {Uint8Array} out
+ * @param {Size} size
+ * @param {Box} to
+ * @param {Rule} rule
+ */
+function scale(frame, from, out, size, to, rule) {
+  /** @type {import("./pillow.js").Picture} */
+  let picture;
+  if (from.height === to.height && from.width === to.width) {
+    picture = opaque(frame, from);
+  } else if (rule.interpolation.startsWith(PREFIX)) {
+    picture = scaled(opaque(frame, from), to, rule.interpolation);
+  } else {
+    picture = resampled(frame, from, to, rule.interpolation);
+  }
+  recolour(picture, { ...WHOLE, height: to.height, width: to.width }, out, size, to);
+}
+
+/**
+ * A part of a frame without its alpha.
+ * @param {Frame} frame
+ * @param {Box} part
+ * @returns {import("./pillow.js").Picture}
+ */
+function opaque(frame, part) {
+  const data = new Uint8Array(part.height * part.width * 3);
+  let to = 0;
+  for (let y = 0; y < part.height; y++) {
+    let from = ((part.top + y) * frame.width + part.left) * 4;
+    for (let x = 0; x < part.width; x++, from += 4, to += 3) {
+      data[to] = frame.data[from];
+      data[to + 1] = frame.data[from + 1];
+      data[to + 2] = frame.data[from + 2];
+    }
+  }
+  return { data, height: part.height, width: part.width };
+}
+
+/**
+ * `area`, `bilinear` and `nearest`: one sum over both axes, rounded once.
+ * @param {Frame} frame
+ * @param {Box} from
+ * @param {{height: number, width: number}} to
+ * @param {string} interpolation
+ * @returns {import("./pillow.js").Picture}
+ */
+function resampled(frame, from, to, interpolation) {
+  const rows = axisWeights(interpolation, from.height, to.height);
+  const columns = axisWeights(interpolation, from.width, to.width);
+  const data = new Uint8Array(to.height * to.width * 3);
+  const sums = new Int32Array(from.width * 3);
+  for (let y = 0; y < to.height; y++) {
+    sumRows(frame, from, rows, y, sums);
+    for (let x = 0; x < to.width; x++) {
+      const start = columns.first[x];
+      const end = Math.min(columns.taps, from.width - start);
+      let red = 32768;
+      let green = 32768;
+      let blue = 32768;
+      for (let t = 0; t < end; t++) {
+        const weight = columns.weights[x * columns.taps + t];
+        const at = (start + t) * 3;
+        red += weight * sums[at];
+        green += weight * sums[at + 1];
+        blue += weight * sums[at + 2];
+      }
+      const at = (y * to.width + x) * 3;
+      data[at] = red >> 16;
+      data[at + 1] = green >> 16;
+      data[at + 2] = blue >> 16;
+    }
+  }
+  return { data, height: to.height, width: to.width };
+}
+
+/**
+ * The rows of one row of the result, weighed and added up.
+ * @param {Frame} frame
+ * @param {Box} from
+ * @param {import("./weights.js").Weights} rows
+ * @param {number} y
+ * @param {Int32Array} sums
+ */
+function sumRows(frame, from, rows, y, sums) {
+  const { data } = frame;
+  sums.fill(0);
+  const end = Math.min(rows.taps, from.height - rows.first[y]);
+  for (let t = 0; t < end; t++) {
+    const weight = rows.weights[y * rows.taps + t];
+    if (weight === 0) continue;
+    let at = ((from.top + rows.first[y] + t) * frame.width + from.left) * 4;
+    for (let to = 0; to < sums.length; to += 3, at += 4) {
+      sums[to] += weight * data[at];
+      sums[to + 1] += weight * data[at + 1];
+      sums[to + 2] += weight * data[at + 2];
+    }
+  }
+}
+
+/**
+ * A part of a picture in the colours of the model, at its place in the result.
+ * @param {import("./pillow.js").Picture} picture
+ * @param {Box} from
+ * @param {Uint8Array} out
+ * @param {Size} size
+ * @param {Box} to
+ */
+function recolour(picture, from, out, size, to) {
+  const { data } = picture;
+  for (let y = 0; y < from.height; y++) {
+    let at = ((from.top + y) * picture.width + from.left) * 3;
+    let into = ((to.top + y) * size.width + to.left) * size.channels;
+    if (size.channels === 3) {
+      out.set(data.subarray(at, at + from.width * 3), into);
+      continue;
+    }
+    for (let x = 0; x < from.width; x++, at += 3, into++) {
+      out[into] = (9798 * data[at] + 19235 * data[at + 1] + 3735 * data[at + 2] + 16384) >> 15;
+    }
+  }
+}
