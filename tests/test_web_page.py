@@ -319,6 +319,41 @@ def test_the_gpu_is_held_against_wasm(blind: Any, served: Demo) -> None:
     assert words.startswith("differs from WebAssembly on 2 frames") and "equal on 1" in words
 
 
+def test_a_gpu_that_answers_otherwise_is_named_and_used_when_allowed_alone(
+    browser: Any, served: Demo
+) -> None:
+    """A GPU that is WebAssembly in truth, and sorts its scores."""
+
+    def turned(route: Any) -> None:
+        text = route.fetch().text()
+        for old, new in (
+            ("way = message.way;", "way = { ...message.way, accelerator: 'wasm' };"),
+            (
+                "return { scores, raw, times }",
+                "if (turned) scores.sort(); return { scores, times }",
+            ),
+            ("let loaded;", "let loaded; let turned = false;"),
+            ("const script =", "turned = message.way.accelerator === 'webgpu'; const script ="),
+        ):
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        route.fulfill(body=text, content_type="text/javascript")
+
+    adapter = "{ info: { vendor: 'acme', architecture: 'lying' } }"
+    gpu = f"{{ requestAdapter: async () => ({adapter}) }}"
+    with opened(browser, "about:blank") as page:
+        page.add_init_script(f"Object.defineProperty(navigator, 'gpu', {{ value: {gpu} }})")
+        page.route("**/runtime.js", turned)
+        page.goto(served.url)
+        until(page, "!document.querySelector('#warning').hidden", 30)
+        assert "WebGPU (acme lying) differs" in page.inner_text("#warning-text")
+        assert page.inner_text("#engine").startswith("WebAssembly, ")
+        assert page.inner_text("#answers .first .name") == "green"
+        page.click("#warning-allow")
+        until(page, "document.querySelector('#engine').textContent.startsWith('WebGPU')")
+        assert "used all the same" in page.inner_text("#engine")
+
+
 def test_an_export_works_from_any_host_and_without_a_network(
     browser: Any, models: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -309,6 +310,30 @@ def test_http_listens_here_alone_and_behind_a_tunnel(model: Path, cache: Path) -
             assert running.ask(f"/{token}/", host=host).status == status
         own = "Origin: https://a.example"
         assert running.ask(f"/{token}/site.json", own, host="a.example").status == 200
+
+
+def test_a_phone_on_usb_reaches_it_for_as_long_as_it_runs(
+    model: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a stand-in for adb that writes down what it is asked for."""
+    asked = tmp_path / "asked"
+    adb = tmp_path / "adb"
+    listing = "List of devices attached\\nPHONE1 device usb:1-1\\nPHONE2 unauthorized\\n"
+    adb.write_text(
+        f'#!/bin/sh\necho "$@" >>{asked}\n[ "$1" = devices ] && printf "{listing}"\nexit 0\n'
+    )
+    adb.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with demo(model, "--http", cache=cache) as running:
+        assert running.url.startswith(f"http://localhost:{running.port}/")
+        assert any("phone PHONE1: open" in line for line in running.said)
+        port = running.port
+        assert running.stop()[0] == 0
+    lines = [line for line in asked.read_text().splitlines() if "reverse" in line]
+    assert lines == [
+        f"-s PHONE1 reverse tcp:{port} tcp:{port}",
+        f"-s PHONE1 reverse --remove tcp:{port}",
+    ]
 
 
 def test_what_cannot_be_served_is_one_clear_line(model: Path, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ _PORTS = {True: 8080, False: 8443}
 _LOOPBACK = "127.0.0.1"
 _ADB_SECONDS = 15.0
 _STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
+_NOTHING: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,8 @@ async def _serve(
     site: Site, wanted: Wanted, addresses: Sequence[Address], certificate: Certificate | None
 ) -> None:
     async with site.serving():
-        with _stopped_by_signals() as stop:
+        on_usb = wanted.plain and not wanted.public and wanted.host is None
+        with _stopped_by_signals() as stop, _on_usb(site.port) if on_usb else _NOTHING:
             _print_address(site, wanted, addresses, certificate)
             await stop.wait()
 
@@ -145,29 +147,34 @@ def _print_address(
             "here: Safari: Show Details, visit this website; Chrome: Advanced, Proceed. "
             f"Its SHA-256 begins with {certificate.fingerprint[:29]}"
         )
-    elif not wanted.public:
-        _reverse(site.port, bases)
+    elif wanted.host is not None:
+        output.note("browsers give no camera over plain http from another machine: pictures alone")
     output.note("Ctrl-C ends it")
 
 
-def _reverse(port: int, bases: Sequence[str]) -> None:
-    """Makes the address work on a phone that hangs at USB; says what is so and what is not."""
+@contextlib.contextmanager
+def _on_usb(port: int) -> Iterator[None]:
+    """Makes the address work on phones that hang at USB, for as long as it is entered."""
+    connections = []
     try:
         adb = client.find_client("--http")
-        found = [p for p in client.list_attached(adb, "--http") if p.usable]
-        for phone in found:
-            connection = client.Connection(adb=adb, serial=phone.serial, name=phone.serial)
-            connection.ask("reverse", f"tcp:{port}", f"tcp:{port}", seconds=_ADB_SECONDS)
-            output.note(f"phone {phone.serial}: open that address in its browser")
-        if found:
-            return
-        reason = f"no phone is attached: {attached.NONE_REMEDY}"
+        for phone in client.list_attached(adb, "--http"):
+            if phone.usable:
+                connection = client.Connection(adb=adb, serial=phone.serial, name=phone.serial)
+                connection.ask("reverse", f"tcp:{port}", f"tcp:{port}", seconds=_ADB_SECONDS)
+                connections.append(connection)
+                output.note(f"phone {phone.serial}: open that address in its browser")
+        if not connections:
+            output.note(f"no phone is attached: {attached.NONE_REMEDY}")
     except DeviceError as error:
-        reason = str(error)
-    if len(bases) == 1:
-        output.note(f"for a phone on USB: {reason}. The address works in a browser here")
-    else:
-        output.note("browsers give no camera over plain http from another machine: pictures alone")
+        output.note(f"for a phone on USB: {error}")
+    try:
+        yield
+    finally:
+        for connection in connections:
+            # It may be unplugged by now.
+            with contextlib.suppress(DeviceError):
+                connection.ask("reverse", "--remove", f"tcp:{port}", seconds=_ADB_SECONDS)
 
 
 def _in_url(address: Address) -> str:

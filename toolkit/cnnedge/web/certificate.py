@@ -67,13 +67,8 @@ def _fits(
         return False
     has_names = set(names) <= set(said.get_values_for_type(x509.DNSName))
     has_addresses = set(addresses) <= set(said.get_values_for_type(x509.IPAddress))
-    # Naive, in every release of cryptography.
-    end = (
-        found.not_valid_after.replace(tzinfo=datetime.timezone.utc)
-        if not hasattr(found, "not_valid_after_utc")
-        else found.not_valid_after_utc
-    )
-    return has_names and has_addresses and end - now > datetime.timedelta(days=_LEFT_DAYS)
+    left = found.not_valid_after_utc - now
+    return has_names and has_addresses and left > datetime.timedelta(days=_LEFT_DAYS)
 
 
 def _made(

@@ -8,6 +8,7 @@
 import { Answers } from "./answers.js";
 import { Camera, CameraProblem } from "./camera.js";
 import { Details } from "./details.js";
+import { acceptDrops } from "./drops.js";
 import { element } from "./elements.js";
 import { Closed } from "./engine.js";
 import { Figures, STAGES, milliseconds } from "./figures.js";
@@ -105,23 +106,7 @@ export class Page {
       this.#wished("webgpu", this.session.threads);
     };
     document.addEventListener("visibilitychange", () => this.#visibility());
-    this.#dropping();
-  }
-
-  #dropping() {
-    const hint = element("drop", HTMLParagraphElement);
-    document.addEventListener("dragover", (event) => {
-      event.preventDefault();
-      hint.hidden = false;
-    });
-    document.addEventListener("dragleave", (event) => {
-      if (!event.relatedTarget) hint.hidden = true;
-    });
-    document.addEventListener("drop", (event) => {
-      event.preventDefault();
-      hint.hidden = true;
-      this.#take(Array.from(event.dataTransfer?.files ?? []));
-    });
+    acceptDrops((files) => this.#take(files));
   }
 
   #menu() {
