@@ -47,6 +47,7 @@ def plain_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     tf_keras = pytest.importorskip("tf_keras")
     from cnnedge.converter import convert
 
+    tf_keras.utils.set_random_seed(0)
     image = tf_keras.Input((16, 16, 3), name="image")
     x = tf_keras.layers.Rescaling(1 / 255)(image)
     x = tf_keras.layers.Conv2D(8, 3, activation="relu", bias_initializer="ones")(x)

@@ -67,7 +67,8 @@ def _jpeg(data: bytes) -> Plain | None:
         if marker == 0xFF:
             at = body - 3
         elif marker == _SCAN:
-            if size is None or 0 in size or at > end or not _ends(data, at):
+            # The scan of a tiny picture is one byte, and the end marker two.
+            if size is None or 0 in size or at > len(data) - 2 or not _ends(data, at):
                 return None
             return Plain(*size, exif, xmp)
         elif marker in _FRAMES:
