@@ -8,9 +8,10 @@ import sys
 import textwrap
 from pathlib import Path
 
+import click
 import pytest
 
-from cnnedge.cli import COMMANDS
+from cnnedge.cli import COMMANDS, group
 from support.command import assert_one_clear_line, cnnedge
 
 
@@ -253,3 +254,12 @@ def test_verbose_shows_where_an_error_came_from(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "Error:" in done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_a_help_text(name: str) -> None:
+    command = group.get_command(click.Context(group), name)
+    assert command is not None
+    for each in (command, *getattr(command, "commands", {}).values()):
+        for option in (p for p in each.params if isinstance(p, click.Option)):
+            assert option.help, f"{each.name} {option.opts[0]}"

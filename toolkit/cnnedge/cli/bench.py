@@ -45,8 +45,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "devices",
     multiple=True,
     type=_Many(click.STRING, "NAME[,NAME]"),
-    help="Where to measure: a profile (cnnedge devices), user@host or adb:SERIAL; repeat or list. "
-    "Default: this machine",
+    help="Measure on this device: a profile (see cnnedge devices), user@host or adb:SERIAL. Repeat "
+    "the option, or separate several with commas. [default: this machine]",
 )
 @target_options
 @click.option(
@@ -54,7 +54,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     multiple=True,
     type=_Many(click.IntRange(1, 256), "N[,N]"),
     default=("1",),
-    help="CPU threads; repeat or list: 1,2,4. Default: 1",
+    help="Use N CPU threads for each inference. Repeat, or list several: 1,2,4. [default: 1]",
 )
 @click.option(
     "--delegate",
@@ -62,8 +62,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     multiple=True,
     type=_Many(click.STRING, "D[,D]"),
     default=("cpu",),
-    help="What to run on: cpu, gpu, nnapi, npu, auto, or the path of a delegate library; repeat "
-    "or list. Default: cpu",
+    help="Run on this delegate: cpu, gpu, nnapi, npu, auto, or the path of a delegate library. "
+    "Repeat, or list several. [default: cpu]",
 )
 @delegate_option_option
 @click.option(
@@ -72,7 +72,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     multiple=True,
     type=_Many(click.Choice(ENGINES), "E[,E]"),
     default=("auto",),
-    help=f"What computes: {', '.join(ENGINES)}; repeat or list to compare. Default: auto",
+    help=f"Run the model with this engine: {', '.join(ENGINES)}. Repeat, or list several, to "
+    "compare them. [default: auto]",
 )
 @precision_option
 @disagreement_option
@@ -82,17 +83,17 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     type=click.Choice(["quick", "standard", "sustained"]),
     default="quick",
     show_default=True,
-    help="quick: seconds; standard: at least 1,024 inferences and 60 s, cooled down; sustained: "
-    "minutes without a pause, for throttling.",
+    help="quick takes seconds. standard takes at least 1,024 inferences and 60 s, after a "
+    "cool-down. sustained runs for minutes without a pause, to show throttling.",
 )
 @click.option(
     "--duration",
     type=click.FloatRange(min=1, max=86_400),
     metavar="S",
-    help="Seconds of the sustained protocol. Default: 600",
+    help="Run the sustained protocol for this many seconds. [default: 600]",
 )
 @output.json_option
-@click.option("--report", type=_FILE, metavar="FILE.html", help="Write one HTML page of it all.")
+@click.option("--report", type=_FILE, metavar="FILE.html", help="Write an HTML report.")
 @output.verbose_option
 def command(
     models: tuple[str, ...],

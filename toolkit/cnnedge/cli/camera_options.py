@@ -45,35 +45,39 @@ def camera_options(function: output.F) -> output.F:
     Keywords: camera_size, camera_fps, rotate, backend, retry, loop; `capture_options` takes them.
     """
     for option in (
-        click.option("--loop", is_flag=True, help="Start a file or folder again at its end."),
+        click.option("--loop", is_flag=True, help="Start a file or folder again when it ends."),
         click.option(
             "--retry",
             callback=_seconds,
             default=f"{RETRY_SECONDS:g}",
             show_default=True,
             metavar="S",
-            help="How long a camera or stream that went away is tried again; inf: for ever.",
+            help="Keep trying for S seconds to reopen a camera or stream that went away. "
+            "inf: forever.",
         ),
         click.option(
             "--backend",
             type=click.Choice(BACKENDS),
-            help="What OpenCV captures with; by default what suits the source.",
+            help="Capture with this OpenCV backend. [default: the one that suits the source]",
         ),
         click.option(
             "--rotate",
             type=click.Choice([str(r) for r in ROTATIONS]),
             default="0",
             show_default=True,
-            help="Turn every frame clockwise by so many degrees.",
+            help="Rotate every frame clockwise by this many degrees.",
         ),
         click.option(
             "--camera-fps",
             type=click.FloatRange(0, 1000, min_open=True),
             metavar="N",
-            help="Ask the camera for so many frames per second.",
+            help="Ask the camera for this frame rate.",
         ),
         click.option(
-            "--camera-size", callback=_size, metavar="WxH", help="Ask the camera for this size."
+            "--camera-size",
+            callback=_size,
+            metavar="WxH",
+            help="Ask the camera for this frame size.",
         ),
     ):
         function = option(function)

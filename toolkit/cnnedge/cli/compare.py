@@ -24,16 +24,20 @@ _STYLES = {"regression": "bold red", "improvement": "green", "no difference": ""
     type=click.FloatRange(min=0, max=1000),
     default=0.0,
     metavar="PERCENT",
-    help="A slowdown of the median up to this is accepted. Default: what noise explains",
+    help="Accept a slowdown of the median up to PERCENT. [default: what noise explains]",
 )
 @click.option(
     "--allow",
     multiple=True,
     metavar="KEY",
-    help="Compare although this condition differs, such as engine_version; repeat for several.",
+    help="Compare even if this condition differs, such as engine_version. Repeatable.",
 )
 @output.json_option
-@click.option("--markdown", metavar="FILE", help="Write a table for a pull request; - for stdout.")
+@click.option(
+    "--markdown",
+    metavar="FILE",
+    help="Write a table for a pull request to FILE, or to stdout with -.",
+)
 @output.verbose_option
 def command(
     base: Path,

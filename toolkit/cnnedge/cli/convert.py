@@ -28,7 +28,7 @@ _LATENCIES = ("median", "p90")
     "names",
     multiple=True,
     metavar="NAME",
-    help="Make this variant alone; repeatable. The recipe's when left out. A format "
+    help="Make only this variant. Repeatable. [default: the recipe's variants] A format "
     f"({', '.join(FORMATS)}), a technique ({', '.join(TECHNIQUES)}), or several of them joined: "
     "channels50-distil-qat, prune80-float16, '[channels: 0.5, qat]'.",
 )
@@ -36,31 +36,32 @@ _LATENCIES = ("median", "p90")
     "--max-drop",
     type=click.FloatRange(0, 100),
     metavar="POINTS",
-    help="Exit with 3 when a variant loses more percentage points.",
+    help="Exit with code 3 if a variant loses more than POINTS percentage points of accuracy.",
 )
 @click.option(
     "--budget",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Search for the best variant within latency=10ms and size=1MB, measured on --device; "
-    "repeatable. With --max-drop.",
+    help="Search for the best variant within a limit such as latency=10ms or size=1MB, measured on "
+    "--device. Repeatable; combine it with --max-drop.",
 )
 @click.option(
     "--device",
     default="local",
     show_default=True,
     metavar="NAME",
-    help="Where latency is measured: a profile (cnnedge devices), user@host or adb:SERIAL.",
+    help="Measure latency on this device: a profile (see cnnedge devices), user@host or "
+    "adb:SERIAL.",
 )
 @target_options
-@click.option("--data", metavar="DIR", help="Where the run's pictures are now, if they moved.")
+@click.option("--data", metavar="DIR", help="Find the run's pictures in DIR, if they have moved.")
 @click.option(
     "--set",
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change convert.* or compress.* of the run's recipe, for this conversion: "
-    "--set compress.qat.epochs=4.",
+    help="For this conversion, change a convert.* or compress.* key of the run's recipe, such as "
+    "compress.qat.epochs=4. Repeatable.",
 )
 @output.json_option
 @output.verbose_option
@@ -78,8 +79,8 @@ def command(
 ) -> None:
     """Convert the finished RUN to .tflite variants, each scored and timed as it ships.
 
-    Writes RUN/export/VARIANT.tflite, report.json and report.html. What an earlier conversion
-    made is found again, so one that was stopped goes on by the same command.
+    Writes RUN/export/VARIANT.tflite, report.json and report.html. Finished work is kept: run the
+    same command again to continue a conversion that was stopped.
     """
     variants = _variants(names)
     if budget and variants:

@@ -112,16 +112,19 @@ def target_options(function: output.F) -> output.F:
         click.option(
             "--python",
             is_flag=True,
-            help="For phones: measure by cnnedge's own benchmark in the phone's Python (Termux).",
+            help="On phones, measure with cnnedge's own benchmark in the phone's Python (Termux).",
         ),
         click.option(
             "--benchmark-tool",
             metavar="FILE",
             type=file,
-            help="For phones: the benchmark_model to run there (TensorFlow Lite's or LiteRT's).",
+            help="On phones, run this benchmark_model binary (TensorFlow Lite's or LiteRT's).",
         ),
         click.option(
-            "--ssh-config", metavar="FILE", type=file, help="For boards: instead of ~/.ssh/config."
+            "--ssh-config",
+            metavar="FILE",
+            type=file,
+            help="For boards, use this ssh configuration instead of ~/.ssh/config.",
         ),
     )
     for option in options:
@@ -264,14 +267,16 @@ def clean(names: tuple[str, ...], reach: Reach, verbose: bool) -> None:
 
 @command.command()
 @click.argument("kind", type=click.Choice(["tflite", "litert"]))
-@click.option("--abi", default="arm64-v8a", show_default=True, help="The phone's.")
+@click.option("--abi", default="arm64-v8a", show_default=True, help="The phone's ABI.")
 @click.option(
     "--sha256",
     required=True,
     metavar="HEX",
-    help="What the file must have; nothing else is kept.",
+    help="Keep the file only if it has this SHA-256.",
 )
-@click.option("--address", default="", metavar="URL", help="Instead of Google's own.")
+@click.option(
+    "--address", default="", metavar="URL", help="Download from URL instead of Google's server."
+)
 @output.verbose_option
 def fetch(kind: str, abi: str, sha256: str, address: str, verbose: bool) -> None:
     """Fetch the benchmark_model of KIND for phones, and keep it."""

@@ -20,24 +20,25 @@ _MOST_ROWS = 50
 @click.option(
     "--data",
     metavar="DIR",
-    help="Pictures with their classes; those of its training when left out.",
+    help="Score the labelled pictures in DIR. [default: the pictures the model was trained on]",
 )
 @click.option(
     "--split",
     type=click.Choice(["test", "val", "train", "all"]),
-    help="Which part; test, or all for a model that does not know its split.",
+    help="Score this part of the pictures. [default: test, or all for a model that does not know "
+    "its split]",
 )
 @click.option(
     "--workers",
     type=click.IntRange(1, 256),
     default=1,
     show_default=True,
-    help="So many interpreters side by side, each with its --threads.",
+    help="Run this many interpreters side by side, each with its own --threads.",
 )
 @click.option(
     "--device",
     metavar="NAME",
-    help="Predict there, and compare with here: a device profile, or user@host.",
+    help="Predict on this device and compare with this machine: a device profile or user@host.",
 )
 @target_options
 @delegate_option

@@ -74,7 +74,7 @@ def input_option(function: output.F) -> output.F:
         "input_size",
         type=Size(),
         metavar="HxW",
-        help="Height and width of the input, for a model that leaves them open.",
+        help="Set the height and width of the input, for a model that leaves them open.",
     )(function)
 
 
@@ -92,45 +92,49 @@ def guest_options(function: output.F) -> output.F:
         click.option(
             "--activation",
             type=click.Choice(ACTIVATIONS),
-            help="What the outputs are, where the file does not tell; none: probabilities as "
-            "they are.",
+            help="Tell how to read the outputs, if the file does not. none: they are probabilities "
+            "already.",
         ),
         click.option(
             "--labels",
             "labels_file",
             metavar="FILE",
-            help="The classes in the order of the outputs: one a line, 'index label', or CSV.",
+            help="Read the class names from FILE, in the order of the outputs: one per line, "
+            "'index label' lines, or CSV.",
         ),
         click.option(
             "--crop-fraction",
             type=click.FloatRange(0.1, 1),
             metavar="F",
-            help="Crop to this part of the frame: 0.875 is Resize(256) and CenterCrop(224).",
+            help="With center_crop, use this fraction of the frame. 0.875 matches Resize(256) and "
+            "CenterCrop(224).",
         ),
         click.option(
             "--interpolation",
             type=click.Choice(INTERPOLATIONS),
             metavar="NAME",
-            help=f"How frames are scaled: {', '.join(INTERPOLATIONS)}.",
+            help=f"Scale frames with this method: {', '.join(INTERPOLATIONS)}.",
         ),
         click.option(
-            "--resize", type=click.Choice(RESIZES), help="How frames of another shape are fitted."
+            "--resize",
+            type=click.Choice(RESIZES),
+            help="Fit frames of another shape into the input this way.",
         ),
-        click.option("--bgr", is_flag=True, help="The model takes blue first."),
+        click.option("--bgr", is_flag=True, help="Feed the channels as blue, green, red."),
         click.option(
-            "--std", type=Numbers(), metavar="R[,G,B]", help="What (pixel - mean) is divided by."
+            "--std", type=Numbers(), metavar="R[,G,B]", help="Divide (pixel - mean) by this."
         ),
         click.option(
             "--mean",
             type=Numbers(),
             metavar="R[,G,B]",
-            help="What is taken off pixels 0..255, or off those of --pixels.",
+            help="Subtract this from pixels 0..255, or from pixels in the range of --pixels.",
         ),
         click.option(
             "--pixels",
             "pixel_range",
             type=click.Choice(list(PIXEL_RANGES)),
-            help="What the input of a third party's model takes.",
+            help="Feed pixels in this range, for a model that other people made.",
         ),
     )
     for option in options:

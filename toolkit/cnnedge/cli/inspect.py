@@ -37,10 +37,10 @@ _MOST_PATH = 4_096
     default=8,
     show_default=True,
     metavar="N",
-    help="How many of the largest layers to show.",
+    help="Show this many of the largest layers.",
 )
 @click.option(
-    "--plot", metavar="OUT", help="Draw the layers' sizes: OUT.png, or OUT.svg for a page."
+    "--plot", metavar="OUT", help="Draw the sizes of the layers to OUT, a .png or .svg file."
 )
 @output.json_option
 @output.verbose_option

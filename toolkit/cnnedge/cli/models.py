@@ -61,7 +61,7 @@ def _parse_size(
     "size",
     metavar="HxWxC",
     callback=_parse_size,
-    help="Picture size, like 28x28x1; default: the model's own.",
+    help="Use this input size, such as 28x28x1. [default: the model's own]",
 )
 @click.option(
     "--classes",

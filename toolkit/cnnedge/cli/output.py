@@ -119,7 +119,7 @@ def table(title: str = "") -> Table:
 
 def verbose_option(function: F) -> F:
     """-v: also the native libraries' messages and tracebacks."""
-    return click.option("-v", "--verbose", is_flag=True, help="Say more; show tracebacks.")(
+    return click.option("-v", "--verbose", is_flag=True, help="Show more detail, and tracebacks.")(
         function
     )
 
@@ -127,7 +127,10 @@ def verbose_option(function: F) -> F:
 def json_option(function: F) -> F:
     """--json FILE."""
     return click.option(
-        "--json", "json_file", metavar="FILE", help="Write the results as JSON; - for stdout."
+        "--json",
+        "json_file",
+        metavar="FILE",
+        help="Write the results as JSON to FILE, or to stdout with -.",
     )(function)
 
 

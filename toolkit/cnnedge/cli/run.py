@@ -35,13 +35,14 @@ _SMOOTH_SECONDS = 0.5
     default="0",
     show_default=True,
     metavar="SRC",
-    help="Camera index, video, picture, folder, 'glob*.jpg', rtsp:// or http:// "
+    help="Read frames from a camera index, video, picture, folder, 'glob*.jpg', rtsp:// or http:// "
     "stream, or 'sample' (a built-in scene).",
 )
 @click.option(
     "--device",
     metavar="NAME",
-    help="Run there, with its camera or with files from here: a device profile, or user@host.",
+    help="Run on this device, with its camera or with files from this machine: a device profile or "
+    "user@host.",
 )
 @target_options
 @delegate_option
@@ -51,26 +52,26 @@ _SMOOTH_SECONDS = 0.5
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="Label so many frames of a file or folder side by side, in order.",
+    help="Label this many frames of a file or folder side by side. The order stays.",
 )
 @click.option(
     "--top",
     type=click.IntRange(1, 1000),
     default=3,
     show_default=True,
-    help="How many labels per frame.",
+    help="Show this many labels for each frame.",
 )
 @click.option(
     "--smooth",
     type=click.FloatRange(0, 60),
     metavar="S",
-    help="Average labels over so many seconds; 0: not at all. "
+    help="Smooth the labels over S seconds. 0: no smoothing. "
     "[default: 0.5 for cameras, streams and videos shown]",
 )
 @click.option(
-    "--raw", is_flag=True, help="For models that are no classifiers: their outputs as they are."
+    "--raw", is_flag=True, help="Report the raw outputs, for models that are not classifiers."
 )
-@click.option("--show", is_flag=True, help="Open a live window; h in it lists its keys.")
+@click.option("--show", is_flag=True, help="Open a live window. Press h in it to list its keys.")
 @click.option(
     "--save",
     metavar="OUT",
@@ -78,7 +79,9 @@ _SMOOTH_SECONDS = 0.5
     ".png for one picture; a folder for several.",
 )
 @click.option(
-    "--jsonl", metavar="FILE", help="Write one line of JSON per frame as it comes; - for stdout."
+    "--jsonl",
+    metavar="FILE",
+    help="Write one line of JSON per frame as it arrives to FILE, or to stdout with -.",
 )
 @click.option("--frames", type=click.IntRange(1), metavar="N", help="Stop after N frames.")
 @click.option(

@@ -31,8 +31,8 @@ def disagreement_option(function: output.F) -> output.F:
     return click.option(
         "--allow-disagreement",
         is_flag=True,
-        help="Go on with a delegate or precision whose answers differ from the CPU's in f32; they "
-        "are reported.",
+        help="Continue although the delegate or precision gives other answers than the CPU in f32. "
+        "The result reports the difference.",
     )(function)
 
 
@@ -43,7 +43,8 @@ def precision_option(function: output.F) -> output.F:
         type=click.Choice(["auto", *PRECISIONS]),
         default="auto",
         show_default=True,
-        help="Of float arithmetic; auto: what the engine takes by itself, stated in the result.",
+        help="Precision of floating-point arithmetic. auto: the engine chooses, and the result "
+        "states its choice.",
     )(function)
 
 
@@ -55,7 +56,7 @@ def delegate_option_option(function: output.F) -> output.F:
         multiple=True,
         type=KeyValue(),
         callback=lambda ctx, param, value: dict(value),
-        help="For the delegate's library, KEY=VALUE; repeat for several.",
+        help="Pass KEY=VALUE to the delegate's library. Repeatable.",
     )(function)
 
 
@@ -66,8 +67,20 @@ def runtime_options(function: output.F) -> output.F:
         guest_options,
         delegate_option_option,
         precision_option,
-        click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True),
-        click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True),
+        click.option(
+            "--engine",
+            type=click.Choice(ENGINES),
+            default="auto",
+            show_default=True,
+            help="Run the model with this engine. auto: the first of them that is installed.",
+        ),
+        click.option(
+            "--threads",
+            type=click.IntRange(1, 256),
+            default=1,
+            show_default=True,
+            help="Use this many CPU threads for each inference.",
+        ),
     ):
         function = option(function)
     return function
@@ -80,7 +93,7 @@ def delegate_option(function: output.F) -> output.F:
         default="auto",
         show_default=True,
         metavar="D",
-        help=f"What to run on: {', '.join(DELEGATES)}, or the path of a delegate library.",
+        help=f"Run on this delegate: {', '.join(DELEGATES)}, or the path of a delegate library.",
     )(function)
 
 

@@ -23,29 +23,31 @@ from .progress import TrainingReporter, clock
 
 @click.command()
 @click.argument("recipe")
-@click.option("--data", metavar="DIR", help="Pictures to train on, instead of the recipe's own.")
-@click.option("--out", metavar="RUN", help="The run folder; runs/RECIPE when left out.")
+@click.option(
+    "--data", metavar="DIR", help="Train on the pictures in DIR instead of the recipe's own."
+)
+@click.option("--out", metavar="RUN", help="Write the run to this folder. [default: runs/RECIPE]")
 @click.option(
     "--set",
     "overrides",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Override one key of the recipe, e.g. training.epochs=3; repeatable.",
+    help="Change one key of the recipe, such as training.epochs=3. Repeatable.",
 )
 @click.option(
     "--strategy",
     type=click.Choice(STRATEGIES),
     default="auto",
     show_default=True,
-    help="Over several GPUs, or several machines that TF_CONFIG names.",
+    help="Spread training over several GPUs, or over the machines that TF_CONFIG names.",
 )
 @click.option(
     "--compare",
     metavar="MODEL,MODEL...",
-    help="Try these models' frozen features on the pictures, and train nothing.",
+    help="Compare the frozen features of these models on the pictures; no network is trained.",
 )
-@click.option("--resume", is_flag=True, help="Go on from the last whole epoch.")
-@click.option("--force", is_flag=True, help="Delete the run in --out and start over.")
+@click.option("--resume", is_flag=True, help="Continue from the last finished epoch.")
+@click.option("--force", is_flag=True, help="Delete the run in --out and start again.")
 @output.json_option
 @output.verbose_option
 def command(

@@ -28,12 +28,13 @@ _OFF_BY = (
 @click.command()
 @click.argument("model")
 @click.option(
-    "--reference", required=True, metavar="RUN", help="The run that the model was made from."
+    "--reference", required=True, metavar="RUN", help="The run that the model was converted from."
 )
 @click.option(
     "--data",
     metavar="DIR",
-    help="Pictures to compare on, in class folders or not; the run's test pictures when left out.",
+    help="Compare on the pictures in DIR, with or without class folders. [default: the run's test "
+    "pictures]",
 )
 @click.option(
     "--pictures",
@@ -41,12 +42,12 @@ _OFF_BY = (
     default=96,
     show_default=True,
     metavar="N",
-    help="Compare on at most so many, the classes in turn.",
+    help="Compare on at most N pictures, taken from the classes in turn.",
 )
 @click.option(
     "--device",
     metavar="NAME",
-    help="Also run the model there: a device profile, or user@host.",
+    help="Also run the model on this device: a device profile or user@host.",
 )
 @target_options
 @delegate_option
