@@ -194,6 +194,23 @@ def test_bench_on_a_board(pi4: SshTarget, tmp_path: Path, plain_models: dict[str
         assert result["latency_ms"]["median"] > 0
 
 
+def test_what_lies_in_the_boards_home_is_not_executed(
+    served: Sshd, pi4: SshTarget, plain_models: dict[str, Path]
+) -> None:
+    home = served.folder / "home"
+    names = ("numpy.py", "cnnedge.py", "json.py", "ai_edge_litert.py")
+    for name in names:
+        (home / name).write_text(f"open({str(home / 'executed')!r}, 'w').close()\n")
+    try:
+        asked = request(pi4.push(plain_models["int8"]))
+        assert pi4.measure(asked)["samples_ms"]
+        assert pi4.check()
+    finally:
+        for name in names:
+            (home / name).unlink()
+    assert not (home / "executed").exists()
+
+
 @pytest.mark.parametrize("how", ["cut", "restart"])
 def test_a_benchmark_that_is_cut_keeps_what_was_measured(
     served: Sshd, pi4: SshTarget, there: Path, plain_models: dict[str, Path], how: str
