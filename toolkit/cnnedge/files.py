@@ -110,13 +110,24 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def _remove_if_left(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        file = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
-        try:
-            if lock(file):
-                path.unlink(missing_ok=True)
-        finally:
-            os.close(file)
+    with left_behind(path) as left:
+        if left:
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def left_behind(path: Path) -> Iterator[bool]:
+    """Whether `path` is a file whose lock no living process holds; it is held meanwhile.
+
+    What cannot be done with it inside is left undone: it may be another user's.
+    """
+    with contextlib.suppress(OSError), contextlib.ExitStack() as opened:
+        left = False
+        with contextlib.suppress(OSError):
+            file = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+            opened.callback(os.close, file)
+            left = lock(file)
+        yield left
 
 
 def lock(file: int) -> bool:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..files import lock
+from ..files import left_behind, lock
 
 _PREFIX = "cnnedge-"
 _LOCK = ".lock"
@@ -61,9 +61,6 @@ def _remove_if_left(folder: Path) -> None:
     with contextlib.suppress(OSError):
         if folder.stat().st_uid != getattr(os, "getuid", lambda: -1)():
             return
-        file = os.open(folder / _LOCK, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
-        try:
-            if lock(file):
+        with left_behind(folder / _LOCK) as left:
+            if left:
                 shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            os.close(file)
