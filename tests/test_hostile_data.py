@@ -6,7 +6,7 @@ import gzip
 import struct
 import tracemalloc
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,34 +15,15 @@ from fuzz import tables
 
 from cnnedge import numpy_files
 from cnnedge.bundle.labels import read_labels
-from cnnedge.data import Dataset, load_dataset
 from cnnedge.errors import CnnedgeError, DataError, one_line
-from support.hostile import idx, in_time, npy, told, zipped
+from support.hostile import LABELS, PICTURES, X, Y, idx, in_time, load, npy, refusal, told, zipped
 from support.pictures import shape_folder
-
-PICTURES = np.random.default_rng(0).integers(0, 255, (12, 6, 6)).astype(np.uint8)
-LABELS = (np.arange(12) % 3).astype(np.uint8)
-X, Y = npy(PICTURES), npy(LABELS)
 
 
 @pytest.fixture(autouse=True)
 def bounded() -> Iterator[None]:
     with in_time(60):
         yield
-
-
-def refusal(act: Callable[[], object], kind: type[CnnedgeError] = CnnedgeError) -> str:
-    with pytest.raises(kind) as caught:
-        act()
-    text = str(caught.value)
-    assert "\n" not in text and len(text) < 3000, text[:1000]
-    return text
-
-
-def load(path: Path, content: bytes | None = None) -> Dataset:
-    if content is not None:
-        path.write_bytes(content)
-    return load_dataset(str(path), splits=None)
 
 
 # NumPy's files

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,37 +20,19 @@ from cnnedge.bundle.labels import read_labels
 from cnnedge.camera import open_source
 from cnnedge.camera.stills import natural
 from cnnedge.cli.run_source import placed
-from cnnedge.data import Dataset, load_dataset
+from cnnedge.data import load_dataset
 from cnnedge.device_scoring import predictions
 from cnnedge.display import open_sink
 from cnnedge.errors import CnnedgeError, DataError, DeviceError, one_line
 from cnnedge.pictures import below, is_picture, matching, read_picture
-from support.hostile import idx, in_time, npy, zipped
+from support.hostile import LABELS, PICTURES, X, Y, idx, in_time, load, refusal, zipped
 from support.pictures import shape_folder
-
-PICTURES = np.random.default_rng(0).integers(0, 255, (12, 6, 6)).astype(np.uint8)
-LABELS = (np.arange(12) % 3).astype(np.uint8)
-X, Y = npy(PICTURES), npy(LABELS)
 
 
 @pytest.fixture(autouse=True)
 def bounded() -> Iterator[None]:
     with in_time(60):
         yield
-
-
-def refusal(act: Callable[[], object], kind: type[CnnedgeError] = CnnedgeError) -> str:
-    with pytest.raises(kind) as caught:
-        act()
-    text = str(caught.value)
-    assert "\n" not in text and len(text) < 3000, text[:1000]
-    return text
-
-
-def load(path: Path, content: bytes | None = None) -> Dataset:
-    if content is not None:
-        path.write_bytes(content)
-    return load_dataset(str(path), splits=None)
 
 
 GOOD = idx(PICTURES)

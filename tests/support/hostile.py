@@ -8,10 +8,15 @@ import struct
 import threading
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
+import pytest
+
+from cnnedge.data import Dataset, load_dataset
+from cnnedge.errors import CnnedgeError
 
 
 @contextmanager
@@ -62,3 +67,24 @@ def idx(values: np.ndarray) -> bytes:
     """An IDX file of bytes."""
     shape = struct.pack(f">{values.ndim}I", *values.shape)
     return b"\0\0\x08" + bytes([values.ndim]) + shape + values.astype(np.uint8).tobytes()
+
+
+PICTURES = np.random.default_rng(0).integers(0, 255, (12, 6, 6)).astype(np.uint8)
+LABELS = (np.arange(12) % 3).astype(np.uint8)
+X, Y = npy(PICTURES), npy(LABELS)
+
+
+def refusal(act: Callable[[], object], kind: type[CnnedgeError] = CnnedgeError) -> str:
+    """What a refusal says: in one line, and not too long."""
+    with pytest.raises(kind) as caught:
+        act()
+    text = str(caught.value)
+    assert "\n" not in text and len(text) < 3000, text[:1000]
+    return text
+
+
+def load(path: Path, content: bytes | None = None) -> Dataset:
+    """A file of pictures or a table, all to be judged; written first, where `content` is given."""
+    if content is not None:
+        path.write_bytes(content)
+    return load_dataset(str(path), splits=None)
