@@ -238,12 +238,12 @@ def test_strange_messages_are_passed_over_and_floods_end(served: Demo) -> None:
         with socket_of(served) as connection:
             connection.sendall(frame(text) + frame('{"type": "hello", "name": "after"}'))
             assert b"welcome" in connection.recv(4096)
-    with socket_of(served) as connection:
-        connection.sendall(frame("{}") * 200)
-        assert ended(connection)
-    with socket_of(served) as connection:
-        connection.sendall(frame("x" * 60_000))
-        assert ended(connection)
+    for flood in (frame("{}") * 200, frame("x" * 60_000)):
+        with socket_of(served) as connection:
+            # It may be closed before all of it was sent.
+            with contextlib.suppress(OSError):
+                connection.sendall(flood)
+            assert ended(connection)
 
 
 def test_messages_are_read_strictly() -> None:

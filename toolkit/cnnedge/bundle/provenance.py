@@ -146,6 +146,9 @@ def _known(key: str, value: Any) -> Any:
     }
     if key not in shapes or not isinstance(value, dict):
         return value
+    if key == "accuracy" and value.get("accuracy") is None:
+        # Converted on pictures of none of the model's classes: nothing was measured.
+        return None
     names = {f.name for f in dataclasses.fields(shapes[key])}
     return {name: each for name, each in value.items() if name in names}
 

@@ -23,6 +23,7 @@ DEFAULT_FOLDER = "/data/local/tmp/cnnedge"
 # What cnnedge puts in its folder on the phone, and what `clean` removes.
 KEPT = "files"
 SCRATCH = "scratch"
+CACHE = "cache"
 # Slower than any cable and any phone that works; one that takes longer has stopped answering.
 _SLOWEST_COPY = 500_000
 _SLOWEST_HASH = 10_000_000
@@ -162,12 +163,12 @@ def pull(connection: Connection, run: Run, remote: str, local: Path) -> None:
 
 def clean(connection: Connection, run: Run, folder: str) -> int:
     """Removes what cnnedge put there, and its folder when it is empty; the bytes freed."""
-    places = [posixpath.join(folder, inner) for inner in (KEPT, SCRATCH)]
+    places = [posixpath.join(folder, inner) for inner in (KEPT, SCRATCH, CACHE)]
     sizes = run(["du", "-sk", *places], seconds=120)
     fields = [line.split("\t")[0].split(" ")[0] for line in sizes.text.splitlines()]
     freed = sum(int(field) for field in fields if field.isdigit()) * 1024
     # In one command: each one makes its folder for temporary files where it is missing.
-    script = 'rm -rf "$1" "$2" || exit 1; rmdir "$3" 2>/dev/null || true'
+    script = 'rm -rf "$1" "$2" "$3" || exit 1; rmdir "$4" 2>/dev/null || true'
     removing = run(["sh", "-c", script, "sh", *places, folder], seconds=120)
     _need(removing, connection, f"removing {one_line(folder)}")
     return freed

@@ -16,7 +16,7 @@ from ...child_process import CLEAN_PATH
 from ...errors import DeviceError
 from ..base import one_line
 from ..ssh.source import archive
-from .files import Run
+from .files import CACHE, Run
 
 TERMUX = "/data/data/com.termux/files/usr/bin/python"
 _NEEDED = f"{CLEAN_PATH}; import numpy, flatbuffers, cnnedge.benchmark.worker"
@@ -38,15 +38,22 @@ def find_python(run: Run, given: str, name: str) -> str:
     )
 
 
-def prepare(run: Run, push: Callable[[Path], str], python: str, name: str) -> dict[str, str]:
-    """Brings cnnedge's code there; the environment to run it in. Raises DeviceError."""
-    with tempfile.TemporaryDirectory() as folder:
-        packed = Path(folder) / "cnnedge.zip"
+def prepare(
+    run: Run, push: Callable[[Path], str], python: str, name: str, folder: str
+) -> dict[str, str]:
+    """Brings cnnedge's code there; the environment to run it in. Raises DeviceError.
+
+    folder: cnnedge's own on the phone.
+    """
+    with tempfile.TemporaryDirectory() as here:
+        packed = Path(here) / "cnnedge.zip"
         packed.write_bytes(archive()[0])
         there = push(packed)
     environment = {
         "PYTHONPATH": there,
         "PYTHONDONTWRITEBYTECODE": "1",
+        # `clean` takes that folder too.
+        "CNNEDGE_CACHE": posixpath.join(folder, CACHE),
         "OPENBLAS_NUM_THREADS": "1",
         "PATH": f"{posixpath.dirname(python)}:/system/bin:/usr/bin:/bin",
     }

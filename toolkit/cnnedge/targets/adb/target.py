@@ -78,7 +78,7 @@ class AdbTarget:
 
     @cached_property
     def _python_environment(self) -> dict[str, str]:
-        return python.prepare(self.run, self.push, self.interpreter, self.name)
+        return python.prepare(self.run, self.push, self.interpreter, self.name, self.folder)
 
     @cached_property
     def _tool_there(self) -> str:

@@ -24,21 +24,30 @@ from .connection import Connection
 from .probe import Board, Python
 from .wheels import Pack, choose, fetch
 
-ENVIRONMENTS, CODE, FILES = "environments", "code", "files"
+ENVIRONMENTS, CODE, FILES, CACHE = "environments", "code", "files", "cache"
 MARKER = ".cnnedge"
 _BUILD_SECONDS = 1800.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Installed:
-    """python: the path of the board's interpreter. search: PYTHONPATH for cnnedge to be found."""
+    """python: the path of the board's interpreter. search: PYTHONPATH for cnnedge to be found.
+
+    cache: what cnnedge keeps there, so that `clean` takes that too.
+    """
 
     python: str
     search: str
+    cache: str
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"PYTHONPATH": self.search, "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1"}
+        return {
+            "PYTHONPATH": self.search,
+            "PYTHONNOUSERSITE": "1",
+            "PYTHONUTF8": "1",
+            "CNNEDGE_CACHE": self.cache,
+        }
 
 
 class Reach(Protocol):
@@ -91,9 +100,10 @@ def provision(reach: Reach, board: Board, say: Say) -> Installed:
             file.write_bytes(code)
             say(f"{reach.name}: pushing cnnedge, {len(code) / 1e6:.1f} MB")
             _build(reach, python, file, code_at, code_size, lambda _text: None)
+    cache = f"{board.folder}/{CACHE}"
     if python.has_venv:
-        return Installed(python=f"{runtime_at}/bin/python", search=code_at)
-    return Installed(python=python.path, search=f"{code_at}:{runtime_at}/site")
+        return Installed(python=f"{runtime_at}/bin/python", search=code_at, cache=cache)
+    return Installed(python=python.path, search=f"{code_at}:{runtime_at}/site", cache=cache)
 
 
 def is_there(connection: Connection, board: Board) -> bool:

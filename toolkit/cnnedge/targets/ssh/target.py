@@ -26,7 +26,17 @@ from . import findings
 from .connection import Connection
 from .guarded import Pace
 from .probe import Board, Python, probe
-from .provision import CODE, ENVIRONMENTS, FILES, MARKER, Installed, claim, hash_file, provision
+from .provision import (
+    CACHE,
+    CODE,
+    ENVIRONMENTS,
+    FILES,
+    MARKER,
+    Installed,
+    claim,
+    hash_file,
+    provision,
+)
 from .wheels import choose
 
 # Of a file that is pulled: predictions of a million pictures are less.
@@ -160,7 +170,7 @@ class SshTarget:
         folder = shlex.quote(board.folder)
         # Made for this one, where it is in the usual place; one that holds more stays.
         above = shlex.quote(board.folder.removesuffix("/board"))
-        parts = f"{FILES} {ENVIRONMENTS} {CODE} {MARKER}"
+        parts = f"{FILES} {ENVIRONMENTS} {CODE} {CACHE} {MARKER}"
         said = self.connection.script(
             f"cd {folder} 2>/dev/null || {{ echo freed 0; exit; }}\n"
             f"size=$(du -sk . | cut -f 1)\nrm -rf {parts}\nleft=$(du -sk . | cut -f 1)\n"
