@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from support.command import cnnedge
+from support.once import made_once
 from support.pictures import shape_folder
 from support.recipes import write_recipe
 from support.sshd import Sshd, sshd
@@ -24,19 +26,21 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 3 x 40 small pictures that a small network learns."""
-    return shape_folder(tmp_path_factory.mktemp("shapes") / "pictures")
+    return made_once(tmp_path_factory, "shapes", shape_folder)
 
 
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Path:
-    """A run trained and converted by the command line, as a user would."""
-    folder = tmp_path_factory.mktemp("chain")
-    recipe = write_recipe(folder / "recipe", shapes)
-    done = cnnedge("train", recipe, "--out", "run", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    done = cnnedge("convert", "run", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "run"
+    """A run trained and converted by the command line, as a user would; a copy for each worker."""
+
+    def make(folder: Path) -> None:
+        recipe = write_recipe(folder / "recipe", shapes)
+        for words in (("train", recipe, "--out", "run"), ("convert", "run")):
+            done = cnnedge(*words, cwd=folder)
+            assert done.returncode == 0, done.stderr
+
+    made = made_once(tmp_path_factory, "chain", make)
+    return shutil.copytree(made / "run", tmp_path_factory.mktemp("chain") / "run")
 
 
 @pytest.fixture(scope="session")
