@@ -39,7 +39,7 @@ demo: $(VENV)/.with-train,web $(WEB)
 	@sh scripts/demo.sh "$(BIN)/cnnedge" "$(DEMO)"
 
 test: $(VENV)/.with-train,dev $(WEB)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 	@echo "All tests passed. Next: make demo, or read CONTRIBUTING.md"
 
 lint: $(VENV)/.with-train,dev $(WEB)
