@@ -265,7 +265,7 @@ def _nodes(graph: Graph, model: Any, float_layers: Sequence[str]) -> list[str]:
 
 def _dense_where_it_must_be(flatbuffer: bytes) -> bytes:
     """Dense layers' kernels stored with their zeros again: LiteRT loads no sparse int8 ones."""
-    from tensorflow.lite.python import schema_py_generated as schema
+    from ai_edge_litert import schema_py_generated as schema
 
     graph = read_graph(flatbuffer, "sparse")
     model = unpack(flatbuffer)
