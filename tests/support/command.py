@@ -27,7 +27,7 @@ def cnnedge(
     """
     words = [*map(str, arguments)]
     environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"} | dict(options.pop("env", {}))
-    if words[0] in _SLOW_TO_START and python == sys.executable and not options:
+    if words[:1] and words[0] in _SLOW_TO_START and python == sys.executable and not options:
         return _forked(words, cwd or Path.cwd(), environment)
     return subprocess.run(
         [python, "-m", "cnnedge", *words],
