@@ -51,6 +51,7 @@ ORDER = (
     "web",
     "architectures",
     "packing",
+    "ranges",
     "converter",
     "training",
     "compression",
