@@ -14,6 +14,7 @@ from cnnedge.data import load_dataset
 from cnnedge.device_scoring.differences import differences
 from cnnedge.device_scoring.parcel import pack, unpack
 from cnnedge.device_scoring.predictions import Predictions, predict, read
+from cnnedge.engines import CPU
 from cnnedge.errors import DeviceError
 from support.command import assert_one_clear_line, cnnedge
 
@@ -22,7 +23,7 @@ from support.command import assert_one_clear_line, cnnedge
 def here(int8_model: Path, shapes: Path) -> Any:
     """The model, the pictures of a folder, and what is predicted of them in this process."""
     dataset = load_dataset(str(shapes), splits=None)
-    classifier = load(int8_model, delegate="cpu")
+    classifier = load(int8_model, CPU)
     pictures = [dataset.frame(i) for i in range(len(dataset))]
     return classifier, dataset, predict(classifier, pictures)
 

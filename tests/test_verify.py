@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from cnnedge.bundle import Guest, read_model, write_model
+from cnnedge.engines import Runtime
 from cnnedge.errors import GateError
 from cnnedge.specs import InputSize
 from support.broken import broken_model, huge_layer
@@ -28,7 +29,6 @@ from cnnedge.converter import convert  # noqa: E402
 from cnnedge.packing import pack, unpack  # noqa: E402
 from cnnedge.training.backend import load_keras  # noqa: E402
 from cnnedge.training.run_folder import RunFolder, read_recipe  # noqa: E402
-from cnnedge.verification.case import Runtime  # noqa: E402
 from cnnedge.verification.session import verify  # noqa: E402
 from cnnedge.verification.verdict import Stage, Verdict, flips, moved, snr_db  # noqa: E402
 from support.reporters import Quiet  # noqa: E402

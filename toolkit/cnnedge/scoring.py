@@ -190,12 +190,8 @@ def evaluate(
         )
     targets = mapping[dataset.targets[indices]]
     return judged(classifier, dataset, split, scores.argmax(axis=1), targets, mapping) | {
-        "engine": classifier.engine.name,
-        "engine_version": classifier.engine.version,
-        "threads": classifier.engine.threads,
         "workers": len(workers),
-        "precision": classifier.engine.precision,
-        "delegate": classifier.engine.delegate.as_json(),
+        **classifier.engine.described().as_json(),
     }
 
 

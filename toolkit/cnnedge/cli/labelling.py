@@ -11,10 +11,11 @@ from typing import Any
 from .. import conditions
 from ..camera import Source
 from ..classifier import Classifier, Prediction, load
-from ..engines import DELEGATES, AgreementCheck
+from ..engines import DELEGATES, AgreementCheck, Runtime
 from ..errors import CnnedgeError, GateError
 from ..pipeline import MOST_PREDICTIONS, Smoothing, Step, Timings, label_frames, summary
 from ..raw_model import RawModel, load_raw
+from ..specs import plain
 from .answers import JsonLines, as_json
 from .run_summary import words
 from .run_terminal import RunTerminal
@@ -24,22 +25,51 @@ Model = Classifier | RawModel
 
 
 @dataclass(frozen=True, kw_only=True)
+class Labels:
+    """What is asked for of each frame. workers: frames labelled side by side. top: labels shown.
+
+    smooth: seconds to average over, None for what suits the source. raw: outputs as they are.
+    """
+
+    workers: int = 1
+    top: int = 3
+    smooth: float | None = None
+    raw: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlets:
+    """Where labelled frames go: a window, a file of annotated ones, a file of lines."""
+
+    show: bool = False
+    save: str | None = None
+    jsonl: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Where a run stops, beside the end of its source."""
+
+    frames: int | None = None
+    duration: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Loading:
-    """How to load a model, for one delegate or another; keywords: of `classifier.load`."""
+    """How to load a model, for one delegate or another."""
 
     path: str
     raw: bool
     workers: int
-    keywords: dict[str, Any]
+    runtime: Runtime
 
     def load(self, delegate: str) -> list[Model]:
         """The workers' models. Raises what `classifier.load` raises."""
         return [self._one(delegate, known=number > 0) for number in range(self.workers)]
 
     def _one(self, delegate: str, *, known: bool) -> Model:
-        loader: Any = load_raw if self.raw else load
-        model: Model = loader(self.path, delegate=delegate, known=known, **self.keywords)
-        return model
+        loader = load_raw if self.raw else load
+        return loader(self.path, self.runtime.on(delegate), known=known)
 
 
 @dataclass(kw_only=True)
@@ -55,9 +85,7 @@ class Labelling:
     terminal: RunTerminal
     top: int
     smooth: float
-    frames: int | None
-    duration: float | None
-    allow: bool
+    limits: Limits
     keep_answers: bool
     lines: JsonLines | None = None
     timings: Timings = field(default_factory=Timings)
@@ -85,15 +113,15 @@ class Labelling:
 
     def _label_on_one(self, watching: Watching) -> bool:
         """Whether the run is over; otherwise another delegate is wished for."""
-        model = self.models[0]
+        model, allow = self.models[0], self.loading.runtime.allow_disagreement
         steps = label_frames(
             self.models,
             watching.source,
             self.timings,
-            frames=self.frames,
-            duration=self.duration,
+            frames=self.limits.frames,
+            duration=self.limits.duration,
             smooth=Smoothing(self.smooth) if self.smooth else None,
-            check=AgreementCheck(model.model, model.engine, allow=self.allow),
+            check=AgreementCheck(model.model, model.engine, allow=allow),
         )
         try:
             for step in steps:
@@ -139,10 +167,7 @@ class Labelling:
         for model in self.models:
             model.engine.close()
         rest = self.timings.left_over(watching.source)
-        if self.frames is not None:
-            self.frames -= self.timings.frames
-        if self.duration is not None:
-            self.duration -= self.timings.ended - self.timings.started
+        self.limits = _rest(self.limits, self.timings)
         self.delegate, self.models, self.timings = delegate, models, Timings()
         self.timings.leave_over(watching.source, rest)
 
@@ -155,7 +180,7 @@ class Labelling:
         """The run in the form of its contract: the figures are those of the last delegate."""
         found = summary(self.models, source, self.timings)
         found |= {"smooth_s": self.smooth, "reconnects": source.reconnects}
-        found["conditions"] = conditions.machine() | conditions.moment()
+        found["conditions"] = plain(conditions.state())
         if self.unanswered:
             found["unanswered"] = self.unanswered
         if self.earlier:
@@ -163,3 +188,12 @@ class Labelling:
         if self.answers:
             found["outputs" if self.loading.raw else "predictions"] = self.answers
         return found
+
+
+def _rest(limits: Limits, timings: Timings) -> Limits:
+    """What is left of them."""
+    frames, duration = limits.frames, limits.duration
+    return Limits(
+        frames=None if frames is None else frames - timings.frames,
+        duration=None if duration is None else duration - (timings.ended - timings.started),
+    )

@@ -13,13 +13,15 @@ from typing import IO, Any
 import click
 
 from ..engines import DelegateReport
-from ..errors import CnnedgeError, DeviceError, GateError, SourceError
+from ..errors import CnnedgeError, DeviceError, GateError, SourceError, SpecError
 from ..files import explained, json_text
+from ..harmless import one_line
+from ..specs.values import read
 from ..targets import Target
-from ..targets.base import one_line
 from ..targets.scratch import scratch
 from . import output
 from .guest_options import words as guest_words
+from .labelling import Outlets
 from .run_source import Placed, placed
 from .run_summary import print_summary
 
@@ -35,18 +37,10 @@ _LONGEST_SECONDS = 86_400.0
 _SECONDS_TO_START = 300.0
 
 
-def run_on(
-    target: Target,
-    ctx: click.Context,
-    *,
-    model: str,
-    source: str,
-    save: str | None,
-    json_file: str | None,
-    jsonl: str | None,
-    duration: float | None,
-) -> None:
+def run_on(target: Target, ctx: click.Context, outlets: Outlets, duration: float | None) -> None:
     """Labels there, and prints and writes here what `cnnedge run` would."""
+    model, source, json_file = (ctx.params[n] for n in ("model", "source", "json_file"))
+    save, jsonl = outlets.save, outlets.jsonl
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(scratch(target))
         lines = stack.enter_context(_Lines.to(jsonl))
@@ -67,7 +61,7 @@ def run_on(
             output.note(f"stopped; {target.name} labelled {lines.count:,} frames")
             return
         lines.stop()
-        errors = brought.text(done.errors.decode("utf-8", "replace")).replace(model_there, model)
+        errors = brought.text(done.complaint).replace(model_there, model)
         _say(target.name, errors)
         if done.code:
             _raise(target.name, done.code, errors)
@@ -202,9 +196,9 @@ def _pulled(target: Target, remote: str) -> dict[str, Any]:
         target.pull(remote, local)
         try:
             found = json.loads(local.read_text(encoding="utf-8"))
-            DelegateReport.from_json(found["delegate"])
+            read(DelegateReport, found["delegate"], "delegate", others=True)
             frames, stages = found["frames"], found["stages_ms"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, SpecError) as error:
             raise DeviceError(
                 f"{target.name}: its result cannot be read ({type(error).__name__}: {error}). It "
                 f"may run another cnnedge: cnnedge devices clean {target.name}"
@@ -227,7 +221,7 @@ def _print(result: dict[str, Any]) -> None:
         return
     output.results().print(f"on {result['device']}:", highlight=False)
     try:
-        report = DelegateReport.from_json(result["delegate"])
+        report = read(DelegateReport, result["delegate"], "delegate", others=True)
         print_summary(result, report, live=bool(result["dropped"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DeviceError(

@@ -60,7 +60,7 @@ def compare(
 
 def _refuse_emulated(side: str, results: Collection[Measured]) -> None:
     for measured in results:
-        emulated = measured.entry.get("emulated")
+        emulated = measured.result.emulated
         if emulated:
             raise CnnedgeError(
                 f"emulated: {measured.name} of {side} was timed in an emulator ({emulated}), which "
@@ -96,10 +96,10 @@ def _compared(base: Measured, new: Measured, max_slower: float) -> dict[str, Any
     floor = _floor(base.medians, new.medians, STEADY_MEDIAN)
     threshold = max(floor, max_slower)
     return _label(base) | {
-        "new_model": new.entry["model"],
+        "new_model": new.result.model,
         "statistic": base.statistic,
-        "base_ms": _number(base.entry["latency_ms"].get(base.statistic)),
-        "new_ms": _number(new.entry["latency_ms"].get(new.statistic)),
+        "base_ms": getattr(base.result.latency_ms, base.statistic),
+        "new_ms": getattr(new.result.latency_ms, new.statistic),
         "processes": {"base": len(base.medians), "new": len(new.medians)},
         "ratio": found.ratio,
         "ci95": [found.low, found.high],
@@ -135,8 +135,8 @@ def _p90(base: Measured, new: Measured) -> dict[str, Any] | None:
     if found is None:
         return None
     return {
-        "base_ms": _number(base.entry["latency_ms"].get("p90")),
-        "new_ms": _number(new.entry["latency_ms"].get("p90")),
+        "base_ms": base.result.latency_ms.p90,
+        "new_ms": new.result.latency_ms.p90,
         "ratio": found.ratio,
         "ci95": [found.low, found.high],
         "noise_floor": _floor(base.p90s, new.p90s, STEADY_P90),
@@ -144,31 +144,22 @@ def _p90(base: Measured, new: Measured) -> dict[str, Any] | None:
 
 
 def _both(base: Measured, new: Measured, name: str) -> dict[str, float | None]:
-    return {"base": _number(base.entry.get(name)), "new": _number(new.entry.get(name))}
+    return {"base": getattr(base.result, name), "new": getattr(new.result, name)}
 
 
 def _accuracy(base: Measured, new: Measured) -> dict[str, float | None]:
-    known = [m.entry.get("accuracy") for m in (base, new)]
-    told = [_number(k.get("accuracy")) if isinstance(k, dict) else None for k in known]
+    told = [m.result.accuracy.accuracy if m.result.accuracy else None for m in (base, new)]
     return {"base": told[0], "new": told[1]}
 
 
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
 def _unstable(base: Measured, new: Measured) -> dict[str, list[str]]:
-    found = {}
-    for name, side in (("base", base), ("new", new)):
-        reasons = side.entry.get("unstable")
-        found[name] = [str(r) for r in reasons] if isinstance(reasons, list) else []
-    return found
+    return {"base": list(base.result.unstable), "new": list(new.result.unstable)}
 
 
 def _label(measured: Measured) -> dict[str, Any]:
-    entry = measured.entry
-    settings = {name: entry[name] for name in ("device", "engine", "threads", "precision")}
-    return {"model": entry["model"]} | settings | {"delegate": entry["delegate"]["used"]}
+    found = measured.result
+    settings = {name: getattr(found, name) for name in ("device", "engine", "threads", "precision")}
+    return {"model": found.model} | settings | {"delegate": found.delegate.used}
 
 
 def _as_json(difference: Difference) -> dict[str, Any]:

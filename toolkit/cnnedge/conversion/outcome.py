@@ -17,11 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .._version import __version__
+from ..benchmark import Result
+from ..benchmark.trust import trust, trust_line
 from ..converter import convert as convert_keras
 from ..errors import CnnedgeError
 from ..files import read_json, write_json, write_text
-from ..results import accuracy, trust, trust_line
+from ..results import accuracy
 from ..seals import holds, seal
+from ..specs import plain
 from ..training import backend
 from ..training.content_key import content_key, dataset_decides
 from ..training.judging import judge
@@ -42,7 +45,7 @@ def write_report(
     work: Work,
     entries: list[dict[str, Any]],
     scores: dict[str, Scores],
-    latencies: list[dict[str, Any]],
+    latencies: list[Result],
     found: Found | None,
     missing: Sequence[dict[str, str]],
 ) -> dict[str, Any]:
@@ -71,11 +74,11 @@ def write_report(
         "variants": entries,
         "not_made": list(missing),
         "warnings": [f"{m['name']} cannot be made: {m['reason']}" for m in missing]
-        + list(dict.fromkeys(r["unstable"][0] for r in latencies if r.get("emulated")))
+        + list(dict.fromkeys(r.unstable[0] for r in latencies if r.emulated))
         + ([trust_line(doubt)] if doubt else []),
-        "trust": doubt,
-        "unstable": {Path(r["model"]).stem: r["unstable"] for r in latencies if r["unstable"]},
-        "conditions": latencies[0]["conditions"] if latencies else {},
+        "trust": plain(doubt),
+        "unstable": {Path(r.model).stem: list(r.unstable) for r in latencies if r.unstable},
+        "conditions": plain(latencies[0].conditions) if latencies else {},
     }
     shown = (found and found.name) or report["best"] or entries[0]["name"]
     page = render_report(

@@ -129,8 +129,8 @@ def _accuracy(made: Made) -> float:
 def _latency(work: Work, entry: dict[str, Any]) -> float:
     """A median in milliseconds, measured once for each file of this search."""
     if "searched_ms" not in entry:
-        timed = work.timer.files([work.run.export / entry["file"]], get_protocol("quick"))
-        entry["searched_ms"] = timed[0]["latency_ms"]["median"]
+        file = work.run.export / entry["file"]
+        entry["searched_ms"] = work.timer.median_ms(file, get_protocol("quick"))
     return float(entry["searched_ms"])
 
 

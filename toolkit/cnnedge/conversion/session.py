@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..benchmark import Device, get_protocol
+from ..benchmark import Device, Result, get_protocol
 from ..compression import chain
 from ..errors import CnnedgeError, DeviceError
-from ..specs import Variant
+from ..specs import Variant, plain
 from ..training.run_folder import open_finished, read_recipe
 from ..training.run_lock import occupied
 from . import search
@@ -124,14 +124,14 @@ def _report(
     latencies = _latencies(work, [work.run.export / m.entry["file"] for m in made])
     gate = work.recipe.convert.max_drop
     entries = [
-        judged(m.entry | {"latency_ms": latency["latency_ms"]}, gate)
-        for m, latency in zip(made, latencies, strict=True)
+        judged(m.entry | {"latency_ms": plain(timed.latency_ms)}, gate)
+        for m, timed in zip(made, latencies, strict=True)
     ]
     scores = {m.entry["name"]: m.scores for m in made}
     return write_report(work, entries, scores, latencies, found, missing)
 
 
-def _latencies(work: Work, files: list[Path]) -> list[dict[str, Any]]:
+def _latencies(work: Work, files: list[Path]) -> list[Result]:
     """Of all together. Raises CnnedgeError: a device may have gone while others were trained."""
     try:
         return work.timer.files(

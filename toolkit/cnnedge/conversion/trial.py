@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..bundle import write_model
 from ..classifier import load
+from ..engines import CPU
 from ..scoring import score
 from ..specs import plain
 from .work import Work
@@ -32,4 +33,4 @@ def answers(
         write_model(
             path, flatbuffer, labels=work.labels, size=work.pixels.size, provenance=provenance
         )
-        return score(load(path, delegate="cpu", known=True), work.pixels, indices, progress)
+        return score(load(path, CPU, known=True), work.pixels, indices, progress)

@@ -28,7 +28,6 @@ def summary(
     """
     several = models if isinstance(models, Sequence) else (models,)
     first = several[0]
-    report = first.engine.delegate
     return {
         "model": str(first.model.path),
         "sha256": first.model.sha256,
@@ -39,12 +38,8 @@ def summary(
         "fps": timings.fps,
         "stages_ms": {name: timings.stages[name].statistics() for name in STAGES},
         "frame_age_ms": timings.age.statistics(),
-        "engine": first.engine.name,
-        "engine_version": first.engine.version,
-        "threads": first.engine.threads,
         "workers": len(several),
-        "precision": first.engine.precision,
-        "delegate": report.as_json(),
+        **first.engine.described().as_json(),
         "assumptions": list(first.assumptions),
     }
 

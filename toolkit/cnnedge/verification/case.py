@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..bundle import Guest
-from ..bundle.guest import NO_GUEST
 from ..classifier import Classifier, load
+from ..engines import EXACT, Runtime
 from ..errors import CnnedgeError
 from ..files import read_json
 from ..preprocess import Pixels
@@ -37,18 +36,6 @@ from .verdict import Scores
 
 # text, steps done, steps in all (0: unknown)
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Runtime:
-    """How the model is to run; the keywords of `cnnedge.classifier.load`."""
-
-    delegate: str = "auto"
-    delegate_options: Mapping[str, str] = field(default_factory=dict)
-    engine: str = "auto"
-    threads: int = 1
-    precision: str = "auto"
-    guest: Guest = NO_GUEST
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,18 +98,10 @@ def open_case(
     """Loads both sides and prepares the pictures. Raises CnnedgeError."""
     progress("loading model.keras", 0, 0)
     reference = _open_run(run)
-    options: dict[str, Any] = {"threads": runtime.threads, "guest": runtime.guest}
     with contextlib.ExitStack() as open_models:
-        chosen = load(
-            model,
-            delegate=runtime.delegate,
-            delegate_options=runtime.delegate_options,
-            engine=runtime.engine,
-            precision=runtime.precision,
-            **options,
-        )
+        chosen = load(model, runtime)
         open_models.callback(chosen.close)
-        plain = load(model, delegate="cpu", precision="f32", **options)
+        plain = load(model, replace(EXACT, threads=runtime.threads, guest=runtime.guest))
         open_models.callback(plain.close)
         golden = choose(
             reference.recipe,

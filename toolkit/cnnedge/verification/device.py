@@ -5,17 +5,17 @@ A case and a target enter; rows for decode, resize and network there leave, and 
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ..classifier import Classifier
 from ..device_scoring import Predictions, pixels_apart, predict_both
+from ..engines import Ran, Runtime
 from ..engines.agreement import OF_THE_RANGE, STEPS
 from ..targets import Target
-from .case import Case, Runtime
+from .case import Case
 from .network import format_of
 from .verdict import Scores, Stage, flips, moved
 
@@ -29,14 +29,15 @@ def device_stages(case: Case, target: Target, runtime: Runtime) -> tuple[list[St
 
     Raises DeviceError, GateError for a delegate that is refused there.
     """
+    # What differs is judged below, stage by stage.
+    runtime = replace(runtime, allow_disagreement=True)
     golden = case.golden
     here, there, answer = predict_both(
         target,
         case.plain,
         golden.dataset,
         golden.indices,
-        settings=_keywords(runtime),
-        allow_disagreement=True,
+        runtime=runtime,
         progress=case.progress,
     )
     part = f"on {target.name}"
@@ -54,11 +55,6 @@ def device_stages(case: Case, target: Target, runtime: Runtime) -> tuple[list[St
         _network(case.plain, part, expected, given, ~prepared, answer),
     ]
     return rows, given
-
-
-def _keywords(runtime: Runtime) -> dict[str, Any]:
-    """Of `classifier.load`."""
-    return {f.name: getattr(runtime, f.name) for f in fields(runtime)}
 
 
 def _scores(classifier: Classifier, predictions: Predictions) -> Scores:
@@ -93,7 +89,7 @@ def _resize(
     if row.agrees:
         return row
     few = case.golden.indices[np.flatnonzero(apart)[:_MOST_FETCHED]]
-    found = pixels_apart(target, case.plain, case.golden.dataset, few, settings=_keywords(runtime))
+    found = pixels_apart(target, case.plain, case.golden.dataset, few, runtime=runtime)
     return replace(row, deviation=float(found), allowed=0.0)
 
 
@@ -103,16 +99,15 @@ def _network(
     expected: Scores,
     given: Scores,
     alike: npt.NDArray[np.bool_],
-    answer: dict[str, Any],
+    answer: Ran,
 ) -> Stage:
     """The same input gives the same answer, as closely as other kernels may round."""
     row = Stage(stage="network", part=part, agrees=None, found="no picture has equal input there")
     if not alike.any():
         return row
     integer = format_of(plain.model) not in _FLOAT
-    allowed = STEPS / 256 if integer else OF_THE_RANGE.get(str(answer["precision"]), 0.02)
+    allowed = STEPS / 256 if integer else OF_THE_RANGE.get(answer.precision, 0.02)
     deviation = moved(given[alike], expected[alike])
-    delegate = answer["delegate"]
     row = replace(
         row,
         agrees=deviation <= allowed,
@@ -120,8 +115,8 @@ def _network(
         allowed=allowed,
         because="another processor's kernels round otherwise",
         flips=flips(given[alike], expected[alike]),
-        found=f"{delegate.get('used')} in {answer['engine']} {answer['engine_version']}, "
-        f"{answer['precision']}",
+        found=f"{answer.delegate.used} in {answer.engine} {answer.engine_version}, "
+        f"{answer.precision}",
     )
     if row.agrees:
         return row

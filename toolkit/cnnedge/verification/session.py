@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..engines import AUTO, Runtime
 from ..targets import Target
 from . import inside, network
-from .case import Case, Progress, Runtime, as_values, open_case
+from .case import Case, Progress, as_values, open_case
 from .delegate import checked_answers, delegate_stage, same
 from .device import device_stages
 from .inside import Inside
@@ -23,7 +24,7 @@ def verify(
     model: Path,
     run: Path,
     *,
-    runtime: Runtime | None = None,
+    runtime: Runtime = AUTO,
     data: str | None = None,
     pictures: int = PICTURES,
     target: Target | None = None,
@@ -36,10 +37,9 @@ def verify(
     pictures: at most so many are taken. progress: text, steps done, and in all (0: unknown).
     Raises CnnedgeError; GateError for a delegate that cannot be had.
     """
-    wanted = runtime or Runtime()
-    local = wanted if target is None else Runtime(guest=wanted.guest)
+    local = runtime if target is None else Runtime(guest=runtime.guest)
     with open_case(model, run, local, data, pictures, progress) as case:
-        return _verdict(case, target, wanted)
+        return _verdict(case, target, runtime)
 
 
 def _verdict(case: Case, target: Target | None, wanted: Runtime) -> Verdict:
@@ -66,13 +66,7 @@ def _verdict(case: Case, target: Target | None, wanted: Runtime) -> Verdict:
         source=case.golden.dataset.source,
         pictures=len(case.golden),
         format=network.format_of(case.chosen.model),
-        engine={
-            "engine": engine.name,
-            "engine_version": engine.version,
-            "threads": engine.threads,
-            "precision": engine.precision,
-            "delegate": engine.delegate.as_json(),
-        },
+        ran=engine.described(),
         stages=tuple(stages),
         flipped=_flipped(case, found, final) if comparable else (),
         assumptions=tuple(case.chosen.assumptions),
