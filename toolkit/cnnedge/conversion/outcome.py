@@ -50,18 +50,18 @@ def write_report(
     missing: Sequence[dict[str, str]],
 ) -> dict[str, Any]:
     """Writes RUN/export/report.json and report.html; returns the former's content."""
-    gate = work.recipe.convert.max_drop
+    gate = work.data.recipe.convert.max_drop
     doubt = trust(latencies)
     report = {
         "cnnedge": __version__,
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "run": str(work.run.path),
-        "recipe": work.recipe.name,
-        "description": work.recipe.description,
+        "run": str(work.data.run.path),
+        "recipe": work.data.recipe.name,
+        "description": work.data.recipe.description,
         "device": work.timer.describe(latencies),
         "threads": 1,
         "test_pictures": len(work.indices),
-        "data": {"source": work.dataset.source, "fingerprint": work.dataset.fingerprint},
+        "data": {"source": work.data.dataset.source, "fingerprint": work.data.dataset.fingerprint},
         "reference": {"name": "model.keras", **_reference(work)},
         "max_drop": gate,
         "best": most_compressed({"variants": entries, "max_drop": gate}),
@@ -86,8 +86,8 @@ def write_report(
         confusion=_confusion(work, shown, scores[shown]),
         flipped=[f for name, s in scores.items() for f in _flipped(work, name, s)],
     )
-    write_text(work.run.export / "report.html", page)
-    write_json(work.run.export / "report.json", report)
+    write_text(work.data.run.export / "report.html", page)
+    write_json(work.data.run.export / "report.json", report)
     return report
 
 
@@ -116,8 +116,8 @@ def _budget(found: Found | None, gate: float | None) -> dict[str, Any] | None:
 
 
 def _calibration(work: Work) -> dict[str, Any]:
-    chosen, seed = work.workshop.sample, work.recipe.convert.calibration.seed
-    counts = Counter(work.dataset.classes[t] for t in work.dataset.targets[chosen])
+    chosen, seed = work.workshop.sample, work.data.recipe.convert.calibration.seed
+    counts = Counter(work.data.dataset.classes[t] for t in work.data.dataset.targets[chosen])
     return {"count": len(chosen), "seed": seed, "per_class": dict(sorted(counts.items()))}
 
 
@@ -129,19 +129,19 @@ def _sensitivity(work: Work, entries: list[dict[str, Any]]) -> dict[str, Any] | 
     large = max(e["size_bytes"] for e in quantised) > _MOST_BYTES
     if large and all(e["status"] == "ok" for e in quantised):
         # Each layer is run with all behind it: minutes for a ResNet-50.
-        work.reporter.note(
+        work.data.reporter.note(
             "the error of each layer is left out for a model of this size, as the gate holds"
         )
         return None
-    calibration = work.recipe.convert.calibration
+    calibration = work.data.recipe.convert.calibration
     key = content_key(
-        work.pixels,
+        work.data.pixels,
         model=work.model_key,
         calibration=[calibration.count, calibration.seed],
-        data=dataset_decides(work.dataset),
+        data=dataset_decides(work.data.dataset),
         versions=backend.versions(),
     )
-    kept = work.run.compress / "measured" / f"sensitivity-{key[:16]}.json"
+    kept = work.data.run.compress / "measured" / f"sensitivity-{key[:16]}.json"
     with contextlib.suppress(CnnedgeError):
         known = read_json(kept)
         if holds(known.pop("seal", None), known):
@@ -154,7 +154,7 @@ def _sensitivity(work: Work, entries: list[dict[str, Any]]) -> dict[str, Any] | 
 
 def _layer_errors(work: Work, pictures: npt.NDArray[np.uint8]) -> dict[str, Any] | None:
     stage = "finding the layers that int8 hurts"
-    work.reporter.stage(stage, 0, 0)
+    work.data.reporter.stage(stage, 0, 0)
     model = work.workshop.model()
     seen = for_errors(pictures)
     try:
@@ -162,10 +162,10 @@ def _layer_errors(work: Work, pictures: npt.NDArray[np.uint8]) -> dict[str, Any]
             model,
             convert_keras(model, "int8", pictures),
             seen,
-            lambda done, total: work.reporter.stage(stage, done, total),
+            lambda done, total: work.data.reporter.stage(stage, done, total),
         )
     except CnnedgeError as error:
-        work.reporter.note(f"the error of each layer is not known: {error}")
+        work.data.reporter.note(f"the error of each layer is not known: {error}")
         return None
     return {
         "variant": "int8",
@@ -175,11 +175,11 @@ def _layer_errors(work: Work, pictures: npt.NDArray[np.uint8]) -> dict[str, Any]
 
 
 def _confusion(work: Work, variant: str, scores: Scores) -> dict[str, Any]:
-    judged = judge(work.labels, work.dataset, work.indices, scores.argmax(axis=1))
+    judged = judge(work.data.labels, work.data.dataset, work.indices, scores.argmax(axis=1))
     if not judged["confusion"]:
         return {}
     return {
-        "labels": judged.get("confusion_labels", list(work.labels)),
+        "labels": judged.get("confusion_labels", list(work.data.labels)),
         "matrix": judged["confusion"],
         "variant": variant,
     }
@@ -188,17 +188,17 @@ def _confusion(work: Work, variant: str, scores: Scores) -> dict[str, Any]:
 def _flipped(work: Work, variant: str, scores: Scores) -> list[FlippedPicture]:
     reference, predictions = work.reference.argmax(axis=1), scores.argmax(axis=1)
     places = np.flatnonzero(reference != predictions)[:_MOST_FLIPPED]
-    classes = work.labels
+    classes = work.data.labels
     return [
         FlippedPicture(
             variant=variant,
-            name=Path(work.dataset.name(int(work.indices[i]))).name,
-            true_label=work.dataset.classes[work.dataset.targets[work.indices[i]]],
+            name=Path(work.data.dataset.name(int(work.indices[i]))).name,
+            true_label=work.data.dataset.classes[work.data.dataset.targets[work.indices[i]]],
             reference_label=classes[reference[i]],
             variant_label=classes[predictions[i]],
             reference_score=float(work.reference[i].max()),
             variant_score=float(scores[i].max()),
-            pixels=work.pixels.one(int(work.indices[i])),
+            pixels=work.data.pixels.one(int(work.indices[i])),
         )
         for i in places
     ]

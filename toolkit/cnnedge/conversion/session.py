@@ -68,7 +68,7 @@ def convert(
 
 
 def _job(work: Work, variant: Variant) -> Job:
-    count = min(work.recipe.convert.calibration.count, work.calibration_pictures)
+    count = min(work.data.recipe.convert.calibration.count, work.calibration_pictures)
     return Job(variant=variant, name=variant.name, calibration=count)
 
 
@@ -87,7 +87,7 @@ def _make_all(work: Work, jobs: list[Job]) -> tuple[list[Made], list[dict[str, s
         except CnnedgeError as error:
             if len(jobs) == 1:
                 raise CnnedgeError(f"{job.name} cannot be made: {error}") from None
-            work.reporter.note(f"{job.name} cannot be made: {error}")
+            work.data.reporter.note(f"{job.name} cannot be made: {error}")
             missing.append({"name": job.name, "reason": str(error)})
             continue
         made += _remedies(work, job, made[-1], [j.name for j in jobs], position)
@@ -98,17 +98,17 @@ def _make_all(work: Work, jobs: list[Job]) -> tuple[list[Made], list[dict[str, s
 
 def _remedies(work: Work, job: Job, refused: Made, names: list[str], position: str) -> list[Made]:
     """What was made for a variant that the gate refuses; nothing for one that holds."""
-    gate = work.recipe.convert.max_drop
+    gate = work.data.recipe.convert.max_drop
     verdict = judged(refused.entry, gate)
     if verdict["status"] == "ok":
         return []
     made: list[Made] = []
-    for remedy in remedies(work.recipe, job, names, work.calibration_pictures):
-        work.reporter.note(f"{job.name} {verdict['status_reason']}: trying {remedy.name}")
+    for remedy in remedies(work.data.recipe, job, names, work.calibration_pictures):
+        work.data.reporter.note(f"{job.name} {verdict['status_reason']}: trying {remedy.name}")
         try:
             made.append(make(work, remedy, position))
         except CnnedgeError as error:
-            work.reporter.note(f"{remedy.name} cannot be made: {error}")
+            work.data.reporter.note(f"{remedy.name} cannot be made: {error}")
             continue
         if judged(made[-1].entry, gate)["status"] == "ok":
             break
@@ -121,8 +121,8 @@ def _report(
     found: search.Found | None = None,
     missing: Sequence[dict[str, str]] = (),
 ) -> dict[str, Any]:
-    latencies = _latencies(work, [work.run.export / m.entry["file"] for m in made])
-    gate = work.recipe.convert.max_drop
+    latencies = _latencies(work, [work.data.run.export / m.entry["file"] for m in made])
+    gate = work.data.recipe.convert.max_drop
     entries = [
         judged(m.entry | {"latency_ms": plain(timed.latency_ms)}, gate)
         for m, timed in zip(made, latencies, strict=True)
@@ -137,12 +137,12 @@ def _latencies(work: Work, files: list[Path]) -> list[Result]:
         return work.timer.files(
             files,
             get_protocol("quick"),
-            lambda done, total, what: work.reporter.stage(f"timing {what}", done, total),
+            lambda done, total, what: work.data.reporter.stage(f"timing {what}", done, total),
         )
     except DeviceError as error:
         raise DeviceError(
-            f"{error}. All variants are made and kept in {work.run.export}; only their latencies "
-            "are missing: the same command measures them"
+            f"{error}. All variants are made and kept in {work.data.run.export}; only their "
+            "latencies are missing: the same command measures them"
         ) from None
 
 
