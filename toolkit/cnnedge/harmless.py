@@ -16,7 +16,7 @@ HARMFUL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _REPLACEMENT = "�"
-_MOST_TEXT, _MOST_DEPTH = 2_000, 8
+_MOST_TEXT, _MOST_DEPTH = 2_000, 16
 
 
 def harmless(text: str, most: int | None = None) -> str:

@@ -5,18 +5,26 @@ How to load the model enters, and who watches; the result leaves, in the form of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from .. import conditions
 from ..camera import Source
 from ..classifier import Classifier, Prediction, load
 from ..engines import DELEGATES, AgreementCheck, Runtime
 from ..errors import CnnedgeError, GateError
-from ..pipeline import MOST_PREDICTIONS, Smoothing, Step, Timings, label_frames, summary
+from ..pipeline import (
+    MOST_PREDICTIONS,
+    FrameAnswer,
+    RunResult,
+    Segment,
+    Smoothing,
+    Step,
+    Timings,
+    label_frames,
+    summary,
+)
 from ..raw_model import RawModel, load_raw
-from ..specs import plain
-from .answers import JsonLines, as_json
+from .answers import JsonLines, as_measured
 from .run_summary import words
 from .run_terminal import RunTerminal
 from .watching import Watching
@@ -89,8 +97,8 @@ class Labelling:
     keep_answers: bool
     lines: JsonLines | None = None
     timings: Timings = field(default_factory=Timings)
-    answers: list[dict[str, Any]] = field(default_factory=list)
-    earlier: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[FrameAnswer] = field(default_factory=list)
+    earlier: list[Segment] = field(default_factory=list)
     unanswered: int = 0
 
     def label(self, watching: Watching) -> None:
@@ -141,7 +149,7 @@ class Labelling:
         if self.lines:
             self.lines.write(step, self.top)
         if self.keep_answers and len(self.answers) < MOST_PREDICTIONS:
-            self.answers.append(as_json(step, self.top))
+            self.answers.append(as_measured(step, self.top))
         self.terminal.step(step, self.timings, self.top)
         watching.show(step, self.timings, self.top, self.models[0].engine)
 
@@ -163,7 +171,7 @@ class Labelling:
         watching.say("no other delegate runs this model here")
 
     def _take(self, watching: Watching, delegate: str, models: list[Model]) -> None:
-        self.earlier.append(self._segment(watching.source))
+        self.earlier.append(summary(self.models, watching.source, self.timings).segment)
         for model in self.models:
             model.engine.close()
         rest = self.timings.left_over(watching.source)
@@ -171,23 +179,21 @@ class Labelling:
         self.delegate, self.models, self.timings = delegate, models, Timings()
         self.timings.leave_over(watching.source, rest)
 
-    def _segment(self, source: Source) -> dict[str, Any]:
-        whole = summary(self.models, source, self.timings)
-        kept = ("frames", "fps", "stages_ms", "frame_age_ms", "engine", "precision", "delegate")
-        return {key: whole[key] for key in kept}
-
-    def result(self, source: Source) -> dict[str, Any]:
-        """The run in the form of its contract: the figures are those of the last delegate."""
-        found = summary(self.models, source, self.timings)
-        found |= {"smooth_s": self.smooth, "reconnects": source.reconnects}
-        found["conditions"] = plain(conditions.state())
-        if self.unanswered:
-            found["unanswered"] = self.unanswered
-        if self.earlier:
-            found["earlier"] = self.earlier
-        if self.answers:
-            found["outputs" if self.loading.raw else "predictions"] = self.answers
-        return found
+    def result(self, source: Source, outlets: Outlets) -> RunResult:
+        """The run: the figures are those of the last delegate."""
+        answers = tuple(self.answers) or None
+        raw = self.loading.raw
+        return replace(
+            summary(self.models, source, self.timings),
+            smooth_s=self.smooth,
+            conditions=conditions.state(),
+            unanswered=self.unanswered or None,
+            earlier=tuple(self.earlier) or None,
+            predictions=None if raw else answers,
+            outputs=answers if raw else None,
+            saved=outlets.save,
+            jsonl=outlets.jsonl,
+        )
 
 
 def _rest(limits: Limits, timings: Timings) -> Limits:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -13,6 +12,7 @@ from ..camera import Source, open_source
 from ..classifier import NO_NUMBERS
 from ..engines import Runtime
 from ..errors import ModelError, SourceError, one_line
+from ..specs import plain
 from . import output
 from .answers import json_lines
 from .camera_options import Capture, camera_options
@@ -176,7 +176,7 @@ def command(
         except KeyboardInterrupt:
             terminal.note("stopped")
         terminal.stop()
-    _finish(run, opened, {"saved": outlets.save, "jsonl": outlets.jsonl}, json_file, silent)
+    _finish(run, opened, outlets, json_file)
 
 
 def _check(runtime: Runtime, labels: Labels, outlets: Outlets, json_file: str | None) -> None:
@@ -202,23 +202,22 @@ def _smoothing(labels: Labels, source: Source, show: bool) -> float:
     return _SMOOTH_SECONDS if moving and not labels.raw else 0.0
 
 
-def _finish(
-    run: Labelling, source: Source, written: dict[str, Any], json_file: str | None, silent: bool
-) -> None:
+def _finish(run: Labelling, source: Source, outlets: Outlets, json_file: str | None) -> None:
     """Prints and writes what the run came to, and raises what ended it before its time."""
-    result = run.result(source) | written
-    with output.kept("run", result):
+    result = run.result(source, outlets)
+    payload = plain(result)
+    with output.kept("run", payload):
         if json_file:
-            output.write_json(json_file, result)
-        if not silent:
-            if source.pictures and result["frames"]:
+            output.write_json(json_file, payload)
+        if "-" not in (json_file, outlets.jsonl):
+            if source.pictures and result.frames:
                 output.results().print()
-            print_summary(result, run.models[0].engine.delegate, live=source.live)
-    for problem in result["skipped"]:
+            print_summary(result, live=source.live)
+    for problem in result.skipped:
         output.warn(f"skipped: {problem}")
     if run.unanswered:
         raise ModelError(
-            f"{run.loading.path}: {run.unanswered:,} of {result['frames']:,} frames: {NO_NUMBERS}"
+            f"{run.loading.path}: {run.unanswered:,} of {result.frames:,} frames: {NO_NUMBERS}"
         )
     if source.lost:
         raise SourceError(source.lost)

@@ -5,7 +5,17 @@ summary in the form of the run contract at the end.
 """
 
 from .labelling import label_frames
-from .outcome import MOST_PREDICTIONS, prediction_json, summary
+from .result import (
+    MOST_PREDICTIONS,
+    FrameAnswer,
+    FrameLine,
+    OutputSaid,
+    RunResult,
+    Said,
+    Segment,
+    answer_of,
+    summary,
+)
 from .smoothing import SmoothedPrediction, Smoothing
 from .step import STAGES, FrameModel, Step
 from .timings import Samples, Timings
@@ -13,13 +23,19 @@ from .timings import Samples, Timings
 __all__ = [
     "MOST_PREDICTIONS",
     "STAGES",
+    "FrameAnswer",
+    "FrameLine",
     "FrameModel",
+    "OutputSaid",
+    "RunResult",
+    "Said",
     "Samples",
+    "Segment",
     "SmoothedPrediction",
     "Smoothing",
     "Step",
     "Timings",
+    "answer_of",
     "label_frames",
-    "prediction_json",
     "summary",
 ]

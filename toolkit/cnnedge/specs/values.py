@@ -27,6 +27,8 @@ _MOST_WHOLE = 2**63 - 1
 _LARGEST = 1.7976931348623157e308
 _SHOWN = 80
 _OMITTED = "omitted"
+# A camera's frames are written as they come.
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 @dataclass(frozen=True)
@@ -44,25 +46,32 @@ def omitted() -> Any:
 
 def plain(value: Any) -> Any:
     """Dataclasses and tuples as dicts and lists, for YAML and JSON."""
-    if hasattr(value, "as_json") and not isinstance(value, type):
-        return value.as_json()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return plain_fields(value)
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, (tuple, list)):
         return [plain(v) for v in value]
     if isinstance(value, Mapping):
         return {k: plain(v) for k, v in value.items()}
-    return value
+    if isinstance(value, type):
+        return value
+    if hasattr(value, "as_json"):
+        return value.as_json()
+    return plain_fields(value) if dataclasses.is_dataclass(value) else value
 
 
 def plain_fields(value: Any) -> dict[str, Any]:
     """A dataclass' fields by name; without those that are omitted."""
     found = {}
-    for field in dataclasses.fields(value):
-        held = getattr(value, field.name)
-        if held is not None or not field.metadata.get(_OMITTED):
-            found[field.name] = plain(held)
+    for name, may_be_omitted in _fields(typing.cast(Any, type(value))):
+        held = getattr(value, name)
+        if held is not None or not may_be_omitted:
+            found[name] = plain(held)
     return found
+
+
+@functools.cache
+def _fields(cls: Any) -> tuple[tuple[str, bool], ...]:
+    return tuple((f.name, bool(f.metadata.get(_OMITTED))) for f in dataclasses.fields(cls))
 
 
 def read(cls: type[T], value: Any, name: str, *, others: bool = False) -> T:
