@@ -71,6 +71,6 @@ def test_results_of_before_are_read_and_written_as_they_were(name: str) -> None:
 
 def test_runs_of_before_are_compared() -> None:
     base, new = (read_run(KEPT / f"{name}.json") for name in ("bench", "bench_again"))
-    found = compare(base, new, max_slower=9.0)
+    found = plain(compare(base, new, max_slower=9.0))
     assert found["verdict"] == kept("compare.json")["verdict"]
     assert found["compared"][0]["ratio"] == kept("compare.json")["compared"][0]["ratio"]
