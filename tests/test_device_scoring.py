@@ -16,6 +16,7 @@ from cnnedge.device_scoring.parcel import pack, unpack
 from cnnedge.device_scoring.predictions import Predictions, predict, read
 from cnnedge.engines import CPU
 from cnnedge.errors import DeviceError
+from cnnedge.specs import plain
 from support.command import assert_one_clear_line, cnnedge
 
 
@@ -93,7 +94,7 @@ def test_the_first_stage_that_parts_is_named(here: Any, stage: str) -> None:
         prepared[7] += 1
     other = Predictions(raw=raw, decoded=decoded, prepared=prepared)
     names = [dataset.name(i) for i in range(len(dataset))]
-    found = differences(classifier, mine, other, names)
+    found = plain(differences(classifier, mine, other, names))
     assert found["identical"] == len(dataset) - 2
     assert found["first_difference"]["index"] == 7
     assert found["first_difference"]["picture"] == names[7]

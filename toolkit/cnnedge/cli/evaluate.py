@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 
 from ..engines import Runtime
+from ..specs import plain
 from . import output
 from .devices import Reach, target_options
 from .runtime import note_assumptions, runtime_options
@@ -15,6 +17,8 @@ from .runtime import note_assumptions, runtime_options
 if TYPE_CHECKING:
     from ..classifier import Classifier
     from ..data import Dataset
+    from ..device_scoring import EvaluationThere
+    from ..scoring import ClassScore, Evaluation
     from ..targets import Target
 
 # As many classes are all shown.
@@ -64,6 +68,7 @@ def command(
     """Measure the accuracy of MODEL on pictures it was not trained on."""
     asked = _Pictures(data, split)
     reach.check(*([device] if device else []))
+    result: Evaluation
     if device:
         if workers > 1:
             raise click.UsageError(
@@ -73,15 +78,16 @@ def command(
             result = _there(target, model, runtime, asked)
     else:
         result = _here(model, runtime, asked, workers)
-    for warning in result["warnings"]:
+    for warning in result.warnings:
         output.warn(warning)
-    with output.kept("eval", result):
+    payload = plain(result)
+    with output.kept("eval", payload):
         if json_file:
-            output.write_json(json_file, result)
+            output.write_json(json_file, payload)
         if json_file != "-":
             _print(result)
             if device:
-                _print_agreement(result)
+                _print_agreement(cast("EvaluationThere", result))
 
 
 class _Pictures(NamedTuple):
@@ -91,7 +97,7 @@ class _Pictures(NamedTuple):
     split: str | None
 
 
-def _here(model: str, runtime: Runtime, asked: _Pictures, workers: int) -> dict[str, Any]:
+def _here(model: str, runtime: Runtime, asked: _Pictures, workers: int) -> Evaluation:
     from ..engines import AgreementCheck
     from ..model import load_on
     from ..scoring import evaluate
@@ -107,9 +113,9 @@ def _here(model: str, runtime: Runtime, asked: _Pictures, workers: int) -> dict[
         return evaluate(classifier.workers(workers), dataset, part, tell, check=check)
 
 
-def _there(target: Target, model: str, runtime: Runtime, asked: _Pictures) -> dict[str, Any]:
+def _there(target: Target, model: str, runtime: Runtime, asked: _Pictures) -> EvaluationThere:
     """Predictions computed on a device, beside those computed here."""
-    from ..device_scoring import evaluate_there
+    from ..device_scoring import There, evaluate_there
     from ..engines import CPU
     from ..model import load_on
 
@@ -123,7 +129,8 @@ def _there(target: Target, model: str, runtime: Runtime, asked: _Pictures) -> di
             progress.update(task, description=what, completed=done, total=total)
 
         dataset, part = _read(classifier, asked, lambda d, t: tell("reading pictures", d, t))
-        return evaluate_there(target, classifier, dataset, part, runtime=runtime, progress=tell)
+        there = There(target=target, runtime=runtime, progress=tell)
+        return evaluate_there(there, classifier, dataset, part)
 
 
 def _read(classifier: Classifier, asked: _Pictures, tell: Any) -> tuple[Dataset, Any]:
@@ -140,31 +147,31 @@ def _told(progress: Any, task: Any) -> Any:
     return lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def _print(result: dict[str, Any]) -> None:
+def _print(result: Evaluation) -> None:
     console = output.results()
     console.print(
-        f"[bold]{output.percent(result['accuracy'])}[/bold] of {result['count']:,} pictures "
-        f"({result['split']} split), 95 % interval {output.interval(result['ci95'])}",
+        f"[bold]{output.percent(result.accuracy)}[/bold] of {result.count:,} pictures "
+        f"({result.split} split), 95 % interval {output.interval(result.ci95)}",
         highlight=False,
     )
     table = output.table()
     table.add_column("class")
     for name in ("pictures", "recall", "precision"):
         table.add_column(name, justify="right")
-    rows = result["per_class"]
+    rows: Sequence[ClassScore] = result.per_class
     if len(rows) > _MOST_ROWS:
         # Of a thousand classes, those that the data have.
-        rows = [row for row in rows if row["count"]]
+        rows = [row for row in rows if row.count]
     for row in rows:
-        shares = (row["recall"], row["precision"])
+        shares = (row.recall, row.precision)
         table.add_row(
-            _plain(row["label"]),
-            f"{row['count']:,}",
+            _plain(row.label),
+            f"{row.count:,}",
             *("–" if s is None else output.percent(s, 1) for s in shares),
         )
     console.print(table)
-    if result["skipped"]:
-        output.warn(f"{len(result['skipped'])} files could not be read and are left out")
+    if result.skipped:
+        output.warn(f"{len(result.skipped)} files could not be read and are left out")
 
 
 def _plain(label: str) -> Any:
@@ -173,24 +180,24 @@ def _plain(label: str) -> Any:
     return Text(label)
 
 
-def _print_agreement(result: dict[str, Any]) -> None:
+def _print_agreement(result: EvaluationThere) -> None:
     """What the device says differently from this machine."""
-    here, count = result["here"], result["count"]
+    here, count = result.here, result.count
     console = output.results()
-    apart = 100 * (result["accuracy"] - here["accuracy"])
+    apart = 100 * (result.accuracy - here.accuracy)
     console.print(
-        f"here: {output.percent(here['accuracy'])}; on {result['device']} {apart:+.2f} points "
-        f"(McNemar p = {here['p_value']:.2g}); {here['identical']:,} of {count:,} outputs are "
-        f"identical to the bit, {here['flips']:,} labels differ",
+        f"here: {output.percent(here.accuracy)}; on {result.device} {apart:+.2f} points "
+        f"(McNemar p = {here.p_value:.2g}); {here.identical:,} of {count:,} outputs are "
+        f"identical to the bit, {here.flips:,} labels differ",
         highlight=False,
         soft_wrap=True,
     )
-    first = here["first_difference"]
+    first = here.first_difference
     if first:
         output.note(
-            f"first difference: picture {first['index'] + 1} ({first['picture']}), by "
-            f"{first['largest_difference']:.3g} {first['unit']}, from the stage '{first['stage']}' "
+            f"first difference: picture {first.index + 1} ({first.picture}), by "
+            f"{first.largest_difference:.3g} {first.unit}, from the stage '{first.stage}' "
             "on (decode: the file gave other pixels; resize: the input did; network: neither)"
         )
-    for flip in here["flipped"][:5]:
-        output.note(f"{flip['picture']}: here {flip['here']}, there {flip['there']}")
+    for flip in here.flipped[:5]:
+        output.note(f"{flip.picture}: here {flip.here}, there {flip.there}")

@@ -5,7 +5,7 @@ The predictions themselves go to a file. docs/protocol.md describes both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ..conditions import State
 from ..engines import CPU, Ran, Runtime
@@ -32,3 +32,8 @@ class Answer(Ran):
     """What computed, on what machine."""
 
     conditions: State
+
+    @property
+    def ran(self) -> Ran:
+        """What computed alone."""
+        return Ran(**{f.name: getattr(self, f.name) for f in fields(Ran)})

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,17 +18,18 @@ import numpy.typing as npt
 from ..benchmark.answer import raise_reported
 from ..benchmark.asking import Unanswered, ask_worker
 from ..classifier import Classifier
+from ..conditions import State
 from ..data import Dataset, Part
-from ..engines import Runtime
+from ..engines import AUTO, Runtime
 from ..errors import DeviceError, SpecError
 from ..harmless import one_line, tidy
 from ..results import accuracy, mcnemar
-from ..scoring import class_map, judged, part_of
+from ..scoring import Evaluation, judged, select
 from ..specs import values
 from ..targets import Target
 from ..targets.scratch import scratch
 from . import parcel
-from .differences import differences
+from .differences import Differences, differences
 from .predictions import Predictions, predict, read, read_pixels
 from .request import Answer, Request
 
@@ -40,64 +41,76 @@ _SECONDS_PER_PICTURE, _SECONDS_TO_START = 30.0, 300.0
 _WORKER = "cnnedge.device_scoring.worker"
 
 
-def evaluate_there(
-    target: Target,
-    classifier: Classifier,
-    dataset: Dataset,
-    split: Part,
-    *,
-    runtime: Runtime,
-    progress: Progress = lambda _what, _done, _total: None,
-) -> dict[str, Any]:
-    """Scores one split on a device, in the form of the eval contract, beside this machine.
+@dataclass(frozen=True, kw_only=True)
+class There:
+    """A device that predicts. runtime: how the model runs on it."""
 
-    classifier: loaded here, on the CPU: the reference. runtime: for the device. Pictures that are
-    files are decoded and resized there. Beside the contract's keys: `device`, `conditions`, and
-    `here`: accuracy, McNemar's p, and what `differences` says. Raises DeviceError, GateError for a
-    delegate that is refused there, DataError.
+    target: Target
+    runtime: Runtime = AUTO
+    progress: Progress = lambda _what, _done, _total: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Here(Differences):
+    """The same pictures on this machine. p_value: McNemar's, that both err equally often."""
+
+    accuracy: float
+    count: int
+    ci95: tuple[float, float]
+    engine: str
+    engine_version: str
+    p_value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationThere(Evaluation):
+    """The eval contract of a device, beside this machine."""
+
+    device: str
+    conditions: State
+    here: Here
+
+
+def evaluate_there(
+    there: There, classifier: Classifier, dataset: Dataset, split: Part
+) -> EvaluationThere:
+    """Scores one split on a device, beside this machine.
+
+    classifier: loaded here, on the CPU: the reference. Pictures that are files are decoded and
+    resized there. Raises DeviceError, GateError for a delegate that is refused there, DataError.
     """
-    model = classifier.model
-    mapping = class_map(dataset, classifier.labels, str(model.path), model=model)
-    indices = part_of(dataset, split, mapping)
-    targets = mapping[dataset.targets[indices]]
-    here, there, answer = predict_both(
-        target,
-        classifier,
-        dataset,
-        indices,
-        runtime=runtime,
-        progress=progress,
+    chosen = select(classifier, dataset, split)
+    ours, theirs, answer = predict_both(there, classifier, dataset, chosen.indices)
+    labelled = theirs.best(classifier)
+    right_here = ours.best(classifier) == chosen.targets
+    names = [dataset.name(int(i)) for i in chosen.indices]
+    engine = classifier.engine
+    here = Here(
+        **vars(differences(classifier, ours, theirs, names)),
+        **accuracy(right_here),
+        engine=engine.name,
+        engine_version=engine.version,
+        p_value=mcnemar(right_here, labelled == chosen.targets),
     )
-    labelled = there.best(classifier)
-    right_here = here.best(classifier) == targets
-    names = [dataset.name(int(i)) for i in indices]
-    return judged(classifier, dataset, split, labelled, targets, mapping) | {
-        "workers": 1,
-        "device": target.name,
-        **answer.as_json(),
-        "here": accuracy(right_here)
-        | {
-            "engine": classifier.engine.name,
-            "engine_version": classifier.engine.version,
-            "p_value": mcnemar(right_here, labelled == targets),
-        }
-        | differences(classifier, here, there, names),
-    }
+    return EvaluationThere(
+        **vars(judged(classifier, chosen, labelled, answer.ran)),
+        device=there.target.name,
+        conditions=answer.conditions,
+        here=here,
+    )
 
 
 def predict_both(
-    target: Target,
+    there: There,
     classifier: Classifier,
     dataset: Dataset,
     indices: npt.NDArray[np.int64],
-    *,
-    runtime: Runtime,
-    progress: Progress = lambda _what, _done, _total: None,
 ) -> tuple[Predictions, Predictions, Answer]:
     """Predictions here and there of the same pictures, and what computed there.
 
-    Keywords and errors as in `evaluate_there`.
+    Errors as in `evaluate_there`.
     """
+    target, progress = there.target, there.progress
     with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder:
         pictures = Path(folder) / "pictures.tar"
         parcel.pack(dataset, indices, pictures)
@@ -110,28 +123,24 @@ def predict_both(
             request = Request(
                 model=target.push(classifier.model.path),
                 pictures=target.push(pictures),
-                runtime=runtime,
+                runtime=there.runtime,
                 predictions=f"{place}/predictions.npz",
             )
             answer = _ask(target, request, len(here.raw), progress)
             local = Path(folder) / "predictions.npz"
             target.pull(request.predictions, local)
-        there = read(local, like=here, name=target.name)
-    return here, there, answer
+        theirs = read(local, like=here, name=target.name)
+    return here, theirs, answer
 
 
 def pixels_apart(
-    target: Target,
-    classifier: Classifier,
-    dataset: Dataset,
-    indices: npt.NDArray[np.int64],
-    *,
-    runtime: Runtime,
+    there: There, classifier: Classifier, dataset: Dataset, indices: npt.NDArray[np.int64]
 ) -> int:
     """The largest difference, in levels, between input pixels made there and here of a few files.
 
-    Keywords and errors as in `evaluate_there`.
+    Errors as in `evaluate_there`.
     """
+    target = there.target
     with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder, scratch(target) as place:
         pictures, local = Path(folder) / "pictures.tar", Path(folder) / "pixels.npy"
         parcel.pack(dataset, indices, pictures)
@@ -139,14 +148,14 @@ def pixels_apart(
         request = Request(
             model=target.push(classifier.model.path),
             pictures=target.push(pictures),
-            runtime=runtime,
+            runtime=there.runtime,
             predictions=f"{place}/predictions.npz",
             pixels=f"{place}/pixels.npy",
         )
         _ask(target, request, len(indices), lambda _what, _done, _total: None)
         target.pull(f"{place}/pixels.npy", local)
-        there = read_pixels(local, like=here, name=target.name)
-    return int(np.abs(there.astype(np.int16) - here).max(initial=0))
+        theirs = read_pixels(local, like=here, name=target.name)
+    return int(np.abs(theirs.astype(np.int16) - here).max(initial=0))
 
 
 def _ask(target: Target, request: Request, total: int, progress: Progress) -> Answer:

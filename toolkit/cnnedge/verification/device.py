@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..classifier import Classifier
-from ..device_scoring import Predictions, pixels_apart, predict_both
+from ..device_scoring import Predictions, There, pixels_apart, predict_both
 from ..engines import Ran, Runtime
 from ..engines.agreement import OF_THE_RANGE, STEPS
 from ..targets import Target
@@ -32,14 +32,8 @@ def device_stages(case: Case, target: Target, runtime: Runtime) -> tuple[list[St
     # What differs is judged below, stage by stage.
     runtime = replace(runtime, allow_disagreement=True)
     golden = case.golden
-    here, there, answer = predict_both(
-        target,
-        case.plain,
-        golden.dataset,
-        golden.indices,
-        runtime=runtime,
-        progress=case.progress,
-    )
+    device = There(target=target, runtime=runtime, progress=case.progress)
+    here, there, answer = predict_both(device, case.plain, golden.dataset, golden.indices)
     part = f"on {target.name}"
     expected, given = _scores(case.plain, here), _scores(case.plain, there)
     decoded, prepared = here.decoded != there.decoded, here.prepared != there.prepared
@@ -51,7 +45,7 @@ def device_stages(case: Case, target: Target, runtime: Runtime) -> tuple[list[St
             "the device's libraries decode picture files differently",
             "give both the same opencv-python and Pillow, or judge by the flips whether it matters",
         ),
-        _resize(case, target, runtime, part, prepared & ~decoded),
+        _resize(case, device, part, prepared & ~decoded),
         _network(case.plain, part, expected, given, ~prepared, answer),
     ]
     return rows, given
@@ -69,9 +63,7 @@ def _pixels(row: Stage, apart: npt.NDArray[np.bool_], what: str, cause: str, rem
     return replace(row, agrees=False, found=found, cause=cause, remedy=remedy)
 
 
-def _resize(
-    case: Case, target: Target, runtime: Runtime, part: str, apart: npt.NDArray[np.bool_]
-) -> Stage:
+def _resize(case: Case, device: There, part: str, apart: npt.NDArray[np.bool_]) -> Stage:
     """The rule is stated in integers: any difference is a fault, or OpenCV's own bilinear."""
     opencv = case.plain.rule.interpolation == "opencv_bilinear"
     row = _pixels(
@@ -83,13 +75,13 @@ def _resize(
         else "the device's cnnedge computes other pixels from the same picture",
         "train and convert with another interpolation: bilinear is the same everywhere"
         if opencv
-        else f"bring its cnnedge anew: cnnedge devices clean {target.name}; if that does not "
-        "help, please report it with one of the pictures",
+        else f"bring its cnnedge anew: cnnedge devices clean {device.target.name}; if that does "
+        "not help, please report it with one of the pictures",
     )
     if row.agrees:
         return row
     few = case.golden.indices[np.flatnonzero(apart)[:_MOST_FETCHED]]
-    found = pixels_apart(target, case.plain, case.golden.dataset, few, runtime=runtime)
+    found = pixels_apart(device, case.plain, case.golden.dataset, few)
     return replace(row, deviation=float(found), allowed=0.0)
 
 
