@@ -16,7 +16,7 @@ from .camera import Source, open_source
 from .classifier import Classifier
 from .engines import AgreementCheck, Engine, Runtime
 from .errors import CnnedgeError
-from .pipeline import Smoothing, Step, Timings, label_frames
+from .pipeline import Limits, Smoothing, Step, Timings, Wanted, label_frames
 
 # How long a change of the labels of a live source takes to come through, in seconds.
 LIVE_SMOOTHING_SECONDS = 0.5
@@ -87,10 +87,11 @@ class Model(Classifier):
                 self.workers(workers) if workers > 1 and not source.live else [self] * workers,
                 source,
                 timings if timings is not None else Timings(),
-                frames=frames,
-                duration=duration,
-                smooth=Smoothing(smooth) if smooth else None,
-                check=AgreementCheck(self.model, self.engine, allow=allow_disagreement),
+                Wanted(
+                    limits=Limits(frames=frames, duration=duration),
+                    smooth=Smoothing(smooth) if smooth else None,
+                    check=AgreementCheck(self.model, self.engine, allow=allow_disagreement),
+                ),
             )
             stack.callback(steps.close)
             for step in steps:

@@ -15,11 +15,13 @@ from ..errors import CnnedgeError, GateError
 from ..pipeline import (
     MOST_PREDICTIONS,
     FrameAnswer,
+    Limits,
     RunResult,
     Segment,
     Smoothing,
     Step,
     Timings,
+    Wanted,
     label_frames,
     summary,
 )
@@ -52,14 +54,6 @@ class Outlets:
     show: bool = False
     save: str | None = None
     jsonl: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Where a run stops, beside the end of its source."""
-
-    frames: int | None = None
-    duration: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,10 +120,11 @@ class Labelling:
             self.models,
             watching.source,
             self.timings,
-            frames=self.limits.frames,
-            duration=self.limits.duration,
-            smooth=Smoothing(self.smooth) if self.smooth else None,
-            check=AgreementCheck(model.model, model.engine, allow=allow),
+            Wanted(
+                limits=self.limits,
+                smooth=Smoothing(self.smooth) if self.smooth else None,
+                check=AgreementCheck(model.model, model.engine, allow=allow),
+            ),
         )
         try:
             for step in steps:

@@ -12,12 +12,13 @@ from ..camera import Source, open_source
 from ..classifier import NO_NUMBERS
 from ..engines import Runtime
 from ..errors import ModelError, SourceError, one_line
+from ..pipeline import Limits
 from ..specs import plain
 from . import output
 from .answers import json_lines
 from .camera_options import Capture, camera_options
 from .devices import Reach, target_options
-from .labelling import Labelling, Labels, Limits, Loading, Outlets
+from .labelling import Labelling, Labels, Loading, Outlets
 from .options import gathered
 from .run_source import is_no_file
 from .run_summary import print_summary, say_choice

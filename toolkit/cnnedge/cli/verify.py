@@ -79,20 +79,20 @@ def command(
     read_model(model)
     with output.progress_console().status("loading TensorFlow"):
         backend.require("verify")
+    from ..verification.case import Question
     from ..verification.session import verify
 
     with contextlib.ExitStack() as stack:
         target = stack.enter_context(reach.opened(device)) if device else None
         progress = stack.enter_context(output.progress_bar())
-        verdict = verify(
-            Path(model),
-            Path(reference),
+        question = Question(
+            model=Path(model),
+            run=Path(reference),
             runtime=runtime,
             data=data,
             pictures=pictures,
-            target=target,
-            progress=_drawn(progress),
         )
+        verdict = verify(question, target=target, progress=_drawn(progress))
     found = verdict.as_json()
     if json_file:
         output.write_json(json_file, found)

@@ -120,7 +120,6 @@ def fit(
             callbacks=callbacks,
         )
     source = PixelSource(shop.data.pixels, shop.data.recipe.augmentation)
-    run = RunFolder(folder)
     indices = shop.data.dataset.indices("val")
     answer = fitting.predictor(model, shop.data.pixels.batch)
     rate = getattr(shop.data.recipe.compress, word).rate
@@ -130,16 +129,18 @@ def fit(
             shop.data.dataset, source, training, shop.data.workers, teacher.run if teacher else None
         ),
         fitting.validation(lambda: answer(indices), shop.data.dataset.targets[indices]),
-        training,
-        fitting.Phase(
-            epochs=session.epochs,
-            learning_rate=session.learning_rate,
-            schedule=Schedule(warmup_epochs=session.warmup_epochs),
-            remedy=f"--set compress.{word}.rate={rate / 10:g}",
+        fitting.Course(
+            training=training,
+            phase=fitting.Phase(
+                epochs=session.epochs,
+                learning_rate=session.learning_rate,
+                schedule=Schedule(warmup_epochs=session.warmup_epochs),
+                remedy=f"--set compress.{word}.rate={rate / 10:g}",
+            ),
+            run=RunFolder(folder),
+            reporter=shop.data.reporter,
+            objective=objective,
         ),
-        run,
-        shop.data.reporter,
-        objective,
     )
     return fitted.history
 

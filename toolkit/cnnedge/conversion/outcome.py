@@ -10,6 +10,7 @@ import dataclasses
 import datetime
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +42,23 @@ _MOST_FLIPPED = 24
 _MOST_BYTES = 8_000_000
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """What was made. entries: of report.json. scores: of each by its name, float32 [n, classes].
+
+    latencies: in the order of the entries.
+    """
+
+    entries: list[dict[str, Any]]
+    scores: dict[str, Scores]
+    latencies: list[Result]
+
+
 def write_report(
-    work: Work,
-    entries: list[dict[str, Any]],
-    scores: dict[str, Scores],
-    latencies: list[Result],
-    found: Found | None,
-    missing: Sequence[dict[str, str]],
+    work: Work, measured: Measured, found: Found | None, missing: Sequence[dict[str, str]]
 ) -> dict[str, Any]:
     """Writes RUN/export/report.json and report.html; returns the former's content."""
+    entries, scores, latencies = measured.entries, measured.scores, measured.latencies
     gate = work.data.recipe.convert.max_drop
     doubt = trust(latencies)
     report = {

@@ -22,8 +22,8 @@ from . import search
 from .budget import Budget
 from .gate import judged, remedies
 from .making import Job, Made, make
-from .outcome import write_report
-from .settings import check_settings
+from .outcome import Measured, write_report
+from .settings import NO_WISHES, Wishes, check_settings
 from .timer import Timer
 from .work import Reporter, Work, prepare
 
@@ -31,37 +31,30 @@ from .work import Reporter, Work, prepare
 def convert(
     run_path: Path,
     reporter: Reporter,
+    wishes: Wishes = NO_WISHES,
     *,
-    variants: Sequence[Variant] = (),
-    max_drop: float | None = None,
-    data: str | None = None,
-    overrides: Sequence[str] = (),
-    budget: Budget | None = None,
     device: Device | None = None,
 ) -> dict[str, Any]:
     """Makes the variants of a run (the recipe's, or those named) and returns report.json.
 
-    max_drop: percentage points that a variant may lose; the recipe's when None. A variant that
-    loses more has status "failed" in the report; the recipe's remedies are tried, and all files
-    stay. overrides: KEY=VALUE changes of the recipe's convert
-    and compress. budget: search for the best variant
-    within it instead. device: where latencies are measured, opened by
+    A variant that loses more than it may has status "failed" in the report; the recipe's remedies
+    are tried, and all files stay. device: where latencies are measured, opened by
     `cnnedge.targets.open_device`; this machine when None. Raises CnnedgeError.
     """
     timer = Timer(device) if device else Timer()
     timer.knock()
     run = open_finished(run_path)
-    recipe = read_recipe(run, overrides)
-    check_settings(recipe, overrides, variants=variants, max_drop=max_drop, budget=budget)
-    if data:
-        recipe = replace(recipe, data=replace(recipe.data, source=data))
-    if max_drop is not None:
-        recipe = replace(recipe, convert=replace(recipe.convert, max_drop=max_drop))
+    recipe = read_recipe(run, wishes.overrides)
+    check_settings(recipe, wishes)
+    if wishes.data:
+        recipe = replace(recipe, data=replace(recipe.data, source=wishes.data))
+    if wishes.max_drop is not None:
+        recipe = replace(recipe, convert=replace(recipe.convert, max_drop=wishes.max_drop))
     with occupied(run.path):
         work = prepare(run, recipe, reporter, timer)
-        if budget:
-            return _search(work, budget)
-        chosen = tuple(variants) or recipe.convert.variants
+        if wishes.budget:
+            return _search(work, wishes.budget)
+        chosen = wishes.variants or recipe.convert.variants
         chain.check(work.workshop, chosen)
         made, missing = _make_all(work, [_job(work, variant) for variant in chosen])
         return _report(work, made, missing=missing)
@@ -128,7 +121,8 @@ def _report(
         for m, timed in zip(made, latencies, strict=True)
     ]
     scores = {m.entry["name"]: m.scores for m in made}
-    return write_report(work, entries, scores, latencies, found, missing)
+    measured = Measured(entries=entries, scores=scores, latencies=latencies)
+    return write_report(work, measured, found, missing)
 
 
 def _latencies(work: Work, files: list[Path]) -> list[Result]:

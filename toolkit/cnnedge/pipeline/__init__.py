@@ -4,7 +4,7 @@ A source and a model enter (or several, as workers side by side); one Step per f
 summary in the form of the run contract at the end.
 """
 
-from .labelling import label_frames
+from .labelling import Limits, Wanted, label_frames
 from .result import (
     MOST_PREDICTIONS,
     FrameAnswer,
@@ -26,6 +26,7 @@ __all__ = [
     "FrameAnswer",
     "FrameLine",
     "FrameModel",
+    "Limits",
     "OutputSaid",
     "RunResult",
     "Said",
@@ -35,6 +36,7 @@ __all__ = [
     "Smoothing",
     "Step",
     "Timings",
+    "Wanted",
     "answer_of",
     "label_frames",
     "summary",

@@ -118,10 +118,9 @@ def fit_phase(
         model,
         Feed(work.data.dataset, source, training, work.data.workers),
         fitting.validation(lambda: answer(indices), work.data.dataset.targets[indices]),
-        training,
-        phase,
-        work.data.run,
-        work.data.reporter,
+        fitting.Course(
+            training=training, phase=phase, run=work.data.run, reporter=work.data.reporter
+        ),
     )
 
 

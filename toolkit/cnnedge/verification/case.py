@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..classifier import Classifier, load
-from ..engines import EXACT, Runtime
+from ..engines import AUTO, EXACT, Runtime
 from ..errors import CnnedgeError
 from ..files import read_json
 from ..preprocess import Pixels
@@ -34,6 +34,7 @@ from .mistakes import Reference, Values
 from .pixels import Prepared, prepare_both
 from .verdict import Scores
 
+PICTURES = 96
 # text, steps done, steps in all (0: unknown)
 Progress = Callable[[str, int, int], None]
 
@@ -91,13 +92,27 @@ class Case:
         return list(said.techniques) if said else []
 
 
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is verified: a model file against a finished run.
+
+    runtime: how the model runs. data: a folder, or one picture, with or without classes; the run's
+    test split when None. pictures: at most so many are taken.
+    """
+
+    model: Path
+    run: Path
+    runtime: Runtime = AUTO
+    data: str | None = None
+    pictures: int = PICTURES
+
+
 @contextlib.contextmanager
-def open_case(
-    model: Path, run: Path, runtime: Runtime, data: str | None, pictures: int, progress: Progress
-) -> Iterator[Case]:
+def open_case(question: Question, progress: Progress) -> Iterator[Case]:
     """Loads both sides and prepares the pictures. Raises CnnedgeError."""
     progress("loading model.keras", 0, 0)
-    reference = _open_run(run)
+    model, runtime = question.model, question.runtime
+    reference = _open_run(question.run)
     with contextlib.ExitStack() as open_models:
         chosen = load(model, runtime)
         open_models.callback(chosen.close)
@@ -107,8 +122,8 @@ def open_case(
             reference.recipe,
             reference.labels,
             read_metrics(reference.folder)["data"],
-            pictures,
-            data,
+            question.pictures,
+            question.data,
             lambda done, total: progress("reading pictures", done, total),
         )
         prepared = prepare_both(
