@@ -184,18 +184,31 @@ def _of_union(options: Sequence[Any], others: bool) -> Reader:
 def _of_tuple(arguments: Sequence[Any], others: bool) -> Reader:
     readers = [_reader_of(a, others) for a in arguments if a is not Ellipsis]
     endless = Ellipsis in arguments
+    span = _span(arguments[0])
 
     def reader(value: Any, name: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise _wrong(value, name, "a list")
         if endless:
             inner = readers[0]
+            # Of samples there are a hundred thousand, and all as they should be.
+            if span and all(type(v) is float and span[0] <= v <= span[1] for v in value):
+                return tuple(value)
             return tuple([inner(v, name) for v in value])
         if len(value) != len(readers):
             raise SpecError(f"{name}: expected {len(readers)} values, found {len(value)}")
         return tuple(inner(v, name) for inner, v in zip(readers, value, strict=True))
 
     return reader
+
+
+def _span(hint: Any) -> tuple[float, float] | None:
+    """The bounds of a float that has both."""
+    kind, *bounds = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    if kind is not float or len(bounds) != 1 or not isinstance(bounds[0], Range):
+        return None
+    low, high = bounds[0].low, bounds[0].high
+    return None if low is None or high is None else (low, high)
 
 
 def _of_mapping(inner: Reader) -> Reader:
