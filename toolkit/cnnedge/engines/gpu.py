@@ -16,9 +16,9 @@ from pathlib import Path
 from ..bundle import ModelFile
 from .base import Engine
 from .compiled import GPU_OPTIONS, CompiledEngine, CompileError
+from .failure import DelegateRefused, PrecisionRefused
 from .half import computes_in_floats, same_answers
 from .probe import Probe, probe, read_report
-from .refusal import DelegateRefused, PrecisionRefused
 from .report import DelegateReport
 from .runtime import Runtime
 

@@ -12,9 +12,9 @@ import numpy as np
 from ..bundle import ModelFile
 from .base import Engine, random_inputs
 from .compiled import CompiledEngine
+from .failure import PrecisionRefused
 from .interpreter import InterpreterEngine
 from .probe import probe
-from .refusal import PrecisionRefused
 from .runtime import Runtime
 
 _NOTE = (

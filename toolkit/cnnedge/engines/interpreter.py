@@ -19,8 +19,7 @@ from ..bundle import Graph, ModelFile
 from ..errors import MissingExtraError
 from ..native_stderr import captured, complaints
 from .base import Engine, Values
-from .failure import load_error, not_run
-from .refusal import DelegateRefused
+from .failure import DelegateRefused, load_error, not_run
 from .report import DelegateReport
 from .runtime import Runtime
 from .trial import installed_version

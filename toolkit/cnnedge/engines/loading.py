@@ -11,7 +11,7 @@ from ..bundle import ModelFile
 from ..errors import GateError, MissingExtraError
 from . import libraries
 from .base import Engine
-from .refusal import DelegateRefused, PrecisionRefused
+from .failure import DelegateRefused, PrecisionRefused
 from .report import PassedOver
 from .runtime import AUTO, Runtime
 

@@ -21,8 +21,7 @@ from ..bundle import ModelFile
 from ..errors import MissingExtraError, ModelError
 from ..native_stderr import captured
 from .base import Engine, Values
-from .failure import not_run
-from .refusal import DelegateRefused, PrecisionRefused
+from .failure import DelegateRefused, PrecisionRefused, not_run
 from .report import DelegateReport, PassedOver
 from .runtime import Runtime
 
