@@ -16,7 +16,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -140,18 +141,20 @@ def run(
     )
     assert process.stdin and process.stdout and process.stderr
     end = process.kill if held else functools.partial(_end, process)
+    until = time.monotonic() + command.seconds
     collected, said = Collected(line), _Reader(process.stdout)
     errors = threading.Thread(target=_drain, args=(process.stderr, collected), daemon=True)
     threads = (
         said,
         errors,
         threading.Thread(target=_feed, args=(process.stdin, command.stdin, held), daemon=True),
-        threading.Thread(target=_follow, args=(process, end, said), daemon=True),
+        threading.Thread(target=_follow, args=(process, end, said, until), daemon=True),
     )
     late = threading.Event()
 
     def stop() -> None:
-        late.set()
+        if process.poll() is None:
+            late.set()
         end()
 
     timer = threading.Timer(command.seconds, stop)
@@ -160,10 +163,11 @@ def run(
         for thread in threads:
             thread.start()
         # `line` is called by who asked, so that what it raises reaches them.
-        for part in said.parts():
-            collected(b"O", part)
-            if most is not None and len(collected.output) >= most:
-                end()
+        with contextlib.closing(said.parts()) as parts:
+            for part in parts:
+                collected(b"O", part)
+                if most is not None and len(collected.output) >= most:
+                    end()
         code = process.wait()
     finally:
         timer.cancel()
@@ -192,7 +196,7 @@ class _Reader(threading.Thread):
                 self._parts.put(part)
         self.finish()
 
-    def parts(self) -> Iterator[bytes]:
+    def parts(self) -> Generator[bytes, None, None]:
         """As they come, to the end."""
         try:
             while part := self._parts.get():
@@ -223,11 +227,13 @@ def _drain(stream: IO[bytes], collected: Collected) -> None:
             collected(b"R", part)
 
 
-def _follow(process: subprocess.Popen[bytes], end: Callable[[], None], reader: _Reader) -> None:
-    """What it left behind may hold its output open: that is not waited for."""
+def _follow(
+    process: subprocess.Popen[bytes], end: Callable[[], None], reader: _Reader, until: float
+) -> None:
+    """What it left behind may hold its output open: that is not waited for beyond its time."""
     process.wait()
     end()
-    reader.join(_JOIN_SECONDS)
+    reader.join(max(_JOIN_SECONDS, until - time.monotonic()))
     reader.finish()
 
 
