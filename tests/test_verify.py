@@ -314,7 +314,7 @@ def test_a_delegate_that_computes_something_else(bench: Bench, tmp_path: Path) -
     path = bench.run / "export" / "float32.tflite"
 
     def on(**options: str) -> Verdict:
-        runtime = Runtime(delegate=library, delegate_options=options)
+        runtime = Runtime(delegate=library, options=options)
         return bench.verdict(path, runtime=runtime)
 
     assert on().parted == ()
