@@ -29,7 +29,7 @@ from bench_vs_litert import mobilenet, theirs
 from rich.console import Console
 
 from cnnedge.bundle import ModelFile, read_model
-from cnnedge.engines import Engine, load_engine, random_input
+from cnnedge.engines import Engine, Runtime, load_engine, random_input
 from cnnedge.errors import CnnedgeError
 from cnnedge.native_stderr import captured
 
@@ -88,7 +88,7 @@ def main() -> int:
     path = options.model or mobilenet(options.model_dir, "float32")
     model = read_model(path)
     try:
-        engine = load_engine(model, engine="litert", delegate="gpu")
+        engine = load_engine(model, Runtime(engine="litert", delegate="gpu"))
     except CnnedgeError as error:
         sys.exit(str(error))
     engine.set_input(random_input(model))

@@ -30,7 +30,7 @@ from cnnedge.architectures.weights import load_weights
 from cnnedge.bundle import read_model
 from cnnedge.converter import convert
 from cnnedge.data.idx import read_idx
-from cnnedge.engines import load_engine
+from cnnedge.engines import Runtime, load_engine
 from cnnedge.preprocess import prepare
 from cnnedge.specs import InputSize, Preprocess
 from cnnedge.training.linear import FLOORS, Kind, Linear, fit_linear
@@ -69,7 +69,7 @@ def features(flatbuffer: bytes, frames: Any) -> Any:
     path = Path("build/head_body.tflite")
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(flatbuffer)
-    engine = load_engine(read_model(path), delegate="cpu", threads=2)
+    engine = load_engine(read_model(path), Runtime(delegate="cpu", threads=2))
     found = []
     for frame in frames:
         engine.set_input(frame[None].astype(np.float32))

@@ -31,6 +31,7 @@ import numpy as np
 
 from cnnedge.camera import SampleSource
 from cnnedge.classifier import load
+from cnnedge.engines import CPU
 from cnnedge.pictures import read_picture
 from cnnedge.preprocess import compiled, implementation, letterbox_box, portable, prepare
 from cnnedge.preprocess.weights import axis_weights
@@ -130,7 +131,7 @@ def as_before(frame: np.ndarray, size: InputSize, rule: Preprocess) -> np.ndarra
 def moved(data: Path, model: Path | None, count: int, side: int) -> None:
     files = sorted(p for p in data.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
     pictures = [read_picture(file) for file in files[:count]]
-    classifier = load(model, delegate="cpu") if model else None
+    classifier = load(model, CPU) if model else None
     size = classifier.size if classifier else InputSize(height=side, width=side)
     print(f"{len(pictures)} pictures of {data} to {size.width}x{size.height}, letterboxed")
     print("rule        values that differ    largest    mean of all    labels that change")

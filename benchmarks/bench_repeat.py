@@ -25,7 +25,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +32,12 @@ import numpy as np
 from bench_vs_litert import mobilenet, theirs
 
 from cnnedge.benchmark import Case, LocalDevice, Protocol, get_protocol
+from cnnedge.benchmark.answer import Answer
+from cnnedge.benchmark.request import Request
 from cnnedge.benchmark.rounds import run_rounds
+from cnnedge.engines import Runtime
 from cnnedge.errors import CnnedgeError
+from cnnedge.specs import plain
 
 MEDIAN, P90, THEIRS = 0.02, 0.05, 0.03
 SLOWER = 1.10
@@ -51,12 +54,12 @@ class WithTheirs(LocalDevice):
         self._asked = 0
         self.theirs_ms: list[float] = []
 
-    def measure(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def measure(self, request: Request) -> Answer:
         """Ours; the median of theirs joins `theirs_ms`. As many inferences and warm-ups."""
         answer = super().measure(request)
         self._asked += 1
         if self._asked % 2 == 0:
-            runs, warmups = len(answer["samples_ms"]), max(1, answer["warmup_count"])
+            runs, warmups = len(answer.samples_ms), max(1, answer.warmup_count)
             told, _ = theirs(self._model, self._threads, runs, warmups)
             self.theirs_ms.append(told["latency"]["median_ms"])
         return answer
@@ -66,14 +69,14 @@ def measured(device: LocalDevice, cases: list[Case], protocol: Protocol) -> list
     outcome = run_rounds(device, cases, protocol)
     if outcome.failures:
         raise outcome.failures[0].error
-    return outcome.results
+    return plain(outcome.results)
 
 
 def repeat(model: Path, threads: int, seconds: float) -> bool:
     """Prints both runs beside theirs, and the claims; returns whether all are met."""
     protocol = dataclasses.replace(get_protocol("standard"), seconds=seconds)
     device = WithTheirs(model, threads)
-    case = Case(model=model, threads=threads, engine="litert")
+    case = Case(model=model, runtime=Runtime(delegate="cpu", threads=threads, engine="litert"))
     runs = measured(device, [case, case], protocol)
     about = runs[0]["conditions"]
     print(
@@ -139,7 +142,9 @@ def slower_variant(folder: Path, threads: int) -> tuple[Path, Path, float]:
     """The base, the variant nearest to 10 % slower, and how much slower it is here."""
     base = blocks(folder, BASE_BLOCKS)
     tried = [blocks(folder, count) for count in TRIED]
-    cases = [Case(model=m, threads=threads) for m in (base, *tried)]
+    cases = [
+        Case(model=m, runtime=Runtime(delegate="cpu", threads=threads)) for m in (base, *tried)
+    ]
     protocol = Protocol(
         name="choice", processes=5, warmup_seconds=0.3, runs=50, seconds=4.0, headline="median"
     )
@@ -159,7 +164,10 @@ def compare(folder: Path, threads: int, rounds: int, protocol: Protocol) -> bool
     )
     print("round   A/A                                     slower")
     right = {"A/A": 0, "slower": 0}
-    cases = [Case(model=m, threads=threads) for m in (base, base, slower)]
+    cases = [
+        Case(model=m, runtime=Runtime(delegate="cpu", threads=threads))
+        for m in (base, base, slower)
+    ]
     for number in range(1, rounds + 1):
         results = measured(LocalDevice(), cases, protocol)
         with tempfile.TemporaryDirectory() as place:

@@ -48,6 +48,7 @@ from bench_vs_litert import busy_elsewhere, moment
 from run_parts import CODECS, VGA, bare, film, loop, ours, packed
 
 from cnnedge.classifier import Classifier, load
+from cnnedge.engines import Runtime
 from cnnedge.errors import CnnedgeError
 from cnnedge.preprocess import prepare
 
@@ -182,7 +183,7 @@ def play(
     model: Path, video: Path, workers: int, rounds: int, others: MediaPipe | None
 ) -> dict[str, list[float]]:
     """Rates in frames/s by name, one for each round."""
-    models = [load(model, delegate="cpu", engine="litert") for _ in range(workers)]
+    models = [load(model, Runtime(delegate="cpu", engine="litert")) for _ in range(workers)]
     for each in models:
         each.infer()
     rates: dict[str, list[float]] = {}
@@ -215,7 +216,7 @@ def play(
 def where_time_goes(model: Path, video: Path, workers: int) -> None:
     """A table of the stages of one more run of each kind."""
     for count in (1, workers):
-        models = [load(model, delegate="cpu", engine="litert") for _ in range(count)]
+        models = [load(model, Runtime(delegate="cpu", engine="litert")) for _ in range(count)]
         timings = ours(models, video, [])[1]
         rows = {n: s.statistics() for n, s in timings.stages.items()}
         rows["age"] = timings.age.statistics()
@@ -245,7 +246,7 @@ def over(rates: dict[str, list[float]], name: str, base: str) -> list[float]:
 def sizes(options: argparse.Namespace) -> bool:
     """Prints the table of sizes and its claims; returns whether all are met."""
     paths = {r: packed(options.model_dir, options.side, r) for r in ("area", "opencv_bilinear")}
-    models = {r: load(path, delegate="cpu", engine="litert") for r, path in paths.items()}
+    models = {r: load(path, Runtime(delegate="cpu", engine="litert")) for r, path in paths.items()}
     print(
         "frames of    codec     bare/s    area/s  of bare   preprocess   opencv_bilinear/s  of bare"
         "    loop/s  of bare"
@@ -299,7 +300,7 @@ def others(options: argparse.Namespace) -> bool:
         if mediapipe:
             mediapipe.close()
     where_time_goes(model, video, options.workers)
-    first = load(model, delegate="cpu", engine="litert")
+    first = load(model, Runtime(delegate="cpu", engine="litert"))
     mine, alone = zip(*(preprocessing(first, video) for _ in range(5)), strict=True)
     print(
         f"\npreprocessing: prepare {np.median(mine):.4f} ms, cv2.resize and cv2.cvtColor "

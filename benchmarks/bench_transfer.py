@@ -383,8 +383,8 @@ def report(results: dict[str, list[dict[str, dict]]], arguments: argparse.Namesp
     model = arguments.backbone or arguments.recipe
     print(
         f"\n{model}, {arguments.epochs} epochs, {judged} validation pictures; "
-        f"{machine['cpu']}, {machine['cores']} CPU threads for each side, load "
-        f"{conditions.moment().get('load_average_1min', 'unknown')}; seconds, median of "
+        f"{machine.cpu}, {machine.cores} CPU threads for each side, load "
+        f"{conditions.moment().load_average_1min}; seconds, median of "
         f"{arguments.repeats}; loading TensorFlow, {np.median(loading):.1f} s, left out\n"
     )
     print(f"{'augmentation':12}  side {'total':>8}{'converting':>12}{'extracting':>12}", end="")

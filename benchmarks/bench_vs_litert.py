@@ -33,7 +33,9 @@ import numpy as np
 
 from cnnedge.benchmark import Case, Protocol, run_cases
 from cnnedge.bundle import read_model
+from cnnedge.engines import Runtime
 from cnnedge.errors import CnnedgeError
+from cnnedge.specs import plain
 
 RATIO = (0.97, 1.03)
 SAME = 0.02
@@ -74,10 +76,11 @@ def ours(model: Path, threads: int, runs: int) -> dict[str, Any]:
         seconds=0.0,
         headline="median",
     )
-    (result,) = run_cases([Case(model=model, threads=threads, engine="litert")], protocol)
-    if result["latency_ms"]["count"] != runs:
-        sys.exit(f"cnnedge timed {result['latency_ms']['count']} inferences instead of {runs}")
-    return result
+    case = Case(model=model, runtime=Runtime(delegate="cpu", threads=threads, engine="litert"))
+    (result,) = run_cases([case], protocol)
+    if result.latency_ms.count != runs:
+        sys.exit(f"cnnedge timed {result.latency_ms.count} inferences instead of {runs}")
+    return plain(result)
 
 
 def theirs(

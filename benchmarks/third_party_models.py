@@ -29,6 +29,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from cnnedge.bundle import Guest, read_model
 from cnnedge.classifier import load
+from cnnedge.engines import Runtime
 from cnnedge.errors import CnnedgeError
 from cnnedge.raw_model import load_raw
 
@@ -177,7 +178,7 @@ def judge(package: str, path: Path) -> tuple[str, bool]:
 def raw_verdict(path: Path, guest: Guest, author: Author) -> tuple[str, bool]:
     """`load_raw` beside the bare interpreter, every output to the bit."""
     try:
-        model = load_raw(path, delegate="cpu", guest=guest)
+        model = load_raw(path, Runtime(delegate="cpu", guest=guest))
     except CnnedgeError as error:
         reason = refusal(error, path)
         return f"refused: {reason}", bare_fails(path)
@@ -197,7 +198,7 @@ def raw_verdict(path: Path, guest: Guest, author: Author) -> tuple[str, bool]:
 def label_verdict(path: Path, guest: Guest, author: Author) -> tuple[str, bool]:
     """`load` beside the bare interpreter: the best class, and all scores to 1e-6."""
     try:
-        model = load(path, delegate="cpu", guest=guest)
+        model = load(path, Runtime(delegate="cpu", guest=guest))
     except CnnedgeError as error:
         return f"refused: {refusal(error, path)}", True
     with model:

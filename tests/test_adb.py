@@ -19,10 +19,12 @@ import pytest
 
 from cnnedge.benchmark import bench
 from cnnedge.errors import CnnedgeError, DeviceError, GateError
+from cnnedge.specs import plain
 from cnnedge.targets import Finding
 from cnnedge.targets.adb import AdbTarget, download
 from cnnedge.targets.scratch import scratch
 from support import adb_outputs, adbd, benchmark_tools
+from support.told_device import asked
 
 NASTY = "a b'c\"d;$(touch pwned)`touch pwned`&|\\*?\n\x1b[31mé"
 
@@ -79,9 +81,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def once(target: AdbTarget, model: Path, **changes: Any) -> dict[str, Any]:
     """What one short process answers."""
-    request = {"model": target.place(model), "threads": 1, "engine": "auto", "delegate": "cpu"}
-    request |= {"precision": "auto", "options": {}, "compare": False, "allow_disagreement": False}
-    return target.measure(request | {"warmup_seconds": 0.01, "runs": 5, "seconds": 0.01} | changes)
+    request = asked(target.place(model), runs=5, seconds=0.01, **changes)
+    return plain(target.measure(request))
 
 
 def test_words_arrive_as_they_are(target: AdbTarget, tmp_path: Path) -> None:

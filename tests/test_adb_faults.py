@@ -215,8 +215,8 @@ def test_cut_while_measuring_keeps_what_was_measured(
     outcome = measure_all({target: cases_of(model)}, get_protocol("quick"))
     thread.join()
     (result,), (failure,) = outcome.results, outcome.failures
-    assert result["latency_ms"]["median"] == 12.38
-    assert "incomplete: 1 of 3" in " ".join(result["unstable"])
+    assert result.latency_ms.median == 12.38
+    assert "incomplete: 1 of 3" in " ".join(result.unstable)
     assert "stopped answering during benchmark_model" in str(failure.error)
     assert failure.error.exit_code == 1
     assert idle(phone)

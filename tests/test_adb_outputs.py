@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cnnedge.errors import DeviceError, GateError
+from cnnedge.specs import plain
 from cnnedge.targets.adb import attached, delegation, printed_classic, printed_litert
 from support import adb_outputs as printed
 
@@ -18,7 +19,7 @@ TEXTS = {
 def test_the_classic_tool_of_2019() -> None:
     run = printed_classic.parse(printed.CLASSIC_2019)
     assert (run.init_ms, run.first_ms, run.warmup_count) == (10.354, 37.001, 14)
-    told = run.latency.as_json()
+    told = plain(run.latency.statistics)
     assert told == {
         **{"median": None, "mean": 34.9728, "p90": None, "p99": None, "min": 34.001},
         **{"max": 36.9, "std": 0.503, "count": 50, "source": "benchmark_model"},
@@ -35,7 +36,7 @@ def test_the_classic_tool_of_2021_with_one_warm_up_and_large_numbers() -> None:
 
 def test_the_classic_tool_of_2024_with_percentiles() -> None:
     run = printed_classic.parse(printed.CLASSIC_2024)
-    told = run.latency.as_json()
+    told = plain(run.latency.statistics)
     assert (told["median"], told["p95"], told["p90"], told["count"]) == (12.38, 12.6, None, 81)
     assert run.peak_memory_bytes == 33.5 * 2**20
 
@@ -60,7 +61,7 @@ def test_litert_tells_microseconds_in_its_statistics_lines() -> None:
 
 def test_litert_without_them_is_rounded_and_says_so() -> None:
     run = printed_litert.parse(printed.LITERT_PYTHON)
-    told = run.latency.as_json()
+    told = plain(run.latency.statistics)
     assert (told["median"], told["mean"], told["p95"], run.rounded) == (3.5, 3.51, 3.8, True)
 
 

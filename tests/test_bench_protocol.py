@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from cnnedge.benchmark import Case, Protocol, cases_of, measure_all, protocols
-from cnnedge.benchmark.answers import checked
-from cnnedge.benchmark.power import Energy, find_meter
+from cnnedge.benchmark import Case, Outcome, Protocol, cases_of, measure_all, protocols
+from cnnedge.benchmark.answer import read_answer
+from cnnedge.benchmark.power import PowerLog, find_meter
 from cnnedge.benchmark.protocols import measure_windows
 from cnnedge.benchmark.sustained import summary
 from cnnedge.bundle import read_model
 from cnnedge.engines import load_engine, random_input
 from cnnedge.errors import DeviceError, GateError
+from cnnedge.specs import plain
 from support.told_device import ToldDevice, changed, real_answer
 
 THREE = Protocol(
@@ -30,7 +31,9 @@ def answer(plain_models: dict[str, Path]) -> dict[str, Any]:
 
 
 def outcome_of(device: ToldDevice, *models: Path, protocol: Protocol = THREE) -> Any:
-    return measure_all({device: cases_of(models)}, protocol)
+    """With results as they are written."""
+    outcome = measure_all({device: cases_of(models)}, protocol)
+    return Outcome(results=plain(outcome.results), failures=outcome.failures)
 
 
 def told(**statistics: Any) -> Any:
@@ -93,7 +96,7 @@ LIES: dict[str, Any] = {
 @pytest.mark.parametrize("lie", LIES)
 def test_a_lying_answer_is_an_error_in_one_line(lie: str, answer: dict[str, Any]) -> None:
     with pytest.raises(DeviceError) as raised:
-        checked(changed(answer, LIES[lie]), "m.tflite")
+        read_answer(changed(answer, LIES[lie]), "m.tflite")
     assert str(raised.value).isprintable()
     assert len(str(raised.value)) < 400
 
@@ -101,7 +104,7 @@ def test_a_lying_answer_is_an_error_in_one_line(lie: str, answer: dict[str, Any]
 @pytest.mark.parametrize("whole", [None, 7, "text", [1], "\x1b[2J" * 100_000])
 def test_what_is_no_answer_at_all(whole: Any) -> None:
     with pytest.raises(DeviceError, match="no object") as raised:
-        checked(whole, "m.tflite")
+        read_answer(whole, "m.tflite")
     assert "\x1b" not in str(raised.value)
 
 
@@ -110,11 +113,11 @@ def test_texts_of_a_device_obey_nothing(answer: dict[str, Any]) -> None:
         a["conditions"]["machine"]["cpu"] = "\x1b]0;owned\x07A\nB" + "C" * 1_000_000
         a["delegate"]["notes"] = ["\x1b[2J\rgone"]
 
-    found = checked(changed(answer, lie), "m.tflite")
-    texts = (found["conditions"]["machine"]["cpu"], *found["delegate"]["notes"])
+    found = read_answer(changed(answer, lie), "m.tflite")
+    texts = (found.conditions.machine.cpu, *found.delegate.notes)
     assert all(text.isprintable() and len(text) < 3000 for text in texts)
     with pytest.raises(GateError) as raised:
-        checked({"error": "no\nGPU\x1b[1m", "exit_code": 3}, "m.tflite")
+        read_answer({"error": "no\nGPU\x1b[1m", "exit_code": 3}, "m.tflite")
     assert str(raised.value).isprintable()
 
 
@@ -151,10 +154,10 @@ def test_a_device_that_is_lost_leaves_what_was_measured(
     other = ToldDevice(itertools.repeat(answer), name="other")
     files = (plain_models["int8"], plain_models["float32"])
     outcome = measure_all(dict.fromkeys((device, other), cases_of(files)), THREE)
-    assert [(r["device"], len(r["repeats"])) for r in outcome.results] == [
+    assert [(r.device, len(r.repeats)) for r in outcome.results] == [
         *(("told", 2), ("told", 1), ("other", 3), ("other", 3))
     ]
-    assert any("incomplete: 1 of 3" in reason for reason in outcome.results[1]["unstable"])
+    assert any("incomplete: 1 of 3" in reason for reason in outcome.results[1].unstable)
     assert [(f.device, f.case) for f in outcome.failures] == [("told", None)]
 
 
@@ -173,9 +176,10 @@ def test_it_cools_down_before_each_process(
     )
     plan = {device: [Case(model=plain_models["int8"])]}
     outcome = measure_all(plan, cooled, lambda done, total, what: seen.append(what))
-    found = outcome.results[0]["conditions"]["cool_down"]
-    assert (found["to_c"], len(found["waits"]), len(waits)) == (60, 3, 3)
-    assert all(w["enough"] for w in found["waits"])
+    found = outcome.results[0].conditions.cool_down
+    assert found is not None
+    assert (found.to_c, len(found.waits), len(waits)) == (60, 3, 3)
+    assert all(w.enough for w in found.waits)
     assert any("cooling down from 71 °C, to 60 °C" in what for what in seen)
     hot = ToldDevice(
         itertools.repeat(answer),
@@ -200,18 +204,19 @@ def test_samples_are_thinned_evenly(
     assert len(found.samples_ms) <= 64
     assert found.every > 1
     assert len(found.samples_ms) == -(-found.inferences // found.every)
-    assert sum(w["count"] for w in found.windows) == found.inferences
-    assert found.windows[0]["x"] == 1
+    assert sum(w.count for w in found.windows) == found.inferences
+    assert found.windows[0].read == {"x": 1}
 
 
 def window(t: float, median: float) -> dict[str, Any]:
     return {"t_s": t, "median": median, "p90": 1.1 * median, "count": 10}
 
 
-def test_throttling_is_what_stays() -> None:
+def test_throttling_is_what_stays(answer: dict[str, Any]) -> None:
     def of(medians: list[float]) -> dict[str, Any]:
         windows = [window(i + 0.5, m) for i, m in enumerate(medians)]
-        return summary({"windows": windows, "inferences": 1, "samples_every": 1}, 1.0)
+        told = answer | {"windows": windows, "inferences": 1, "samples_every": 1}
+        return plain(summary(read_answer(told, "m"), 1.0))
 
     steady = of([10.0] * 300)
     assert (steady["throttled_at_s"], steady["slowdown"], steady["minute_s"]) == (None, 0, 60)
@@ -227,7 +232,7 @@ def test_throttling_is_what_stays() -> None:
 
 def test_power_as_the_sensors_tell_it(tmp_path: Path) -> None:
     assert find_meter(tmp_path) is None
-    assert Energy(None).as_json(1.0) is None
+    assert PowerLog(None).told(1.0) is None
 
     def write(folder: str, **files: object) -> None:
         for file, content in files.items():
@@ -240,9 +245,9 @@ def test_power_as_the_sensors_tell_it(tmp_path: Path) -> None:
     meter = find_meter(tmp_path)
     assert meter is not None
     assert "VDD_IN" in meter.source
-    energy = Energy(meter)
+    energy = PowerLog(meter)
     assert energy.read() == {"power_w": pytest.approx(6.0)}
-    assert energy.as_json(10.0)["mj_per_inference"] == pytest.approx(60.0)
+    assert energy.told(10.0).mj_per_inference == pytest.approx(60.0)
     battery = {"current_now": -400_000, "voltage_now": 4_000_000}
     write("power_supply/bat", type="Battery", status="Discharging", **battery)
     meter = find_meter(tmp_path)

@@ -6,13 +6,15 @@ import base64
 import hashlib
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cnnedge.bench_report import render
 from cnnedge.bench_report.figures import tick_text, time_text
-from cnnedge.benchmark.sustained import summary
+from cnnedge.benchmark import Case, Failure, Outcome
+from cnnedge.errors import CnnedgeError
 from support import runs
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'> & \x1b[2J 日本"
@@ -56,12 +58,26 @@ def sustained(**changes: Any) -> dict[str, Any]:
         }
         for i, m in enumerate([10.0] * 180 + [13.0] * 120)
     ]
-    found = summary({"windows": windows, "inferences": 24_000, "samples_every": 2}, 1.0)
+    seconds = {"seconds": 300.0, "window_seconds": 1.0, "minute_s": 60.0, "throttled_at_s": 180.5}
+    minutes = [{"median": m, "p90": 1.1 * m} for m in (10.0, 13.0)]
+    found = {
+        **seconds,
+        **{"first_minute": minutes[0], "last_minute": minutes[1], "slowdown": 0.3},
+        **{"inferences": 24_000, "samples_every": 2, "windows": windows},
+    }
     return runs.result([10.0], sustained=found, **changes)
 
 
 def page(*results: dict[str, Any], failed: Any = ()) -> tuple[str, Page]:
-    html = render({"results": list(results), "failed": list(failed)})
+    failures = [
+        Failure(
+            f["device"],
+            Case(model=Path(f["model"])) if "model" in f else None,
+            CnnedgeError(f["error"]),
+        )
+        for f in failed
+    ]
+    html = render(Outcome(results=runs.read(*results), failures=failures))
     return html, Page(html)
 
 

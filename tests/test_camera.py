@@ -23,7 +23,7 @@ import pytest
 from click.testing import CliRunner
 
 from cnnedge.camera import BACKENDS, CaptureOptions, open_source
-from cnnedge.cli.camera_options import camera_options, capture_options
+from cnnedge.cli.camera_options import Capture, camera_options
 from cnnedge.errors import SourceError
 from support.pictures import SHAPES, shape_picture
 from support.webcam import Webcam
@@ -286,8 +286,8 @@ def test_a_pipeline_needs_gstreamer() -> None:
 
 @click.command()
 @camera_options
-def asked(**values: object) -> None:
-    click.echo(f"{capture_options(**values)} {values['loop']}")  # type: ignore[arg-type]
+def asked(capture: Capture) -> None:
+    click.echo(f"{capture.options} {capture.loop}")
 
 
 def test_the_command_lines_options() -> None:

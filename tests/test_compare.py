@@ -14,6 +14,7 @@ import yaml
 from cnnedge.comparison import KEYS, as_markdown, compare, read_run
 from cnnedge.comparison.effect import effect, rank_limit, t975
 from cnnedge.errors import CnnedgeError
+from cnnedge.specs import plain
 from support import runs
 from support.command import assert_one_clear_line, cnnedge
 
@@ -31,7 +32,7 @@ def drawn(
 
 def verdict_of(tmp_path: Path, base: dict[str, Any], new: dict[str, Any], **options: Any) -> str:
     paths = [runs.write(tmp_path / f"{n}.json", r) for n, r in (("base", base), ("new", new))]
-    return str(compare(*map(read_run, paths), **options)["verdict"])
+    return compare(*map(read_run, paths), **options).verdict
 
 
 def test_noise_is_no_difference_and_a_tenth_slower_is_one(tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_unlike_conditions_are_refused_by_key_and_both_values(key: str, tmp_path
     with pytest.raises(CnnedgeError, match=f"{key}: .* in BASE, {value} in NEW.*--allow {key}"):
         compare(read_run(base), read_run(new))
     allowed = compare(read_run(base), read_run(new), allow=[key])
-    assert allowed["compared"][0]["allowed"][0]["key"] == key
+    assert plain(allowed)["compared"][0]["allowed"][0]["key"] == key
     assert f"{key} differs" in as_markdown(allowed).replace("\\", "")
 
 
@@ -198,7 +199,7 @@ def test_results_find_their_partners(tmp_path: Path) -> None:
         *(named("new/as.tflite", 1, "same"), named("new/int8.tflite", 4)),
         *(named("new/int8.tflite", 1), named("new/more.tflite", 1, "more")),
     )
-    found = compare(read_run(base), read_run(new))
+    found = plain(compare(read_run(base), read_run(new)))
     pairs = [(c["model"], c["threads"], c["new_model"]) for c in found["compared"]]
     assert pairs == [
         ("old/int8.tflite", 1, "new/int8.tflite"),
@@ -218,7 +219,7 @@ def test_results_find_their_partners(tmp_path: Path) -> None:
 def test_the_only_model_of_either_run_is_compared(tmp_path: Path) -> None:
     base = runs.write(tmp_path / "base.json", runs.result(BASE, model="a.tflite"))
     new = runs.write(tmp_path / "new.json", runs.result(BASE, model="b.tflite", sha256="1"))
-    assert len(compare(read_run(base), read_run(new))["compared"]) == 1
+    assert len(compare(read_run(base), read_run(new)).compared) == 1
 
 
 def test_one_process_tells_nothing_of_noise(tmp_path: Path) -> None:

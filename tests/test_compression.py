@@ -17,6 +17,7 @@ import pytest
 
 from cnnedge.bundle import read_model
 from cnnedge.conversion.session import convert
+from cnnedge.conversion.settings import Wishes
 from cnnedge.specs import parse_variant
 from support.broken import broken_model
 from support.command import assert_one_clear_line, cnnedge
@@ -187,7 +188,7 @@ def test_a_second_conversion_trains_nothing(report: dict[str, Any], run: Path) -
     reporter = Quiet()
     chosen = [parse_variant(name, "test") for name in names]
     used = [s for s in QUICK if "student" not in s and "cluster" not in s]
-    again = convert(run, reporter, variants=chosen, overrides=used)
+    again = convert(run, reporter, Wishes(variants=tuple(chosen), overrides=tuple(used)))
     assert reporter.trained == []
     assert [v["name"] for v in again["variants"]] == names
     assert {p: p.stat().st_mtime_ns for p in before} == before

@@ -121,7 +121,7 @@ def test_calibration_is_of_training_pictures_alone(trained_run: Path) -> None:
     calibration = work.calibration(40)
     assert len(calibration) == 40
     parts = {
-        part: {p.tobytes() for p in work.pixels.batch(work.dataset.indices(part))}
+        part: {p.tobytes() for p in work.data.pixels.batch(work.data.dataset.indices(part))}
         for part in ("train", "val", "test")
     }
     used = {p.tobytes() for p in calibration}

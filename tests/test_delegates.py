@@ -18,7 +18,7 @@ import pytest
 
 import cnnedge as package
 from cnnedge.bundle import read_model
-from cnnedge.engines import AgreementCheck, Engine, load_engine, random_input
+from cnnedge.engines import AgreementCheck, Engine, Runtime, load_engine, random_input
 from cnnedge.errors import CnnedgeError, GateError
 from cnnedge.native_stderr import captured, complaints
 from support.command import assert_one_clear_line, cnnedge
@@ -39,7 +39,7 @@ def model(plain_models: dict[str, Path]) -> Path:
 
 
 def load(path: Path, **keywords: Any) -> Engine:
-    return load_engine(read_model(path), **keywords)
+    return load_engine(read_model(path), Runtime(**keywords))
 
 
 def answer(engine: Engine, path: Path, seed: int = 0) -> Any:

@@ -14,7 +14,9 @@ from cnnedge.data import load_dataset
 from cnnedge.device_scoring.differences import differences
 from cnnedge.device_scoring.parcel import pack, unpack
 from cnnedge.device_scoring.predictions import Predictions, predict, read
+from cnnedge.engines import CPU
 from cnnedge.errors import DeviceError
+from cnnedge.specs import plain
 from support.command import assert_one_clear_line, cnnedge
 
 
@@ -22,7 +24,7 @@ from support.command import assert_one_clear_line, cnnedge
 def here(int8_model: Path, shapes: Path) -> Any:
     """The model, the pictures of a folder, and what is predicted of them in this process."""
     dataset = load_dataset(str(shapes), splits=None)
-    classifier = load(int8_model, delegate="cpu")
+    classifier = load(int8_model, CPU)
     pictures = [dataset.frame(i) for i in range(len(dataset))]
     return classifier, dataset, predict(classifier, pictures)
 
@@ -92,7 +94,7 @@ def test_the_first_stage_that_parts_is_named(here: Any, stage: str) -> None:
         prepared[7] += 1
     other = Predictions(raw=raw, decoded=decoded, prepared=prepared)
     names = [dataset.name(i) for i in range(len(dataset))]
-    found = differences(classifier, mine, other, names)
+    found = plain(differences(classifier, mine, other, names))
     assert found["identical"] == len(dataset) - 2
     assert found["first_difference"]["index"] == 7
     assert found["first_difference"]["picture"] == names[7]

@@ -14,7 +14,7 @@ from cnnedge.bundle.labels import fitting, parse_labels, read_labels
 from cnnedge.bundle.special import special_needs
 from cnnedge.classifier import load
 from cnnedge.data.names import matched
-from cnnedge.engines import load_engine
+from cnnedge.engines import CPU, load_engine
 from cnnedge.errors import ModelError
 from cnnedge.inspection import inspect_model
 from support.guests import edited, with_metadata, written
@@ -223,7 +223,7 @@ def adding(buffers: int) -> bytes:
 @pytest.mark.parametrize("buffers", [0, 1])
 def test_a_file_without_buffers_runs(buffers: int, tmp_path: Path) -> None:
     model = read_model(written(tmp_path, adding(buffers)))
-    engine = load_engine(model, delegate="cpu")
+    engine = load_engine(model, CPU)
     for at in (0, 1):
         engine.set_input(np.ones((1, 3), np.float32), at)
     assert engine.invoke().tolist() == [[2.0, 2.0, 2.0]]

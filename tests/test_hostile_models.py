@@ -21,7 +21,7 @@ from fuzz import tflite as fuzz
 
 import cnnedge as toolkit
 from cnnedge.bundle import read_model, write_model
-from cnnedge.engines import load_engine, trial
+from cnnedge.engines import CPU, load_engine, trial
 from cnnedge.errors import CnnedgeError, ModelError
 from cnnedge.inspection import inspect_model
 from cnnedge.raw_model import load_raw
@@ -156,7 +156,7 @@ def recurrent_network() -> bytes:
 
 def test_a_variable_that_an_operator_keeps_is_sound(tmp_path: Path) -> None:
     model = read_model(written(tmp_path, recurrent_network()))
-    engine = load_engine(model, delegate="cpu")
+    engine = load_engine(model, CPU)
     engine.set_input(np.ones((1, 4), np.float32))
     assert engine.invoke().shape == (1, 3)
 
@@ -209,7 +209,7 @@ def test_a_runtime_that_dies_is_one_line(
     monkeypatch.setattr(trial, "_PATIENCE_SECONDS", 1 if "while" in what else 30)
     path = written(tmp_path, sound())
     with pytest.raises(ModelError) as refused:
-        load_raw(path, delegate="cpu")
+        load_raw(path, CPU)
     assert str(refused.value).startswith(str(path))
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)

@@ -12,7 +12,7 @@ import pytest
 
 import cnnedge as package
 from cnnedge.bundle import read_model
-from cnnedge.engines import AgreementCheck, load_engine, random_input
+from cnnedge.engines import AgreementCheck, Runtime, load_engine, random_input
 from cnnedge.errors import GateError, ModelError
 from support.command import assert_one_clear_line, cnnedge
 
@@ -34,7 +34,7 @@ def offered() -> set[str]:
 
 
 def load(path: Path, **keywords: Any) -> Any:
-    return load_engine(read_model(path), engine="openvino", **keywords)
+    return load_engine(read_model(path), Runtime(engine="openvino", **keywords))
 
 
 def _steps() -> int:

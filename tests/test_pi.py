@@ -36,11 +36,11 @@ ANSWERS = """
 import sys
 import numpy as np
 from cnnedge.bundle import read_model
-from cnnedge.engines import load_engine
+from cnnedge.engines import CPU, load_engine
 
 model, pictures, out = sys.argv[1:]
 model = read_model(model)
-engine = load_engine(model, delegate="cpu")
+engine = load_engine(model, CPU)
 answers = []
 for picture in np.load(pictures):
     engine.set_input(picture[None].astype(model.input.dtype))

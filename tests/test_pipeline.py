@@ -21,7 +21,16 @@ import cnnedge as package
 from cnnedge.camera import Frame, SampleSource, open_source
 from cnnedge.classifier import Classifier, Prediction, load
 from cnnedge.errors import CnnedgeError, GateError, SourceError
-from cnnedge.pipeline import STAGES, Samples, Smoothing, Timings, label_frames, summary
+from cnnedge.pipeline import (
+    STAGES,
+    Limits,
+    Samples,
+    Smoothing,
+    Timings,
+    Wanted,
+    label_frames,
+    summary,
+)
 from cnnedge.pipeline.timings import EXACT_SAMPLES
 from support.command import cnnedge
 
@@ -136,7 +145,7 @@ def test_every_frame_of_a_file_in_order(
     expected = [alone(frame.pixels).scores for frame in islice(SampleSource(), 90)]
     models = [load(plain_models[variant]) for _ in range(workers)]
     timings = Timings()
-    steps = list(label_frames(models, SampleSource(), timings, frames=90))
+    steps = list(label_frames(models, SampleSource(), timings, Wanted(limits=Limits(frames=90))))
     assert [step.frame.index for step in steps] == list(range(90))
     assert all((s.prediction.scores == e).all() for s, e in zip(steps, expected, strict=True))
     assert all(step.prediction is step.measured for step in steps)
@@ -189,15 +198,23 @@ def test_what_was_read_ahead_comes_first_in_the_next_call(slow: Callable[..., Sl
 
 def test_as_many_frames_as_asked_for_and_none_lost(slow: Callable[..., Slow]) -> None:
     reel, timings = Reel(30), Timings()
-    assert indices(label_frames(slow(), reel, timings, frames=5)) == [0, 1, 2, 3, 4]
+    assert indices(label_frames(slow(), reel, timings, Wanted(limits=Limits(frames=5)))) == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
     assert reel.given == 5
-    assert indices(label_frames(slow(), reel, timings, frames=5)) == []
-    assert indices(label_frames(slow(), reel, timings, frames=7)) == [5, 6]
+    assert indices(label_frames(slow(), reel, timings, Wanted(limits=Limits(frames=5)))) == []
+    assert indices(label_frames(slow(), reel, timings, Wanted(limits=Limits(frames=7)))) == [5, 6]
 
 
 def test_a_duration(slow: Callable[..., Slow]) -> None:
-    assert indices(label_frames(slow(0.01), Reel(), Timings(), duration=0.3))
-    assert indices(label_frames(slow(0.01), Reel(every=0.02), Timings(), duration=0.3))
+    assert indices(label_frames(slow(0.01), Reel(), Timings(), Wanted(limits=Limits(duration=0.3))))
+    assert indices(
+        label_frames(slow(0.01), Reel(every=0.02), Timings(), Wanted(limits=Limits(duration=0.3)))
+    )
 
 
 def test_a_camera_that_gives_nothing_ends_when_the_time_is_over(slow: Callable[..., Slow]) -> None:
@@ -208,7 +225,9 @@ def test_a_camera_that_gives_nothing_ends_when_the_time_is_over(slow: Callable[.
             yield from ()
 
     stuck = Stuck(every=1.0)
-    assert indices(label_frames(slow(), stuck, Timings(), duration=0.1)) == []
+    assert (
+        indices(label_frames(slow(), stuck, Timings(), Wanted(limits=Limits(duration=0.1)))) == []
+    )
     stuck.close()
     time.sleep(0.1)
 
@@ -221,7 +240,7 @@ def test_a_slow_model_labels_the_newest_frames_of_a_camera(slow: Callable[..., S
     assert np.median(np.diff(found)) > 3
     assert found[-1] == 199
     assert timings.frames + timings.dropped + reel.dropped == 200
-    assert summary(slow(), reel, timings)["dropped"] == timings.dropped + reel.dropped > 100
+    assert summary(slow(), reel, timings).dropped == timings.dropped + reel.dropped > 100
 
 
 def test_a_slow_caller_gets_the_newest_frames_of_a_camera(slow: Callable[..., Slow]) -> None:
@@ -293,7 +312,7 @@ def test_a_check_sees_the_first_model(slow: Callable[..., Slow], workers: int) -
     check: Any = Refusing()
     models = [slow(0.001) for _ in range(workers)]
     with pytest.raises(GateError):
-        indices(label_frames(models, Reel(50), Timings(), check=check))
+        indices(label_frames(models, Reel(50), Timings(), Wanted(check=check)))
     assert check.seen == 3
 
 
@@ -358,13 +377,13 @@ def test_two_classes_of_nearly_the_same_score_do_not_flicker() -> None:
 
 def test_steps_keep_what_was_measured(slow: Callable[..., Slow]) -> None:
     model = slow()
-    smoothed = list(label_frames(model, Reel(20), Timings(), smooth=Smoothing(1.0)))
+    smoothed = list(label_frames(model, Reel(20), Timings(), Wanted(smooth=Smoothing(1.0))))
     for step in smoothed:
         assert (step.measured.scores == model(step.frame.pixels).scores).all()
     assert any((s.prediction.scores != s.measured.scores).any() for s in smoothed)
     pictures = Reel(20)
     pictures.pictures = True
-    for step in label_frames(model, pictures, Timings(), smooth=Smoothing(1.0)):
+    for step in label_frames(model, pictures, Timings(), Wanted(smooth=Smoothing(1.0))):
         assert step.prediction is step.measured
 
 

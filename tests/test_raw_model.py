@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnedge.bundle import read_model
+from cnnedge.bundle import Guest, read_model
+from cnnedge.engines import Runtime
 from cnnedge.errors import GateError, ModelError
 from cnnedge.preprocess import Pixels
 from cnnedge.raw_model import RawOutput, RawOutputs, dequantized, load_raw, output_names
@@ -69,7 +70,7 @@ def by_interpreter(path: Path, pixels: Pixels) -> dict[tuple[int, ...], Any]:
 def test_outputs_have_names_and_are_what_the_interpreter_gives(
     two_outputs: dict[str, Path],
 ) -> None:
-    model = load_raw(two_outputs["float32"], pixel_range="0..255")
+    model = load_raw(two_outputs["float32"], Runtime(guest=Guest(pixel_range="0..255")))
     outputs = model(FRAME)
     assert {o.name for o in outputs} == set(model.names) == {"boxes", "scores"}
     expected = by_interpreter(two_outputs["float32"], model.prepare(FRAME))
@@ -85,7 +86,7 @@ def test_outputs_have_names_and_are_what_the_interpreter_gives(
 def test_quantised_outputs_come_as_real_numbers(two_outputs: dict[str, Path]) -> None:
     model, plain = (
         load_raw(two_outputs["int8"]),
-        load_raw(two_outputs["float32"], pixel_range="0..255"),
+        load_raw(two_outputs["float32"], Runtime(guest=Guest(pixel_range="0..255"))),
     )
     quantised, real = model(FRAME), plain(FRAME)
     for output in quantised:
@@ -164,7 +165,7 @@ def test_other_inputs_and_delegates_are_refused(
         cnnedge("run", path, "--raw", "--source", "sample", "--frames", 1), "numbers.tflite"
     )
     with pytest.raises(GateError):
-        load_raw(two_outputs["float32"], delegate="nnapi")
+        load_raw(two_outputs["float32"], Runtime(delegate="nnapi"))
 
 
 def test_run_raw_says_every_output(two_outputs: dict[str, Path]) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from cnnedge import results
+from cnnedge.benchmark import Result
+from cnnedge.benchmark.result import Conditions
+from cnnedge.benchmark.trust import bad_conditions, trust, trust_line
+from support import runs
 
 
 def test_wilson_against_published_values() -> None:
@@ -42,10 +48,15 @@ def test_latency_keeps_the_contract() -> None:
     assert stats["min"], stats["max"] == (1.0, 10.0)
 
 
+def around(**conditions: Any) -> Conditions:
+    return Conditions(protocol="quick", **conditions)
+
+
 def test_a_quiet_machine_is_stable() -> None:
     rng = np.random.default_rng(0)
     repeats = [list(rng.normal(10, 0.1, 200)) for _ in range(3)]
-    assert results.instabilities(repeats, {"busy_fraction": 0.02, "steal_fraction": None}) == []
+    assert results.instabilities(repeats) == []
+    assert bad_conditions(around(busy_fraction=0.02, steal_fraction=None)) == []
 
 
 @pytest.mark.parametrize(
@@ -62,7 +73,7 @@ def test_a_quiet_machine_is_stable() -> None:
     ],
 )
 def test_every_reason_for_doubt_is_said(repeats, conditions, said: str) -> None:
-    reasons = results.instabilities(repeats, conditions)
+    reasons = results.instabilities(repeats) + bad_conditions(around(**conditions))
     assert any(said in reason for reason in reasons), reasons
 
 
@@ -84,17 +95,20 @@ def test_the_noise_floor_of_few_or_equal_processes() -> None:
     assert results.noise_floor([10.0] * 20 + [11.0] * 20) == pytest.approx(0.07, abs=0.01)
 
 
-def session(*unstable: list[str], **around: object) -> list[dict[str, object]]:
-    floors = {"median": 0.034, "p90": 0.213}
-    return [{"unstable": u, "noise_floor": floors, "conditions": around} for u in unstable]
+def session(*unstable: list[str], **changes: Any) -> list[Result]:
+    floors = {"noise_floor": {"median": 0.034, "p90": 0.213}}
+    found = (runs.result(**floors | {"unstable": u} | changes) for u in unstable)
+    return runs.read(*found)
 
 
 def test_many_doubts_are_one_line() -> None:
-    busy = session(["a", "b"], [], ["c"], busy_fraction=0.4, governor="powersave")
-    found = results.trust(busy)
+    busy = session(
+        ["a", "b"], [], ["c"], conditions={"busy_fraction": 0.4, "governor": "powersave"}
+    )
+    found = trust(busy)
     assert found is not None
-    assert (found["unstable"], found["results"]) == (2, 3)
-    line = results.trust_line(found)
+    assert (found.unstable, found.results) == (2, 3)
+    line = trust_line(found)
     assert line == (
         "latencies: trust the median to 3.4 % and the p90 to 21 %, no closer: 40% of the CPU was "
         "in use by others before the run, the CPU governor is 'powersave'; 2 of 3 are unstable"
@@ -102,12 +116,11 @@ def test_many_doubts_are_one_line() -> None:
 
 
 def test_steady_results_and_an_emulator_cast_no_doubt_on_figures() -> None:
-    assert results.trust(session([], [])) is None
-    assert results.trust([session(["an emulator's"])[0] | {"emulated": "qemu"}]) is None
+    assert trust(session([], [])) is None
+    assert trust(session(["an emulator's"], emulated="qemu")) is None
 
 
 def test_of_one_process_it_is_not_known_how_far_to_trust_it() -> None:
-    alone = session(["a"])[0] | {"noise_floor": {"median": None, "p90": None}}
-    found = results.trust([alone])
+    found = trust(session(["a"], noise_floor={"median": None, "p90": None}))
     assert found is not None
-    assert "how far to trust is not known" in results.trust_line(found)
+    assert "how far to trust is not known" in trust_line(found)

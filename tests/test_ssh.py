@@ -11,13 +11,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cnnedge.benchmark import bench
 from cnnedge.errors import CnnedgeError, DeviceError, GateError
-from cnnedge.specs import DeviceProfile
+from cnnedge.specs import DeviceProfile, plain
 from cnnedge.targets import open_device
 from cnnedge.targets.local import LocalTarget
 from cnnedge.targets.ssh import SshTarget
@@ -26,6 +25,7 @@ from support.boards import CACHE, board, eventually, files_in, wheels_cache  # n
 from support.command import assert_one_clear_line, cnnedge
 from support.cuttable import network_to
 from support.sshd import Sshd, running
+from support.told_device import asked
 
 HOSTILE = (
     "a b",
@@ -58,23 +58,6 @@ def pi4(served: Sshd, there: Path, said: list[str]) -> Iterator[SshTarget]:
     target = board(served.config, there, pace=None, said=said)
     yield target
     target.close()
-
-
-def request(model: str, **changed: Any) -> dict[str, Any]:
-    return {
-        "model": model,
-        "engine": "auto",
-        "threads": 1,
-        "delegate": "cpu",
-        "precision": "auto",
-        "options": {},
-        "compare": False,
-        "allow_disagreement": False,
-        "warmup_seconds": 0.01,
-        "runs": 10,
-        "seconds": 0.01,
-        "window_seconds": None,
-    } | changed
 
 
 def test_words_arrive_as_they_are(pi4: SshTarget, there: Path) -> None:
@@ -174,8 +157,8 @@ def test_a_board_without_venv(served: Sshd, tmp_path: Path, plain_models: dict[s
     bare = tuple(dataclasses.replace(p, has_venv=False) for p in target.board.pythons)
     target.__dict__["board"] = dataclasses.replace(target.board, pythons=bare)
     assert target.installed.python == bare[0].path
-    answer = target.measure(request(target.place(plain_models["int8"])))
-    assert answer["engine"] == "litert"
+    answer = target.measure(asked(target.place(plain_models["int8"])))
+    assert answer.engine == "litert"
     target.clean()
     target.close()
 
@@ -202,8 +185,8 @@ def test_what_lies_in_the_boards_home_is_not_executed(
     for name in names:
         (home / name).write_text(f"open({str(home / 'executed')!r}, 'w').close()\n")
     try:
-        asked = request(pi4.push(plain_models["int8"]))
-        assert pi4.measure(asked)["samples_ms"]
+        model = pi4.push(plain_models["int8"])
+        assert pi4.measure(asked(model)).samples_ms
         assert pi4.check()
     finally:
         for name in names:
@@ -246,13 +229,13 @@ def test_what_cannot_be_measured_keeps_its_exit_code(
 ) -> None:
     model = pi4.place(plain_models["float32"])
     with pytest.raises(GateError, match="pi4: ") as refused:
-        pi4.measure(request(model, delegate="nnapi"))
+        pi4.measure(asked(model, delegate="nnapi"))
     assert refused.value.exit_code == 3
     # The path is the user's own, not the board's.
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(b"no model")
     with pytest.raises(CnnedgeError) as failed:
-        pi4.measure(request(pi4.place(broken)))
+        pi4.measure(asked(pi4.place(broken)))
     assert str(broken) in str(failed.value) and "/files/" not in str(failed.value)
     assert not isinstance(failed.value, DeviceError)
 
@@ -285,7 +268,7 @@ def test_what_a_board_answers_is_data(
     worker.write_text(LIES[lie])
     try:
         with pytest.raises(CnnedgeError) as caught:
-            pi4.measure(request(model))
+            pi4.measure(asked(model))
     finally:
         worker.write_text(true)
     text = str(caught.value)
@@ -300,14 +283,14 @@ def test_texts_of_an_answer_are_freed_of_escape_codes(
 ) -> None:
     worker = Path(pi4.installed.search) / "cnnedge" / "benchmark" / "worker.py"
     true = worker.read_text()
-    mark = '"engine": engine.name'
+    mark = "**vars(engine.described())"
     assert mark in true
-    worker.write_text(true.replace(mark, '"engine": "\\033[31m" + engine.name'))
+    worker.write_text(true.replace(mark, f'**({mark[2:]} | {{"engine": "\\033[31mlitert"}})'))
     try:
-        answer = pi4.measure(request(pi4.place(plain_models["int8"])))
+        answer = pi4.measure(asked(pi4.place(plain_models["int8"])))
     finally:
         worker.write_text(true)
-    assert "\\u001b" not in json.dumps(answer) and "litert" in answer["engine"]
+    assert "\\u001b" not in json.dumps(plain(answer)) and "litert" in answer.engine
 
 
 def test_check_tells_what_is_there(pi4: SshTarget) -> None:

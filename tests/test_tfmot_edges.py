@@ -328,7 +328,7 @@ def assert_all_int8(file: Any) -> None:
 
 
 def file_labels(file: Any) -> Any:
-    engine = load_engine(file, threads=1)
+    engine = load_engine(file)
     answers = []
     for picture in data()[0]:
         engine.set_input(picture[None])

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from cnnedge.bench_report import render
-from cnnedge.benchmark import get_protocol
+from cnnedge.benchmark import Result, get_protocol
 from cnnedge.benchmark.rounds import Outcome
 from cnnedge.cli.bench_table import show
-from support.runs import result
+from support.runs import read, result
 
 SHAKY = (10.0, 11.5, 9.0)
 
 
-def session() -> list[dict[str, object]]:
+def session() -> list[Result]:
     busy = {"busy_fraction": 0.55, "processes": 3}
     models = [f"models/{name}.tflite" for name in "abcdefg"]
-    return [result(SHAKY, model=model, conditions=busy) for model in models]
+    return read(*(result(SHAKY, model=model, conditions=busy) for model in models))
 
 
 def test_seven_doubtful_results_are_one_warning(capsys: pytest.CaptureFixture) -> None:
@@ -39,20 +39,21 @@ def test_verbose_says_why_of_each(capsys: pytest.CaptureFixture) -> None:
 
 
 def test_steady_results_get_no_warning(capsys: pytest.CaptureFixture) -> None:
-    show([result()], get_protocol("standard"))
+    show(read(result()), get_protocol("standard"))
     assert "Warning" not in capsys.readouterr().err
 
 
 def test_an_emulated_device_is_said_once(capsys: pytest.CaptureFixture) -> None:
     told = {"device": "pi4", "emulated": "qemu", "unstable": ["the timings are an emulator's"]}
-    show([result(model=f"{n}.tflite", **told) for n in "abc"], get_protocol("quick"))
+    show(read(*(result(model=f"{n}.tflite", **told) for n in "abc")), get_protocol("quick"))
     assert capsys.readouterr().err.count("Warning: pi4: the timings are an emulator's") == 1
 
 
 def test_json_and_page_say_it_too() -> None:
-    payload = Outcome(results=session(), failures=[]).as_json()
+    outcome = Outcome(results=session(), failures=[])
+    payload = outcome.as_json()
     assert payload["trust"]["unstable"] == 7
     assert payload["trust"]["median"] > 0.05
-    page = render(payload)
+    page = render(outcome)
     assert "7 of 7 are unstable" in page
-    assert Outcome(results=[result()], failures=[]).as_json()["trust"] is None
+    assert Outcome(results=read(result()), failures=[]).as_json()["trust"] is None

@@ -10,7 +10,7 @@ import pytest
 
 from cnnedge.cli.train import _stopped, resolve
 from cnnedge.conversion.budget import Budget
-from cnnedge.conversion.settings import check_settings
+from cnnedge.conversion.settings import Wishes, check_settings
 from cnnedge.errors import SpecError
 from cnnedge.specs import parse_recipe, parse_variant, shipped
 from support.command import assert_one_clear_line, cnnedge
@@ -174,7 +174,7 @@ def test_a_conversion_is_told_what_it_uses(change: str, asked: dict[str, Any]) -
 def check(change: str, variants: Sequence[str] = (), **asked: Any) -> None:
     recipe = parse_recipe(*shipped.read("recipes", "fashion_cnn"), [change])
     named = [parse_variant(name, "--variant") for name in variants]
-    check_settings(recipe, [change], variants=named, **asked)
+    check_settings(recipe, Wishes(overrides=(change,), variants=tuple(named), **asked))
 
 
 def test_a_refused_conversion_leaves_what_was_there(trained_run: Path) -> None:

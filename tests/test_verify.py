@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from cnnedge.bundle import Guest, read_model, write_model
+from cnnedge.engines import Runtime
 from cnnedge.errors import GateError
 from cnnedge.specs import InputSize
 from support.broken import broken_model, huge_layer
@@ -28,7 +29,7 @@ from cnnedge.converter import convert  # noqa: E402
 from cnnedge.packing import pack, unpack  # noqa: E402
 from cnnedge.training.backend import load_keras  # noqa: E402
 from cnnedge.training.run_folder import RunFolder, read_recipe  # noqa: E402
-from cnnedge.verification.case import Runtime  # noqa: E402
+from cnnedge.verification.case import Question  # noqa: E402
 from cnnedge.verification.session import verify  # noqa: E402
 from cnnedge.verification.verdict import Stage, Verdict, flips, moved, snr_db  # noqa: E402
 from support.reporters import Quiet  # noqa: E402
@@ -63,7 +64,8 @@ class Bench:
         return path
 
     def verdict(self, path: Path, **options: Any) -> Verdict:
-        return verify(path, options.pop("run", self.run), **options)
+        elsewhere = {k: options.pop(k) for k in ("target", "progress") if k in options}
+        return verify(Question(model=path, **{"run": self.run} | options), **elsewhere)
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +314,7 @@ def test_a_delegate_that_computes_something_else(bench: Bench, tmp_path: Path) -
     path = bench.run / "export" / "float32.tflite"
 
     def on(**options: str) -> Verdict:
-        runtime = Runtime(delegate=library, delegate_options=options)
+        runtime = Runtime(delegate=library, options=options)
         return bench.verdict(path, runtime=runtime)
 
     assert on().parted == ()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnedge.benchmark import Result, read_results
 from cnnedge.results import instabilities, latency, noise_floor
 
 
@@ -54,7 +55,7 @@ def result(
         "noise_floor": {"median": noise_floor(medians), "p90": noise_floor(medians)},
         "peak_memory_bytes": 50_000_000,
         "memory_growth_bytes": 9_000_000,
-        "unstable": instabilities(parts, {}),
+        "unstable": instabilities(parts),
         "repeats": [
             {
                 "median_ms": float(np.median(part)),
@@ -70,6 +71,11 @@ def result(
     }
     whole["delegate"] |= changes.pop("delegate", {})
     return whole | changes
+
+
+def read(*results: dict[str, Any]) -> list[Result]:
+    """The same as they are held."""
+    return list(read_results(results))
 
 
 def write(path: Path, *results: dict[str, Any]) -> Path:

@@ -6,32 +6,26 @@ A real answer of this machine is where each starts.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from cnnedge.benchmark import LocalDevice
-from cnnedge.benchmark.answers import checked
-from cnnedge.specs import DeviceProfile
-
-REQUEST = {
-    "engine": "auto",
-    "threads": 1,
-    "delegate": "cpu",
-    "precision": "auto",
-    "options": {},
-    "compare": False,
-    "allow_disagreement": False,
-    "warmup_seconds": 0.01,
-    "runs": 60,
-    "seconds": 0.0,
-    "window_seconds": None,
-}
+from cnnedge.benchmark.answer import Answer, read_answer
+from cnnedge.benchmark.request import Request
+from cnnedge.engines import Runtime
+from cnnedge.specs import DeviceProfile, plain
 
 
-def real_answer(model: Path, **changes: Any) -> dict[str, Any]:
-    """What a fresh process of this machine answers about a model."""
-    return LocalDevice().measure(REQUEST | {"model": str(model)} | changes)
+def asked(model: object, *, runs: int = 60, seconds: float = 0.0, **runtime: Any) -> Request:
+    """A short measurement of a model on the CPU, or as the runtime's fields say."""
+    where = Runtime(**{"delegate": "cpu"} | runtime)
+    return Request(model=str(model), runtime=where, warmup_seconds=0.01, runs=runs, seconds=seconds)
+
+
+def real_answer(model: Path) -> dict[str, Any]:
+    """What a fresh process of this machine answers about a model, as it travels."""
+    return plain(LocalDevice().measure(asked(model)))
 
 
 class ToldDevice:
@@ -47,7 +41,7 @@ class ToldDevice:
     ) -> None:
         self.name = name
         self.profile = DeviceProfile(**profile)
-        self.requests: list[Mapping[str, Any]] = []
+        self.requests: list[Request] = []
         self.closed = False
         self._answers = answers
         self._temperatures = temperatures
@@ -55,12 +49,12 @@ class ToldDevice:
     def place(self, model: Path) -> str:
         return f"/there/{model.name}"
 
-    def measure(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def measure(self, request: Request) -> Answer:
         self.requests.append(request)
         answer = next(self._answers)
         if isinstance(answer, Exception):
             raise answer
-        return checked(answer, request["model"])
+        return read_answer(answer, request.model)
 
     def temperature_c(self) -> float | None:
         return next(self._temperatures) if self._temperatures else None

@@ -6,7 +6,6 @@ and every assumption is listed in `assumptions`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +18,7 @@ from .bundle.guest import NO_GUEST
 from .bundle.labels import fitting
 from .decoding import Decoder
 from .encoding import Encoder
-from .engines import Engine, load_engine
+from .engines import AUTO, Engine, Runtime, load_engine
 from .errors import DataError, ModelError
 from .preprocess import Pixels, prepare
 from .specs.pixels import InputSize, Preprocess
@@ -280,38 +279,13 @@ def _found(frame: Any) -> str:
     return said
 
 
-def load(
-    path: str | Path,
-    *,
-    delegate: str = "auto",
-    threads: int = 1,
-    engine: str = "auto",
-    precision: str = "auto",
-    delegate_options: Mapping[str, str] | None = None,
-    pixel_range: str | None = None,
-    guest: Guest = NO_GUEST,
-    known: bool = False,
-) -> Classifier:
+def load(path: str | Path, runtime: Runtime = AUTO, *, known: bool = False) -> Classifier:
     """Loads a .tflite image classifier.
 
-    delegate: `auto`, `cpu`, `gpu`, `nnapi`, `npu`, or the path of a delegate library, with
-    delegate_options for it; threads: of the CPU; engine: `auto`, `litert`, `tflite-runtime`,
-    `openvino`; precision: of float arithmetic, `auto`, `f32`, `f16`, `bf16`; guest: what is known
-    of a third party's model beside its file; pixel_range: of it, what the input takes, `0..1`,
-    `-1..1` or `0..255`; known: as `engines.load_engine` takes it. What was taken is in `.engine`
-    and `.engine.delegate`. Raises ModelError, MissingExtraError, GateError.
+    known: as `engines.load_engine` takes it. What was taken is in `.engine` and
+    `.engine.delegate`. Raises ModelError, MissingExtraError, GateError.
     """
-    guest = guest.and_pixel_range(pixel_range)
-    model = fitted(read_model(path), guest)
+    model = fitted(read_model(path), runtime.guest)
     # Refused before anything is loaded, where it is no classifier.
-    Decoder(model, guest)
-    loaded = load_engine(
-        model,
-        engine=engine,
-        threads=threads,
-        delegate=delegate,
-        precision=precision,
-        options=delegate_options or {},
-        known=known,
-    )
-    return Classifier(model, loaded, guest=guest)
+    Decoder(model, runtime.guest)
+    return Classifier(model, load_engine(model, runtime, known=known), guest=runtime.guest)

@@ -1,11 +1,12 @@
 """The conditions a measurement was made under: machine, load, clocks, temperature, versions.
 
-Nothing enters but the machine itself; a plain dictionary for the JSON leaves. What a platform
-does not tell is left out, never guessed.
+Nothing enters but the machine itself; what it is, and how it is at a moment, leave. What a
+platform does not tell is left out, never guessed.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import os
 import platform
@@ -17,42 +18,136 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 from ._version import __version__
+from .specs.strict import Range
+from .specs.values import omitted
+
+# No time, size or temperature of a measurement is larger.
+LARGEST = 1e15
+Reading = Annotated[float, Range(-LARGEST, LARGEST)]
+T = TypeVar("T", "Machine", "Moment")
 
 
-def machine() -> dict[str, Any]:
-    """What does not change during a measurement.
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What does not change during a measurement. What a device does not tell is None.
 
-    "emulated" is there only where the code runs on another architecture's processor: its timings
-    tell nothing of the device that it claims to be.
+    cores: that may be used. emulated: why it is known that the code runs on another processor
+    than it is for: its timings tell nothing of the device that it claims to be. android, sdk,
+    build, hardware, core_max_mhz: of phones.
     """
-    seen = emulated()
-    return {
-        "cnnedge": __version__,
-        "python": platform.python_version(),
-        "os": platform.platform(),
-        "architecture": platform.machine(),
-        "cpu": cpu_name(),
-        "cores": usable_cores(),
-        "memory_bytes": _memory_bytes(),
-    } | ({"emulated": seen} if seen else {})
+
+    cnnedge: str | None = omitted()
+    python: str | None = omitted()
+    os: str | None = omitted()
+    android: str | None = omitted()
+    sdk: int | None = omitted()
+    build: str | None = omitted()
+    hardware: str | None = omitted()
+    architecture: str | None = omitted()
+    cpu: str | None = omitted()
+    cores: int | None = omitted()
+    core_max_mhz: tuple[Reading, ...] | None = omitted()
+    memory_bytes: Annotated[int | None, Range(0, LARGEST)] = omitted()
+    emulated: str | None = omitted()
 
 
-def moment() -> dict[str, Any]:
-    """What may change: time, load, governor, clock and temperature, as far as known."""
-    readings = {
-        "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "load_average_1min": _load(),
-        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "cpu_mhz": clock_mhz(),
-        "cpu_mhz_range": _megahertz_range(),
-        "temperature_c": temperature_c(),
-        "throttled": throttled(),
-        "battery": _battery(),
-    }
-    return {key: value for key, value in readings.items() if value is not None}
+@dataclass(frozen=True, kw_only=True)
+class Throttled:
+    """Why a Raspberry Pi's firmware slows it down, in words."""
+
+    now: tuple[str, ...] = ()
+    since_boot: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Battery:
+    """Of a laptop or a board, as Linux tells it. percent: 0 to 100."""
+
+    percent: int | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """How a device is at a moment. What it does not tell is None.
+
+    time: ISO 8601, UTC. cpu_mhz: of the first core, or of a phone's fastest; cpu_mhz_range: of the
+    slowest and the fastest. Skin, GPU, NPU and battery readings, thermal_status, powered_by,
+    core_mhz, screen and power_saving: of phones.
+    """
+
+    time: str | None = omitted()
+    load_average_1min: Reading | None = omitted()
+    governor: str | None = omitted()
+    cpu_mhz: Reading | None = omitted()
+    cpu_mhz_range: tuple[Reading, Reading] | None = omitted()
+    core_mhz: tuple[Reading, ...] | None = omitted()
+    temperature_c: Reading | None = omitted()
+    skin_temperature_c: Reading | None = omitted()
+    gpu_temperature_c: Reading | None = omitted()
+    npu_temperature_c: Reading | None = omitted()
+    thermal_status: str | None = omitted()
+    throttled: Throttled | None = omitted()
+    battery: Battery | None = omitted()
+    battery_percent: Reading | None = omitted()
+    battery_status: str | None = omitted()
+    battery_temperature_c: Reading | None = omitted()
+    battery_charge_uah: int | None = omitted()
+    powered_by: str | None = omitted()
+    screen: str | None = omitted()
+    power_saving: bool | None = omitted()
+
+
+@dataclass(frozen=True, kw_only=True)
+class State(Machine, Moment):
+    """A machine at a moment."""
+
+
+def machine() -> Machine:
+    """This one."""
+    return Machine(
+        cnnedge=__version__,
+        python=platform.python_version(),
+        os=platform.platform(),
+        architecture=platform.machine(),
+        cpu=cpu_name(),
+        cores=usable_cores(),
+        memory_bytes=_memory_bytes(),
+        emulated=emulated(),
+    )
+
+
+def moment() -> Moment:
+    """Now, as far as this machine tells it."""
+    return Moment(
+        time=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        load_average_1min=_load(),
+        governor=_read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        cpu_mhz=clock_mhz(),
+        cpu_mhz_range=_megahertz_range(),
+        temperature_c=temperature_c(),
+        throttled=throttled(),
+        battery=_battery(),
+    )
+
+
+def state() -> State:
+    """This machine, now."""
+    return State(**known(machine()), **known(moment()))
+
+
+def merged(device: T, *more: Machine | Moment) -> T:
+    """The same with what others tell of it; what they do not know stays."""
+    return dataclasses.replace(device, **{k: v for other in more for k, v in known(other).items()})
+
+
+def known(of: Machine | Moment) -> dict[str, Any]:
+    """What is told, by its name."""
+    named = ((f.name, getattr(of, f.name)) for f in dataclasses.fields(of))
+    return {name: value for name, value in named if value is not None}
 
 
 def cpu_name() -> str:
@@ -153,8 +248,8 @@ def emulated() -> str | None:
     return None
 
 
-def throttled() -> dict[str, list[str]] | None:
-    """Why a Raspberry Pi's firmware slows it down, {"now", "since_boot"}; None for others."""
+def throttled() -> Throttled | None:
+    """Why a Raspberry Pi's firmware slows it down; None for others."""
     said = _read("/sys/devices/platform/soc/soc:firmware/get_throttled")
     if said is None and (tool := shutil.which("vcgencmd")):
         try:
@@ -170,13 +265,13 @@ def throttled() -> dict[str, list[str]] | None:
         return None
 
 
-def throttled_names(flags: int) -> dict[str, list[str]]:
+def throttled_names(flags: int) -> Throttled:
     """The bits of `vcgencmd get_throttled`, as the Raspberry Pi documentation names them."""
     reasons = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
-    return {
-        "now": [name for bit, name in enumerate(reasons) if flags >> bit & 1],
-        "since_boot": [name for bit, name in enumerate(reasons) if flags >> (bit + 16) & 1],
-    }
+    return Throttled(
+        now=tuple(name for bit, name in enumerate(reasons) if flags >> bit & 1),
+        since_boot=tuple(name for bit, name in enumerate(reasons) if flags >> (bit + 16) & 1),
+    )
 
 
 def _family(machine: str) -> str:
@@ -187,15 +282,15 @@ def _family(machine: str) -> str:
     return "x86" if re.fullmatch(r"i[3-6]86|x86_64|amd64", machine) else machine
 
 
-def _battery() -> dict[str, Any] | None:
-    """{"percent", "status"} of the first battery, as Linux tells it."""
+def _battery() -> Battery | None:
+    """The first one."""
     for supply in sorted(Path("/sys/class/power_supply").glob("*")):
         if _read(f"{supply}/type") == "Battery" and _read(f"{supply}/scope") != "Device":
             percent = _read(f"{supply}/capacity") or ""
-            return {
-                "percent": int(percent) if percent.isdigit() else None,
-                "status": _read(f"{supply}/status"),
-            }
+            return Battery(
+                percent=int(percent) if percent.isdigit() else None,
+                status=_read(f"{supply}/status"),
+            )
     return None
 
 
@@ -205,11 +300,11 @@ def clock_mhz() -> float | None:
     return int(reading) / 1000 if reading and reading.isdigit() else None
 
 
-def _megahertz_range() -> list[float] | None:
+def _megahertz_range() -> tuple[float, float] | None:
     """The slowest and the fastest core's clock now."""
     cores = Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq")
     found = [int(r) / 1000 for r in (_read(str(c)) for c in cores) if r and r.isdigit()]
-    return [min(found), max(found)] if found else None
+    return (min(found), max(found)) if found else None
 
 
 def _load() -> float | None:

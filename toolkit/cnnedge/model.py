@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from . import classifier
 from .bundle import Guest, ModelFile
 from .bundle.guest import NO_GUEST
 from .camera import Source, open_source
 from .classifier import Classifier
-from .engines import AgreementCheck, Engine
+from .engines import AgreementCheck, Engine, Runtime
 from .errors import CnnedgeError
-from .pipeline import Smoothing, Step, Timings, label_frames
+from .pipeline import Limits, Smoothing, Step, Timings, Wanted, label_frames
 
 # How long a change of the labels of a live source takes to come through, in seconds.
 LIVE_SMOOTHING_SECONDS = 0.5
@@ -88,10 +87,11 @@ class Model(Classifier):
                 self.workers(workers) if workers > 1 and not source.live else [self] * workers,
                 source,
                 timings if timings is not None else Timings(),
-                frames=frames,
-                duration=duration,
-                smooth=Smoothing(smooth) if smooth else None,
-                check=AgreementCheck(self.model, self.engine, allow=allow_disagreement),
+                Wanted(
+                    limits=Limits(frames=frames, duration=duration),
+                    smooth=Smoothing(smooth) if smooth else None,
+                    check=AgreementCheck(self.model, self.engine, allow=allow_disagreement),
+                ),
             )
             stack.callback(steps.close)
             for step in steps:
@@ -131,22 +131,34 @@ def load(
     pixel_range: str | None = None,
     guest: Guest = NO_GUEST,
 ) -> Model:
-    """Loads a .tflite image classifier; the keywords are those of `classifier.load`.
+    """Loads a .tflite image classifier.
 
-    Raises ModelError, MissingExtraError, GateError.
+    delegate: `auto`, `cpu`, `gpu`, `nnapi`, `npu`, or the path of a delegate library, with
+    delegate_options for it; threads: of the CPU; engine: `auto`, `litert`, `tflite-runtime`,
+    `openvino`; precision: of floating-point arithmetic, `auto`, `f32`, `f16`, `bf16`; guest: what
+    is known of a third party's model beside its file; pixel_range: of it, what the input takes,
+    `0..1`, `-1..1` or `0..255`. What was taken is in `.engine` and `.engine.delegate`. Raises
+    ModelError, MissingExtraError, GateError.
     """
-    settings: dict[str, Any] = {
-        "delegate": delegate,
-        "threads": threads,
-        "engine": engine,
-        "precision": precision,
-        "delegate_options": delegate_options,
-        "guest": guest.and_pixel_range(pixel_range),
-    }
-    loaded = classifier.load(path, **settings)
+    return load_on(
+        path,
+        Runtime(
+            delegate=delegate,
+            threads=threads,
+            engine=engine,
+            precision=precision,
+            options=delegate_options or {},
+            guest=guest.and_pixel_range(pixel_range),
+        ),
+    )
+
+
+def load_on(path: str | Path, runtime: Runtime) -> Model:
+    """The same, of settings that are one value already."""
+    loaded = classifier.load(path, runtime)
     return Model(
         loaded.model,
         loaded.engine,
         guest=loaded.guest,
-        again=lambda: classifier.load(path, known=True, **settings),
+        again=lambda: classifier.load(path, runtime, known=True),
     )

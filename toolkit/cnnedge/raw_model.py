@@ -6,7 +6,7 @@ the numbers mean is the caller's to know.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from .bundle import Guest, ModelFile, TensorInfo, fitted, read_model
 from .bundle.guest import NO_GUEST
 from .classifier import PictureModel
-from .engines import Engine, load_engine
+from .engines import AUTO, Engine, Runtime, load_engine
 from .preprocess import Pixels
 
 Values = npt.NDArray[Any]
@@ -114,34 +114,13 @@ class RawModel(PictureModel):
         )
 
 
-def load_raw(
-    path: str | Path,
-    *,
-    delegate: str = "auto",
-    threads: int = 1,
-    engine: str = "auto",
-    precision: str = "auto",
-    delegate_options: Mapping[str, str] | None = None,
-    pixel_range: str | None = None,
-    guest: Guest = NO_GUEST,
-    known: bool = False,
-) -> RawModel:
-    """Loads any .tflite that takes one picture; the keywords are those of `classifier.load`.
+def load_raw(path: str | Path, runtime: Runtime = AUTO, *, known: bool = False) -> RawModel:
+    """Loads any .tflite that takes one picture. known: as `engines.load_engine` takes it.
 
     Raises ModelError, MissingExtraError, GateError.
     """
-    guest = guest.and_pixel_range(pixel_range)
-    model = fitted(read_model(path), guest)
-    loaded = load_engine(
-        model,
-        engine=engine,
-        threads=threads,
-        delegate=delegate,
-        precision=precision,
-        options=delegate_options or {},
-        known=known,
-    )
-    return RawModel(model, loaded, guest=guest)
+    model = fitted(read_model(path), runtime.guest)
+    return RawModel(model, load_engine(model, runtime, known=known), guest=runtime.guest)
 
 
 def output_names(model: ModelFile) -> tuple[str, ...]:

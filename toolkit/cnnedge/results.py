@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,7 @@ def per_class(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> list[dict
     ]
 
 
-def latency(samples_ms: Sequence[float]) -> dict[str, float | int]:
+def latency(samples_ms: Sequence[float]) -> dict[str, Any]:
     """The statistics of latency samples, in milliseconds, in the form of the bench contract."""
     values = np.asarray(samples_ms, np.float64)
     p50, p90, p99 = np.percentile(values, [50, 90, 99])
@@ -134,10 +134,10 @@ def noise_floor(figures: Sequence[float]) -> float | None:
     return math.expm1(scale * float(np.quantile(apart, 0.95, method="higher")))
 
 
-def instabilities(repeats_ms: Sequence[Sequence[float]], conditions: dict[str, Any]) -> list[str]:
+def instabilities(repeats_ms: Sequence[Sequence[float]]) -> list[str]:
     """Why latency samples should not be trusted to a few percent; empty when they can be.
 
-    repeats_ms: the samples of each fresh process, in order. conditions: of the same run.
+    repeats_ms: the samples of each fresh process, in order.
     """
     repeats = [np.asarray(r, np.float64) for r in repeats_ms]
     median, p90 = np.percentile(np.concatenate(repeats), [50, 90])
@@ -149,7 +149,7 @@ def instabilities(repeats_ms: Sequence[Sequence[float]], conditions: dict[str, A
     if max(abs(d) for d in drifts) > 0.05:
         worst = max(drifts, key=abs)
         reasons.append(f"latency drifted by {worst:+.0%} from the first third to the last")
-    return reasons + bad_conditions(conditions)
+    return reasons
 
 
 def figure_instabilities(
@@ -177,63 +177,3 @@ def _drift(samples: npt.NDArray[np.float64]) -> float:
     if third < 5:
         return 0.0
     return float(np.median(samples[-third:]) / np.median(samples[:third]) - 1)
-
-
-def bad_conditions(conditions: dict[str, Any]) -> list[str]:
-    """What in the conditions of a run makes its latencies doubtful."""
-    reasons = []
-    busy = conditions.get("busy_fraction")
-    if busy is not None and busy > 0.1:
-        reasons.append(f"{busy:.0%} of the CPU was in use by others before the run")
-    others = conditions.get("others_fraction")
-    if others is not None and others > 0.1:
-        reasons.append(f"{others:.0%} of the CPU was in use by others during the run")
-    governor = conditions.get("governor")
-    if governor in SLOW_GOVERNORS:
-        reasons.append(f"the CPU governor is '{governor}'")
-    steal = conditions.get("steal_fraction")
-    if steal is not None and steal > 0.02:
-        reasons.append(f"{steal:.0%} of CPU time was taken by other virtual machines")
-    return reasons
-
-
-def trust(results: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """How far the latencies of one session can be trusted; None where nothing speaks against them.
-
-    results: of the bench contract; an emulator's say nothing and are left out. Gives {"unstable",
-    "results": how many of how many call themselves so, "median", "p90": the largest noise floors,
-    as fractions, None where too few processes ran to know, "causes": what disturbed them, in
-    words}.
-    """
-    own = [r for r in results if not r.get("emulated")]
-    doubtful = [r for r in own if r["unstable"]]
-    if not doubtful:
-        return None
-    floors = [r.get("noise_floor") or {} for r in own]
-    return {
-        "unstable": len(doubtful),
-        "results": len(own),
-        "median": max((f["median"] for f in floors if f.get("median") is not None), default=None),
-        "p90": max((f["p90"] for f in floors if f.get("p90") is not None), default=None),
-        "causes": bad_conditions(_worst_conditions([r["conditions"] for r in own])),
-    }
-
-
-def trust_line(found: Mapping[str, Any]) -> str:
-    """What `trust` found, in one sentence."""
-    floors = [
-        f"the {name} to {100 * found[name]:.{0 if found[name] >= 0.1 else 1}f} %"
-        for name in ("median", "p90")
-        if found[name] is not None
-    ]
-    told = f"trust {' and '.join(floors)}, no closer" if floors else "how far to trust is not known"
-    causes = f": {', '.join(found['causes'])}" if found["causes"] else ""
-    return f"latencies: {told}{causes}; {found['unstable']} of {found['results']} are unstable"
-
-
-def _worst_conditions(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    worst: dict[str, Any] = {}
-    for name in ("busy_fraction", "others_fraction", "steal_fraction"):
-        worst[name] = max((c[name] for c in found if c.get(name) is not None), default=None)
-    slow = (c["governor"] for c in found if c.get("governor") in SLOW_GOVERNORS)
-    return worst | {"governor": next(slow, None)}

@@ -1,6 +1,6 @@
 """Accuracy on what ships: a model file scored through the runtime that users run.
 
-A classifier and a data set enter; probabilities, then accuracies with intervals, leave.
+A classifier and a data set enter; probabilities, then an Evaluation, leave.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,15 @@ from .bundle.provenance import TrainingData
 from .classifier import NO_NUMBERS, Classifier
 from .data import Dataset, Part, Pixels, load_dataset
 from .data.names import matched
-from .engines import AgreementCheck
+from .data.store import Skipped
+from .engines import AgreementCheck, Ran
 from .errors import DataError, ModelError
 from .results import accuracy, confusion, per_class
 from .specs.strict import closest
 
 Progress = Callable[[int, int], None]
+# Pictures that one worker scores at a time.
+_BATCH = 64
 # Of a model with a thousand classes a message shows the first.
 _MOST_LABELS = 20
 # What a model's file may name by itself: paths, and data sets without a place that they come from.
@@ -36,7 +39,6 @@ def score(
     pixels: Pixels,
     indices: npt.NDArray[np.int64],
     progress: Progress | None = None,
-    batch_size: int = 64,
     *,
     check: AgreementCheck | None = None,
 ) -> npt.NDArray[np.float32]:
@@ -55,14 +57,14 @@ def score(
     def fill(begin: int) -> int:
         worker = free.get()
         try:
-            chosen = slice(begin, begin + batch_size)
+            chosen = slice(begin, begin + _BATCH)
             _fill(*worker, pixels.batch(indices[chosen]), result[chosen])
         finally:
             free.put(worker)
         return len(result[chosen])
 
     done = 0
-    for count in _mapped(fill, range(0, len(indices), batch_size), len(workers)):
+    for count in _mapped(fill, range(0, len(indices), _BATCH), len(workers)):
         done += count
         if progress:
             progress(done, len(indices))
@@ -166,6 +168,82 @@ def part_of(dataset: Dataset, split: Part, mapping: npt.NDArray[np.int64]) -> np
     return indices
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Selection:
+    """The pictures that are scored. mapping: int64 [classes of the data], of `class_map`.
+
+    indices: int64 [n], of the data set's pictures.
+    """
+
+    dataset: Dataset
+    split: Part
+    mapping: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int64]
+
+    @property
+    def targets(self) -> npt.NDArray[np.int64]:
+        """int64 [n]: what is right for each picture, as an index of the model's labels."""
+        found: npt.NDArray[np.int64] = self.mapping[self.dataset.targets[self.indices]]
+        return found
+
+    @property
+    def unmatched(self) -> tuple[str, ...]:
+        """Classes of the data that are none of the model's labels."""
+        pairs = zip(self.dataset.classes, self.mapping, strict=True)
+        return tuple(name for name, index in pairs if index < 0)
+
+
+def select(classifier: Classifier, dataset: Dataset, split: Part) -> Selection:
+    """The pictures of a split whose classes the model knows. Raises DataError for none."""
+    model = classifier.model
+    mapping = class_map(dataset, classifier.labels, str(model.path), model=model)
+    indices = part_of(dataset, split, mapping)
+    return Selection(dataset=dataset, split=split, mapping=mapping, indices=indices)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A data set, by name and content."""
+
+    source: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassScore:
+    """Fractions of one class' pictures; None where nothing can be said."""
+
+    label: str
+    count: int
+    precision: float | None
+    recall: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(Ran):
+    """The eval contract. accuracy: a fraction; ci95: its 95 % interval; count: pictures.
+
+    confusion: counts [classes, classes], true classes in rows. unmatched: classes of the data that
+    the model does not know, whose pictures are left out.
+    """
+
+    accuracy: float
+    count: int
+    ci95: tuple[float, float]
+    confusion: tuple[tuple[int, ...], ...]
+    labels: tuple[str, ...]
+    per_class: tuple[ClassScore, ...]
+    split: str
+    model: str
+    sha256: str
+    data: Source
+    skipped: tuple[Skipped, ...]
+    unmatched: tuple[str, ...]
+    warnings: tuple[str, ...]
+    assumptions: tuple[str, ...]
+    workers: int = 1
+
+
 def evaluate(
     classifiers: Classifier | Sequence[Classifier],
     dataset: Dataset,
@@ -173,65 +251,48 @@ def evaluate(
     progress: Progress | None = None,
     *,
     check: AgreementCheck | None = None,
-) -> dict[str, Any]:
-    """Scores one split, in the form of the eval contract. classifiers, check: as in `score`."""
+) -> Evaluation:
+    """Scores one split. classifiers, check: as in `score`."""
     workers = classifiers if isinstance(classifiers, Sequence) else (classifiers,)
     classifier = workers[0]
-    model = classifier.model
-    mapping = class_map(dataset, classifier.labels, str(model.path), model=model)
-    indices = part_of(dataset, split, mapping)
+    chosen = select(classifier, dataset, split)
     pixels = Pixels(dataset, classifier.size, classifier.rule)
-    scores = score(workers, pixels, indices, progress, check=check)
+    scores = score(workers, pixels, chosen.indices, progress, check=check)
     strange = np.flatnonzero(~np.isfinite(scores).all(axis=1))
     if len(strange):
         raise ModelError(
             f"{classifier.model.path}: {len(strange):,} of {len(scores):,} pictures, first "
-            f"{dataset.name(int(indices[strange[0]]))}: {NO_NUMBERS}"
+            f"{dataset.name(int(chosen.indices[strange[0]]))}: {NO_NUMBERS}"
         )
-    targets = mapping[dataset.targets[indices]]
-    return judged(classifier, dataset, split, scores.argmax(axis=1), targets, mapping) | {
-        "engine": classifier.engine.name,
-        "engine_version": classifier.engine.version,
-        "threads": classifier.engine.threads,
-        "workers": len(workers),
-        "precision": classifier.engine.precision,
-        "delegate": classifier.engine.delegate.as_json(),
-    }
+    found = judged(classifier, chosen, scores.argmax(axis=1), classifier.engine.described())
+    return replace(found, workers=len(workers))
 
 
 def judged(
-    classifier: Classifier,
-    dataset: Dataset,
-    split: Part,
-    predictions: npt.NDArray[np.int64],
-    targets: npt.NDArray[np.int64],
-    mapping: npt.NDArray[np.int64],
-) -> dict[str, Any]:
-    """What the eval contract says of predictions, whatever computed them.
+    classifier: Classifier, chosen: Selection, predictions: npt.NDArray[np.int64], ran: Ran
+) -> Evaluation:
+    """What predictions are worth, whatever computed them.
 
-    predictions, targets: int64 [n], of the split's pictures, as indices of the model's labels.
-    mapping: of `class_map`.
+    predictions: int64 [n], of the chosen pictures, as indices of the model's labels.
     """
-    unmatched = [c for c, i in zip(dataset.classes, mapping, strict=True) if i < 0]
+    dataset, unmatched = chosen.dataset, chosen.unmatched
     left_out = (
-        [
-            f"{len(unmatched)} of {len(dataset.classes)} classes are none of the model's labels, "
-            f"and their pictures are left out: {', '.join(unmatched)}"
-        ]
-        if unmatched
-        else []
+        f"{len(unmatched)} of {len(dataset.classes)} classes are none of the model's labels, and "
+        f"their pictures are left out: {', '.join(unmatched)}"
     )
-    matrix = confusion(targets, predictions, len(classifier.labels))
-    return accuracy(predictions == targets) | {
-        "confusion": matrix.tolist(),
-        "labels": list(classifier.labels),
-        "per_class": per_class(matrix, classifier.labels),
-        "split": split,
-        "model": str(classifier.model.path),
-        "sha256": classifier.model.sha256,
-        "data": {"source": dataset.source, "fingerprint": dataset.fingerprint},
-        "skipped": [{"path": s.path, "reason": s.reason} for s in dataset.skipped],
-        "unmatched": unmatched,
-        "warnings": [*dataset.warnings, *left_out],
-        "assumptions": list(classifier.assumptions),
-    }
+    matrix = confusion(chosen.targets, predictions, len(classifier.labels))
+    return Evaluation(
+        **vars(ran),
+        **accuracy(predictions == chosen.targets),
+        confusion=tuple(map(tuple, matrix.tolist())),
+        labels=classifier.labels,
+        per_class=tuple(ClassScore(**row) for row in per_class(matrix, classifier.labels)),
+        split=chosen.split,
+        model=str(classifier.model.path),
+        sha256=classifier.model.sha256,
+        data=Source(source=dataset.source, fingerprint=dataset.fingerprint),
+        skipped=tuple(dataset.skipped),
+        unmatched=unmatched,
+        warnings=(*dataset.warnings, *([left_out] if unmatched else [])),
+        assumptions=tuple(classifier.assumptions),
+    )

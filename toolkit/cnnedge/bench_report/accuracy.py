@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
+from ..benchmark import Result
+from ..benchmark.result import Accuracy
 from ..pages.scatter import DESKTOP, PHONE, Point, scatter
 from ..pages.text import escape, listed
 from .figures import time_text
 from .naming import Naming
 
-Result = dict[str, Any]
-
 
 def accuracy_section(results: Sequence[Result], naming: Naming) -> str:
-    real = [r for r in results if not r.get("emulated")]
+    real = [r for r in results if not r.emulated]
     known = [r for r in real if _known(r)]
     if not known:
         return ""
     figures = "".join(
-        _figure(device, [r for r in known if r["device"] == device], naming)
-        for device in dict.fromkeys(r["device"] for r in known)
+        _figure(device, [r for r in known if r.device == device], naming)
+        for device in dict.fromkeys(r.device for r in known)
     )
     unknown = listed([escape(naming.plain(r)) for r in real if not _known(r)])
     missing = f" No accuracy is known of {unknown}." if unknown else ""
@@ -39,12 +38,12 @@ def accuracy_section(results: Sequence[Result], naming: Naming) -> str:
 
 
 def _known(r: Result) -> bool:
-    return bool(r.get("accuracy")) and r["latency_ms"]["median"] is not None
+    return bool(r.accuracy) and r.latency_ms.median is not None
 
 
 def _figure(device: str, results: Sequence[Result], naming: Naming) -> str:
-    points = [_point(r, naming) for r in results]
-    budget = results[0].get("frame_budget_ms")
+    points = [_point(r, r.accuracy, naming) for r in results if r.accuracy]
+    budget = results[0].frame_budget_ms
     drawn = "".join(
         scatter(
             points,
@@ -59,14 +58,14 @@ def _figure(device: str, results: Sequence[Result], naming: Naming) -> str:
     return f"<figure><figcaption>{escape(device)}</figcaption>{drawn}</figure>"
 
 
-def _point(r: Result, naming: Naming) -> Point:
-    latency, told = r["latency_ms"], r["accuracy"]
-    low, high = told["ci95"]
+def _point(r: Result, told: Accuracy, naming: Naming) -> Point:
+    latency = r.latency_ms
+    low, high = told.ci95
     return Point(
         label=naming.plain(r, without=["device"]),
-        x=latency["median"],
-        x_high=latency["p90"],
-        y=told["accuracy"],
+        x=latency.typical,
+        x_high=latency.p90,
+        y=told.accuracy,
         low=low,
         high=high,
     )

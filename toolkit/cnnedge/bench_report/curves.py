@@ -8,15 +8,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from ..benchmark import Result
+from ..benchmark.answer import Window
+from ..benchmark.result import Sustained
 from ..pages.axes import Axis, linear_axis
 from ..pages.text import escape, format_seconds
 from .figures import tick_text, time_text
 from .naming import Naming
-
-Result = dict[str, Any]
-Window = dict[str, Any]
 
 _WIDTH, _LEFT, _RIGHT = 640, 62, 14
 _PANEL, _GAP, _TOP = 92, 26, 22
@@ -43,10 +42,10 @@ _PANELS = (
 
 
 def curves_section(results: Sequence[Result], naming: Naming) -> str:
-    long = [r for r in results if r.get("sustained") and not r.get("emulated")]
+    long = [(r, r.sustained) for r in results if r.sustained and not r.emulated]
     if not long:
         return ""
-    figures = "".join(_figure(r, naming) for r in long)
+    figures = "".join(_figure(naming.name(r), found) for r, found in long)
     return (
         '<section><h2>Without a pause</h2><p class="note">Each point is a second, or several in '
         "a long run. Throttled: from there on the median stays more than 10 % above that of the "
@@ -54,42 +53,41 @@ def curves_section(results: Sequence[Result], naming: Naming) -> str:
     )
 
 
-def _figure(r: Result, naming: Naming) -> str:
-    found = r["sustained"]
-    windows = found["windows"]
-    panels = [p for p in _PANELS if sum(w.get(p.key) is not None for w in windows) > 1]
+def _figure(name: str, found: Sustained) -> str:
+    windows = found.windows
+    panels = [p for p in _PANELS if sum(getattr(w, p.key) is not None for w in windows) > 1]
     height = _TOP + len(panels) * (_PANEL + _GAP) + 14
     across = Axis(
         low=0.0,
-        high=found["seconds"],
+        high=found.seconds,
         start=_LEFT,
         end=_WIDTH - _RIGHT,
-        ticks=_time_ticks(found["seconds"]),
+        ticks=_time_ticks(found.seconds),
     )
     parts = [_panel(p, windows, across, _TOP + i * (_PANEL + _GAP)) for i, p in enumerate(panels)]
     bottom = _TOP + len(panels) * (_PANEL + _GAP) - _GAP
-    parts.append(_throttled(found["throttled_at_s"], across, bottom))
+    parts.append(_throttled(found.throttled_at_s, across, bottom))
     parts.append(_times(across, bottom))
-    said = f"Latency of {naming.name(r)} over {format_seconds(found['seconds'])}"
+    said = f"Latency of {name} over {format_seconds(found.seconds)}"
     return (
-        f"<figure><figcaption>{naming.name(r)}</figcaption>"
+        f"<figure><figcaption>{name}</figcaption>"
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{said}">'
         f"{''.join(parts)}</svg>"
         f'<p class="note">{_in_words(found)}</p></figure>'
     )
 
 
-def _in_words(found: dict[str, Any]) -> str:
-    span = "minute" if found["minute_s"] == 60 else format_seconds(found["minute_s"])
-    first, last = (time_text(found[k]["median"]) for k in ("first_minute", "last_minute"))
-    change = f"{100 * found['slowdown']:+.1f} %"
-    when = found["throttled_at_s"]
+def _in_words(found: Sustained) -> str:
+    span = "minute" if found.minute_s == 60 else format_seconds(found.minute_s)
+    first, last = (time_text(m.median) for m in (found.first_minute, found.last_minute))
+    change = f"{100 * found.slowdown:+.1f} %"
+    when = found.throttled_at_s
     end = "not throttled" if when is None else f"throttled from {format_seconds(when)} on"
-    kept = found["samples_every"]
+    kept = found.samples_every
     thinned = "" if kept == 1 else f" Of the samples, one of {kept} is kept."
     return (
         f"First {span}: {first}; last: {last} ({change}); {end}. "
-        f"{found['inferences']:,} inferences.{thinned}"
+        f"{found.inferences:,} inferences.{thinned}"
     )
 
 
@@ -116,15 +114,15 @@ def _panel(panel: _Panel, windows: Sequence[Window], across: Axis, top: float) -
 
 def _points(windows: Sequence[Window], panel: _Panel) -> list[tuple[float, float, float]]:
     """(time, value, upper edge), neighbours joined by their medians where there are many."""
-    known = [w for w in windows if w.get(panel.key) is not None]
+    known = [w for w in windows if getattr(w, panel.key) is not None]
     size = -(-len(known) // _MOST_POINTS)
     groups = [known[i : i + size] for i in range(0, len(known), size)]
     high = panel.high or panel.key
     return [
         (
-            statistics.median(w["t_s"] for w in group),
-            statistics.median(w[panel.key] for w in group),
-            statistics.median(w[high] for w in group),
+            statistics.median(w.t_s for w in group),
+            statistics.median(getattr(w, panel.key) for w in group),
+            statistics.median(getattr(w, high) for w in group),
         )
         for group in groups
     ]

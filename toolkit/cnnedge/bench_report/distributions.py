@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..benchmark import Result
 from ..pages.axes import Axis, linear_axis
 from ..pages.labels import text_width
 from ..pages.text import escape
 from .figures import tick_text, time_text
 from .naming import Naming
 
-Result = dict[str, Any]
 Values = npt.NDArray[np.float64]
 
 _WIDTH, _HEIGHT, _BINS = 360, 96, 72
@@ -29,7 +28,7 @@ _MOST_ROWS = 16
 
 
 def distributions_section(results: Sequence[Result], naming: Naming) -> str:
-    figures = "".join(_figure(r, naming) for r in results if not r.get("emulated"))
+    figures = "".join(_figure(r, naming) for r in results if not r.emulated)
     if not figures:
         return ""
     return (
@@ -87,16 +86,16 @@ def _svg(parts: Sequence[str], height: int, said: str) -> str:
 
 
 def _processes(r: Result) -> list[Values]:
-    samples = np.asarray(r["samples_ms"], np.float64)
+    samples = np.asarray(r.samples_ms, np.float64)
     if not samples.size:
         return []
-    ends = list(itertools.accumulate(part["count"] for part in r["repeats"]))
+    ends = list(itertools.accumulate(part.count for part in r.repeats))
     return [part for part in np.split(samples, ends[:-1]) if part.size]
 
 
 def _without_samples(r: Result, naming: Naming) -> str:
     """The device's tool told figures alone: a line for each process, its median to its p90."""
-    pairs = [(p["median_ms"], p["p90_ms"]) for p in r["repeats"]]
+    pairs = [(p.median_ms, p.p90_ms) for p in r.repeats]
     known = [(m, p) for m, p in pairs if m is not None and p is not None]
     if not known:
         return _card(naming.name(r), "", "The device's tool tells neither samples nor percentiles.")

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import Any
 
+from ..benchmark import Result
 from ..pages.text import escape
 
-Result = dict[str, Any]
-
 _VARYING: dict[str, Callable[[Result], str]] = {
-    "device": lambda r: f"on {r['device']}",
-    "engine": lambda r: str(r["engine"]),
-    "delegate": lambda r: str(r["delegate"]["used"]).split(" (")[0],
-    "precision": lambda r: str(r["precision"]),
-    "threads": lambda r: f"{r['threads']} thread{'' if r['threads'] == 1 else 's'}",
+    "device": lambda r: f"on {r.device}",
+    "engine": lambda r: str(r.engine),
+    "delegate": lambda r: str(r.delegate.used).split(" (")[0],
+    "precision": lambda r: str(r.precision),
+    "threads": lambda r: f"{r.threads} thread{'' if r.threads == 1 else 's'}",
 }
 
 
@@ -23,17 +21,17 @@ class Naming:
     """Names for results of one page. Texts leave escaped, but for `plain`."""
 
     def __init__(self, results: Sequence[Result]) -> None:
-        self._files = list(dict.fromkeys(str(r["model"]) for r in results))
+        self._files = list(dict.fromkeys(str(r.model) for r in results))
         self._varying = [n for n, get in _VARYING.items() if len({get(r) for r in results}) > 1]
 
     def model(self, r: Result) -> str:
         """As much of the path's end as tells the models apart, without `.tflite`."""
-        parts = PurePath(str(r["model"])).parts
+        parts = PurePath(str(r.model)).parts
         for count in range(1, len(parts) + 1):
             short = {PurePath(f).parts[-count:] for f in self._files}
             if len(short) == len(self._files):
                 return str(PurePath(*parts[-count:])).removesuffix(".tflite")
-        return str(r["model"])
+        return str(r.model)
 
     def plain(self, r: Result, *, without: Sequence[str] = ()) -> str:
         """The model and what varies, as text that is not escaped."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import Any
+from collections.abc import Sequence
 
+from ..benchmark import Failure, Outcome, Result
+from ..benchmark.trust import trust, trust_line
 from ..pages.style import BASE_CSS
 from ..pages.text import escape, format_ms, format_seconds, listed
-from ..results import trust, trust_line
 from .accuracy import accuracy_section
 from .curves import curves_section
 from .distributions import distributions_section
@@ -22,8 +23,6 @@ from .figures import time_text
 from .naming import Naming
 from .style import CSS
 from .table import table_section
-
-Result = dict[str, Any]
 
 _SORT = """
 for (const head of document.querySelectorAll('.results th')) {
@@ -48,12 +47,12 @@ for (const head of document.querySelectorAll('.results th')) {
 """
 
 
-def render(payload: dict[str, Any]) -> str:
-    """The whole page, as text for a UTF-8 file. payload: {"results": [...], "failed": [...]?}."""
-    results: list[Result] = payload["results"]
+def render(outcome: Outcome) -> str:
+    """The whole page, as text for a UTF-8 file."""
+    results = outcome.results
     naming = Naming(results)
     sections = (
-        _failures(payload.get("failed") or ()),
+        _failures(outcome.failures),
         table_section(results, naming),
         accuracy_section(results, naming),
         curves_section(results, naming),
@@ -77,16 +76,16 @@ def render(payload: dict[str, Any]) -> str:
 
 
 def _title(results: list[Result]) -> str:
-    models = len({r["model"] for r in results})
-    devices = list(dict.fromkeys(str(r["device"]) for r in results))
+    models = len({r.model for r in results})
+    devices = list(dict.fromkeys(str(r.device) for r in results))
     places = devices[0] if len(devices) == 1 else f"{len(devices)} devices"
     return f"Benchmark of {models} model{'' if models == 1 else 's'} on {places}"
 
 
 def _headline(results: list[Result], naming: Naming) -> str:
     """The fastest, and who holds the frame budget; nothing of an emulator's timings."""
-    real = [r for r in results if not r.get("emulated")]
-    timed = [(float(_typical(r)), r) for r in real]
+    real = [r for r in results if not r.emulated]
+    timed = [(float(r.latency_ms.typical), r) for r in real]
     if not timed:
         return "Timings of an emulator alone: they say nothing about the devices."
     fastest_ms, fastest = min(timed, key=lambda pair: pair[0])
@@ -98,57 +97,52 @@ def _headline(results: list[Result], naming: Naming) -> str:
         who = "it holds" if len(real) == 1 else f"all {len(real)} hold"
     else:
         who = f"{within} of {len(real)} hold"
-    budgets = sorted({float(r["frame_budget_ms"]) for r in real if r.get("frame_budget_ms")})
+    budgets = sorted({float(r.frame_budget_ms) for r in real if r.frame_budget_ms})
     if not budgets:
         return f"{said}."
     whose = format_ms(budgets[0]) if len(budgets) == 1 else "their device"
     return f"{said}; {who} the frame budget of {whose}."
 
 
-def _typical(r: Result) -> float:
-    latency = r["latency_ms"]
-    return float(latency["median"] if latency["median"] is not None else latency["mean"])
-
-
 def _within(r: Result) -> bool:
     """Nine of ten pictures in time, or the typical one where no more is known."""
-    p90, budget = r["latency_ms"]["p90"], float(r.get("frame_budget_ms") or 0.0)
-    return float(_typical(r) if p90 is None else p90) <= budget
+    p90, budget = r.latency_ms.p90, float(r.frame_budget_ms or 0.0)
+    return float(r.latency_ms.typical if p90 is None else p90) <= budget
 
 
 def _meta(results: list[Result]) -> str:
-    about = results[0]["conditions"]
-    seconds = [r["sustained"]["seconds"] for r in results if r.get("sustained")]
+    about = results[0].conditions
+    seconds = [r.sustained.seconds for r in results if r.sustained]
     length = f" of {format_seconds(max(seconds))}" if seconds else ""
-    count = about.get("processes", 1)
+    count = about.processes
     said = [
-        f"{about.get('protocol', 'unknown')} protocol{length}",
+        f"{about.protocol} protocol{length}",
         f"{count} fresh process{'' if count == 1 else 'es'} each, taking turns",
-        str(about.get("time", "")).replace("T", " ")[:16],
-        f"cnnedge {about.get('cnnedge', '')}".strip(),
+        str(about.time).replace("T", " ")[:16],
+        f"cnnedge {about.cnnedge}".strip(),
     ]
     return f'<p class="meta">{" &middot; ".join(escape(part) for part in said if part)}</p>'
 
 
-def _failures(failed: Any) -> str:
+def _failures(failed: Sequence[Failure]) -> str:
     items = "".join(
-        f"<li><b>{escape(' on '.join(_who(f)))}</b>: {escape(f['error'])}</li>" for f in failed
+        f"<li><b>{escape(' on '.join(_who(f)))}</b>: {escape(str(f.error))}</li>" for f in failed
     )
     return f'<section class="warn"><h2>Not measured</h2><ul>{items}</ul></section>' if items else ""
 
 
-def _who(failure: dict[str, Any]) -> list[str]:
-    model = str(failure.get("model", "")).replace("\\", "/").rsplit("/", 1)[-1]
-    return [part for part in (model, str(failure["device"])) if part]
+def _who(failure: Failure) -> list[str]:
+    model = failure.case.model.name if failure.case else ""
+    return [part for part in (model, failure.device) if part]
 
 
 def _doubts(results: list[Result], naming: Naming) -> str:
-    doubtful = [r for r in results if r["unstable"]]
+    doubtful = [r for r in results if r.unstable]
     if not doubtful:
         return ""
     found = trust(results)
     items = "".join(
-        f"<li><b>{naming.name(r)}</b>: {escape('; '.join(map(str, r['unstable'])))}</li>"
+        f"<li><b>{naming.name(r)}</b>: {escape('; '.join(map(str, r.unstable)))}</li>"
         for r in doubtful
     )
     return (
@@ -160,12 +154,12 @@ def _doubts(results: list[Result], naming: Naming) -> str:
 def _conditions(results: list[Result]) -> str:
     """The machines and what ran on them, once for each device."""
     items = []
-    for device in dict.fromkeys(str(r["device"]) for r in results):
-        there = [r for r in results if str(r["device"]) == device]
-        about = there[0]["conditions"]
-        engines = listed(list(dict.fromkeys(f"{r['engine']} {r['engine_version']}" for r in there)))
-        said = [about.get("cpu"), about.get("cores") and f"{about['cores']} cores", about.get("os")]
-        said += [about.get("governor") and f"governor {about['governor']}", engines]
+    for device in dict.fromkeys(str(r.device) for r in results):
+        there = [r for r in results if str(r.device) == device]
+        about = there[0].conditions
+        engines = listed(list(dict.fromkeys(f"{r.engine} {r.engine_version}" for r in there)))
+        said = [about.cpu, about.cores and f"{about.cores} cores", about.os]
+        said += [about.governor and f"governor {about.governor}", engines]
         text = ", ".join(str(part) for part in said if part)
         items.append(f"<li><b>{escape(device)}</b>: {escape(text)}</li>")
     how = (

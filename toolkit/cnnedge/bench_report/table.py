@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from ..benchmark import Result
 from ..pages.text import escape, format_ms, format_percent, format_size
 from .figures import time_text
 from .naming import Naming
-
-Result = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +56,10 @@ def _head(text: str, below: str) -> str:
 def _row(r: Result, columns: Sequence[_Column], naming: Naming) -> str:
     name = escape(naming.model(r))
     badges = ""
-    if r.get("emulated"):
-        badges = _badge("emulated", r["emulated"])
-    elif r["unstable"]:
-        badges = _badge("unstable", "; ".join(map(str, r["unstable"])))
+    if r.emulated:
+        badges = _badge("emulated", r.emulated)
+    elif r.unstable:
+        badges = _badge("unstable", "; ".join(map(str, r.unstable)))
     cells = "".join(_td(c.head, _cell(c, r)) for c in columns)
     return f'<tr><td data-value="{name}"><b>{name}</b>{badges}</td>{cells}</tr>'
 
@@ -71,7 +69,7 @@ def _badge(text: str, why: object) -> str:
 
 
 def _cell(column: _Column, r: Result) -> _Cell:
-    if column.timed and r.get("emulated"):
+    if column.timed and r.emulated:
         emulated = "emulated" if column.head == "Latency" else ""
         return _Cell(main=emulated)
     return column.cell(r)
@@ -86,53 +84,53 @@ def _td(label: str, cell: _Cell) -> str:
 
 
 def _device(r: Result) -> _Cell:
-    cpu = r["conditions"].get("cpu") or ""
-    return _Cell(main=escape(r["device"]), title=escape(cpu), value=str(r["device"]))
+    cpu = r.conditions.cpu or ""
+    return _Cell(main=escape(r.device), title=escape(cpu), value=str(r.device))
 
 
 def _delegate(r: Result) -> _Cell:
-    delegate = r["delegate"]
-    used, threads = str(delegate["used"]), r["threads"]
-    total = delegate["nodes_total"]
-    nodes = f"{delegate['nodes_delegated']}/{total} nodes" if total else ""
+    delegate = r.delegate
+    used, threads = str(delegate.used), r.threads
+    total = delegate.nodes_total
+    nodes = f"{delegate.nodes_delegated}/{total} nodes" if total else ""
     count = f"{threads} thread{'' if threads == 1 else 's'}"
     return _Cell(
         main=escape(used),
         below=" &middot; ".join(part for part in (count, nodes) if part),
-        title=escape(", ".join(map(str, delegate["left_behind"]))),
+        title=escape(", ".join(map(str, delegate.left_behind))),
         value=f"{used} {threads:04d}",
     )
 
 
 def _engine(r: Result) -> _Cell:
-    precision = str(r["precision"])
-    below = f"{r['engine_version']}" + (f" in {precision}" if precision != "unknown" else "")
-    return _Cell(main=escape(r["engine"]), below=escape(below), value=str(r["engine"]))
+    precision = str(r.precision)
+    below = f"{r.engine_version}" + (f" in {precision}" if precision != "unknown" else "")
+    return _Cell(main=escape(r.engine), below=escape(below), value=str(r.engine))
 
 
 def _latency(r: Result) -> _Cell:
-    latency = r["latency_ms"]
-    typical = latency["median"] if latency["median"] is not None else latency["mean"]
+    latency = r.latency_ms
+    typical = latency.typical
     unit = time_text(typical)[-3:]
     tails = [
-        f"{n}&nbsp;{time_text(latency[n]).removesuffix(unit)}"
-        for n in ("p90", "p99")
-        if latency[n] is not None
+        f"{name}&nbsp;{time_text(tail).removesuffix(unit)}"
+        for name, tail in (("p90", latency.p90), ("p99", latency.p99))
+        if tail is not None
     ]
-    mean = ["mean"] if latency["median"] is None else []
+    mean = ["mean"] if latency.median is None else []
     return _Cell(
         main=time_text(typical),
         below=" &middot; ".join([*mean, *tails]),
-        title=f"{latency['count']:,} inferences",
+        title=f"{latency.count:,} inferences",
         value=typical,
     )
 
 
 def _rate(r: Result) -> _Cell:
-    latency, budget = r["latency_ms"], r.get("frame_budget_ms")
-    typical = latency["median"] if latency["median"] is not None else latency["mean"]
+    latency, budget = r.latency_ms, r.frame_budget_ms
+    typical = latency.typical
     rate = 1000 / typical
-    slow = latency["p90"] if latency["p90"] is not None else typical
+    slow = latency.p90 if latency.p90 is not None else typical
     below = ""
     if budget:
         kind, sign = ("ok", "within") if slow <= budget else ("failed", "over")
@@ -142,14 +140,14 @@ def _rate(r: Result) -> _Cell:
 
 
 def _noise(r: Result) -> _Cell:
-    floor = (r.get("noise_floor") or {}).get("median")
+    floor = r.noise_floor.median
     if floor is None:
         return _Cell()
     return _Cell(main=f"{format_percent(floor)}&nbsp;%", value=floor)
 
 
 def _start(r: Result) -> _Cell:
-    init, first = r["init_ms"], r["first_ms"]
+    init, first = r.init_ms, r.first_ms
     if init is None and first is None:
         return _Cell()
     below = f"first&nbsp;{time_text(first)}" if first is not None else ""
@@ -157,7 +155,7 @@ def _start(r: Result) -> _Cell:
 
 
 def _memory(r: Result) -> _Cell:
-    peak, growth = r["peak_memory_bytes"], r.get("memory_growth_bytes")
+    peak, growth = r.peak_memory_bytes, r.memory_growth_bytes
     if peak is None:
         return _Cell()
     below = f"+{format_size(growth)}" if growth is not None else ""
@@ -165,32 +163,32 @@ def _memory(r: Result) -> _Cell:
 
 
 def _energy(r: Result) -> _Cell:
-    energy = r.get("energy")
+    energy = r.energy
     if not energy:
         return _Cell()
-    mj = energy["mj_per_inference"]
+    mj = energy.mj_per_inference
     return _Cell(
         main=f"{mj:.3g}&nbsp;mJ",
-        below=f"{energy['power_w']:.2f}&nbsp;W",
-        title=escape(energy.get("source", "")),
+        below=f"{energy.power_w:.2f}&nbsp;W",
+        title=escape(energy.source),
         value=mj,
     )
 
 
 def _size(r: Result) -> _Cell:
-    size = r.get("size_bytes")
+    size = r.size_bytes
     return _Cell(main=format_size(size), value=size) if size else _Cell()
 
 
 def _accuracy(r: Result) -> _Cell:
-    known = r.get("accuracy")
+    known = r.accuracy
     if not known:
         return _Cell()
-    low, high = known["ci95"]
+    low, high = known.ci95
     return _Cell(
-        main=format_percent(known["accuracy"]),
+        main=format_percent(known.accuracy),
         below=f"{format_percent(low)}&ndash;{format_percent(high)}",
-        value=known["accuracy"],
+        value=known.accuracy,
     )
 
 

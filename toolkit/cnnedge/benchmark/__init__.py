@@ -6,8 +6,9 @@ The folder is not named after its function: `cnnedge.bench` is the function, alw
 from .device import Case, Device
 from .local import LocalDevice
 from .protocols import PROTOCOLS, Protocol, get_protocol
+from .result import Result, read_results
 from .rounds import Failure, Outcome
-from .session import bench, cases_of, measure_all, run_cases
+from .session import bench, cases_of, each_runtime, measure_all, run_cases
 
 __all__ = [
     "PROTOCOLS",
@@ -17,9 +18,12 @@ __all__ = [
     "LocalDevice",
     "Outcome",
     "Protocol",
+    "Result",
     "bench",
     "cases_of",
+    "each_runtime",
     "get_protocol",
     "measure_all",
+    "read_results",
     "run_cases",
 ]

@@ -7,30 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from .device import Device
+from .result import Cooled
 
 # Between two looks at the temperature. Each look wakes the device.
 _LOOK_SECONDS = 5.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cooled:
-    """temperature_c: at the end, where it is told. enough: as cool as asked; None: not known."""
-
-    seconds: float
-    temperature_c: float | None
-    enough: bool | None
-
-    def as_json(self) -> dict[str, Any]:
-        """{"seconds", "temperature_c", "enough"}."""
-        return {
-            "seconds": round(self.seconds, 1),
-            "temperature_c": self.temperature_c,
-            "enough": self.enough,
-        }
 
 
 def cool_down(device: Device, say: Callable[[str], None]) -> Cooled | None:
@@ -47,7 +29,7 @@ def cool_down(device: Device, say: Callable[[str], None]) -> Cooled | None:
         enough = None if warm is None or wanted is None else warm <= wanted
         passed = time.monotonic() - started
         if enough or passed >= limit:
-            return Cooled(seconds=passed, temperature_c=warm, enough=enough)
+            return Cooled(seconds=round(passed, 1), temperature_c=warm, enough=enough)
         say(_waiting(warm, wanted, limit - passed))
         time.sleep(min(_LOOK_SECONDS, limit - passed))
 

@@ -1,34 +1,28 @@
 """What a benchmark asks of a device, whatever reaches it.
 
-Nothing enters and nothing leaves: shared types alone.
+A Device measures Cases; `targets` has those that are elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from ..engines import CPU, Runtime
 from ..specs import DeviceProfile
 
-# No single inference of an image CNN takes this long; a worker that does hangs.
-PATIENCE_SECONDS = 600.0
+if TYPE_CHECKING:
+    from .answer import Answer
+    from .request import Request
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One thing to measure. model: a file here. size: height and width of its input, where the
-    file leaves them open."""
+    """One thing to measure. model: a file here. runtime: of its guest, the size of the input."""
 
     model: Path
-    threads: int = 1
-    engine: str = "auto"
-    delegate: str = "cpu"
-    precision: str = "auto"
-    options: Mapping[str, str] = field(default_factory=dict)
-    allow_disagreement: bool = False
-    size: tuple[int, int] | None = None
+    runtime: Runtime = CPU
 
 
 class Device(Protocol):
@@ -45,8 +39,8 @@ class Device(Protocol):
         """The path of a model on the device; copied there, by content, where it is missing."""
         ...
 
-    def measure(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer of one fresh process to a request, in the form of `benchmark.worker`.
+    def measure(self, request: Request) -> Answer:
+        """The answer of one fresh process to a request.
 
         Raises GateError or CnnedgeError for what cannot be measured, beside DeviceError.
         """

@@ -12,7 +12,8 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from .answer import Energy
 
 # The rail that feeds the whole board, as NVIDIA's boards label it.
 _WHOLE_BOARD = "VDD_IN"
@@ -36,7 +37,7 @@ def find_meter(sysfs: Path = Path("/sys")) -> Meter | None:
     return next(iter(whole or rails), None)
 
 
-class Energy:
+class PowerLog:
     """The power between the inferences of a process, and what it was before them."""
 
     def __init__(self, meter: Meter | None) -> None:
@@ -52,8 +53,8 @@ class Energy:
         self._read.append(watts)
         return {"power_w": watts}
 
-    def as_json(self, milliseconds: float) -> dict[str, Any] | None:
-        """{"source", "power_w", "idle_power_w", "mj_per_inference"}; None where nothing is known.
+    def told(self, milliseconds: float) -> Energy | None:
+        """None where nothing is known.
 
         milliseconds: an inference's mean latency. The energy is all that the device draws in that
         time, not only what the inference adds.
@@ -61,12 +62,12 @@ class Energy:
         if not self._meter or not self._read:
             return None
         power = sum(self._read) / len(self._read)
-        return {
-            "source": self._meter.source,
-            "power_w": power,
-            "idle_power_w": self._idle,
-            "mj_per_inference": power * milliseconds,
-        }
+        return Energy(
+            source=self._meter.source,
+            power_w=power,
+            idle_power_w=self._idle,
+            mj_per_inference=power * milliseconds,
+        )
 
 
 def _batteries(folder: Path) -> Iterator[Meter]:

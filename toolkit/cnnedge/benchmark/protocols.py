@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -71,6 +70,18 @@ PROTOCOLS = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """A part of a measurement without a pause, in milliseconds; t_s: its middle. read: what was
+    read at its end."""
+
+    t_s: float
+    median: float
+    p90: float
+    count: int
+    read: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Samples:
     """Latencies in milliseconds; the first inference and the warm-up are apart.
 
@@ -83,7 +94,7 @@ class Samples:
     samples_ms: list[float]
     inferences: int
     every: int = 1
-    windows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    windows: tuple[Stretch, ...] = ()
 
 
 def get_protocol(name: str, *, seconds: float | None = None) -> Protocol:
@@ -137,19 +148,19 @@ def measure_windows(
     warmup_seconds: float,
     seconds: float,
     window_seconds: float,
-    readings: Callable[[], dict[str, Any]],
+    readings: Callable[[], Mapping[str, float]],
 ) -> Samples:
     """Times inferences without a pause, told in windows of about `window_seconds`.
 
-    Each window: {"t_s", "median", "p90", "count"} beside what `readings` gives at its end; t_s is
-    the middle of the window since the first timed inference. Of the samples at most MOST_SAMPLES
+    t_s is the middle of a window since the first timed inference; `readings` is called at its end.
+    Of the samples at most MOST_SAMPLES
     are kept, evenly spread: whenever there are more, every other one is dropped, and from then on
     as many are left out.
     """
     clock = time.perf_counter_ns
     first, warmups = _begin(engine, warmup_seconds)
     kept, every, count = [], 1, 0
-    windows: list[dict[str, Any]] = []
+    windows: list[Stretch] = []
     started = now = clock()
     while now - started < seconds * 1e9:
         opened, inside = now, []
@@ -164,8 +175,15 @@ def measure_windows(
             kept, every = kept[::2], every * 2
         median, p90 = np.percentile(inside, [50, 90])
         middle = (opened + now) / 2 - started
-        window = {"t_s": middle / 1e9, "median": median / 1e6, "p90": p90 / 1e6}
-        windows.append(window | {"count": len(inside)} | readings())
+        windows.append(
+            Stretch(
+                t_s=middle / 1e9,
+                median=median / 1e6,
+                p90=p90 / 1e6,
+                count=len(inside),
+                read=readings(),
+            )
+        )
         now = clock()
     return Samples(
         first_ms=first,
@@ -173,7 +191,7 @@ def measure_windows(
         samples_ms=[s / 1e6 for s in kept],
         inferences=count,
         every=every,
-        windows=windows,
+        windows=tuple(windows),
     )
 
 

@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CnnedgeError, DeviceError
-from ..results import trust
-from .cooling import Cooled, cool_down
+from ..specs.values import plain
+from .answer import Answer
+from .combining import result
+from .cooling import cool_down
 from .device import Case, Device
-from .outcome import result
 from .protocols import Protocol
+from .request import request_of
+from .result import Cooled, Result
+from .trust import trust
 
 # Processes done, processes in all, and what runs now.
 Progress = Callable[[int, int, str], None]
@@ -34,7 +38,7 @@ class Failure:
         found: dict[str, Any] = {"device": self.device}
         if self.case is not None:
             found["model"] = str(self.case.model)
-            found |= {k: getattr(self.case, k) for k in ("threads", "engine", "delegate")}
+            found |= {k: getattr(self.case.runtime, k) for k in ("threads", "engine", "delegate")}
         return found | {"error": str(self.error), "exit_code": self.error.exit_code}
 
 
@@ -42,19 +46,19 @@ class Failure:
 class Outcome:
     """results: as the bench contract says, in the order of the cases."""
 
-    results: list[dict[str, Any]]
+    results: list[Result]
     failures: list[Failure]
 
     def as_json(self) -> dict[str, Any]:
         """{"results", "trust"}, and "failed" where something did."""
         failed = [f.as_json() for f in self.failures]
-        found = {"results": self.results, "trust": trust(self.results)}
+        found = {"results": plain(self.results), "trust": plain(trust(self.results))}
         return found | ({"failed": failed} if failed else {})
 
 
 @dataclass
 class _Collected:
-    answers: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
     cooled: list[Cooled | None] = field(default_factory=list)
     failure: Failure | None = None
 
@@ -83,7 +87,9 @@ def run_rounds(
         try:
             cooled = cool_down(device, tell) if protocol.cool_down else None
             # One process compares the answers for all: its fellows are alike.
-            answer = _ask(device, cases[i], protocol, compare=round_ == 0)
+            case, first = cases[i], round_ == 0
+            there = device.place(case.model)
+            answer = device.measure(request_of(there, case.runtime, protocol, compare=first))
         except DeviceError as error:
             lost = Failure(device.name, None, error)
             break
@@ -118,27 +124,9 @@ class _Teller:
 
 def title(case: Case, among: Sequence[Case]) -> str:
     """A case as it is told apart from the others."""
-    varied = {n for n in ("engine", "delegate") if len({getattr(c, n) for c in among}) > 1}
-    parts = [case.model.stem, f"{case.threads} thr."]
-    parts += [Path(str(getattr(case, n))).name for n in ("engine", "delegate") if n in varied]
+    varied = {n for n in ("engine", "delegate") if len({getattr(c.runtime, n) for c in among}) > 1}
+    parts = [case.model.stem, f"{case.runtime.threads} thr."]
+    parts += [
+        Path(str(getattr(case.runtime, n))).name for n in ("engine", "delegate") if n in varied
+    ]
     return ", ".join(parts)
-
-
-def _ask(device: Device, case: Case, protocol: Protocol, *, compare: bool) -> dict[str, Any]:
-    return device.measure(
-        {
-            "model": device.place(case.model),
-            "engine": case.engine,
-            "threads": case.threads,
-            "delegate": case.delegate,
-            "precision": case.precision,
-            "options": dict(case.options),
-            "compare": compare,
-            "allow_disagreement": case.allow_disagreement,
-            "size": case.size,
-            "warmup_seconds": protocol.warmup_seconds,
-            "runs": -(-protocol.runs // protocol.processes),
-            "seconds": protocol.seconds / protocol.processes,
-            "window_seconds": protocol.window_seconds,
-        }
-    )

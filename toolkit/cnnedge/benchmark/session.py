@@ -5,16 +5,20 @@ Model paths and settings enter; results in the form of the bench contract leave.
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Union
 
-from ..bundle import read_model, sized
+from ..bundle import Guest, read_model, sized
+from ..engines import CPU, Runtime
 from .device import Case, Device
 from .local import LocalDevice
 from .protocols import Protocol, get_protocol
+from .result import Result
 from .rounds import Outcome, Progress, run_rounds
 
 if TYPE_CHECKING:
@@ -51,16 +55,15 @@ def bench(
     [...]} as the bench contract says. Raises the first failure, once all that can be measured was
     measured and nothing was: CnnedgeError. What failed beside results is under "failed".
     """
-    cases = cases_of(
-        models,
-        threads=threads,
-        delegates=delegates,
-        engine=engine,
+    shared = Runtime(
         precision=precision,
-        delegate_options=delegate_options,
+        options=delegate_options or {},
+        guest=Guest(size=size),
         allow_disagreement=allow_disagreement,
-        size=size,
     )
+    engines = (engine,) if isinstance(engine, str) else tuple(engine)
+    runtimes = each_runtime(shared, engines=engines, delegates=delegates, threads=threads)
+    cases = cases_of(models, runtimes)
     chosen = get_protocol(protocol) if isinstance(protocol, str) else protocol
     outcome = measure_all(dict.fromkeys(devices or (LocalDevice(),), cases), chosen, progress)
     if outcome.failures and not outcome.results:
@@ -68,39 +71,44 @@ def bench(
     return outcome.as_json()
 
 
-def cases_of(
-    models: Model | Sequence[Model],
+def each_runtime(
+    shared: Runtime,
     *,
-    threads: Iterable[int] = (1,),
-    delegates: Iterable[str] = ("cpu",),
-    engine: str | Iterable[str] = "auto",
-    precision: str = "auto",
-    delegate_options: Mapping[str, str] | None = None,
-    allow_disagreement: bool = False,
-    size: tuple[int, int] | None = None,
-) -> list[Case]:
-    """One case for each model, engine, delegate and thread count; every model was read once."""
-    threads, delegates = tuple(threads), tuple(delegates)
-    engines = (engine,) if isinstance(engine, str) else tuple(engine)
-    cases = [
-        Case(
-            model=m,
-            threads=t,
-            engine=e,
-            delegate=d,
-            precision=precision,
-            options=_options_for(d, e, delegate_options or {}),
-            allow_disagreement=allow_disagreement,
-            size=size or s,
+    engines: Iterable[str],
+    delegates: Iterable[str],
+    threads: Iterable[int],
+) -> list[Runtime]:
+    """One for each engine, delegate and thread count; the rest as `shared` says."""
+    # The CPU measured beside a delegate takes none of its options.
+    return [
+        dataclasses.replace(
+            shared,
+            engine=engine,
+            delegate=delegate,
+            threads=count,
+            options={} if delegate == "cpu" and engine != "openvino" else shared.options,
         )
-        for m, s in _paths(models)
-        for e in engines
-        for d in delegates
-        for t in threads
+        for engine, delegate, count in itertools.product(engines, delegates, threads)
     ]
-    for path, wanted in dict.fromkeys((case.model, case.size) for case in cases):
-        sized(read_model(path), wanted)
+
+
+def cases_of(models: Model | Sequence[Model], runtimes: Sequence[Runtime] = (CPU,)) -> list[Case]:
+    """One case for each model and runtime; every model was read once."""
+    cases = [
+        Case(model=path, runtime=_sized(runtime, size))
+        for path, size in _paths(models)
+        for runtime in runtimes
+    ]
+    for path, size in dict.fromkeys((case.model, case.runtime.guest.size) for case in cases):
+        sized(read_model(path), size)
     return cases
+
+
+def _sized(runtime: Runtime, size: tuple[int, int] | None) -> Runtime:
+    """With the size of a loaded model's input, where none is named."""
+    if size is None or runtime.guest.size is not None:
+        return runtime
+    return dataclasses.replace(runtime, guest=dataclasses.replace(runtime.guest, size=size))
 
 
 def measure_all(
@@ -155,17 +163,12 @@ def run_cases(
     protocol: Protocol,
     progress: Progress | None = None,
     device: Device | None = None,
-) -> list[dict[str, Any]]:
+) -> list[Result]:
     """Results of cases on a device (this machine), one for each. Raises the first failure."""
     outcome = run_rounds(device or LocalDevice(), cases, protocol, progress)
     if outcome.failures:
         raise outcome.failures[0].error
     return outcome.results
-
-
-def _options_for(delegate: str, engine: str, options: Mapping[str, str]) -> dict[str, str]:
-    """The CPU measured beside a delegate takes none of its options."""
-    return {} if delegate == "cpu" and engine != "openvino" else dict(options)
 
 
 def _paths(models: Model | Sequence[Model]) -> list[tuple[Path, tuple[int, int] | None]]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from typing import Any
+
+from .answer import Answer, Window
+from .result import Minute, Sustained
 
 MINUTE_S = 60.0
 # A window is slow beyond this share of the first minute's median.
@@ -17,40 +19,42 @@ _SLOWER = 1.10
 _SMOOTHED = 5
 
 
-def summary(answer: dict[str, Any], window_seconds: float) -> dict[str, Any]:
-    """The contract's `sustained` of an answer with windows.
+def summary(answer: Answer, window_seconds: float) -> Sustained:
+    """What the windows of an answer tell.
 
-    {"seconds", "window_seconds", "minute_s", "first_minute", "last_minute", "slowdown",
-    "throttled_at_s", "inferences", "samples_every", "windows"}. minute_s: 60, or a third of a run
-    shorter than three minutes. first_minute, last_minute: {"median", "p90"} in ms, the medians of
-    their windows' figures. slowdown: the last median over the first, less 1. throttled_at_s: the
-    first window after which the median stays 10 % above the first minute's; null where it does not.
+    minute_s: 60, or a third of a run shorter than three minutes. first_minute, last_minute: the
+    medians of their windows' figures. slowdown: the last median over the first, less 1.
+    throttled_at_s: the first window after which the median stays 10 % above the first minute's;
+    None where it does not.
     """
-    windows = answer["windows"]
-    seconds = windows[-1]["t_s"] + window_seconds / 2
+    windows = answer.windows or ()
+    seconds = windows[-1].t_s + window_seconds / 2
     minute = min(MINUTE_S, seconds / 3)
-    first = _figures([w for w in windows if w["t_s"] <= minute] or windows[:1])
-    last = _figures([w for w in windows if w["t_s"] >= seconds - minute] or windows[-1:])
-    return {
-        "seconds": seconds,
-        "window_seconds": window_seconds,
-        "minute_s": minute,
-        "first_minute": first,
-        "last_minute": last,
-        "slowdown": last["median"] / first["median"] - 1,
-        "throttled_at_s": _throttled(windows, _SLOWER * first["median"]),
-        "inferences": answer["inferences"],
-        "samples_every": answer["samples_every"],
-        "windows": windows,
-    }
+    first = _minute([w for w in windows if w.t_s <= minute] or windows[:1])
+    last = _minute([w for w in windows if w.t_s >= seconds - minute] or windows[-1:])
+    return Sustained(
+        seconds=seconds,
+        window_seconds=window_seconds,
+        minute_s=minute,
+        first_minute=first,
+        last_minute=last,
+        slowdown=last.median / first.median - 1,
+        throttled_at_s=_throttled(windows, _SLOWER * first.median),
+        inferences=answer.inferences or 0,
+        samples_every=answer.samples_every or 1,
+        windows=windows,
+    )
 
 
-def _figures(windows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    return {name: statistics.median(w[name] for w in windows) for name in ("median", "p90")}
+def _minute(windows: Sequence[Window]) -> Minute:
+    return Minute(
+        median=statistics.median(w.median for w in windows),
+        p90=statistics.median(w.p90 for w in windows),
+    )
 
 
-def _throttled(windows: Sequence[dict[str, Any]], limit: float) -> float | None:
-    medians = [w["median"] for w in windows]
+def _throttled(windows: Sequence[Window], limit: float) -> float | None:
+    medians = [w.median for w in windows]
     half = _SMOOTHED // 2
     smooth = [
         statistics.median(medians[max(0, i - half) : i + half + 1]) for i in range(len(medians))
@@ -61,4 +65,4 @@ def _throttled(windows: Sequence[dict[str, Any]], limit: float) -> float | None:
     # Fewer than these at the very end do not show that it stays.
     if slow < _SMOOTHED or slow == len(windows):
         return None
-    return float(windows[len(windows) - slow]["t_s"])
+    return windows[len(windows) - slow].t_s

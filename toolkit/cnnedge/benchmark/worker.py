@@ -7,72 +7,79 @@ alone; only what runs a model is imported here.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from typing import Any
 
 from .. import conditions
 from ..bundle import read_model, sized
 from ..engines import Engine, load_engine, random_inputs
-from ..errors import CnnedgeError
-from ..files import json_text
-from .power import Energy, find_meter
-from .protocols import Samples, measure, measure_windows
+from ..specs.values import plain
+from .answer import Answer, Around, Window
+from .asking import answered
+from .power import PowerLog, find_meter
+from .protocols import Samples, Stretch, measure, measure_windows
+from .request import Request
 
 
-def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Measures as the request says: model, engine, threads, delegate, warm-up, runs, seconds.
-
-    With window_seconds, without a pause and in windows: the answer tells them too.
-    """
-    model = sized(read_model(request["model"]), request.get("size"))
-    around: dict[str, Any] = {"machine": conditions.machine(), "before": conditions.moment()}
-    around["busy_fraction"] = conditions.busy_fraction()
+def answer(request: Request) -> Answer:
+    """Measures as the request says; with window_seconds without a pause, told in windows too."""
+    runtime = request.runtime
+    model = sized(read_model(request.model), runtime.guest.size)
+    machine, began = conditions.machine(), conditions.moment()
+    busy = conditions.busy_fraction()
     meter = find_meter()
-    energy = Energy(meter)
+    power = PowerLog(meter)
     ticks, own = conditions.ticks(), sum(os.times()[:4])
     resettable = conditions.reset_peak_memory()
     before = conditions.peak_memory_bytes()
-    engine = load_engine(
-        model,
-        engine=request["engine"],
-        threads=request["threads"],
-        delegate=request["delegate"],
-        precision=request["precision"],
-        options=request["options"],
-        # This process may die of it: who started it says so.
-        known=True,
-    )
+    # This process may die of it: who started it says so.
+    engine = load_engine(model, runtime, known=True)
     for at, values in enumerate(random_inputs(model)):
         engine.set_input(values, at)
-    samples = _measure(engine, request, energy if meter else None)
+    samples = _measure(engine, request, power if meter else None)
     peak = conditions.peak_memory_bytes()
     later = conditions.ticks()
-    around["steal_fraction"] = conditions.stolen_fraction(ticks, later)
-    around["others_fraction"] = _others(ticks, later, sum(os.times()[:4]) - own)
-    around["after"] = conditions.moment()
-    if request["compare"]:
+    around = Around(
+        machine=machine,
+        before=began,
+        after=conditions.moment(),
+        busy_fraction=busy,
+        steal_fraction=conditions.stolen_fraction(ticks, later),
+        others_fraction=_others(ticks, later, sum(os.times()[:4]) - own),
+    )
+    if request.compare:
         from .frames import compare
 
-        compare(model, engine, allow=request["allow_disagreement"])
-    return {
-        "engine": engine.name,
-        "engine_version": engine.version,
-        "threads": engine.threads,
-        "precision": engine.precision,
-        "delegate": engine.delegate.as_json(),
-        "sha256": model.sha256,
-        "input_shape": list(model.input.shape),
-        "init_ms": engine.init_ms,
-        "first_ms": samples.first_ms,
-        "warmup_count": samples.warmup_count,
-        "samples_ms": samples.samples_ms,
-        "peak_memory_bytes": peak,
-        "memory_growth_bytes": peak - before if resettable else None,
-        "conditions": around,
-        "energy": energy.as_json(sum(samples.samples_ms) / len(samples.samples_ms)),
-    } | _sustained(samples)
+        compare(model, engine, allow=runtime.allow_disagreement)
+    windows = tuple(_window(stretch) for stretch in samples.windows)
+    return Answer(
+        **vars(engine.described()),
+        sha256=model.sha256,
+        input_shape=tuple(model.input.shape),
+        init_ms=engine.init_ms,
+        first_ms=samples.first_ms,
+        warmup_count=samples.warmup_count,
+        samples_ms=tuple(samples.samples_ms),
+        peak_memory_bytes=peak,
+        memory_growth_bytes=peak - before if resettable else None,
+        conditions=around,
+        energy=power.told(sum(samples.samples_ms) / len(samples.samples_ms)),
+        windows=windows or None,
+        inferences=samples.inferences if windows else None,
+        samples_every=samples.every if windows else None,
+    )
+
+
+def _window(stretch: Stretch) -> Window:
+    return Window(
+        t_s=stretch.t_s,
+        median=stretch.median,
+        p90=stretch.p90,
+        count=stretch.count,
+        cpu_mhz=stretch.read.get("cpu_mhz"),
+        temperature_c=stretch.read.get("temperature_c"),
+        power_w=stretch.read.get("power_w"),
+    )
 
 
 def _others(
@@ -86,55 +93,34 @@ def _others(
     return max(0.0, (used - own) / (after.total - before.total))
 
 
-def _measure(engine: Engine, request: dict[str, Any], energy: Energy | None) -> Samples:
-    window = request.get("window_seconds")
-    if window is None:
+def _measure(engine: Engine, request: Request, power: PowerLog | None) -> Samples:
+    if request.window_seconds is None:
         return measure(
             engine,
-            warmup_seconds=request["warmup_seconds"],
-            runs=request["runs"],
-            seconds=request["seconds"],
-            between=energy.read if energy else None,
+            warmup_seconds=request.warmup_seconds,
+            runs=request.runs,
+            seconds=request.seconds,
+            between=power.read if power else None,
         )
     return measure_windows(
         engine,
-        warmup_seconds=request["warmup_seconds"],
-        seconds=request["seconds"],
-        window_seconds=window,
-        readings=lambda: _readings(energy),
+        warmup_seconds=request.warmup_seconds,
+        seconds=request.seconds,
+        window_seconds=request.window_seconds,
+        readings=lambda: _readings(power),
     )
 
 
-def _readings(energy: Energy | None) -> dict[str, float]:
+def _readings(power: PowerLog | None) -> dict[str, float]:
     """What a look at the kernel's files tells: no other program may run between two windows."""
     told = {"cpu_mhz": conditions.clock_mhz(), "temperature_c": conditions.temperature_c()}
     known = {key: value for key, value in told.items() if value is not None}
-    return known | (energy.read() if energy else {})
-
-
-def _sustained(samples: Samples) -> dict[str, Any]:
-    if not samples.windows:
-        return {}
-    return {
-        "windows": samples.windows,
-        "inferences": samples.inferences,
-        "samples_every": samples.every,
-    }
+    return known | (power.read() if power else {})
 
 
 def main() -> int:
     """Reads the request, prints the answer; a CnnedgeError becomes {"error", "exit_code"}."""
-    request = json.load(sys.stdin)
-    try:
-        result = answer(request)
-    except CnnedgeError as error:
-        result = {"error": str(error), "exit_code": error.exit_code}
-    except (RuntimeError, ValueError) as error:
-        # What an engine raises for a model that loads and does not run.
-        said = " ".join(str(error).split())
-        result = {"error": f"{request['model']}: the model does not run: {said}", "exit_code": 1}
-    sys.stdout.writelines([json_text(result, ascii_only=True)])
-    return 0
+    return answered(Request, lambda request: plain(answer(request)))
 
 
 if __name__ == "__main__":

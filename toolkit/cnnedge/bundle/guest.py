@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -115,16 +114,18 @@ class Guest:
         said = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in said.items() if v}
 
-    @staticmethod
-    def from_json(said: Mapping[str, Any]) -> Guest:
+    @classmethod
+    def from_plain(cls, said: Any, name: str, _reader: Any) -> Guest:
         """What `as_json` gave. Raises ModelError."""
         try:
             given: dict[str, Any] = {
                 k: tuple(v) if isinstance(v, list) else v for k, v in said.items()
             }
-            return Guest(**given)
-        except TypeError as error:
-            raise ModelError(f"what is said of the model is not understood: {error}") from None
+            return cls(**given)
+        except (TypeError, AttributeError) as error:
+            raise ModelError(
+                f"{name}: what is said of the model is not understood: {error}"
+            ) from None
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)

@@ -18,7 +18,8 @@ from ..errors import ModelError, SpecError
 from ..harmless import harmless
 from ..specs import Splits
 from ..specs.pixels import Preprocess
-from ..specs.strict import Range, build_plain
+from ..specs.strict import Range
+from ..specs.values import read
 
 PROVENANCE_FILE = "cnnedge.json"
 # Ours are a kilobyte or two, nested three deep.
@@ -92,13 +93,13 @@ def read_provenance(content: bytes, place: str) -> Provenance:
         known = {f.name for f in dataclasses.fields(Provenance)}.difference(_APART)
         said = {key: _known(key, found[key]) for key in known & found.keys()}
         said = {key: value for key, value in said.items() if value is not None}
-        read = build_plain(Provenance, said, PROVENANCE_FILE)
+        held = read(Provenance, said, PROVENANCE_FILE)
     except (SpecError, ValueError) as error:
         raise ModelError(
             f"{place}: its {PROVENANCE_FILE} is damaged, or nothing that cnnedge wrote "
             f"({harmless(str(error), _MOST_SAID)}); convert the model again"
         ) from None
-    return dataclasses.replace(read, preprocess=_preprocess(found, place), raw=found)
+    return dataclasses.replace(held, preprocess=_preprocess(found, place), raw=found)
 
 
 def _parsed(content: bytes) -> dict[str, Any]:
@@ -157,7 +158,7 @@ def _preprocess(found: Mapping[str, Any], place: str) -> Preprocess | None:
     if "preprocess" not in found:
         return None
     try:
-        return build_plain(Preprocess, found["preprocess"], "preprocess")
+        return read(Preprocess, found["preprocess"], "preprocess")
     except SpecError as error:
         raise ModelError(
             f"{place}: its resize rule is not known to this cnnedge "

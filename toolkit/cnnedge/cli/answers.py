@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from rich.text import Text
@@ -19,8 +19,17 @@ from rich.text import Text
 from ..classifier import PRESENT_FROM
 from ..files import explained, json_text
 from ..overlay import Figure, Readout
-from ..pipeline import STAGES, Step, Timings, prediction_json
+from ..pipeline import (
+    STAGES,
+    FrameAnswer,
+    FrameLine,
+    OutputSaid,
+    Step,
+    Timings,
+    answer_of,
+)
 from ..raw_model import RawOutput, RawOutputs
+from ..specs import plain
 
 # Outputs with more values than this are described by their range alone.
 _MOST_VALUES = 100
@@ -48,25 +57,25 @@ def as_text(step: Step, top: int) -> Text:
     )
 
 
-def as_json(step: Step, top: int) -> dict[str, Any]:
+def as_measured(step: Step, top: int) -> FrameAnswer:
     """The answer as it was measured: smoothing is for eyes alone."""
     if isinstance(step.measured, RawOutputs):
-        outputs = [_output_json(o) for o in step.measured]
-        return {"frame": step.frame.index, "name": step.frame.name, "outputs": outputs}
-    return prediction_json(replace(step, prediction=step.measured), top)
+        outputs = tuple(_output(o) for o in step.measured)
+        return FrameAnswer(frame=step.frame.index, name=step.frame.name, outputs=outputs)
+    return answer_of(replace(step, prediction=step.measured), top)
 
 
-def as_line(step: Step, top: int) -> dict[str, Any]:
-    """The answer with its times, for --jsonl.
-
-    captured_s: the Unix time of the frame. pts_s: its time within the clip, null for what is none.
-    """
-    line = as_json(step, top)
-    line["captured_s"] = time.time() - (time.perf_counter() - step.frame.captured_at)
-    line["pts_s"] = step.frame.pts_s
-    if step.prediction is not step.measured:
-        line["smoothed"] = prediction_json(step, top)["top"]
-    return line | {"stages_ms": step.stages_ms, "age_ms": step.age_ms}
+def as_line(step: Step, top: int) -> FrameLine:
+    """The answer with its times, for --jsonl."""
+    smoothed = step.prediction is not step.measured
+    return FrameLine(
+        **vars(as_measured(step, top)),
+        captured_s=time.time() - (time.perf_counter() - step.frame.captured_at),
+        pts_s=step.frame.pts_s,
+        smoothed=answer_of(step, top).top if smoothed else None,
+        stages_ms=step.stages_ms,
+        age_ms=step.age_ms,
+    )
 
 
 def as_readout(step: Step, top: int, timings: Timings, base: Readout) -> Readout:
@@ -102,17 +111,18 @@ def described(output: RawOutput) -> str:
     return f"{output.name} {shape} {output.dtype} {span}"
 
 
-def _output_json(output: RawOutput) -> dict[str, Any]:
+def _output(output: RawOutput) -> OutputSaid:
     low, high, mean = _range(output)
-    found: dict[str, Any] = {
-        "name": output.name,
-        "dtype": output.dtype,
-        "shape": list(output.shape),
-        "min": low,
-        "max": high,
-        "mean": mean,
-    }
-    return output.as_json() | found if output.raw.size <= _MOST_VALUES else found
+    small = output.raw.size <= _MOST_VALUES
+    return OutputSaid(
+        name=output.name,
+        dtype=output.dtype,
+        shape=output.shape,
+        min=low,
+        max=high,
+        mean=mean,
+        values=output.as_json()["values"] if small else None,
+    )
 
 
 def _range(output: RawOutput) -> tuple[float | None, float | None, float | None]:
@@ -133,7 +143,7 @@ class JsonLines:
 
     def write(self, step: Step, top: int) -> None:
         """Raises CnnedgeError when the disk is full."""
-        line = json_text(as_line(step, top)) + "\n"
+        line = json_text(plain(as_line(step, top))) + "\n"
         if self._stream is sys.stdout:
             self._stream.write(line)
             self._stream.flush()

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from ..engines import ENGINES
+from ..bundle import Guest
+from ..engines import ENGINES, Runtime
 from ..errors import CnnedgeError
 from . import output
 from .devices import Reach, target_options
 from .guest_options import input_option
+from .options import gathered
 from .runtime import delegate_option_option, disagreement_option, precision_option
 
 if TYPE_CHECKING:
     from ..benchmark.device import Device
-    from ..benchmark.rounds import Failure
+    from ..benchmark.rounds import Failure, Outcome
 
 
 class _Many(click.ParamType[Any]):
@@ -38,6 +40,65 @@ class _Many(click.ParamType[Any]):
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
+def _runtimes(**given: Any) -> list[Runtime]:
+    """One for each engine, delegate and thread count that is named."""
+    from ..benchmark import each_runtime
+
+    shared = Runtime(
+        precision=given["precision"],
+        options=given["delegate_options"],
+        guest=Guest(size=given["input_size"]),
+        allow_disagreement=given["allow_disagreement"],
+    )
+    several = {name: _each(given[name]) for name in ("engines", "delegates", "threads")}
+    return each_runtime(shared, **several)
+
+
+_runtime_options = gathered(
+    _runtimes,
+    "runtimes",
+    (
+        click.option(
+            "--threads",
+            multiple=True,
+            type=_Many(click.IntRange(1, 256), "N[,N]"),
+            default=("1",),
+            help="Use N CPU threads for each inference. Repeat, or list several: 1,2,4. "
+            "[default: 1]",
+        ),
+        click.option(
+            "--delegate",
+            "delegates",
+            multiple=True,
+            type=_Many(click.STRING, "D[,D]"),
+            default=("cpu",),
+            help="Run on this delegate: cpu, gpu, nnapi, npu, auto, or the path of a delegate "
+            "library. Repeat, or list several. [default: cpu]",
+        ),
+        delegate_option_option,
+        click.option(
+            "--engine",
+            "engines",
+            multiple=True,
+            type=_Many(click.Choice(ENGINES), "E[,E]"),
+            default=("auto",),
+            help=f"Run the model with this engine: {', '.join(ENGINES)}. Repeat, or list several, "
+            "to compare them. [default: auto]",
+        ),
+        precision_option,
+        disagreement_option,
+        input_option,
+    ),
+    {
+        name: name
+        for name in (
+            *("threads", "delegates", "delegate_options", "engines", "precision"),
+            *("allow_disagreement", "input_size"),
+        )
+    },
+)
+
+
 @click.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 @click.option(
@@ -49,35 +110,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "the option, or separate several with commas. [default: this machine]",
 )
 @target_options
-@click.option(
-    "--threads",
-    multiple=True,
-    type=_Many(click.IntRange(1, 256), "N[,N]"),
-    default=("1",),
-    help="Use N CPU threads for each inference. Repeat, or list several: 1,2,4. [default: 1]",
-)
-@click.option(
-    "--delegate",
-    "delegates",
-    multiple=True,
-    type=_Many(click.STRING, "D[,D]"),
-    default=("cpu",),
-    help="Run on this delegate: cpu, gpu, nnapi, npu, auto, or the path of a delegate library. "
-    "Repeat, or list several. [default: cpu]",
-)
-@delegate_option_option
-@click.option(
-    "--engine",
-    "engines",
-    multiple=True,
-    type=_Many(click.Choice(ENGINES), "E[,E]"),
-    default=("auto",),
-    help=f"Run the model with this engine: {', '.join(ENGINES)}. Repeat, or list several, to "
-    "compare them. [default: auto]",
-)
-@precision_option
-@disagreement_option
-@input_option
+@_runtime_options
 @click.option(
     "--protocol",
     type=click.Choice(["quick", "standard", "sustained"]),
@@ -99,13 +132,7 @@ def command(
     models: tuple[str, ...],
     devices: tuple[list[str], ...],
     reach: Reach,
-    threads: tuple[list[int], ...],
-    delegates: tuple[list[str], ...],
-    delegate_options: dict[str, str],
-    engines: tuple[list[str], ...],
-    precision: str,
-    allow_disagreement: bool,
-    input_size: tuple[int, int] | None,
+    runtimes: list[Runtime],
     protocol: str,
     duration: float | None,
     json_file: str | None,
@@ -129,16 +156,7 @@ def command(
             progress.update(task, completed=done, total=total, description=f"timing {what}")
 
         with _opened(_each(devices), reach, say) as opened:
-            cases = cases_of(
-                models,
-                threads=_each(threads),
-                delegates=_each(delegates),
-                engine=_each(engines),
-                precision=precision,
-                delegate_options=delegate_options,
-                allow_disagreement=allow_disagreement,
-                size=input_size,
-            )
+            cases = cases_of(models, runtimes)
             outcome = measure_all(dict.fromkeys(opened, cases), chosen, tell)
     _refuse_nothing(outcome.results, outcome.failures)
     payload = outcome.as_json()
@@ -150,7 +168,7 @@ def command(
 
             show(outcome.results, chosen, verbose=verbose)
         if report:
-            _write_report(report, payload)
+            _write_report(report, outcome)
     if outcome.failures:
         _say(_errors(outcome.failures))
         click.get_current_context().exit(max(f.error.exit_code for f in outcome.failures))
@@ -192,11 +210,11 @@ def _say(errors: Sequence[CnnedgeError]) -> None:
         output.error(error)
 
 
-def _write_report(path: Path, payload: dict[str, Any]) -> None:
+def _write_report(path: Path, outcome: Outcome) -> None:
     from ..bench_report import render
     from ..files import write_text
 
-    write_text(path, render(payload))
+    write_text(path, render(outcome))
     output.note(f"report: {path}")
 
 

@@ -7,24 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.text import Text
 
-from ..benchmark import Protocol
-from ..results import trust, trust_line
+from ..benchmark import Protocol, Result
+from ..benchmark.trust import trust, trust_line
 from . import output
 from .runtime import agreement_text
 
-Result = dict[str, Any]
-
 # What tells results apart beside their model and threads, and is shown where it does.
 _VARYING: dict[str, Callable[[Result], str]] = {
-    "device": lambda r: str(r["device"]),
-    "engine": lambda r: str(r["engine"]),
-    "precision": lambda r: str(r["precision"]).replace("unknown", "?"),
+    "device": lambda r: str(r.device),
+    "engine": lambda r: str(r.engine),
+    "precision": lambda r: str(r.precision).replace("unknown", "?"),
     # Without what is behind it: XNNPACK, WebGPU.
-    "on": lambda r: str(r["delegate"]["used"]).split(" (")[0],
+    "on": lambda r: str(r.delegate.used).split(" (")[0],
 }
 
 
@@ -44,14 +41,14 @@ def show(results: list[Result], protocol: Protocol, *, verbose: bool = False) ->
     for name in (*figures, "count", "init", "first", "memory", "nodes"):
         table.add_column(name, justify="right", no_wrap=True)
     for n, r in enumerate(results):
-        delegate = r["delegate"]
+        delegate = r.delegate
         table.add_row(
-            Text(_short(r["model"], results)),
+            Text(_short(r.model, results)),
             *(Text(_VARYING[name](r)) for name in shown),
-            str(r["threads"]),
+            str(r.threads),
             *_figures(r, columns, [ratios[n]] if ratios else []),
-            f"{delegate['nodes_delegated']}/{total}"
-            if (total := delegate["nodes_total"])
+            f"{delegate.nodes_delegated}/{total}"
+            if (total := delegate.nodes_total)
             else output.UNKNOWN,
         )
     output.results().print(table)
@@ -61,30 +58,30 @@ def show(results: list[Result], protocol: Protocol, *, verbose: bool = False) ->
 
 def _figures(r: Result, columns: list[str], ratio: list[str]) -> list[str]:
     """What was measured. Of an emulator's timings, none is shown as if it were a device's."""
-    latency = r["latency_ms"]
-    if r.get("emulated"):
+    latency = r.latency_ms
+    if r.emulated:
         nothing = [output.UNKNOWN] * (len(columns) - 1 + len(ratio))
         return [
             "emulated",
             *nothing,
-            f"{latency['count']:,}",
+            f"{latency.count:,}",
             output.UNKNOWN,
             output.UNKNOWN,
             output.UNKNOWN,
         ]
-    memory = r["peak_memory_bytes"]
+    memory = r.peak_memory_bytes
     return [
-        *(output.milliseconds(latency[c]) for c in columns),
+        *(output.milliseconds(getattr(latency, c)) for c in columns),
         *ratio,
-        f"{latency['count']:,}",
-        output.milliseconds(r["init_ms"]),
-        output.milliseconds(r["first_ms"]),
+        f"{latency.count:,}",
+        output.milliseconds(r.init_ms),
+        output.milliseconds(r.first_ms),
         output.UNKNOWN if memory is None else output.size(memory),
     ]
 
 
 def _longest(results: list[Result]) -> int:
-    return max(len(_short(r["model"], results)) for r in results)
+    return max(len(_short(r.model, results)) for r in results)
 
 
 def _distinguishing(results: list[Result]) -> list[str]:
@@ -96,8 +93,8 @@ def _ratios(results: list[Result], headline: str) -> list[str]:
     first: dict[tuple[str, int, str], float | None] = {}
     ratios = []
     for r in results:
-        value = r["latency_ms"][headline]
-        base = first.setdefault((r["model"], r["threads"], r["device"]), value)
+        value = getattr(r.latency_ms, headline)
+        base = first.setdefault((r.model, r.threads, r.device), value)
         ratios.append(base / value if base and value else None)
     if len(first) == len(results):
         return []
@@ -107,13 +104,13 @@ def _ratios(results: list[Result], headline: str) -> list[str]:
 def _notes(results: list[Result], protocol: Protocol) -> None:
     places: dict[str, list[Result]] = {}
     for r in results:
-        places.setdefault(r["device"], []).append(r)
+        places.setdefault(r.device, []).append(r)
     for name, there in places.items():
         output.note((f"{name}: " if len(places) > 1 else "") + _about(there))
-    used = dict.fromkeys(r["delegate"]["used"] for r in results)
+    used = dict.fromkeys(r.delegate.used for r in results)
     cold = "; cooled down before each" if protocol.cool_down and _cooled(results) else ""
     output.note(
-        f"{protocol.name} protocol, {results[0]['conditions']['processes']} fresh "
+        f"{protocol.name} protocol, {results[0].conditions.processes} fresh "
         f"{'process' if protocol.processes == 1 else 'processes'} each{cold}; memory is the peak "
         f"of the whole process; nodes: operators that {' or '.join(used)} runs, of all"
     )
@@ -125,18 +122,18 @@ def _notes(results: list[Result], protocol: Protocol) -> None:
 
 def _about(results: list[Result]) -> str:
     runtimes = ", ".join(dict.fromkeys(_runtime(r) for r in results))
-    about = results[0]["conditions"]
-    cores = f", {about['cores']} cores" if about.get("cores") else ""
-    return f"{runtimes} on {about.get('cpu', 'an unnamed processor')}{cores}"
+    about = results[0].conditions
+    cores = f", {about.cores} cores" if about.cores else ""
+    return f"{runtimes} on {about.cpu or 'an unnamed processor'}{cores}"
 
 
 def _cooled(results: list[Result]) -> bool:
-    return any(r["conditions"].get("cool_down") for r in results)
+    return any(r.conditions.cool_down for r in results)
 
 
 def _doubts(results: list[Result], protocol: Protocol, verbose: bool) -> None:
     """One line on how far to trust the figures; the reasons of each where somebody asks."""
-    emulated = {r["device"]: r["unstable"][0] for r in results if r.get("emulated")}
+    emulated = {r.device: r.unstable[0] for r in results if r.emulated}
     for device, reason in emulated.items():
         output.warn(f"{device}: {reason}")
     found = trust(results)
@@ -146,68 +143,63 @@ def _doubts(results: list[Result], protocol: Protocol, verbose: bool) -> None:
     why = "" if verbose else " (-v: why each)"
     output.warn(f"{trust_line(found)}{why}. Close other programs{longer}")
     for r in results:
-        if verbose and r["unstable"] and not r.get("emulated"):
-            name = f"{_named(r, results)} with --threads {r['threads']}"
-            output.note(f"{name} may be unstable: {'; '.join(r['unstable'])}")
+        if verbose and r.unstable and not r.emulated:
+            name = f"{_named(r, results)} with --threads {r.threads}"
+            output.note(f"{name} may be unstable: {'; '.join(r.unstable)}")
 
 
 def _warn(r: Result, results: list[Result]) -> None:
-    name = f"{_named(r, results)} with --threads {r['threads']}"
-    if r.get("statistics_source"):
-        output.note(f"{name}: {r['statistics_source']}")
+    name = f"{_named(r, results)} with --threads {r.threads}"
+    if r.statistics_source:
+        output.note(f"{name}: {r.statistics_source}")
     for text in _about_sustained(r):
         output.note(f"{name}: {text}")
-    agreement = r["delegate"]["agreement"]
-    if agreement and not agreement["agrees"]:
-        output.warn(f"{_named(r, results)}: {agreement_text(r['delegate'])}")
+    agreement = r.delegate.agreement
+    if agreement and not agreement.agrees:
+        output.warn(f"{_named(r, results)}: {agreement_text(agreement)}")
 
 
 def _about_sustained(r: Result) -> list[str]:
-    found = r.get("sustained")
-    if not found or r.get("emulated"):
+    found = r.sustained
+    if not found or r.emulated:
         return []
-    first, last = (found[k]["median"] for k in ("first_minute", "last_minute"))
-    span = "minute" if found["minute_s"] == 60 else f"{found['minute_s']:.0f} s"
-    throttled = found["throttled_at_s"]
+    first, last = found.first_minute.median, found.last_minute.median
+    span = "minute" if found.minute_s == 60 else f"{found.minute_s:.0f} s"
+    throttled = found.throttled_at_s
     when = "no throttling" if throttled is None else f"throttled from {throttled:.0f} s on"
     return [
         f"first {span} {output.milliseconds(first)}, last {span} {output.milliseconds(last)} "
-        f"({found['slowdown']:+.1%}); {when}"
+        f"({found.slowdown:+.1%}); {when}"
     ]
 
 
 def _runtime(r: Result) -> str:
-    known = r["precision"] != "unknown"
-    precision = r["precision"] if known else f"what {r['delegate']['used']} computes in"
-    return f"{r['engine']} {r['engine_version']} in {precision}"
+    known = r.precision != "unknown"
+    precision = r.precision if known else f"what {r.delegate.used} computes in"
+    return f"{r.engine} {r.engine_version} in {precision}"
 
 
 def _about_delegate(r: Result, results: list[Result]) -> list[str]:
-    delegate = r["delegate"]
-    lines = [f"{delegate['used']}: {note}" for note in delegate["notes"]]
-    if delegate["device"] and not delegate["used"].startswith("cpu"):
-        lines.append(f"{delegate['used']} is {delegate['device']}")
-    if delegate["requested"] == "auto":
-        lines += [f"auto passed {p['delegate']} over: {p['reason']}" for p in _passed(delegate)]
-    if delegate["agreement"] and delegate["agreement"]["agrees"]:
-        lines.append(f"{_named(r, results)}: {agreement_text(delegate)}")
+    delegate = r.delegate
+    lines = [f"{delegate.used}: {note}" for note in delegate.notes]
+    if delegate.device and not delegate.used.startswith("cpu"):
+        lines.append(f"{delegate.used} is {delegate.device}")
+    if delegate.requested == "auto":
+        lines += [f"auto passed {p.delegate} over: {p.reason}" for p in delegate.passed_over]
+    if delegate.agreement and delegate.agreement.agrees:
+        lines.append(f"{_named(r, results)}: {agreement_text(delegate.agreement)}")
     return lines
-
-
-def _passed(delegate: dict[str, Any]) -> list[dict[str, str]]:
-    passed: list[dict[str, str]] = delegate["passed_over"]
-    return passed
 
 
 def _named(r: Result, results: list[Result]) -> str:
     """A result as it is told apart in the table."""
     parts = (_VARYING[name](r) for name in _distinguishing(results))
-    return ", ".join((_short(r["model"], results), *parts))
+    return ", ".join((_short(r.model, results), *parts))
 
 
 def _short(model: str, results: list[Result]) -> str:
     """As much of the path's end as tells the models apart."""
-    files = {r["model"] for r in results}
+    files = {r.model for r in results}
     parts = Path(model).parts
     for count in range(1, len(parts) + 1):
         if len({Path(f).parts[-count:] for f in files}) == len(files):

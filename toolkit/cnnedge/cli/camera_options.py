@@ -1,17 +1,18 @@
 """What the commands that take frames ask of a camera: their options.
 
-The options' values enter; CaptureOptions leave.
+The options' values enter; a Capture leaves.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 
 import click
 
 from ..camera import BACKENDS, RETRY_SECONDS, ROTATIONS, CaptureOptions
-from . import output
+from .options import gathered
 
 
 def _size(_: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -39,26 +40,47 @@ def _seconds(_: click.Context, option: click.Parameter, value: str) -> float:
     return seconds
 
 
-def camera_options(function: output.F) -> output.F:
-    """--camera-size, --camera-fps, --rotate, --backend, --retry and --loop.
+@dataclass(frozen=True, kw_only=True)
+class Capture:
+    """How a source is opened; loop: begun again where it ends."""
 
-    Keywords: camera_size, camera_fps, rotate, backend, retry, loop; `capture_options` takes them.
-    """
-    for option in (
-        click.option("--loop", is_flag=True, help="Start a file or folder again when it ends."),
+    camera_size: tuple[int, int] | None = None
+    camera_fps: float | None = None
+    rotate: str = "0"
+    backend: str | None = None
+    retry: float = RETRY_SECONDS
+    loop: bool = False
+
+    @property
+    def options(self) -> CaptureOptions:
+        """As the camera takes them."""
+        width, height = self.camera_size or (None, None)
+        return CaptureOptions(
+            backend=self.backend,
+            width=width,
+            height=height,
+            fps=self.camera_fps,
+            rotate=int(self.rotate),
+            retry_seconds=self.retry,
+        )
+
+
+# --camera-size, --camera-fps, --rotate, --backend, --retry and --loop, as the keyword `capture`.
+camera_options = gathered(
+    Capture,
+    "capture",
+    (
         click.option(
-            "--retry",
-            callback=_seconds,
-            default=f"{RETRY_SECONDS:g}",
-            show_default=True,
-            metavar="S",
-            help="Keep trying for S seconds to reopen a camera or stream that went away. "
-            "inf: forever.",
+            "--camera-size",
+            callback=_size,
+            metavar="WxH",
+            help="Ask the camera for this frame size.",
         ),
         click.option(
-            "--backend",
-            type=click.Choice(BACKENDS),
-            help="Capture with this OpenCV backend. [default: the one that suits the source]",
+            "--camera-fps",
+            type=click.FloatRange(0, 1000, min_open=True),
+            metavar="N",
+            help="Ask the camera for this frame rate.",
         ),
         click.option(
             "--rotate",
@@ -68,38 +90,19 @@ def camera_options(function: output.F) -> output.F:
             help="Rotate every frame clockwise by this many degrees.",
         ),
         click.option(
-            "--camera-fps",
-            type=click.FloatRange(0, 1000, min_open=True),
-            metavar="N",
-            help="Ask the camera for this frame rate.",
+            "--backend",
+            type=click.Choice(BACKENDS),
+            help="Capture with this OpenCV backend. [default: the one that suits the source]",
         ),
         click.option(
-            "--camera-size",
-            callback=_size,
-            metavar="WxH",
-            help="Ask the camera for this frame size.",
+            "--retry",
+            callback=_seconds,
+            default=f"{RETRY_SECONDS:g}",
+            show_default=True,
+            metavar="S",
+            help="Keep trying for S seconds to reopen a camera or stream that went away. "
+            "inf: forever.",
         ),
-    ):
-        function = option(function)
-    return function
-
-
-def capture_options(
-    *,
-    camera_size: tuple[int, int] | None = None,
-    camera_fps: float | None = None,
-    rotate: str = "0",
-    backend: str | None = None,
-    retry: float = RETRY_SECONDS,
-    loop: bool = False,
-) -> CaptureOptions:
-    """The options as the camera takes them; `loop` is open_source's own keyword."""
-    width, height = camera_size or (None, None)
-    return CaptureOptions(
-        backend=backend,
-        width=width,
-        height=height,
-        fps=camera_fps,
-        rotate=int(rotate),
-        retry_seconds=retry,
-    )
+        click.option("--loop", is_flag=True, help="Start a file or folder again when it ends."),
+    ),
+)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text
 
 from ..errors import GateError
+from ..specs import plain
 from . import output
 from .streams import clean
+
+if TYPE_CHECKING:
+    from ..comparison.outcome import Comparison
 
 _STYLES = {"regression": "bold red", "improvement": "green", "no difference": ""}
 
@@ -64,17 +68,17 @@ def command(
     if "-" not in (json_file, markdown):
         _print(found)
     if json_file:
-        output.write_json(json_file, found)
+        output.write_json(json_file, plain(found))
     if markdown:
         _write(markdown, as_markdown(found))
-    if found["verdict"] == "regression":
+    if found.verdict == "regression":
         raise GateError(_regressions(found))
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(found: Comparison) -> None:
     from ..comparison.wording import change, doubts, milliseconds, percent, resolution, settings
 
-    told = settings(found["compared"])
+    told = settings(found.compared)
     table = output.table()
     table.add_column("model", overflow="fold")
     for name in told:
@@ -82,43 +86,43 @@ def _print(found: dict[str, Any]) -> None:
     for name in ("base", "new", "change", "95 % interval", "noise floor"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for c in found["compared"]:
-        low, high = c["ci95"]
+    for c in found.compared:
+        low, high = c.ci95
         table.add_row(
-            Text(_plain(PurePath(c["model"]).name)),
-            *(Text(_plain(str(c[name]))) for name in told),
-            milliseconds(c["base_ms"]),
-            milliseconds(c["new_ms"]),
-            change(c["ratio"]),
+            Text(_plain(PurePath(c.model).name)),
+            *(Text(_plain(str(getattr(c, name)))) for name in told),
+            milliseconds(c.base_ms),
+            milliseconds(c.new_ms),
+            change(c.ratio),
             f"{change(low)} to {change(high)}",
-            percent(c["noise_floor"]),
-            Text(c["verdict"], style=_STYLES[c["verdict"]]),
+            percent(c.noise_floor),
+            Text(c.verdict, style=_STYLES[c.verdict]),
         )
     output.results().print(table)
-    for method in dict.fromkeys(c["method"] for c in found["compared"]):
+    for method in dict.fromkeys(c.method for c in found.compared):
         output.note(method)
-    for c in found["compared"]:
-        name = _plain(PurePath(c["model"]).name)
+    for c in found.compared:
+        name = _plain(PurePath(c.model).name)
         for text in resolution(c):
             output.note(f"{name}: {text}")
         for text in doubts(c):
             output.warn(f"{name}: {_plain(text)}")
-    for side, key in (("BASE", "only_in_base"), ("NEW", "only_in_new")):
-        names = dict.fromkeys(_plain(PurePath(m["model"]).name) for m in found[key])
+    for side, labels in (("BASE", found.only_in_base), ("NEW", found.only_in_new)):
+        names = dict.fromkeys(_plain(PurePath(m.model).name) for m in labels)
         if names:
             output.warn(f"only in {side}, not compared: {', '.join(names)}")
 
 
-def _regressions(found: dict[str, Any]) -> str:
+def _regressions(found: Comparison) -> str:
     from ..comparison.wording import change, percent
 
-    slower = [c for c in found["compared"] if c["verdict"] == "regression"]
+    slower = [c for c in found.compared if c.verdict == "regression"]
     said = ", ".join(
-        f"{_plain(PurePath(c['model']).name)} {change(c['ratio'])} (what counts: more than "
-        f"{percent(c['threshold'])})"
+        f"{_plain(PurePath(c.model).name)} {change(c.ratio)} (what counts: more than "
+        f"{percent(c.threshold)})"
         for c in slower
     )
-    return f"slower than {found['base']}: {said}"
+    return f"slower than {found.base}: {said}"
 
 
 def _write(target: str, text: str) -> None:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.progress import Progress, TaskID
 from rich.text import Text
 
 from ..conversion.budget import Budget, parse_budget
-from ..conversion.settings import check_settings
+from ..conversion.settings import Wishes, check_settings
 from ..errors import CnnedgeError, GateError, SpecError
 from ..specs import FORMATS, TECHNIQUES, Variant, parse_variant
 from . import output
 from .devices import Reach, target_options
 from .progress import epoch_line
+
+if TYPE_CHECKING:
+    from ..targets import Target
 
 _LATENCIES = ("median", "p90")
 
@@ -85,26 +88,24 @@ def command(
     variants = _variants(names)
     if budget and variants:
         raise click.UsageError("--budget searches by itself; leave --variant away")
-    limits = _budget(budget)
+    wishes = Wishes(
+        variants=variants,
+        max_drop=max_drop,
+        data=data,
+        overrides=overrides,
+        budget=_budget(budget),
+    )
     reach.check(device, measures=True)
     from ..training import backend
     from ..training.run_folder import open_finished, read_recipe
 
     # All that can be refused is refused before TensorFlow is loaded.
     recipe = read_recipe(open_finished(Path(run)), overrides)
-    check_settings(recipe, overrides, variants=variants, max_drop=max_drop, budget=limits)
+    check_settings(recipe, wishes)
     with reach.opened(device) as target:
         with output.progress_console().status("loading TensorFlow"):
             backend.require("convert")
-        report = _convert(
-            Path(run),
-            variants=variants,
-            max_drop=max_drop,
-            data=data,
-            overrides=overrides,
-            budget=limits,
-            device=target,
-        )
+        report = _convert(Path(run), wishes, target)
     with output.kept("convert", report):
         if json_file:
             output.write_json(json_file, report)
@@ -113,13 +114,13 @@ def command(
     _check_gate(report)
 
 
-def _convert(run: Path, **settings: Any) -> dict[str, Any]:
+def _convert(run: Path, wishes: Wishes, device: Target) -> dict[str, Any]:
     """`conversion.session.convert` with progress. Raises CnnedgeError, also where interrupted."""
     from ..conversion.session import convert
 
     try:
         with output.progress_bar() as progress:
-            return convert(run, _Reporter(progress), **settings)
+            return convert(run, _Reporter(progress), wishes, device=device)
     except KeyboardInterrupt:
         raise CnnedgeError(
             "stopped; variants that were finished and epochs that were trained are kept. Go on by "

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text
@@ -16,6 +15,7 @@ from rich.text import Text
 from ..errors import CnnedgeError
 from ..specs import plain
 from . import output
+from .options import gathered
 
 if TYPE_CHECKING:
     from ..targets import Finding, Named, Target
@@ -93,43 +93,31 @@ class Reach:
                 output.warn(str(error))
 
 
-def target_options(function: output.F) -> output.F:
-    """--ssh-config, --benchmark-tool and --python, as one keyword: `reach`."""
-
-    @functools.wraps(function)
-    def command(
-        *arguments: Any,
-        ssh_config: Path | None,
-        benchmark_tool: Path | None,
-        python: bool,
-        **keywords: Any,
-    ) -> Any:
-        reach = Reach(ssh_config=ssh_config, benchmark_tool=benchmark_tool, python=python)
-        return function(*arguments, reach=reach, **keywords)
-
-    file = click.Path(exists=True, dir_okay=False, path_type=Path)
-    options = (
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+# --ssh-config, --benchmark-tool and --python, as the keyword `reach`.
+target_options = gathered(
+    Reach,
+    "reach",
+    (
+        click.option(
+            "--ssh-config",
+            metavar="FILE",
+            type=_FILE,
+            help="For boards, use this ssh configuration instead of ~/.ssh/config.",
+        ),
+        click.option(
+            "--benchmark-tool",
+            metavar="FILE",
+            type=_FILE,
+            help="On phones, run this benchmark_model binary (TensorFlow Lite's or LiteRT's).",
+        ),
         click.option(
             "--python",
             is_flag=True,
             help="On phones, measure with cnnedge's own benchmark in the phone's Python (Termux).",
         ),
-        click.option(
-            "--benchmark-tool",
-            metavar="FILE",
-            type=file,
-            help="On phones, run this benchmark_model binary (TensorFlow Lite's or LiteRT's).",
-        ),
-        click.option(
-            "--ssh-config",
-            metavar="FILE",
-            type=file,
-            help="For boards, use this ssh configuration instead of ~/.ssh/config.",
-        ),
-    )
-    for option in options:
-        command = option(command)
-    return cast(output.F, command)
+    ),
+)
 
 
 @click.group(invoke_without_command=True)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 
-from ..bundle import Guest
+from ..engines import Runtime
+from ..specs import plain
 from . import output
 from .devices import Reach, target_options
-from .runtime import delegate_option, note_assumptions, runtime_options
+from .runtime import note_assumptions, runtime_options
+
+if TYPE_CHECKING:
+    from ..classifier import Classifier
+    from ..data import Dataset
+    from ..device_scoring import EvaluationThere
+    from ..scoring import ClassScore, Evaluation
+    from ..targets import Target
 
 # As many classes are all shown.
 _MOST_ROWS = 50
@@ -41,7 +51,6 @@ _MOST_ROWS = 50
     help="Predict on this device and compare with this machine: a device profile or user@host.",
 )
 @target_options
-@delegate_option
 @runtime_options
 @output.json_option
 @output.verbose_option
@@ -52,115 +61,143 @@ def command(
     workers: int,
     device: str | None,
     reach: Reach,
-    delegate: str,
-    threads: int,
-    engine: str,
-    precision: str,
-    delegate_options: dict[str, str],
-    allow_disagreement: bool,
-    guest: Guest,
+    runtime: Runtime,
     json_file: str | None,
     verbose: bool,
 ) -> None:
     """Measure the accuracy of MODEL on pictures it was not trained on."""
-    settings = {
-        "delegate": delegate,
-        "threads": threads,
-        "engine": engine,
-        "precision": precision,
-        "delegate_options": delegate_options,
-        "guest": guest,
-    }
+    asked = _Pictures(data, split)
     reach.check(*([device] if device else []))
+    result: Evaluation
     if device:
         if workers > 1:
             raise click.UsageError(
                 "--workers: with --device one interpreter predicts; leave it out"
             )
-        from .evaluate_there import evaluate_on
-
         with reach.opened(device) as target:
-            result = evaluate_on(target, model, data, split, settings, allow_disagreement)
+            result = _there(target, model, runtime, asked)
     else:
-        result = _here(model, data, split, workers, settings, allow_disagreement)
-    for warning in result["warnings"]:
+        result = _here(model, runtime, asked, workers)
+    for warning in result.warnings:
         output.warn(warning)
-    with output.kept("eval", result):
+    payload = plain(result)
+    with output.kept("eval", payload):
         if json_file:
-            output.write_json(json_file, result)
+            output.write_json(json_file, payload)
         if json_file != "-":
             _print(result)
             if device:
-                from .evaluate_there import print_agreement
-
-                print_agreement(result)
+                _print_agreement(cast("EvaluationThere", result))
 
 
-def _here(
-    model: str,
-    data: str | None,
-    split: Any,
-    workers: int,
-    settings: dict[str, Any],
-    allow_disagreement: bool,
-) -> dict[str, Any]:
+class _Pictures(NamedTuple):
+    """--data and --split."""
+
+    data: str | None
+    split: str | None
+
+
+def _here(model: str, runtime: Runtime, asked: _Pictures, workers: int) -> Evaluation:
     from ..engines import AgreementCheck
-    from ..model import load
+    from ..model import load_on
     from ..scoring import evaluate
 
-    classifier = load(model, **settings)
-    check = AgreementCheck(classifier.model, classifier.engine, allow=allow_disagreement)
+    classifier = load_on(model, runtime)
+    check = AgreementCheck(classifier.model, classifier.engine, allow=runtime.allow_disagreement)
     note_assumptions(classifier)
     with output.progress_bar("pictures") as progress:
         task = progress.add_task("reading pictures", total=None)
         tell = _told(progress, task)
-        dataset, part = read_data(classifier, data, split, tell)
+        dataset, part = _read(classifier, asked, tell)
         progress.reset(task, description="scoring")
         return evaluate(classifier.workers(workers), dataset, part, tell, check=check)
 
 
-def read_data(classifier: Any, data: str | None, split: Any, tell: Any) -> tuple[Any, Any]:
+def _there(target: Target, model: str, runtime: Runtime, asked: _Pictures) -> EvaluationThere:
+    """Predictions computed on a device, beside those computed here."""
+    from ..device_scoring import There, evaluate_there
+    from ..engines import CPU
+    from ..model import load_on
+
+    # The reference is the CPU here, in the precision that the file was made for.
+    classifier = load_on(model, replace(CPU, guest=runtime.guest))
+    note_assumptions(classifier)
+    with output.progress_bar("pictures") as progress:
+        task = progress.add_task("reading pictures", total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            progress.update(task, description=what, completed=done, total=total)
+
+        dataset, part = _read(classifier, asked, lambda d, t: tell("reading pictures", d, t))
+        there = There(target=target, runtime=runtime, progress=tell)
+        return evaluate_there(there, classifier, dataset, part)
+
+
+def _read(classifier: Classifier, asked: _Pictures, tell: Any) -> tuple[Dataset, Any]:
     """The data set of --data and the part of --split, or those that the model's file names."""
     from ..scoring import load_model_data
 
     provenance = classifier.model.provenance
     trained_here = provenance is not None and provenance.data is not None
-    part: Any = split or ("test" if trained_here else "all")
-    return load_model_data(classifier.model, data, part, tell), part
+    part: Any = asked.split or ("test" if trained_here else "all")
+    return load_model_data(classifier.model, asked.data, part, tell), part
 
 
 def _told(progress: Any, task: Any) -> Any:
     return lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def _print(result: dict[str, Any]) -> None:
+def _print(result: Evaluation) -> None:
     console = output.results()
     console.print(
-        f"[bold]{output.percent(result['accuracy'])}[/bold] of {result['count']:,} pictures "
-        f"({result['split']} split), 95 % interval {output.interval(result['ci95'])}",
+        f"[bold]{output.percent(result.accuracy)}[/bold] of {result.count:,} pictures "
+        f"({result.split} split), 95 % interval {output.interval(result.ci95)}",
         highlight=False,
     )
     table = output.table()
     table.add_column("class")
     for name in ("pictures", "recall", "precision"):
         table.add_column(name, justify="right")
-    rows = result["per_class"]
+    rows: Sequence[ClassScore] = result.per_class
     if len(rows) > _MOST_ROWS:
         # Of a thousand classes, those that the data have.
-        rows = [row for row in rows if row["count"]]
+        rows = [row for row in rows if row.count]
     for row in rows:
-        shares = (row["recall"], row["precision"])
+        shares = (row.recall, row.precision)
         table.add_row(
-            _plain(row["label"]),
-            f"{row['count']:,}",
+            _plain(row.label),
+            f"{row.count:,}",
             *("–" if s is None else output.percent(s, 1) for s in shares),
         )
     console.print(table)
-    if result["skipped"]:
-        output.warn(f"{len(result['skipped'])} files could not be read and are left out")
+    if result.skipped:
+        output.warn(f"{len(result.skipped)} files could not be read and are left out")
 
 
 def _plain(label: str) -> Any:
     from rich.text import Text
 
     return Text(label)
+
+
+def _print_agreement(result: EvaluationThere) -> None:
+    """What the device says differently from this machine."""
+    here, count = result.here, result.count
+    console = output.results()
+    apart = 100 * (result.accuracy - here.accuracy)
+    console.print(
+        f"here: {output.percent(here.accuracy)}; on {result.device} {apart:+.2f} points "
+        f"(McNemar p = {here.p_value:.2g}); {here.identical:,} of {count:,} outputs are "
+        f"identical to the bit, {here.flips:,} labels differ",
+        highlight=False,
+        soft_wrap=True,
+    )
+    first = here.first_difference
+    if first:
+        output.note(
+            f"first difference: picture {first.index + 1} ({first.picture}), by "
+            f"{first.largest_difference:.3g} {first.unit}, from the stage '{first.stage}' "
+            "on (decode: the file gave other pixels; resize: the input did; network: neither)"
+        )
+    for flip in here.flipped[:5]:
+        output.note(f"{flip.picture}: here {flip.here}, there {flip.there}")

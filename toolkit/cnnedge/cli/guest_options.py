@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from typing import Any, cast
+from typing import Any
 
 import click
 
 from ..bundle import Guest
 from ..bundle.guest import ACTIVATIONS, INTERPOLATIONS, PIXEL_RANGES, RESIZES
 from . import output
+from .options import gathered
 
 # By the names that click knows them by, what Guest calls them.
 FIELDS = {
@@ -78,29 +78,38 @@ def input_option(function: output.F) -> output.F:
     )(function)
 
 
-def guest_options(function: output.F) -> output.F:
-    """--pixels, --mean, --std, --bgr, --resize, --interpolation, --crop-fraction, --labels,
-    --activation and --input."""
-
-    @functools.wraps(function)
-    def command(*arguments: Any, **keywords: Any) -> Any:
-        given = {field: keywords.pop(name) for name, field in FIELDS.items()}
-        return function(*arguments, guest=Guest(**given), **keywords)
-
-    options = (
-        input_option,
+# --pixels, --mean, --std, --bgr, --resize, --interpolation, --crop-fraction, --labels, --activation
+# and --input, as the keyword `guest`.
+guest_options = gathered(
+    Guest,
+    "guest",
+    (
         click.option(
-            "--activation",
-            type=click.Choice(ACTIVATIONS),
-            help="Tell how to read the outputs, if the file does not. none: they are probabilities "
-            "already.",
+            "--pixels",
+            "pixel_range",
+            type=click.Choice(list(PIXEL_RANGES)),
+            help="Feed pixels in this range, for a model that other people made.",
         ),
         click.option(
-            "--labels",
-            "labels_file",
-            metavar="FILE",
-            help="Read the class names from FILE, in the order of the outputs: one per line, "
-            "'index label' lines, or CSV.",
+            "--mean",
+            type=Numbers(),
+            metavar="R[,G,B]",
+            help="Subtract this from pixels 0..255, or from pixels in the range of --pixels.",
+        ),
+        click.option(
+            "--std", type=Numbers(), metavar="R[,G,B]", help="Divide (pixel - mean) by this."
+        ),
+        click.option("--bgr", is_flag=True, help="Feed the channels as blue, green, red."),
+        click.option(
+            "--resize",
+            type=click.Choice(RESIZES),
+            help="Fit frames of another shape into the input this way.",
+        ),
+        click.option(
+            "--interpolation",
+            type=click.Choice(INTERPOLATIONS),
+            metavar="NAME",
+            help=f"Scale frames with this method: {', '.join(INTERPOLATIONS)}.",
         ),
         click.option(
             "--crop-fraction",
@@ -110,33 +119,19 @@ def guest_options(function: output.F) -> output.F:
             "CenterCrop(224).",
         ),
         click.option(
-            "--interpolation",
-            type=click.Choice(INTERPOLATIONS),
-            metavar="NAME",
-            help=f"Scale frames with this method: {', '.join(INTERPOLATIONS)}.",
+            "--labels",
+            "labels_file",
+            metavar="FILE",
+            help="Read the class names from FILE, in the order of the outputs: one per line, "
+            "'index label' lines, or CSV.",
         ),
         click.option(
-            "--resize",
-            type=click.Choice(RESIZES),
-            help="Fit frames of another shape into the input this way.",
+            "--activation",
+            type=click.Choice(ACTIVATIONS),
+            help="Tell how to read the outputs, if the file does not. none: they are probabilities "
+            "already.",
         ),
-        click.option("--bgr", is_flag=True, help="Feed the channels as blue, green, red."),
-        click.option(
-            "--std", type=Numbers(), metavar="R[,G,B]", help="Divide (pixel - mean) by this."
-        ),
-        click.option(
-            "--mean",
-            type=Numbers(),
-            metavar="R[,G,B]",
-            help="Subtract this from pixels 0..255, or from pixels in the range of --pixels.",
-        ),
-        click.option(
-            "--pixels",
-            "pixel_range",
-            type=click.Choice(list(PIXEL_RANGES)),
-            help="Feed pixels in this range, for a model that other people made.",
-        ),
-    )
-    for option in options:
-        command = option(command)
-    return cast(output.F, command)
+        input_option,
+    ),
+    FIELDS,
+)

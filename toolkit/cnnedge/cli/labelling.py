@@ -5,17 +5,28 @@ How to load the model enters, and who watches; the result leaves, in the form of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from .. import conditions
 from ..camera import Source
 from ..classifier import Classifier, Prediction, load
-from ..engines import DELEGATES, AgreementCheck
+from ..engines import DELEGATES, AgreementCheck, Runtime
 from ..errors import CnnedgeError, GateError
-from ..pipeline import MOST_PREDICTIONS, Smoothing, Step, Timings, label_frames, summary
+from ..pipeline import (
+    MOST_PREDICTIONS,
+    FrameAnswer,
+    Limits,
+    RunResult,
+    Segment,
+    Smoothing,
+    Step,
+    Timings,
+    Wanted,
+    label_frames,
+    summary,
+)
 from ..raw_model import RawModel, load_raw
-from .answers import JsonLines, as_json
+from .answers import JsonLines, as_measured
 from .run_summary import words
 from .run_terminal import RunTerminal
 from .watching import Watching
@@ -24,22 +35,43 @@ Model = Classifier | RawModel
 
 
 @dataclass(frozen=True, kw_only=True)
+class Labels:
+    """What is asked for of each frame. workers: frames labelled side by side. top: labels shown.
+
+    smooth: seconds to average over, None for what suits the source. raw: outputs as they are.
+    """
+
+    workers: int = 1
+    top: int = 3
+    smooth: float | None = None
+    raw: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlets:
+    """Where labelled frames go: a window, a file of annotated ones, a file of lines."""
+
+    show: bool = False
+    save: str | None = None
+    jsonl: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Loading:
-    """How to load a model, for one delegate or another; keywords: of `classifier.load`."""
+    """How to load a model, for one delegate or another."""
 
     path: str
     raw: bool
     workers: int
-    keywords: dict[str, Any]
+    runtime: Runtime
 
     def load(self, delegate: str) -> list[Model]:
         """The workers' models. Raises what `classifier.load` raises."""
         return [self._one(delegate, known=number > 0) for number in range(self.workers)]
 
     def _one(self, delegate: str, *, known: bool) -> Model:
-        loader: Any = load_raw if self.raw else load
-        model: Model = loader(self.path, delegate=delegate, known=known, **self.keywords)
-        return model
+        loader = load_raw if self.raw else load
+        return loader(self.path, self.runtime.on(delegate), known=known)
 
 
 @dataclass(kw_only=True)
@@ -55,14 +87,12 @@ class Labelling:
     terminal: RunTerminal
     top: int
     smooth: float
-    frames: int | None
-    duration: float | None
-    allow: bool
+    limits: Limits
     keep_answers: bool
     lines: JsonLines | None = None
     timings: Timings = field(default_factory=Timings)
-    answers: list[dict[str, Any]] = field(default_factory=list)
-    earlier: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[FrameAnswer] = field(default_factory=list)
+    earlier: list[Segment] = field(default_factory=list)
     unanswered: int = 0
 
     def label(self, watching: Watching) -> None:
@@ -85,15 +115,16 @@ class Labelling:
 
     def _label_on_one(self, watching: Watching) -> bool:
         """Whether the run is over; otherwise another delegate is wished for."""
-        model = self.models[0]
+        model, allow = self.models[0], self.loading.runtime.allow_disagreement
         steps = label_frames(
             self.models,
             watching.source,
             self.timings,
-            frames=self.frames,
-            duration=self.duration,
-            smooth=Smoothing(self.smooth) if self.smooth else None,
-            check=AgreementCheck(model.model, model.engine, allow=self.allow),
+            Wanted(
+                limits=self.limits,
+                smooth=Smoothing(self.smooth) if self.smooth else None,
+                check=AgreementCheck(model.model, model.engine, allow=allow),
+            ),
         )
         try:
             for step in steps:
@@ -113,7 +144,7 @@ class Labelling:
         if self.lines:
             self.lines.write(step, self.top)
         if self.keep_answers and len(self.answers) < MOST_PREDICTIONS:
-            self.answers.append(as_json(step, self.top))
+            self.answers.append(as_measured(step, self.top))
         self.terminal.step(step, self.timings, self.top)
         watching.show(step, self.timings, self.top, self.models[0].engine)
 
@@ -135,31 +166,35 @@ class Labelling:
         watching.say("no other delegate runs this model here")
 
     def _take(self, watching: Watching, delegate: str, models: list[Model]) -> None:
-        self.earlier.append(self._segment(watching.source))
+        self.earlier.append(summary(self.models, watching.source, self.timings).segment)
         for model in self.models:
             model.engine.close()
         rest = self.timings.left_over(watching.source)
-        if self.frames is not None:
-            self.frames -= self.timings.frames
-        if self.duration is not None:
-            self.duration -= self.timings.ended - self.timings.started
+        self.limits = _rest(self.limits, self.timings)
         self.delegate, self.models, self.timings = delegate, models, Timings()
         self.timings.leave_over(watching.source, rest)
 
-    def _segment(self, source: Source) -> dict[str, Any]:
-        whole = summary(self.models, source, self.timings)
-        kept = ("frames", "fps", "stages_ms", "frame_age_ms", "engine", "precision", "delegate")
-        return {key: whole[key] for key in kept}
+    def result(self, source: Source, outlets: Outlets) -> RunResult:
+        """The run: the figures are those of the last delegate."""
+        answers = tuple(self.answers) or None
+        raw = self.loading.raw
+        return replace(
+            summary(self.models, source, self.timings),
+            smooth_s=self.smooth,
+            conditions=conditions.state(),
+            unanswered=self.unanswered or None,
+            earlier=tuple(self.earlier) or None,
+            predictions=None if raw else answers,
+            outputs=answers if raw else None,
+            saved=outlets.save,
+            jsonl=outlets.jsonl,
+        )
 
-    def result(self, source: Source) -> dict[str, Any]:
-        """The run in the form of its contract: the figures are those of the last delegate."""
-        found = summary(self.models, source, self.timings)
-        found |= {"smooth_s": self.smooth, "reconnects": source.reconnects}
-        found["conditions"] = conditions.machine() | conditions.moment()
-        if self.unanswered:
-            found["unanswered"] = self.unanswered
-        if self.earlier:
-            found["earlier"] = self.earlier
-        if self.answers:
-            found["outputs" if self.loading.raw else "predictions"] = self.answers
-        return found
+
+def _rest(limits: Limits, timings: Timings) -> Limits:
+    """What is left of them."""
+    frames, duration = limits.frames, limits.duration
+    return Limits(
+        frames=None if frames is None else frames - timings.frames,
+        duration=None if duration is None else duration - (timings.ended - timings.started),
+    )

@@ -20,12 +20,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..errors import SpecError
-from ..specs import shipped
+from ..specs import plain, shipped
 from ..specs.arithmetic import BACKBONE_INDEX, LayerRow, trace
 from ..specs.backbones import BACKBONES, MINIMUM_SIDE
 from ..specs.model import ModelSpec, parse_model
 from ..specs.pixels import InputSize
-from ..specs.recipe import plain
 from . import output
 
 YARDSTICK = "mlp"

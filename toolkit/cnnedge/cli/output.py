@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -167,7 +167,7 @@ def percent(fraction: float, digits: int = 2) -> str:
     return f"{100 * fraction:.{digits}f} %"
 
 
-def interval(ci95: list[float]) -> str:
+def interval(ci95: Sequence[float]) -> str:
     """A 95 % interval of fractions, in percent."""
     return f"{100 * ci95[0]:.1f}–{100 * ci95[1]:.1f} %"
 

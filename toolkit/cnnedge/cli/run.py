@@ -5,27 +5,95 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import Any
 
 import click
 
-from ..bundle import Guest
 from ..camera import Source, open_source
 from ..classifier import NO_NUMBERS
+from ..engines import Runtime
 from ..errors import ModelError, SourceError, one_line
+from ..pipeline import Limits
+from ..specs import plain
 from . import output
 from .answers import json_lines
-from .camera_options import camera_options, capture_options
+from .camera_options import Capture, camera_options
 from .devices import Reach, target_options
-from .labelling import Labelling, Loading
+from .labelling import Labelling, Labels, Loading, Outlets
+from .options import gathered
 from .run_source import is_no_file
 from .run_summary import print_summary, say_choice
 from .run_terminal import RunTerminal
-from .runtime import delegate_option, note_assumptions, runtime_options
+from .runtime import note_assumptions, runtime_options
 from .watching import Watching
 
 # Long enough that one odd frame is not seen, short enough that a change is.
 _SMOOTH_SECONDS = 0.5
+
+_labels_options = gathered(
+    Labels,
+    "labels",
+    (
+        click.option(
+            "--workers",
+            type=click.IntRange(1, 64),
+            default=1,
+            show_default=True,
+            help="Label this many frames of a file or folder side by side. The order stays.",
+        ),
+        click.option(
+            "--top",
+            type=click.IntRange(1, 1000),
+            default=3,
+            show_default=True,
+            help="Show this many labels for each frame.",
+        ),
+        click.option(
+            "--smooth",
+            type=click.FloatRange(0, 60),
+            metavar="S",
+            help="Smooth the labels over S seconds. 0: no smoothing. "
+            "[default: 0.5 for cameras, streams and videos shown]",
+        ),
+        click.option(
+            "--raw",
+            is_flag=True,
+            help="Report the raw outputs, for models that are not classifiers.",
+        ),
+    ),
+)
+_outlet_options = gathered(
+    Outlets,
+    "outlets",
+    (
+        click.option(
+            "--show", is_flag=True, help="Open a live window. Press h in it to list its keys."
+        ),
+        click.option(
+            "--save",
+            metavar="OUT",
+            help="Write annotated frames: OUT.mp4 or .avi; a .jpg or "
+            ".png for one picture; a folder for several.",
+        ),
+        click.option(
+            "--jsonl",
+            metavar="FILE",
+            help="Write one line of JSON per frame as it arrives to FILE, or to stdout with -.",
+        ),
+    ),
+)
+_limit_options = gathered(
+    Limits,
+    "limits",
+    (
+        click.option("--frames", type=click.IntRange(1), metavar="N", help="Stop after N frames."),
+        click.option(
+            "--duration",
+            type=click.FloatRange(0, min_open=True),
+            metavar="S",
+            help="Stop after S seconds.",
+        ),
+    ),
+)
 
 
 @click.command()
@@ -45,48 +113,10 @@ _SMOOTH_SECONDS = 0.5
     "user@host.",
 )
 @target_options
-@delegate_option
 @runtime_options
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 64),
-    default=1,
-    show_default=True,
-    help="Label this many frames of a file or folder side by side. The order stays.",
-)
-@click.option(
-    "--top",
-    type=click.IntRange(1, 1000),
-    default=3,
-    show_default=True,
-    help="Show this many labels for each frame.",
-)
-@click.option(
-    "--smooth",
-    type=click.FloatRange(0, 60),
-    metavar="S",
-    help="Smooth the labels over S seconds. 0: no smoothing. "
-    "[default: 0.5 for cameras, streams and videos shown]",
-)
-@click.option(
-    "--raw", is_flag=True, help="Report the raw outputs, for models that are not classifiers."
-)
-@click.option("--show", is_flag=True, help="Open a live window. Press h in it to list its keys.")
-@click.option(
-    "--save",
-    metavar="OUT",
-    help="Write annotated frames: OUT.mp4 or .avi; a .jpg or "
-    ".png for one picture; a folder for several.",
-)
-@click.option(
-    "--jsonl",
-    metavar="FILE",
-    help="Write one line of JSON per frame as it arrives to FILE, or to stdout with -.",
-)
-@click.option("--frames", type=click.IntRange(1), metavar="N", help="Stop after N frames.")
-@click.option(
-    "--duration", type=click.FloatRange(0, min_open=True), metavar="S", help="Stop after S seconds."
-)
+@_labels_options
+@_outlet_options
+@_limit_options
 @camera_options
 @output.json_option
 @output.verbose_option
@@ -95,96 +125,51 @@ def command(
     source: str,
     device: str | None,
     reach: Reach,
-    delegate: str,
-    workers: int,
-    top: int,
-    smooth: float | None,
-    raw: bool,
-    show: bool,
-    save: str | None,
-    jsonl: str | None,
-    frames: int | None,
-    duration: float | None,
-    allow_disagreement: bool,
-    threads: int,
-    engine: str,
-    precision: str,
-    delegate_options: dict[str, str],
-    guest: Guest,
+    runtime: Runtime,
+    labels: Labels,
+    outlets: Outlets,
+    limits: Limits,
+    capture: Capture,
     json_file: str | None,
     verbose: bool,
-    **camera: Any,
 ) -> None:
     """Label frames with MODEL and say how long each stage takes."""
-    if json_file == "-" and jsonl == "-":
-        raise click.UsageError("--json - and --jsonl - both want stdout; give one of them a file.")
-    if raw and smooth:
-        raise click.UsageError("--smooth averages labels, and with --raw there are none.")
-    if raw and (guest.names is not None or guest.activation is not None):
-        raise click.UsageError("--labels and --activation are for classes; --raw has none.")
+    _check(runtime, labels, outlets, json_file)
     reach.check(*([device] if device else []))
     if is_no_file(source) and os.path.exists(source):
         output.note(f"--source {source} is no file's name; the one here is --source ./{source}")
     if device:
-        if show:
+        if outlets.show:
             raise click.UsageError("--show opens a window here; with --device use --save OUT.mp4.")
         from .run_there import run_on
 
         with reach.opened(device) as target:
-            run_on(
-                target,
-                click.get_current_context(),
-                model=model,
-                source=source,
-                save=save,
-                json_file=json_file,
-                jsonl=jsonl,
-                duration=duration,
-            )
+            run_on(target, click.get_current_context(), outlets, limits.duration)
         return
-    loading = Loading(
-        path=model,
-        raw=raw,
-        workers=workers,
-        keywords={
-            "threads": threads,
-            "engine": engine,
-            "precision": precision,
-            "delegate_options": delegate_options,
-            "guest": guest,
-        },
-    )
-    silent = "-" in (json_file, jsonl)
+    loading = Loading(path=model, raw=labels.raw, workers=labels.workers, runtime=runtime)
+    silent = "-" in (json_file, outlets.jsonl)
     with contextlib.ExitStack() as stack:
         terminal = stack.enter_context(RunTerminal(silent=silent))
-        models = loading.load(delegate)
+        models = loading.load(runtime.delegate)
         note_assumptions(models[0])
         say_choice(models[0].engine.delegate, terminal.note)
-        opened = open_source(
-            source, options=capture_options(**camera), say=terminal.note, loop=camera["loop"]
-        )
+        opened = open_source(source, options=capture.options, say=terminal.note, loop=capture.loop)
         stack.callback(opened.close)
         run = Labelling(
             loading=loading,
-            delegate=delegate,
+            delegate=runtime.delegate,
             models=models,
             terminal=terminal,
-            top=top,
-            smooth=_smoothing(smooth, opened, show, raw),
-            frames=frames,
-            duration=duration,
-            allow=allow_disagreement,
-            keep_answers=json_file is not None and not (opened.live or camera["loop"]),
+            top=labels.top,
+            smooth=_smoothing(labels, opened, outlets.show),
+            limits=limits,
+            keep_answers=json_file is not None and not (opened.live or capture.loop),
         )
+        title = f"cnnedge: {one_line(Path(model).name)}"
         watching = stack.enter_context(
-            Watching(
-                opened,
-                terminal.note,
-                show=show,
-                save=save,
-                title=f"cnnedge: {one_line(Path(model).name)}",
-            )
+            Watching(opened, terminal.note, show=outlets.show, save=outlets.save, title=title)
         )
+        jsonl = outlets.jsonl
         run.lines = stack.enter_context(json_lines(jsonl)) if jsonl else None
         terminal.follow(watching.source)
         try:
@@ -192,10 +177,22 @@ def command(
         except KeyboardInterrupt:
             terminal.note("stopped")
         terminal.stop()
-    _finish(run, opened, {"saved": save, "jsonl": jsonl}, json_file, silent)
+    _finish(run, opened, outlets, json_file)
 
 
-def _smoothing(asked: float | None, source: Source, show: bool, raw: bool) -> float:
+def _check(runtime: Runtime, labels: Labels, outlets: Outlets, json_file: str | None) -> None:
+    """Raises click.UsageError for options that contradict each other."""
+    if json_file == "-" and outlets.jsonl == "-":
+        raise click.UsageError("--json - and --jsonl - both want stdout; give one of them a file.")
+    if labels.raw and labels.smooth:
+        raise click.UsageError("--smooth averages labels, and with --raw there are none.")
+    guest = runtime.guest
+    if labels.raw and (guest.names is not None or guest.activation is not None):
+        raise click.UsageError("--labels and --activation are for classes; --raw has none.")
+
+
+def _smoothing(labels: Labels, source: Source, show: bool) -> float:
+    asked = labels.smooth
     if asked and source.pictures:
         raise click.UsageError(
             "--smooth averages over time, and pictures stand alone; leave it away."
@@ -203,26 +200,25 @@ def _smoothing(asked: float | None, source: Source, show: bool, raw: bool) -> fl
     if asked is not None:
         return asked
     moving = source.live or (show and not source.pictures)
-    return _SMOOTH_SECONDS if moving and not raw else 0.0
+    return _SMOOTH_SECONDS if moving and not labels.raw else 0.0
 
 
-def _finish(
-    run: Labelling, source: Source, written: dict[str, Any], json_file: str | None, silent: bool
-) -> None:
+def _finish(run: Labelling, source: Source, outlets: Outlets, json_file: str | None) -> None:
     """Prints and writes what the run came to, and raises what ended it before its time."""
-    result = run.result(source) | written
-    with output.kept("run", result):
+    result = run.result(source, outlets)
+    payload = plain(result)
+    with output.kept("run", payload):
         if json_file:
-            output.write_json(json_file, result)
-        if not silent:
-            if source.pictures and result["frames"]:
+            output.write_json(json_file, payload)
+        if "-" not in (json_file, outlets.jsonl):
+            if source.pictures and result.frames:
                 output.results().print()
-            print_summary(result, run.models[0].engine.delegate, live=source.live)
-    for problem in result["skipped"]:
+            print_summary(result, live=source.live)
+    for problem in result.skipped:
         output.warn(f"skipped: {problem}")
     if run.unanswered:
         raise ModelError(
-            f"{run.loading.path}: {run.unanswered:,} of {result['frames']:,} frames: {NO_NUMBERS}"
+            f"{run.loading.path}: {run.unanswered:,} of {result.frames:,} frames: {NO_NUMBERS}"
         )
     if source.lost:
         raise SourceError(source.lost)

@@ -18,9 +18,9 @@ from pathlib import Path
 from .. import given_files
 from ..camera.stills import natural
 from ..errors import DeviceError, SourceError
+from ..harmless import one_line
 from ..pictures import below, matching
 from ..targets import Target
-from ..targets.base import one_line
 
 # Names of their own: a file or folder of such a name needs its path, as in ./sample.
 _NO_FILE = re.compile(r"sample|\d+|gst:.*|(?!file://)[a-z][a-z0-9+.-]*://.*", re.DOTALL)

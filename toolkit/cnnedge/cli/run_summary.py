@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from ..engines import Agreement, DelegateReport, Engine
-from ..pipeline import STAGES
+from ..pipeline import STAGES, RunResult
+from ..pipeline.result import Times
 from . import output
 
 
@@ -27,7 +28,7 @@ def short(engine: Engine) -> str:
     return ", ".join(parts)
 
 
-def say_choice(report: DelegateReport, say: Any) -> None:
+def say_choice(report: DelegateReport, say: Callable[[str], None]) -> None:
     """What `auto` took and why it took nothing better, what a person should know of the choice."""
     if report.passed_over:
         others = "".join(f"; not {p.delegate}: {p.reason}" for p in report.passed_over)
@@ -36,36 +37,38 @@ def say_choice(report: DelegateReport, say: Any) -> None:
         say(text)
 
 
-def print_summary(result: dict[str, Any], report: DelegateReport, *, live: bool) -> None:
+def print_summary(result: RunResult, *, live: bool) -> None:
     """Stages and frame age as a table, the rest in one line."""
     console = output.results()
     table = output.table()
     table.add_column("stage")
     for name in ("median", "p90", "p99"):
         table.add_column(name, justify="right")
-    rows = {name: result["stages_ms"][name] for name in STAGES}
-    rows["capture to label"] = result["frame_age_ms"]
+    rows: dict[str, Times] = {name: getattr(result.stages_ms, name) for name in STAGES}
+    rows["capture to label"] = result.frame_age_ms
     for name, stats in rows.items():
-        table.add_row(name, *(output.milliseconds(stats[k]) for k in ("median", "p90", "p99")))
+        figures = (stats.median, stats.p90, stats.p99)
+        table.add_row(name, *(output.milliseconds(figure) for figure in figures))
     console.print(table)
-    console.print("; ".join(_sentence(result, report, live)), highlight=False, soft_wrap=True)
-    for key, name in (("saved", "saved"), ("jsonl", "one line per frame")):
-        if result.get(key):
-            console.print(f"{name}: {result[key]}", highlight=False, soft_wrap=True)
+    console.print("; ".join(_sentence(result, live)), highlight=False, soft_wrap=True)
+    for name, place in (("saved", result.saved), ("one line per frame", result.jsonl)):
+        if place:
+            console.print(f"{name}: {place}", highlight=False, soft_wrap=True)
 
 
-def _sentence(result: dict[str, Any], report: DelegateReport, live: bool) -> list[str]:
-    plural = "" if result["frames"] == 1 else "s"
-    parts = [f"{result['frames']:,} frame{plural}", f"{result['fps']:.1f} frames/s"]
+def _sentence(result: RunResult, live: bool) -> list[str]:
+    report = result.delegate
+    plural = "" if result.frames == 1 else "s"
+    parts = [f"{result.frames:,} frame{plural}", f"{result.fps:.1f} frames/s"]
     if live:
-        parts.append(f"{result['dropped']:,} older frames dropped for newer ones")
-    if result.get("reconnects"):
-        parts.append(f"came back {result['reconnects']} times")
+        parts.append(f"{result.dropped:,} older frames dropped for newer ones")
+    if result.reconnects:
+        parts.append(f"came back {result.reconnects} times")
     where = f"{report.used}{f' ({report.device})' if report.device else ''}"
     parts.append(
-        f"{result['engine']} {result['engine_version']} on {where}, {_threads(result['threads'])}"
-        + (f", {result['workers']} workers" if result["workers"] > 1 else "")
-        + f", {result['precision']}, "
+        f"{result.engine} {result.engine_version} on {where}, {_threads(result.threads)}"
+        + (f", {result.workers} workers" if result.workers > 1 else "")
+        + f", {result.precision}, "
         f"{report.nodes_delegated} of {report.nodes_total} operators delegated"
     )
     if report.software:

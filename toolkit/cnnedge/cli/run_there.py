@@ -7,19 +7,23 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import click
 
-from ..engines import DelegateReport
-from ..errors import CnnedgeError, DeviceError, GateError, SourceError
+from ..errors import CnnedgeError, DeviceError, GateError, SourceError, SpecError
 from ..files import explained, json_text
+from ..harmless import one_line, tidy
+from ..pipeline import FrameAnswer, FrameLine, RunResult
+from ..specs import plain
+from ..specs.values import read
 from ..targets import Target
-from ..targets.base import one_line
 from ..targets.scratch import scratch
 from . import output
 from .guest_options import words as guest_words
+from .labelling import Outlets
 from .run_source import Placed, placed
 from .run_summary import print_summary
 
@@ -35,18 +39,10 @@ _LONGEST_SECONDS = 86_400.0
 _SECONDS_TO_START = 300.0
 
 
-def run_on(
-    target: Target,
-    ctx: click.Context,
-    *,
-    model: str,
-    source: str,
-    save: str | None,
-    json_file: str | None,
-    jsonl: str | None,
-    duration: float | None,
-) -> None:
+def run_on(target: Target, ctx: click.Context, outlets: Outlets, duration: float | None) -> None:
     """Labels there, and prints and writes here what `cnnedge run` would."""
+    model, source, json_file = (ctx.params[n] for n in ("model", "source", "json_file"))
+    save, jsonl = outlets.save, outlets.jsonl
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(scratch(target))
         lines = stack.enter_context(_Lines.to(jsonl))
@@ -67,20 +63,22 @@ def run_on(
             output.note(f"stopped; {target.name} labelled {lines.count:,} frames")
             return
         lines.stop()
-        errors = brought.text(done.errors.decode("utf-8", "replace")).replace(model_there, model)
+        errors = brought.text(done.complaint).replace(model_there, model)
         _say(target.name, errors)
         if done.code:
             _raise(target.name, done.code, errors)
         if save and saved:
             target.pull(saved, Path(save))
-        result = _named_here(_pulled(target, f"{place}/result.json"), brought) | {
-            "model": model,
-            "source": source,
-            "saved": save,
-            "jsonl": jsonl,
-        }
+        result = replace(
+            _named_here(_pulled(target, f"{place}/result.json"), brought),
+            model=model,
+            source=source,
+            saved=save,
+            jsonl=jsonl,
+            device=target.name,
+        )
     if json_file:
-        output.write_json(json_file, result)
+        output.write_json(json_file, plain(result))
     if "-" not in (json_file, jsonl):
         _print(result)
 
@@ -138,22 +136,18 @@ class _Lines:
     def take(self, text: str) -> None:
         """One line of the device; what is no frame is passed over."""
         try:
-            found = json.loads(text)
-        except ValueError:
-            return
-        if not isinstance(found, dict) or "frame" not in found:
+            found = read(FrameLine, tidy(json.loads(text)), "", others=True)
+        except (ValueError, RecursionError, SpecError):
             return
         self.count += 1
-        if "name" in found:
-            found["name"] = self.placed.here(str(found["name"]))
-        best = found.get("top")
-        label = best[0].get("label") if isinstance(best, list) and best else None
-        shown = f"labelling: {one_line(str(label), 40)}" if label else "labelling"
+        label = found.top[0].label if found.top else None
+        shown = f"labelling: {one_line(label, 40)}" if label else "labelling"
         self._progress.update(self._task, completed=self.count, description=shown)
         if self._stream is not None:
             with explained(self._path):
                 # Written anew: what a device sends is data, and one line.
-                self._stream.write(json_text(found) + "\n")
+                line = replace(found, name=self.placed.here(found.name))
+                self._stream.write(json_text(plain(line)) + "\n")
                 self._stream.flush()
 
     def stop(self) -> None:
@@ -169,18 +163,20 @@ def _closed(stream: IO[str]) -> None:
         stream.close()
 
 
-def _named_here(result: dict[str, Any], brought: Placed) -> dict[str, Any]:
+def _named_here(result: RunResult, brought: Placed) -> RunResult:
     """The result, its files called as they are here."""
-    found = dict(result)
-    for key in ("predictions", "outputs"):
-        if isinstance(found.get(key), list):
-            found[key] = [
-                each | {"name": brought.here(str(each["name"]))} if "name" in each else each
-                for each in found[key]
-            ]
-    if isinstance(found.get("skipped"), list):
-        found["skipped"] = [brought.text(str(text)) for text in found["skipped"]]
-    return found
+
+    def named(answers: tuple[FrameAnswer, ...] | None) -> tuple[FrameAnswer, ...] | None:
+        if answers is None:
+            return None
+        return tuple(replace(each, name=brought.here(each.name)) for each in answers)
+
+    return replace(
+        result,
+        predictions=named(result.predictions),
+        outputs=named(result.outputs),
+        skipped=tuple(brought.text(text) for text in result.skipped),
+    )
 
 
 def _say(name: str, errors: str) -> None:
@@ -196,40 +192,29 @@ def _raise(name: str, code: int, errors: str) -> None:
     raise kind(f"{name}: {one_line(reason, 2000)}")
 
 
-def _pulled(target: Target, remote: str) -> dict[str, Any]:
+def _pulled(target: Target, remote: str) -> RunResult:
     with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder:
         local = Path(folder) / "result.json"
         target.pull(remote, local)
         try:
-            found = json.loads(local.read_text(encoding="utf-8"))
-            DelegateReport.from_json(found["delegate"])
-            frames, stages = found["frames"], found["stages_ms"]
-        except (ValueError, KeyError, TypeError) as error:
+            said = json.loads(local.read_text(encoding="utf-8"))
+            return read(RunResult, tidy(said), "", others=True)
+        except (ValueError, RecursionError, SpecError) as error:
             raise DeviceError(
-                f"{target.name}: its result cannot be read ({type(error).__name__}: {error}). It "
-                f"may run another cnnedge: cnnedge devices clean {target.name}"
+                f"{target.name}: its result cannot be read ({error}). It may run another cnnedge: "
+                f"cnnedge devices clean {target.name}"
             ) from None
-    if not isinstance(frames, int) or not isinstance(stages, dict):
-        raise DeviceError(f"{target.name}: its result is not one of `cnnedge run`")
-    return {**found, "device": target.name}
 
 
-def _print(result: dict[str, Any]) -> None:
-    about = result.get("conditions")
-    emulated = about.get("emulated") if isinstance(about, dict) else None
+def _print(result: RunResult) -> None:
+    emulated = result.conditions.emulated
     if emulated:
         output.results().print(
-            f"{result['device']} labelled {result['frames']:,} frames. No times are shown: its "
-            f"processor is emulated ({one_line(str(emulated))})",
+            f"{result.device} labelled {result.frames:,} frames. No times are shown: its "
+            f"processor is emulated ({one_line(emulated)})",
             highlight=False,
             soft_wrap=True,
         )
         return
-    output.results().print(f"on {result['device']}:", highlight=False)
-    try:
-        report = DelegateReport.from_json(result["delegate"])
-        print_summary(result, report, live=bool(result["dropped"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DeviceError(
-            f"{result['device']}: its result is not one of `cnnedge run` ({error})"
-        ) from None
+    output.results().print(f"on {result.device}:", highlight=False)
+    print_summary(result, live=bool(result.dropped))

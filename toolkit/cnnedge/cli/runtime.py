@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
 
 from ..classifier import PictureModel
-from ..engines import DELEGATES, ENGINES, PRECISIONS
+from ..engines import DELEGATES, ENGINES, PRECISIONS, Agreement, Runtime
 from . import output
 from .guest_options import guest_options
+from .options import gathered
 
 
 class KeyValue(click.ParamType[Any]):
@@ -60,19 +62,19 @@ def delegate_option_option(function: output.F) -> output.F:
     )(function)
 
 
-def runtime_options(function: output.F) -> output.F:
-    """--threads, --engine, --precision, --delegate-option, --allow-disagreement, and a guest's."""
-    for option in (
-        disagreement_option,
-        guest_options,
-        delegate_option_option,
-        precision_option,
+# --delegate, --threads, --engine, --precision, --delegate-option, a guest's, and
+# --allow-disagreement, as the keyword `runtime`.
+runtime_options = gathered(
+    Runtime,
+    "runtime",
+    (
         click.option(
-            "--engine",
-            type=click.Choice(ENGINES),
+            "--delegate",
             default="auto",
             show_default=True,
-            help="Run the model with this engine. auto: the first of them that is installed.",
+            metavar="D",
+            help=f"Run on this delegate: {', '.join(DELEGATES)}, or the path of a delegate "
+            "library.",
         ),
         click.option(
             "--threads",
@@ -81,20 +83,28 @@ def runtime_options(function: output.F) -> output.F:
             show_default=True,
             help="Use this many CPU threads for each inference.",
         ),
-    ):
-        function = option(function)
-    return function
-
-
-def delegate_option(function: output.F) -> output.F:
-    """--delegate, of a command that loads one model."""
-    return click.option(
-        "--delegate",
-        default="auto",
-        show_default=True,
-        metavar="D",
-        help=f"Run on this delegate: {', '.join(DELEGATES)}, or the path of a delegate library.",
-    )(function)
+        click.option(
+            "--engine",
+            type=click.Choice(ENGINES),
+            default="auto",
+            show_default=True,
+            help="Run the model with this engine. auto: the first of them that is installed.",
+        ),
+        precision_option,
+        delegate_option_option,
+        guest_options,
+        disagreement_option,
+    ),
+    {
+        "delegate": "delegate",
+        "threads": "threads",
+        "engine": "engine",
+        "precision": "precision",
+        "delegate_options": "options",
+        "guest": "guest",
+        "allow_disagreement": "allow_disagreement",
+    },
+)
 
 
 def note_assumptions(model: PictureModel) -> None:
@@ -103,12 +113,11 @@ def note_assumptions(model: PictureModel) -> None:
         output.note(f"assumed: {assumption}")
 
 
-def agreement_text(delegate: dict[str, Any]) -> str:
-    """The agreement of a result's `delegate` object, in words."""
-    found = delegate["agreement"]
-    largest = found["largest_difference"]
-    by = "no number at all" if largest is None else f"up to {largest:.2g} {found['unit']}"
+def agreement_text(found: Agreement) -> str:
+    """How a delegate agrees with the CPU, in words."""
+    largest = found.largest_difference
+    by = f"up to {largest:.2g} {found.unit}" if math.isfinite(largest) else "no number at all"
     return (
-        f"beside the CPU in f32, {by} apart (allowed {found['tolerance']:g}), the best class the "
-        f"same in {found['labels_equal']} of {found['frames']} frames"
+        f"beside the CPU in f32, {by} apart (allowed {found.tolerance:g}), the best class the "
+        f"same in {found.labels_equal} of {found.frames} frames"
     )

@@ -11,11 +11,11 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 from rich.text import Text
 
-from ..bundle import Guest
+from ..engines import Runtime
 from ..errors import GateError
 from . import output
 from .devices import Reach, target_options
-from .runtime import delegate_option, runtime_options
+from .runtime import runtime_options
 
 _SHOWN = 12
 _MARKS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("–", "dim")}
@@ -50,7 +50,6 @@ _OFF_BY = (
     help="Also run the model on this device: a device profile or user@host.",
 )
 @target_options
-@delegate_option
 @runtime_options
 @output.json_option
 @output.verbose_option
@@ -61,13 +60,7 @@ def command(
     pictures: int,
     device: str | None,
     reach: Reach,
-    delegate: str,
-    threads: int,
-    engine: str,
-    precision: str,
-    delegate_options: dict[str, str],
-    allow_disagreement: bool,
-    guest: Guest,
+    runtime: Runtime,
     json_file: str | None,
     verbose: bool,
 ) -> None:
@@ -86,28 +79,20 @@ def command(
     read_model(model)
     with output.progress_console().status("loading TensorFlow"):
         backend.require("verify")
-    from ..verification.case import Runtime
+    from ..verification.case import Question
     from ..verification.session import verify
 
     with contextlib.ExitStack() as stack:
         target = stack.enter_context(reach.opened(device)) if device else None
         progress = stack.enter_context(output.progress_bar())
-        verdict = verify(
-            Path(model),
-            Path(reference),
-            runtime=Runtime(
-                delegate=delegate,
-                delegate_options=delegate_options,
-                engine=engine,
-                threads=threads,
-                precision=precision,
-                guest=guest,
-            ),
+        question = Question(
+            model=Path(model),
+            run=Path(reference),
+            runtime=runtime,
             data=data,
             pictures=pictures,
-            target=target,
-            progress=_drawn(progress),
         )
+        verdict = verify(question, target=target, progress=_drawn(progress))
     found = verdict.as_json()
     if json_file:
         output.write_json(json_file, found)
@@ -115,7 +100,9 @@ def command(
         _print(found)
     for text in (*(f"assumed: {a}" for a in verdict.assumptions), *verdict.notes):
         output.note(text)
-    parted = [s for s in verdict.parted if not (allow_disagreement and s.stage == "delegate")]
+    parted = [
+        s for s in verdict.parted if not (runtime.allow_disagreement and s.stage == "delegate")
+    ]
     if parted:
         cause = parted[0].cause
         raise GateError(f"the model parts from its training run at {parted[0].stage}: {cause}")

@@ -29,31 +29,31 @@ class Difference:
 
 
 def _condition(name: str) -> Callable[[Measured], Any]:
-    return lambda m: m.entry["conditions"].get(name)
+    return lambda m: getattr(m.result.conditions, name)
 
 
-def _now(throttled: Any) -> Any:
+def _now(measured: Measured) -> str | None:
     """Why a board's firmware holds it back now; what it did since boot is past."""
-    found = throttled.get("now") if isinstance(throttled, dict) else None
-    return ", ".join(map(str, found)) if isinstance(found, list) and found else None
+    throttled = measured.result.conditions.throttled
+    return ", ".join(throttled.now) if throttled and throttled.now else None
 
 
 # What must be the same, in the order in which it is said. A governor or a thermal status that
 # neither side tells is the same.
 _SAME: dict[str, Callable[[Measured], Any]] = {
-    "device": lambda m: m.entry["device"],
+    "device": lambda m: m.result.device,
     "cpu": _condition("cpu"),
     "architecture": _condition("architecture"),
     "cores": _condition("cores"),
-    "engine": lambda m: m.entry["engine"],
-    "engine_version": lambda m: m.entry["engine_version"],
-    "threads": lambda m: m.entry["threads"],
-    "delegate": lambda m: m.entry["delegate"]["used"],
-    "precision": lambda m: m.entry["precision"],
+    "engine": lambda m: m.result.engine,
+    "engine_version": lambda m: m.result.engine_version,
+    "threads": lambda m: m.result.threads,
+    "delegate": lambda m: m.result.delegate.used,
+    "precision": lambda m: m.result.precision,
     "protocol": _condition("protocol"),
     "governor": _condition("governor"),
     "thermal_status": _condition("thermal_status"),
-    "throttled": lambda m: _now(m.entry["conditions"].get("throttled")),
+    "throttled": _now,
     "power_saving": _condition("power_saving"),
     "powered_by": _condition("powered_by"),
     "statistic": lambda m: m.statistic,
@@ -79,10 +79,9 @@ def _temperatures(base: Measured, new: Measured) -> list[Difference]:
 
 def _start_temperature(side: Measured) -> float | None:
     """The median over the processes of a run, each at its start."""
-    found = [r.get("conditions") for r in side.entry["repeats"]]
-    known = [f.get("temperature_c") for f in found if isinstance(f, dict)]
-    numbers = [k for k in known if isinstance(k, (int, float))]
-    return statistics.median(numbers) if numbers else None
+    told = [r.conditions.temperature_c for r in side.result.repeats]
+    known = [degrees for degrees in told if degrees is not None]
+    return statistics.median(known) if known else None
 
 
 def _shown(value: Any) -> str:

@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import Any
 
+from .outcome import Both, Compared, Comparison
 from .wording import change, doubts, milliseconds, percent, resolution, settings
 
 _SIGNS = {"regression": "🔴 slower", "improvement": "🟢 faster", "no difference": "no difference"}
 
 
-def as_markdown(comparison: dict[str, Any]) -> str:
+def as_markdown(comparison: Comparison) -> str:
     """The table, and beneath it how it was judged and what makes it doubtful."""
-    compared = comparison["compared"]
+    compared = comparison.compared
     told = settings(compared)
     heads = ["model", *told, "base", "new", "change", "95 % interval", "noise floor", "verdict"]
     rows = [_row(c, told) for c in compared]
@@ -30,73 +30,71 @@ def as_markdown(comparison: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _headline(comparison: dict[str, Any]) -> str:
-    verdicts = [c["verdict"] for c in comparison["compared"]]
-    count = verdicts.count(comparison["verdict"])
-    if comparison["verdict"] == "no difference":
+def _headline(comparison: Comparison) -> str:
+    verdicts = [c.verdict for c in comparison.compared]
+    count = verdicts.count(comparison.verdict)
+    if comparison.verdict == "no difference":
         return "no difference"
-    return f"{count} {comparison['verdict']}{'' if count == 1 else 's'} of {len(verdicts)}"
+    return f"{count} {comparison.verdict}{'' if count == 1 else 's'} of {len(verdicts)}"
 
 
-def _row(c: dict[str, Any], told: Sequence[str]) -> list[str]:
-    low, high = c["ci95"]
+def _row(c: Compared, told: Sequence[str]) -> list[str]:
+    low, high = c.ci95
     return [
-        _code(PurePath(c["model"]).name),
-        *(_code(str(c[name])) for name in told),
-        milliseconds(c["base_ms"]),
-        milliseconds(c["new_ms"]),
-        change(c["ratio"]),
+        _code(PurePath(c.model).name),
+        *(_code(str(getattr(c, name))) for name in told),
+        milliseconds(c.base_ms),
+        milliseconds(c.new_ms),
+        change(c.ratio),
         f"{change(low)} to {change(high)}",
-        percent(c["noise_floor"]),
-        _SIGNS[c["verdict"]],
+        percent(c.noise_floor),
+        _SIGNS[c.verdict],
     ]
 
 
-def _extra_heads(compared: Sequence[dict[str, Any]]) -> list[str]:
+def _extra_heads(compared: Sequence[Compared]) -> list[str]:
     known = {
-        "p90": any(c["p90"] for c in compared),
-        "memory": any(None not in c["peak_memory_bytes"].values() for c in compared),
-        "size": any(None not in c["size_bytes"].values() for c in compared),
-        "accuracy": any(None not in c["accuracy"].values() for c in compared),
+        "p90": any(c.p90 for c in compared),
+        "memory": any(c.peak_memory_bytes.known for c in compared),
+        "size": any(c.size_bytes.known for c in compared),
+        "accuracy": any(c.accuracy.known for c in compared),
     }
     return [name for name, there in known.items() if there]
 
 
-def _extra(c: dict[str, Any], names: Sequence[str]) -> list[str]:
-    def ratio(both: dict[str, Any]) -> str:
-        if None in both.values() or not both["base"]:
-            return "–"
-        return change(both["new"] / both["base"])
+def _extra(c: Compared, names: Sequence[str]) -> list[str]:
+    def ratio(both: Both) -> str:
+        known = both.known
+        return change(known[1] / known[0]) if known and known[0] else "–"
 
-    def points(both: dict[str, Any]) -> str:
-        if None in both.values():
-            return "–"
-        return f"{100 * (both['new'] - both['base']):+.2f} points"
+    def points(both: Both) -> str:
+        known = both.known
+        return f"{100 * (known[1] - known[0]):+.2f} points" if known else "–"
 
     cells = {
-        "p90": change(c["p90"]["ratio"]) if c["p90"] else "–",
-        "memory": ratio(c["peak_memory_bytes"]),
-        "size": ratio(c["size_bytes"]),
-        "accuracy": points(c["accuracy"]),
+        "p90": change(c.p90.ratio) if c.p90 else "–",
+        "memory": ratio(c.peak_memory_bytes),
+        "size": ratio(c.size_bytes),
+        "accuracy": points(c.accuracy),
     }
     return [cells[name] for name in names]
 
 
-def _notes(comparison: dict[str, Any]) -> list[str]:
-    compared = comparison["compared"]
-    methods = "; ".join(dict.fromkeys(c["method"] for c in compared))
-    slower = comparison["max_slower"]
+def _notes(comparison: Comparison) -> list[str]:
+    compared = comparison.compared
+    methods = "; ".join(dict.fromkeys(c.method for c in compared))
+    slower = comparison.max_slower
     limit = f", and by more than {percent(slower)}" if slower else ""
     lines = [
-        f"Latencies are {' or '.join(dict.fromkeys(c['statistic'] + 's' for c in compared))}. "
+        f"Latencies are {' or '.join(dict.fromkeys(c.statistic + 's' for c in compared))}. "
         f"{methods}. Slower: the interval lies above 0 and the change beyond the noise floor"
         f"{limit}."
     ]
     for c in compared:
-        name = _code(PurePath(c["model"]).name)
+        name = _code(PurePath(c.model).name)
         lines += [f"- {name}: {_plain(text)}" for text in (*resolution(c), *doubts(c))]
-    for side, key in (("base", "only_in_base"), ("new", "only_in_new")):
-        names = dict.fromkeys(_code(PurePath(m["model"]).name) for m in comparison[key])
+    for side, labels in (("base", comparison.only_in_base), ("new", comparison.only_in_new)):
+        names = dict.fromkeys(_code(PurePath(m.model).name) for m in labels)
         if names:
             lines.append(f"- only in {side}, not compared: {', '.join(names)}")
     return lines

@@ -74,31 +74,29 @@ def _name(measured: Measured) -> Hashable:
 
 
 def _content(measured: Measured) -> Any:
-    return measured.entry["sha256"]
+    return measured.result.sha256
 
 
 def _only(base: Run, new: Run) -> Key:
-    single = all(len({m.entry["model"] for m in run.results}) == 1 for run in (base, new))
-    return lambda m: "" if single else m.entry["model"]
+    single = all(len({m.result.model for m in run.results}) == 1 for run in (base, new))
+    return lambda m: "" if single else m.result.model
 
 
 def _settings(measured: Measured) -> tuple[Hashable, ...]:
-    entry = measured.entry
-    return (
-        *(entry[name] for name in ("device", "engine", "threads", "precision")),
-        entry["delegate"]["requested"],
-    )
+    found = measured.result
+    settings = (found.device, found.engine, found.threads, found.precision)
+    return (*settings, found.delegate.requested)
 
 
 def _tell_apart(run: Run) -> None:
-    seen = _groups(run.results, lambda m: (m.name, m.entry["sha256"], *_settings(m)))
+    seen = _groups(run.results, lambda m: (m.name, m.result.sha256, *_settings(m)))
     twice = next((group for group in seen.values() if len(group) > 1), None)
     if twice:
         first = twice[0]
         raise CnnedgeError(
             f"{run.path}: {len(twice)} results of {first.name} with the same settings (device "
-            f"{first.entry['device']}, {first.entry['engine']}, --threads "
-            f"{first.entry['threads']}); wanted: one. Compare files of one run each"
+            f"{first.result.device}, {first.result.engine}, --threads "
+            f"{first.result.threads}); wanted: one. Compare files of one run each"
         )
 
 

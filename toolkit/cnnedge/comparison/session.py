@@ -1,6 +1,6 @@
 """`cnnedge compare`: two runs of `cnnedge bench`.
 
-Two runs enter; what the JSON of the command says leaves. Nothing here prints.
+Two runs enter; a Comparison leaves. Nothing here prints.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from typing import Any
 from ..errors import CnnedgeError
 from ..results import STEADY_MEDIAN, STEADY_P90, noise_floor
 from .effect import Effect, effect
-from .likeness import KEYS, Difference, differences
+from .likeness import KEYS, differences
 from .matching import match
+from .outcome import Both, Compared, Comparison, Label, Sides, Tail, Verdict
 from .reading import Measured, Run
 
 __all__ = ["KEYS", "compare"]
 
+# The worst first.
+_ORDER: tuple[Verdict, ...] = ("regression", "improvement", "no difference")
+
 
 def compare(
     base: Run, new: Run, *, max_slower: float = 0.0, allow: Collection[str] = ()
-) -> dict[str, Any]:
-    """{"base", "new", "verdict", "compared", "only_in_base", "only_in_new"}.
+) -> Comparison:
+    """Compares the results that both runs have.
 
     max_slower: a fraction; a regression up to that is none. allow: keys of KEYS that may differ.
-    Each of `compared`: {"model", "device", "engine", "threads", "delegate", "precision",
-    "statistic", "base_ms", "new_ms", "processes", "ratio", "ci95", "method", "noise_floor",
-    "threshold", "verdict", "p90", "peak_memory_bytes", "size_bytes", "accuracy", "unstable",
-    "allowed"}; ratio: new over base.
 
     verdict: "regression" where the interval lies above 1 and the ratio is more than the threshold
     above it: the larger of noise floor and max_slower; "improvement" the other way round; else "no
@@ -47,20 +47,20 @@ def compare(
         _refuse_emulated(side, results)
     _refuse_unlike(matches.pairs, allow)
     compared = [_compared(b, n, max_slower) for b, n in matches.pairs]
-    return {
-        "base": base.path,
-        "new": new.path,
-        "verdict": _worst([c["verdict"] for c in compared]),
-        "max_slower": max_slower,
-        "compared": compared,
-        "only_in_base": [_label(m) for m in matches.only_base],
-        "only_in_new": [_label(m) for m in matches.only_new],
-    }
+    return Comparison(
+        base=base.path,
+        new=new.path,
+        verdict=min((c.verdict for c in compared), key=_ORDER.index),
+        max_slower=max_slower,
+        compared=tuple(compared),
+        only_in_base=tuple(Label(**_label(m)) for m in matches.only_base),
+        only_in_new=tuple(Label(**_label(m)) for m in matches.only_new),
+    )
 
 
 def _refuse_emulated(side: str, results: Collection[Measured]) -> None:
     for measured in results:
-        emulated = measured.entry.get("emulated")
+        emulated = measured.result.emulated
         if emulated:
             raise CnnedgeError(
                 f"emulated: {measured.name} of {side} was timed in an emulator ({emulated}), which "
@@ -85,7 +85,7 @@ def _refuse_unlike(pairs: Collection[tuple[Measured, Measured]], allow: Collecti
         raise CnnedgeError(f"unlike conditions: {said}. Measure both alike, or go on with {ways}")
 
 
-def _compared(base: Measured, new: Measured, max_slower: float) -> dict[str, Any]:
+def _compared(base: Measured, new: Measured, max_slower: float) -> Compared:
     found = effect(base.medians, new.medians)
     if found is None:
         few = base if len(base.medians) < 2 else new
@@ -95,28 +95,29 @@ def _compared(base: Measured, new: Measured, max_slower: float) -> dict[str, Any
         )
     floor = _floor(base.medians, new.medians, STEADY_MEDIAN)
     threshold = max(floor, max_slower)
-    return _label(base) | {
-        "new_model": new.entry["model"],
-        "statistic": base.statistic,
-        "base_ms": _number(base.entry["latency_ms"].get(base.statistic)),
-        "new_ms": _number(new.entry["latency_ms"].get(new.statistic)),
-        "processes": {"base": len(base.medians), "new": len(new.medians)},
-        "ratio": found.ratio,
-        "ci95": [found.low, found.high],
-        "method": found.method,
-        "noise_floor": floor,
-        "threshold": threshold,
-        "verdict": verdict(found, floor, threshold),
-        "p90": _p90(base, new),
-        "peak_memory_bytes": _both(base, new, "peak_memory_bytes"),
-        "size_bytes": _both(base, new, "size_bytes"),
-        "accuracy": _accuracy(base, new),
-        "unstable": _unstable(base, new),
-        "allowed": [_as_json(d) for d in differences(base, new)],
-    }
+    return Compared(
+        **_label(base),
+        new_model=new.result.model,
+        statistic=base.statistic,
+        base_ms=getattr(base.result.latency_ms, base.statistic),
+        new_ms=getattr(new.result.latency_ms, new.statistic),
+        processes=Both(base=len(base.medians), new=len(new.medians)),
+        ratio=found.ratio,
+        ci95=(found.low, found.high),
+        method=found.method,
+        noise_floor=floor,
+        threshold=threshold,
+        verdict=verdict(found, floor, threshold),
+        p90=_p90(base, new),
+        peak_memory_bytes=_both(base, new, "peak_memory_bytes"),
+        size_bytes=_both(base, new, "size_bytes"),
+        accuracy=_accuracy(base, new),
+        unstable=Sides(base=base.result.unstable, new=new.result.unstable),
+        allowed=tuple(differences(base, new)),
+    )
 
 
-def verdict(found: Effect, floor: float, threshold: float) -> str:
+def verdict(found: Effect, floor: float, threshold: float) -> Verdict:
     """ "regression", "improvement" or "no difference"; floor, threshold: fractions."""
     if found.low > 1 and found.ratio - 1 > threshold:
         return "regression"
@@ -129,52 +130,29 @@ def _floor(base: Collection[float], new: Collection[float], least: float) -> flo
     return max(least, *(noise_floor(tuple(side)) or 0.0 for side in (base, new)))
 
 
-def _p90(base: Measured, new: Measured) -> dict[str, Any] | None:
-    """Beside the verdict, which is of the median: {"base_ms", "new_ms", "ratio", "ci95", ...}."""
+def _p90(base: Measured, new: Measured) -> Tail | None:
     found = effect(base.p90s, new.p90s)
     if found is None:
         return None
-    return {
-        "base_ms": _number(base.entry["latency_ms"].get("p90")),
-        "new_ms": _number(new.entry["latency_ms"].get("p90")),
-        "ratio": found.ratio,
-        "ci95": [found.low, found.high],
-        "noise_floor": _floor(base.p90s, new.p90s, STEADY_P90),
-    }
+    return Tail(
+        base_ms=base.result.latency_ms.p90,
+        new_ms=new.result.latency_ms.p90,
+        ratio=found.ratio,
+        ci95=(found.low, found.high),
+        noise_floor=_floor(base.p90s, new.p90s, STEADY_P90),
+    )
 
 
-def _both(base: Measured, new: Measured, name: str) -> dict[str, float | None]:
-    return {"base": _number(base.entry.get(name)), "new": _number(new.entry.get(name))}
+def _both(base: Measured, new: Measured, name: str) -> Both:
+    return Both(base=getattr(base.result, name), new=getattr(new.result, name))
 
 
-def _accuracy(base: Measured, new: Measured) -> dict[str, float | None]:
-    known = [m.entry.get("accuracy") for m in (base, new)]
-    told = [_number(k.get("accuracy")) if isinstance(k, dict) else None for k in known]
-    return {"base": told[0], "new": told[1]}
-
-
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def _unstable(base: Measured, new: Measured) -> dict[str, list[str]]:
-    found = {}
-    for name, side in (("base", base), ("new", new)):
-        reasons = side.entry.get("unstable")
-        found[name] = [str(r) for r in reasons] if isinstance(reasons, list) else []
-    return found
+def _accuracy(base: Measured, new: Measured) -> Both:
+    told = [m.result.accuracy.accuracy if m.result.accuracy else None for m in (base, new)]
+    return Both(base=told[0], new=told[1])
 
 
 def _label(measured: Measured) -> dict[str, Any]:
-    entry = measured.entry
-    settings = {name: entry[name] for name in ("device", "engine", "threads", "precision")}
-    return {"model": entry["model"]} | settings | {"delegate": entry["delegate"]["used"]}
-
-
-def _as_json(difference: Difference) -> dict[str, Any]:
-    return {"key": difference.key, "base": difference.base, "new": difference.new}
-
-
-def _worst(verdicts: Collection[str]) -> str:
-    order = ("regression", "improvement", "no difference")
-    return min(verdicts, key=order.index)
+    found = measured.result
+    settings = {name: getattr(found, name) for name in ("device", "engine", "threads", "precision")}
+    return {"model": found.model} | settings | {"delegate": found.delegate.used}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+
+from .outcome import Compared
 
 
-def settings(compared: Sequence[dict[str, Any]]) -> list[str]:
+def settings(compared: Sequence[Compared]) -> list[str]:
     """The settings that tell the compared apart."""
     names = ("device", "engine", "threads", "delegate", "precision")
-    return [name for name in names if len({c[name] for c in compared}) > 1]
+    return [name for name in names if len({getattr(c, name) for c in compared}) > 1]
 
 
 def change(ratio: float) -> str:
@@ -34,11 +35,11 @@ def milliseconds(value: float | None) -> str:
     return f"{value:,.0f} ms" if value >= 1000 else f"{value:.3g} ms"
 
 
-def resolution(c: dict[str, Any]) -> list[str]:
+def resolution(c: Compared) -> list[str]:
     """What a "no difference" could not have seen, where that is much."""
-    if c["verdict"] != "no difference":
+    if c.verdict != "no difference":
         return []
-    unseen = max(c["threshold"], c["ci95"][1] - 1)
+    unseen = max(c.threshold, c.ci95[1] - 1)
     if unseen <= 0.05:
         return []
     return [
@@ -47,11 +48,11 @@ def resolution(c: dict[str, Any]) -> list[str]:
     ]
 
 
-def doubts(c: dict[str, Any]) -> list[str]:
+def doubts(c: Compared) -> list[str]:
     """Why either run is not to be trusted to a few percent, and what was allowed to differ."""
     said = [
         f"{side} may be unstable: {'; '.join(reasons)}"
-        for side, reasons in c["unstable"].items()
+        for side, reasons in (("base", c.unstable.base), ("new", c.unstable.new))
         if reasons
     ]
-    return said + [f"{d['key']} differs: {d['base']} and {d['new']}" for d in c["allowed"]]
+    return said + [f"{d.key} differs: {d.base} and {d.new}" for d in c.allowed]

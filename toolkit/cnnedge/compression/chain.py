@@ -73,14 +73,14 @@ def load(shop: Workshop, stage: Stage) -> Any:
     if stage.folder is None:
         if stage.student:
             return new_student(shop, stage.student)
-        return make_trainable(shop.model(), shop.recipe)
+        return make_trainable(shop.model(), shop.data.recipe)
     if stage.words[-1:] == ("qat",):
         assert stage.parent is not None
         model = rebuilt(shop, _before(shop, stage.parent, stage.folder))
         tfmot_edges.load_weights(model, _weights(stage, stage.folder))
         return model
     try:
-        return make_trainable(backend.load_keras(_weights(stage, stage.folder)), shop.recipe)
+        return make_trainable(backend.load_keras(_weights(stage, stage.folder)), shop.data.recipe)
     except ModelError as error:
         raise RunFolderError(f"{error}; or delete {stage.folder} and convert again") from None
 
@@ -88,7 +88,7 @@ def load(shop: Workshop, stage: Stage) -> Any:
 def check(shop: Workshop, variants: Sequence[Variant]) -> None:
     """Says before any training what cannot be done: data of other classes, teachers, students."""
     for variant in variants:
-        if variant.techniques and shop.recipe.training.method == "pretrained":
+        if variant.techniques and shop.data.recipe.training.method == "pretrained":
             raise CnnedgeError(
                 f"{variant.name}: techniques train on pictures of the model's own classes, and "
                 "this run is the published network as it is. Convert it to a format alone, or "
@@ -106,10 +106,10 @@ def _check_distil(shop: Workshop, technique: Distil) -> None:
         return
     teacher = open_finished(Path(technique.teacher))
     labels = read_labels(teacher)
-    if labels != shop.dataset.classes:
+    if labels != shop.data.dataset.classes:
         raise CnnedgeError(
             f"{teacher.path}: as a teacher it must tell the same classes apart: it knows "
-            f"{', '.join(labels[:12])}; the run's are {', '.join(shop.dataset.classes[:12])}"
+            f"{', '.join(labels[:12])}; the run's are {', '.join(shop.data.dataset.classes[:12])}"
         )
 
 
@@ -128,7 +128,7 @@ def _step(shop: Workshop, parent: Stage, technique: Technique) -> Stage:
         "teacher": None if parent.teacher is None else _teacher_key(shop, parent.teacher),
         "distil": None if parent.teacher is None else _teaching(shop),
         "student": student and _definition(student),
-        "sample": shop.dataset.hashes[shop.sample].tobytes().hex(),
+        "sample": shop.data.dataset.hashes[shop.sample].tobytes().hex(),
     }
     if shop.aimed_at and isinstance(technique, Channels) and technique.latency:
         # Another device, another network.
@@ -136,13 +136,13 @@ def _step(shop: Workshop, parent: Stage, technique: Technique) -> Stage:
     names = (*parent.names, technique.name)
     words = (*parent.words, technique.word)
     stage = replace(parent, key=_key(shop, parent.key, decides), names=names, words=words)
-    folder = shop.run.compress / f"{'-'.join(names)}-{stage.key[:8]}"
+    folder = shop.data.run.compress / f"{'-'.join(names)}-{stage.key[:8]}"
     return _kept(stage, parent, folder) or _make(shop, stage, parent, folder, technique)
 
 
 def _settings(shop: Workshop, technique: Technique) -> dict[str, Any]:
     """What of the technique's settings decides; a setting of others trains nothing anew."""
-    settings: dict[str, Any] = plain(getattr(shop.recipe.compress, technique.word))
+    settings: dict[str, Any] = plain(getattr(shop.data.recipe.compress, technique.word))
     if isinstance(technique, Distil):
         idle = ("epochs", "rate") if technique.student else ("student_epochs",)
         return {name: value for name, value in settings.items() if name not in idle}
@@ -151,13 +151,13 @@ def _settings(shop: Workshop, technique: Technique) -> dict[str, Any]:
 
 def _teaching(shop: Workshop) -> list[float]:
     """How a step listens to the teacher of an earlier one."""
-    settings = shop.recipe.compress.distil
+    settings = shop.data.recipe.compress.distil
     return [settings.temperature, settings.weight]
 
 
 def _make(shop: Workshop, stage: Stage, parent: Stage, folder: Path, technique: Technique) -> Stage:
     started = time.perf_counter()
-    backend.make_repeatable(shop.recipe.training.seed)
+    backend.make_repeatable(shop.data.recipe.training.seed)
     model, sessions = apply(shop, technique, _before(shop, parent, folder / "training"))
     return _keep(model, stage, parent, folder, sessions, time.perf_counter() - started)
 
@@ -165,13 +165,13 @@ def _make(shop: Workshop, stage: Stage, parent: Stage, folder: Path, technique: 
 def _plain_step(shop: Workshop, parent: Stage, session: Session) -> Stage:
     key = _key(shop, parent.key, {"control": session.plain(), "student": parent.student})
     stage = replace(parent, key=key, names=(*parent.names, "control"))
-    folder = shop.run.compress / f"control-{key[:8]}"
+    folder = shop.data.run.compress / f"control-{key[:8]}"
     if kept := _kept(stage, parent, folder):
         return kept
     started = time.perf_counter()
-    backend.make_repeatable(shop.recipe.training.seed)
+    backend.make_repeatable(shop.data.recipe.training.seed)
     model = load(shop, parent)
-    shop.reporter.training(f"control: {session.epochs} epochs without a technique")
+    shop.data.reporter.training(f"control: {session.epochs} epochs without a technique")
     fit(shop, model, session, folder / "training")
     return _keep(model, stage, parent, folder, [session], time.perf_counter() - started)
 
@@ -254,17 +254,17 @@ def _teacher_key(shop: Workshop, run: str) -> str:
 
 
 def _key(shop: Workshop, parent: str, decides: dict[str, Any]) -> str:
-    training = plain(shop.recipe.training)
+    training = plain(shop.data.recipe.training)
     for other in ("keep", "early_stopping", "validate_every"):
         del training[other]
     return content_key(
-        shop.pixels,
+        shop.data.pixels,
         parent=parent,
         training=training,
-        augmentation=plain(shop.recipe.augmentation),
-        data=dataset_decides(shop.dataset),
+        augmentation=plain(shop.data.recipe.augmentation),
+        data=dataset_decides(shop.data.dataset),
         versions=backend.versions(),
-        workers=shop.workers.count,
+        workers=shop.data.workers.count,
         **decides,
     )
 

@@ -62,7 +62,7 @@ def rebuilt(shop: Workshop, before: Before) -> Any:
 
 
 def _channels(shop: Workshop, technique: Channels, before: Before) -> Outcome:
-    settings = shop.recipe.compress.channels
+    settings = shop.data.recipe.compress.channels
     model, whole = before.model, model_macs(before.model)
     kind, value = technique.target
     if kind == "latency":
@@ -80,11 +80,11 @@ def _channels(shop: Workshop, technique: Channels, before: Before) -> Outcome:
             target = {"ratio": max(0.0, 1 - channels * (1 - value * share) / left)}
         smaller = _removed(shop, model, _scores(shop, model, pictures), target)
         reestimate_batch_norm(smaller, _batches(pictures))
-        model = make_trainable(smaller, shop.recipe)
+        model = make_trainable(smaller, shop.data.recipe)
         session = Session(
             word="channels", epochs=epochs, learning_rate=settings.rate * shop.full_rate
         )
-        shop.reporter.training(f"channels, step {number} of {settings.steps}")
+        shop.data.reporter.training(f"channels, step {number} of {settings.steps}")
         fit(shop, model, session, before.folder / f"step{number}", teacher=before.teacher)
         sessions.append(session)
     return model, sessions
@@ -95,13 +95,13 @@ def _batches(pictures: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]
 
 
 def _scores(shop: Workshop, model: Any, pictures: npt.NDArray[np.float32]) -> Any:
-    method = shop.recipe.compress.channels.importance
+    method = shop.data.recipe.compress.channels.importance
     return importance(model, channel_groups(model), method, pictures, shop.sample_targets())
 
 
 def _removed(shop: Workshop, model: Any, scores: Any, target: dict[str, float]) -> Any:
     """The model without its least important channels."""
-    settings = shop.recipe.compress.channels
+    settings = shop.data.recipe.compress.channels
     kept = choose(
         model,
         channel_groups(model),
@@ -164,7 +164,7 @@ def _shares(epochs: int, steps: int) -> list[int]:
 
 
 def _prune(shop: Workshop, technique: Prune, before: Before) -> Outcome:
-    settings = shop.recipe.compress.prune
+    settings = shop.data.recipe.compress.prune
     steps = shop.steps
     end = max(1, int(settings.ramp * settings.epochs * steps))
     wrapped, callbacks = tfmot_edges.for_pruning(
@@ -180,7 +180,7 @@ def _prune(shop: Workshop, technique: Prune, before: Before) -> Outcome:
     )
     if frozen_norms(wrapped):
         callbacks.append(_matching(shop, before.model, wrapped, epochs=-(-end // steps)))
-    shop.reporter.training(technique.name)
+    shop.data.reporter.training(technique.name)
     fit(shop, wrapped, session, before.folder, teacher=before.teacher, callbacks=tuple(callbacks))
     return tfmot_edges.strip(wrapped), [session]
 
@@ -205,39 +205,39 @@ def _matching(shop: Workshop, before: Any, model: Any, *, epochs: int) -> Any:
 
 
 def _cluster(shop: Workshop, technique: Cluster, before: Before) -> Outcome:
-    settings = shop.recipe.compress.cluster
+    settings = shop.data.recipe.compress.cluster
     wrapped = tfmot_edges.for_clustering(
         before.model, clusters=technique.clusters, preserve_sparsity="prune" in before.words
     )
     session = Session(
         word="cluster", epochs=settings.epochs, learning_rate=settings.rate * shop.full_rate
     )
-    shop.reporter.training(technique.name)
+    shop.data.reporter.training(technique.name)
     fit(shop, wrapped, session, before.folder, teacher=before.teacher)
     return tfmot_edges.strip(wrapped), [session]
 
 
 def _distil(shop: Workshop, technique: Distil, before: Before) -> Outcome:
-    settings = shop.recipe.compress.distil
+    settings = shop.data.recipe.compress.distil
     if technique.student is None:
         session = Session(
             word="distil", epochs=settings.epochs, learning_rate=settings.rate * shop.full_rate
         )
     else:
         session = student_session(shop)
-    shop.reporter.training(technique.name)
+    shop.data.reporter.training(technique.name)
     fit(shop, before.model, session, before.folder, teacher=before.teacher)
     return before.model, [session]
 
 
 def _qat(shop: Workshop, technique: Technique, before: Before) -> Outcome:
-    settings = shop.recipe.compress.qat
+    settings = shop.data.recipe.compress.qat
     model = rebuilt(shop, before)
     tfmot_edges.calibrate(model, shop.sample_pixels())
     session = Session(
         word="qat", epochs=settings.epochs, learning_rate=settings.rate * shop.full_rate
     )
-    shop.reporter.training(technique.name)
+    shop.data.reporter.training(technique.name)
     fit(shop, model, session, before.folder, teacher=before.teacher)
     return model, [session]
 
@@ -246,7 +246,7 @@ def student_session(shop: Workshop) -> Session:
     """How a student is trained from the beginning."""
     return Session(
         word="student",
-        epochs=shop.recipe.compress.distil.student_epochs,
+        epochs=shop.data.recipe.compress.distil.student_epochs,
         learning_rate=shop.full_rate,
         warmup_epochs=1.0,
     )
@@ -259,11 +259,11 @@ def new_student(shop: Workshop, name: str) -> Any:
     """
     definition, place = shipped.read("models", name)
     spec = parse_model(definition, place)
-    size = shop.pixels.size
+    size = shop.data.pixels.size
     if complaint := spec.check_input(size):
         raise SpecError(f"{place}: as a student: {complaint}")
     try:
-        return build_model(spec, size, len(shop.dataset.classes))
+        return build_model(spec, size, len(shop.data.dataset.classes))
     except SpecError as error:
         raise SpecError(f"{place}: as a student: {error}") from None
 

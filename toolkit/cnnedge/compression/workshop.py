@@ -14,14 +14,13 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..data import Dataset, Pixels
 from ..specs import AllStage, Recipe, Schedule
 from ..training import fitting
 from ..training.backend import is_norm
 from ..training.features import Extractor
 from ..training.feed import Feed, PixelSource, one_hot
+from ..training.run_data import RunData
 from ..training.run_folder import RunFolder
-from ..training.strategy import Workers
 from .distillation import distilled
 
 
@@ -41,22 +40,17 @@ class Workshop:
     as int8 on the device that is aimed at. aimed_at: its name, "" for this machine.
     """
 
-    run: RunFolder
-    recipe: Recipe
-    dataset: Dataset
-    pixels: Pixels
+    data: RunData[Reporter]
     model: Callable[[], Any]
     model_key: str
     sample: npt.NDArray[np.int64]
-    workers: Workers
-    reporter: Reporter
     latency_ms: Callable[[Any], float]
     aimed_at: str = ""
 
     @property
     def full_rate(self) -> float:
         """The learning rate that the recipe trained all layers with."""
-        training = self.recipe.training
+        training = self.data.recipe.training
         if training.method == "scratch":
             return training.optimizer.learning_rate
         return (training.all or AllStage()).learning_rate
@@ -64,15 +58,15 @@ class Workshop:
     @property
     def steps(self) -> int:
         """Training steps of one epoch."""
-        return -(-len(self.dataset.indices("train")) // self.recipe.training.batch_size)
+        return -(-len(self.data.dataset.indices("train")) // self.data.recipe.training.batch_size)
 
     def sample_pixels(self) -> npt.NDArray[np.uint8]:
         """uint8 [n, h, w, c] of the sample."""
-        return self.pixels.batch(self.sample)
+        return self.data.pixels.batch(self.sample)
 
     def sample_targets(self) -> npt.NDArray[np.float32]:
         """float32 one-hot [n, classes] of the sample."""
-        return one_hot(self.dataset.targets[self.sample], len(self.dataset.classes))
+        return one_hot(self.data.dataset.targets[self.sample], len(self.data.dataset.classes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,38 +106,41 @@ def fit(
     float32 .tflite; it answers for the very pictures, augmented, that the model sees.
     """
     training = replace(
-        shop.recipe.training,
+        shop.data.recipe.training,
         keep="last",
         early_stopping=None,
         validate_every=session.epochs,
     )
-    settings = shop.recipe.compress.distil
+    settings = shop.data.recipe.compress.distil
     word = "distil" if session.word == "student" else session.word
     objective = fitting.Objective(callbacks=callbacks)
     if teacher is not None:
         objective = replace(
-            distilled(len(shop.dataset.classes), settings.temperature, settings.weight),
+            distilled(len(shop.data.dataset.classes), settings.temperature, settings.weight),
             callbacks=callbacks,
         )
-    source = PixelSource(shop.pixels, shop.recipe.augmentation)
-    run = RunFolder(folder)
-    indices = shop.dataset.indices("val")
-    answer = fitting.predictor(model, shop.pixels.batch)
-    rate = getattr(shop.recipe.compress, word).rate
+    source = PixelSource(shop.data.pixels, shop.data.recipe.augmentation)
+    indices = shop.data.dataset.indices("val")
+    answer = fitting.predictor(model, shop.data.pixels.batch)
+    rate = getattr(shop.data.recipe.compress, word).rate
     fitted = fitting.fit(
         model,
-        Feed(shop.dataset, source, training, shop.workers, teacher.run if teacher else None),
-        fitting.validation(lambda: answer(indices), shop.dataset.targets[indices]),
-        training,
-        fitting.Phase(
-            epochs=session.epochs,
-            learning_rate=session.learning_rate,
-            schedule=Schedule(warmup_epochs=session.warmup_epochs),
-            remedy=f"--set compress.{word}.rate={rate / 10:g}",
+        Feed(
+            shop.data.dataset, source, training, shop.data.workers, teacher.run if teacher else None
         ),
-        run,
-        shop.reporter,
-        objective,
+        fitting.validation(lambda: answer(indices), shop.data.dataset.targets[indices]),
+        fitting.Course(
+            training=training,
+            phase=fitting.Phase(
+                epochs=session.epochs,
+                learning_rate=session.learning_rate,
+                schedule=Schedule(warmup_epochs=session.warmup_epochs),
+                remedy=f"--set compress.{word}.rate={rate / 10:g}",
+            ),
+            run=RunFolder(folder),
+            reporter=shop.data.reporter,
+            objective=objective,
+        ),
     )
     return fitted.history
 

@@ -63,12 +63,12 @@ def make(work: Work, job: Job, position: str) -> Made:
 
     position: like "3 of 12", for progress. Raises CnnedgeError.
     """
-    report = work.reporter
+    report = work.data.reporter
     report.stage(f"{job.name} ({position})", 0, 0)
     stage = chain.build(work.workshop, job.variant)
     control = _control(work, job, stage, position)
     key = _key(work, job, stage.key)
-    final = work.run.export / f"{job.name}.tflite"
+    final = work.data.run.export / f"{job.name}.tflite"
     known = _known(work, job.name, key)
     if known and _sha256(final) == known.entry["sha256"]:
         return _asked(work, job, known, control)
@@ -77,7 +77,13 @@ def make(work: Work, job: Job, position: str) -> Made:
     compared = compare(work, job.name, scores)
     provenance = _provenance(work, job, stage)
     provenance["accuracy"] = {k: compared[k] for k in ("accuracy", "ci95", "count", "drop_points")}
-    write_model(final, flatbuffer, labels=work.labels, size=work.pixels.size, provenance=provenance)
+    write_model(
+        final,
+        flatbuffer,
+        labels=work.data.labels,
+        size=work.data.pixels.size,
+        provenance=provenance,
+    )
     made = Made(entry=compared | _described(job, stage, final, float_layers), scores=scores)
     _keep(work, job.name, key, made)
     return _asked(work, job, made, control)
@@ -101,7 +107,7 @@ def compare(work: Work, name: str, scores: Scores) -> dict[str, Any]:
 def _flatbuffer(
     work: Work, job: Job, stage: chain.Stage, position: str
 ) -> tuple[bytes, Sequence[str]]:
-    work.reporter.stage(f"{job.name}: converting ({position})", 0, 0)
+    work.data.reporter.stage(f"{job.name}: converting ({position})", 0, 0)
     model = chain.load(work.workshop, stage)
     calibration = work.calibration(job.calibration)
     if job.variant.format == "selective":
@@ -116,13 +122,15 @@ def _score(work: Work, job: Job, flatbuffer: bytes, position: str) -> Scores:
         work,
         flatbuffer,
         work.indices,
-        lambda done, total: work.reporter.stage(f"{job.name}: scoring ({position})", done, total),
+        lambda done, total: work.data.reporter.stage(
+            f"{job.name}: scoring ({position})", done, total
+        ),
     )
 
 
 def _control(work: Work, job: Job, stage: chain.Stage, position: str) -> Made | None:
     """The control in the variant's own format, scored; shared by variants of equal training."""
-    if not stage.sessions or not work.recipe.compress.control:
+    if not stage.sessions or not work.data.recipe.compress.control:
         return None
     control = chain.control(work.workshop, stage)
     # Techniques of their own format, such as qat, are judged against what others get: int8.
@@ -186,8 +194,8 @@ def _described(
 
 
 def _provenance(work: Work, job: Job, stage: chain.Stage) -> dict[str, Any]:
-    recipe = work.recipe
-    size = work.pixels.size
+    recipe = work.data.recipe
+    size = work.data.pixels.size
     calibrated = job.variant.format in _CALIBRATED
     seed = recipe.convert.calibration.seed
     return {
@@ -202,8 +210,8 @@ def _provenance(work: Work, job: Job, stage: chain.Stage) -> dict[str, Any]:
         "input": {**plain(size), "color": "RGB" if size.channels == 3 else "GRAY"},
         "preprocess": plain(recipe.preprocess),
         "data": {
-            "source": work.dataset.source,
-            "fingerprint": work.dataset.fingerprint,
+            "source": work.data.dataset.source,
+            "fingerprint": work.data.dataset.fingerprint,
             "splits": plain(recipe.data.splits),
             "seed": recipe.data.seed,
             "max_unreadable": recipe.data.max_unreadable,
@@ -216,10 +224,10 @@ def _provenance(work: Work, job: Job, stage: chain.Stage) -> dict[str, Any]:
 
 def _key(work: Work, job: Job, stage_key: str) -> str:
     """Of all that decides a file and its score."""
-    recipe = work.recipe
+    recipe = work.data.recipe
     calibrated = job.variant.format in _CALIBRATED
     return content_key(
-        work.pixels,
+        work.data.pixels,
         stage=stage_key,
         format=job.variant.format,
         sparse=job.variant.sparse,
@@ -230,14 +238,14 @@ def _key(work: Work, job: Job, stage_key: str) -> str:
         else None,
         # What is said of it in the file.
         told=[recipe.name, recipe.description, recipe.training.method, plain(recipe.data)],
-        data=[work.dataset.source, dataset_decides(work.dataset)],
-        labels=work.labels,
+        data=[work.data.dataset.source, dataset_decides(work.data.dataset)],
+        labels=work.data.labels,
         versions=backend.versions(),
     )
 
 
 def _folder(work: Work) -> Path:
-    return work.run.compress / "measured"
+    return work.data.run.compress / "measured"
 
 
 def _known(work: Work, name: str, key: str) -> Made | None:

@@ -10,6 +10,7 @@ import dataclasses
 import datetime
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .._version import __version__
+from ..benchmark import Result
+from ..benchmark.trust import trust, trust_line
 from ..converter import convert as convert_keras
 from ..errors import CnnedgeError
 from ..files import read_json, write_json, write_text
-from ..results import accuracy, trust, trust_line
+from ..results import accuracy
 from ..seals import holds, seal
+from ..specs import plain
 from ..training import backend
 from ..training.content_key import content_key, dataset_decides
 from ..training.judging import judge
@@ -38,27 +42,35 @@ _MOST_FLIPPED = 24
 _MOST_BYTES = 8_000_000
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """What was made. entries: of report.json. scores: of each by its name, float32 [n, classes].
+
+    latencies: in the order of the entries.
+    """
+
+    entries: list[dict[str, Any]]
+    scores: dict[str, Scores]
+    latencies: list[Result]
+
+
 def write_report(
-    work: Work,
-    entries: list[dict[str, Any]],
-    scores: dict[str, Scores],
-    latencies: list[dict[str, Any]],
-    found: Found | None,
-    missing: Sequence[dict[str, str]],
+    work: Work, measured: Measured, found: Found | None, missing: Sequence[dict[str, str]]
 ) -> dict[str, Any]:
     """Writes RUN/export/report.json and report.html; returns the former's content."""
-    gate = work.recipe.convert.max_drop
+    entries, scores, latencies = measured.entries, measured.scores, measured.latencies
+    gate = work.data.recipe.convert.max_drop
     doubt = trust(latencies)
     report = {
         "cnnedge": __version__,
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "run": str(work.run.path),
-        "recipe": work.recipe.name,
-        "description": work.recipe.description,
+        "run": str(work.data.run.path),
+        "recipe": work.data.recipe.name,
+        "description": work.data.recipe.description,
         "device": work.timer.describe(latencies),
         "threads": 1,
         "test_pictures": len(work.indices),
-        "data": {"source": work.dataset.source, "fingerprint": work.dataset.fingerprint},
+        "data": {"source": work.data.dataset.source, "fingerprint": work.data.dataset.fingerprint},
         "reference": {"name": "model.keras", **_reference(work)},
         "max_drop": gate,
         "best": most_compressed({"variants": entries, "max_drop": gate}),
@@ -71,11 +83,11 @@ def write_report(
         "variants": entries,
         "not_made": list(missing),
         "warnings": [f"{m['name']} cannot be made: {m['reason']}" for m in missing]
-        + list(dict.fromkeys(r["unstable"][0] for r in latencies if r.get("emulated")))
+        + list(dict.fromkeys(r.unstable[0] for r in latencies if r.emulated))
         + ([trust_line(doubt)] if doubt else []),
-        "trust": doubt,
-        "unstable": {Path(r["model"]).stem: r["unstable"] for r in latencies if r["unstable"]},
-        "conditions": latencies[0]["conditions"] if latencies else {},
+        "trust": plain(doubt),
+        "unstable": {Path(r.model).stem: list(r.unstable) for r in latencies if r.unstable},
+        "conditions": plain(latencies[0].conditions) if latencies else {},
     }
     shown = (found and found.name) or report["best"] or entries[0]["name"]
     page = render_report(
@@ -83,8 +95,8 @@ def write_report(
         confusion=_confusion(work, shown, scores[shown]),
         flipped=[f for name, s in scores.items() for f in _flipped(work, name, s)],
     )
-    write_text(work.run.export / "report.html", page)
-    write_json(work.run.export / "report.json", report)
+    write_text(work.data.run.export / "report.html", page)
+    write_json(work.data.run.export / "report.json", report)
     return report
 
 
@@ -113,8 +125,8 @@ def _budget(found: Found | None, gate: float | None) -> dict[str, Any] | None:
 
 
 def _calibration(work: Work) -> dict[str, Any]:
-    chosen, seed = work.workshop.sample, work.recipe.convert.calibration.seed
-    counts = Counter(work.dataset.classes[t] for t in work.dataset.targets[chosen])
+    chosen, seed = work.workshop.sample, work.data.recipe.convert.calibration.seed
+    counts = Counter(work.data.dataset.classes[t] for t in work.data.dataset.targets[chosen])
     return {"count": len(chosen), "seed": seed, "per_class": dict(sorted(counts.items()))}
 
 
@@ -126,19 +138,19 @@ def _sensitivity(work: Work, entries: list[dict[str, Any]]) -> dict[str, Any] | 
     large = max(e["size_bytes"] for e in quantised) > _MOST_BYTES
     if large and all(e["status"] == "ok" for e in quantised):
         # Each layer is run with all behind it: minutes for a ResNet-50.
-        work.reporter.note(
+        work.data.reporter.note(
             "the error of each layer is left out for a model of this size, as the gate holds"
         )
         return None
-    calibration = work.recipe.convert.calibration
+    calibration = work.data.recipe.convert.calibration
     key = content_key(
-        work.pixels,
+        work.data.pixels,
         model=work.model_key,
         calibration=[calibration.count, calibration.seed],
-        data=dataset_decides(work.dataset),
+        data=dataset_decides(work.data.dataset),
         versions=backend.versions(),
     )
-    kept = work.run.compress / "measured" / f"sensitivity-{key[:16]}.json"
+    kept = work.data.run.compress / "measured" / f"sensitivity-{key[:16]}.json"
     with contextlib.suppress(CnnedgeError):
         known = read_json(kept)
         if holds(known.pop("seal", None), known):
@@ -151,7 +163,7 @@ def _sensitivity(work: Work, entries: list[dict[str, Any]]) -> dict[str, Any] | 
 
 def _layer_errors(work: Work, pictures: npt.NDArray[np.uint8]) -> dict[str, Any] | None:
     stage = "finding the layers that int8 hurts"
-    work.reporter.stage(stage, 0, 0)
+    work.data.reporter.stage(stage, 0, 0)
     model = work.workshop.model()
     seen = for_errors(pictures)
     try:
@@ -159,10 +171,10 @@ def _layer_errors(work: Work, pictures: npt.NDArray[np.uint8]) -> dict[str, Any]
             model,
             convert_keras(model, "int8", pictures),
             seen,
-            lambda done, total: work.reporter.stage(stage, done, total),
+            lambda done, total: work.data.reporter.stage(stage, done, total),
         )
     except CnnedgeError as error:
-        work.reporter.note(f"the error of each layer is not known: {error}")
+        work.data.reporter.note(f"the error of each layer is not known: {error}")
         return None
     return {
         "variant": "int8",
@@ -172,11 +184,11 @@ def _layer_errors(work: Work, pictures: npt.NDArray[np.uint8]) -> dict[str, Any]
 
 
 def _confusion(work: Work, variant: str, scores: Scores) -> dict[str, Any]:
-    judged = judge(work.labels, work.dataset, work.indices, scores.argmax(axis=1))
+    judged = judge(work.data.labels, work.data.dataset, work.indices, scores.argmax(axis=1))
     if not judged["confusion"]:
         return {}
     return {
-        "labels": judged.get("confusion_labels", list(work.labels)),
+        "labels": judged.get("confusion_labels", list(work.data.labels)),
         "matrix": judged["confusion"],
         "variant": variant,
     }
@@ -185,17 +197,17 @@ def _confusion(work: Work, variant: str, scores: Scores) -> dict[str, Any]:
 def _flipped(work: Work, variant: str, scores: Scores) -> list[FlippedPicture]:
     reference, predictions = work.reference.argmax(axis=1), scores.argmax(axis=1)
     places = np.flatnonzero(reference != predictions)[:_MOST_FLIPPED]
-    classes = work.labels
+    classes = work.data.labels
     return [
         FlippedPicture(
             variant=variant,
-            name=Path(work.dataset.name(int(work.indices[i]))).name,
-            true_label=work.dataset.classes[work.dataset.targets[work.indices[i]]],
+            name=Path(work.data.dataset.name(int(work.indices[i]))).name,
+            true_label=work.data.dataset.classes[work.data.dataset.targets[work.indices[i]]],
             reference_label=classes[reference[i]],
             variant_label=classes[predictions[i]],
             reference_score=float(work.reference[i].max()),
             variant_score=float(scores[i].max()),
-            pixels=work.pixels.one(int(work.indices[i])),
+            pixels=work.data.pixels.one(int(work.indices[i])),
         )
         for i in places
     ]

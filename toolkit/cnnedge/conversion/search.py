@@ -47,14 +47,16 @@ def search(work: Work, budget: Budget, make: Callable[[Variant], Made]) -> Found
     made = [make(Variant(format=form)) for form in _FORMATS]
     if pick := _best(work, budget, made):
         return _found(work, budget, made, pick)
-    if work.recipe.training.method == "pretrained":
+    if work.data.recipe.training.method == "pretrained":
         why = "a published network can only change its format here: train it on your pictures first"
         return Found(made=made, budget=budget, name=None, why=why)
     for techniques in _ladder(work, budget, made):
         try:
             made.append(make(Variant(techniques=techniques)))
         except CnnedgeError as error:
-            work.reporter.note(f"{Variant(techniques=techniques).name} cannot be made: {error}")
+            work.data.reporter.note(
+                f"{Variant(techniques=techniques).name} cannot be made: {error}"
+            )
             continue
         if pick := _best(work, budget, made):
             return _found(work, budget, made, pick)
@@ -84,7 +86,7 @@ def _fraction(work: Work, budget: Budget, whole_bytes: int) -> float:
     best: float | None = None
     for step in range(8):
         middle = (low * high) ** 0.5
-        work.reporter.stage(f"measuring at {100 * middle:.0f} % of the work", step, 8)
+        work.data.reporter.stage(f"measuring at {100 * middle:.0f} % of the work", step, 8)
         try:
             latency, size = work.timer.glance(smaller(middle), pictures)
         except CnnedgeError:
@@ -108,7 +110,7 @@ def _fraction(work: Work, budget: Budget, whole_bytes: int) -> float:
 
 def _best(work: Work, budget: Budget, made: list[Made]) -> Made | None:
     """The most accurate that holds; of those about as accurate, the fastest."""
-    gate = work.recipe.convert.max_drop
+    gate = work.data.recipe.convert.max_drop
     holding = [
         m
         for m in made
@@ -129,8 +131,8 @@ def _accuracy(made: Made) -> float:
 def _latency(work: Work, entry: dict[str, Any]) -> float:
     """A median in milliseconds, measured once for each file of this search."""
     if "searched_ms" not in entry:
-        timed = work.timer.files([work.run.export / entry["file"]], get_protocol("quick"))
-        entry["searched_ms"] = timed[0]["latency_ms"]["median"]
+        file = work.data.run.export / entry["file"]
+        entry["searched_ms"] = work.timer.median_ms(file, get_protocol("quick"))
     return float(entry["searched_ms"])
 
 
@@ -140,7 +142,9 @@ def _found(work: Work, budget: Budget, made: list[Made], pick: Made) -> Found:
     if entry["accuracy"] is not None:
         said.append(f"{100 * entry['accuracy']:.2f} % right ({_lost(entry['drop_points'])})")
     others = [m for m in made if m is not pick]
-    refused = sum(judged(m.entry, work.recipe.convert.max_drop)["status"] != "ok" for m in others)
+    refused = sum(
+        judged(m.entry, work.data.recipe.convert.max_drop)["status"] != "ok" for m in others
+    )
     outside = sum(not budget.holds(_latency(work, m.entry), m.entry["size_bytes"]) for m in others)
     why = (
         f"{entry['name']} is within the budget and the most accurate that is: {', '.join(said)}; "
@@ -155,7 +159,7 @@ def _lost(points: float) -> str:
 
 
 def _nearest(work: Work, budget: Budget, made: list[Made]) -> str:
-    gate = work.recipe.convert.max_drop
+    gate = work.data.recipe.convert.max_drop
     within = [m for m in made if budget.holds(_latency(work, m.entry), m.entry["size_bytes"])]
     if not within:
         return "nothing came within the budget: allow more, or begin with a smaller network"

@@ -30,19 +30,19 @@ def leave_in_float(
     Tries 1, 2, 3, 4, 6, 8, 12 and so on, up to half of the layers; the last of these where none
     holds: the gate then says so. Raises CnnedgeError.
     """
-    gate = work.recipe.convert.max_drop
+    gate = work.data.recipe.convert.max_drop
     allowed = (USUAL_GATE if gate is None else gate) / 100
     indices = _judging(work)
-    right = work.dataset.targets[indices]
-    exact = predict(model, work.pixels, indices).argmax(axis=1)
+    right = work.data.dataset.targets[indices]
+    exact = predict(model, work.data.pixels, indices).argmax(axis=1)
     if work.targets is None:
         right = exact  # unknown classes: the float model's answers are all there is
     whole = convert_keras(model, "int8", calibration)
-    work.reporter.stage(f"{name}: finding the layers that hurt", 0, 0)
+    work.data.reporter.stage(f"{name}: finding the layers that hurt", 0, 0)
     errors = layer_errors(model, whole, for_errors(calibration))
     for count in _counts(len(errors)):
         layers = worst_layers(errors, count)
-        work.reporter.stage(f"{name}: {len(layers)} layers in float", 0, 0)
+        work.data.reporter.stage(f"{name}: {len(layers)} layers in float", 0, 0)
         flatbuffer = convert_keras(model, "int8", calibration, float_layers=layers)
         given = answers(work, flatbuffer, indices).argmax(axis=1)
         if np.mean(exact == right) - np.mean(given == right) <= allowed:
@@ -61,10 +61,12 @@ def for_errors(calibration: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 def _judging(work: Work) -> npt.NDArray[np.int64]:
     """Validation pictures; training pictures where there are none."""
-    indices = work.dataset.indices("val")
+    indices = work.data.dataset.indices("val")
     if len(indices) >= 50:
         return indices[:_JUDGED]
-    return calibration_indices(work.dataset, _JUDGED, work.recipe.convert.calibration.seed + 1)
+    return calibration_indices(
+        work.data.dataset, _JUDGED, work.data.recipe.convert.calibration.seed + 1
+    )
 
 
 def _counts(layers: int) -> list[int]:

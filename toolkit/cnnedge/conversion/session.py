@@ -12,18 +12,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..benchmark import Device, get_protocol
+from ..benchmark import Device, Result, get_protocol
 from ..compression import chain
 from ..errors import CnnedgeError, DeviceError
-from ..specs import Variant
+from ..specs import Variant, plain
 from ..training.run_folder import open_finished, read_recipe
 from ..training.run_lock import occupied
 from . import search
 from .budget import Budget
 from .gate import judged, remedies
 from .making import Job, Made, make
-from .outcome import write_report
-from .settings import check_settings
+from .outcome import Measured, write_report
+from .settings import NO_WISHES, Wishes, check_settings
 from .timer import Timer
 from .work import Reporter, Work, prepare
 
@@ -31,44 +31,37 @@ from .work import Reporter, Work, prepare
 def convert(
     run_path: Path,
     reporter: Reporter,
+    wishes: Wishes = NO_WISHES,
     *,
-    variants: Sequence[Variant] = (),
-    max_drop: float | None = None,
-    data: str | None = None,
-    overrides: Sequence[str] = (),
-    budget: Budget | None = None,
     device: Device | None = None,
 ) -> dict[str, Any]:
     """Makes the variants of a run (the recipe's, or those named) and returns report.json.
 
-    max_drop: percentage points that a variant may lose; the recipe's when None. A variant that
-    loses more has status "failed" in the report; the recipe's remedies are tried, and all files
-    stay. overrides: KEY=VALUE changes of the recipe's convert
-    and compress. budget: search for the best variant
-    within it instead. device: where latencies are measured, opened by
+    A variant that loses more than it may has status "failed" in the report; the recipe's remedies
+    are tried, and all files stay. device: where latencies are measured, opened by
     `cnnedge.targets.open_device`; this machine when None. Raises CnnedgeError.
     """
     timer = Timer(device) if device else Timer()
     timer.knock()
     run = open_finished(run_path)
-    recipe = read_recipe(run, overrides)
-    check_settings(recipe, overrides, variants=variants, max_drop=max_drop, budget=budget)
-    if data:
-        recipe = replace(recipe, data=replace(recipe.data, source=data))
-    if max_drop is not None:
-        recipe = replace(recipe, convert=replace(recipe.convert, max_drop=max_drop))
+    recipe = read_recipe(run, wishes.overrides)
+    check_settings(recipe, wishes)
+    if wishes.data:
+        recipe = replace(recipe, data=replace(recipe.data, source=wishes.data))
+    if wishes.max_drop is not None:
+        recipe = replace(recipe, convert=replace(recipe.convert, max_drop=wishes.max_drop))
     with occupied(run.path):
         work = prepare(run, recipe, reporter, timer)
-        if budget:
-            return _search(work, budget)
-        chosen = tuple(variants) or recipe.convert.variants
+        if wishes.budget:
+            return _search(work, wishes.budget)
+        chosen = wishes.variants or recipe.convert.variants
         chain.check(work.workshop, chosen)
         made, missing = _make_all(work, [_job(work, variant) for variant in chosen])
         return _report(work, made, missing=missing)
 
 
 def _job(work: Work, variant: Variant) -> Job:
-    count = min(work.recipe.convert.calibration.count, work.calibration_pictures)
+    count = min(work.data.recipe.convert.calibration.count, work.calibration_pictures)
     return Job(variant=variant, name=variant.name, calibration=count)
 
 
@@ -87,7 +80,7 @@ def _make_all(work: Work, jobs: list[Job]) -> tuple[list[Made], list[dict[str, s
         except CnnedgeError as error:
             if len(jobs) == 1:
                 raise CnnedgeError(f"{job.name} cannot be made: {error}") from None
-            work.reporter.note(f"{job.name} cannot be made: {error}")
+            work.data.reporter.note(f"{job.name} cannot be made: {error}")
             missing.append({"name": job.name, "reason": str(error)})
             continue
         made += _remedies(work, job, made[-1], [j.name for j in jobs], position)
@@ -98,17 +91,17 @@ def _make_all(work: Work, jobs: list[Job]) -> tuple[list[Made], list[dict[str, s
 
 def _remedies(work: Work, job: Job, refused: Made, names: list[str], position: str) -> list[Made]:
     """What was made for a variant that the gate refuses; nothing for one that holds."""
-    gate = work.recipe.convert.max_drop
+    gate = work.data.recipe.convert.max_drop
     verdict = judged(refused.entry, gate)
     if verdict["status"] == "ok":
         return []
     made: list[Made] = []
-    for remedy in remedies(work.recipe, job, names, work.calibration_pictures):
-        work.reporter.note(f"{job.name} {verdict['status_reason']}: trying {remedy.name}")
+    for remedy in remedies(work.data.recipe, job, names, work.calibration_pictures):
+        work.data.reporter.note(f"{job.name} {verdict['status_reason']}: trying {remedy.name}")
         try:
             made.append(make(work, remedy, position))
         except CnnedgeError as error:
-            work.reporter.note(f"{remedy.name} cannot be made: {error}")
+            work.data.reporter.note(f"{remedy.name} cannot be made: {error}")
             continue
         if judged(made[-1].entry, gate)["status"] == "ok":
             break
@@ -121,28 +114,29 @@ def _report(
     found: search.Found | None = None,
     missing: Sequence[dict[str, str]] = (),
 ) -> dict[str, Any]:
-    latencies = _latencies(work, [work.run.export / m.entry["file"] for m in made])
-    gate = work.recipe.convert.max_drop
+    latencies = _latencies(work, [work.data.run.export / m.entry["file"] for m in made])
+    gate = work.data.recipe.convert.max_drop
     entries = [
-        judged(m.entry | {"latency_ms": latency["latency_ms"]}, gate)
-        for m, latency in zip(made, latencies, strict=True)
+        judged(m.entry | {"latency_ms": plain(timed.latency_ms)}, gate)
+        for m, timed in zip(made, latencies, strict=True)
     ]
     scores = {m.entry["name"]: m.scores for m in made}
-    return write_report(work, entries, scores, latencies, found, missing)
+    measured = Measured(entries=entries, scores=scores, latencies=latencies)
+    return write_report(work, measured, found, missing)
 
 
-def _latencies(work: Work, files: list[Path]) -> list[dict[str, Any]]:
+def _latencies(work: Work, files: list[Path]) -> list[Result]:
     """Of all together. Raises CnnedgeError: a device may have gone while others were trained."""
     try:
         return work.timer.files(
             files,
             get_protocol("quick"),
-            lambda done, total, what: work.reporter.stage(f"timing {what}", done, total),
+            lambda done, total, what: work.data.reporter.stage(f"timing {what}", done, total),
         )
     except DeviceError as error:
         raise DeviceError(
-            f"{error}. All variants are made and kept in {work.run.export}; only their latencies "
-            "are missing: the same command measures them"
+            f"{error}. All variants are made and kept in {work.data.run.export}; only their "
+            "latencies are missing: the same command measures them"
         ) from None
 
 

@@ -5,7 +5,7 @@ A recipe and the changes asked for enter; nothing leaves but a refusal.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..errors import SpecError
 from ..specs import Recipe, Variant
@@ -15,31 +15,44 @@ from .budget import Budget
 _CHANGEABLE = ("convert", "compress")
 
 
-def check_settings(
-    recipe: Recipe,
-    overrides: Sequence[str],
-    *,
-    variants: Sequence[Variant] = (),
-    max_drop: float | None = None,
-    budget: Budget | None = None,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What is asked of a conversion beside the run's recipe.
+
+    variants: to make in place of the recipe's. max_drop: percentage points that a variant may
+    lose; the recipe's when None. data: a folder in place of the recipe's. overrides: KEY=VALUE
+    changes of the recipe's convert and compress. budget: search for the best variant within it
+    instead.
+    """
+
+    variants: tuple[Variant, ...] = ()
+    max_drop: float | None = None
+    data: str | None = None
+    overrides: tuple[str, ...] = ()
+    budget: Budget | None = None
+
+
+NO_WISHES = Wishes()
+
+
+def check_settings(recipe: Recipe, wishes: Wishes) -> None:
     """Raises SpecError for a KEY=VALUE change of what is trained already, or without effect.
 
-    recipe: with the changes. The others as `conversion.session.convert` takes them.
+    recipe: with the changes.
     """
-    for change in overrides:
+    for change in wishes.overrides:
         key = change.partition("=")[0].strip()
         if key.partition(".")[0] not in _CHANGEABLE:
             raise SpecError(
                 f"--set {change}: a conversion changes convert.* and compress.* alone: the rest "
                 f"made the run what it is. Train another one: cnnedge train ... --set {change}"
             )
-    chosen = tuple(variants) or recipe.convert.variants
+    chosen = wishes.variants or recipe.convert.variants
     idle = in_conversion(
         recipe,
-        () if budget else chosen,
-        named=bool(variants),
-        budget=budget is not None,
-        gate_told=max_drop is not None,
+        () if wishes.budget else chosen,
+        named=bool(wishes.variants),
+        budget=wishes.budget is not None,
+        gate_told=wishes.max_drop is not None,
     )
-    refuse_idle(overrides, recipe, idle)
+    refuse_idle(wishes.overrides, recipe, idle)

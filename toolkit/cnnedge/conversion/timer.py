@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import conditions
-from ..benchmark import Case, Device, LocalDevice, run_cases
+from ..benchmark import Case, Device, LocalDevice, Result, run_cases
 from ..benchmark import Protocol as Timing
 from ..converter import convert as convert_keras
 from ..errors import DeviceError
@@ -52,13 +52,13 @@ class Timer:
         files: list[Path],
         protocol: Timing,
         progress: Callable[[int, int, str], None] | None = None,
-    ) -> list[dict[str, Any]]:
+    ) -> list[Result]:
         """Benchmark results of model files, interleaved. Raises DeviceError, CnnedgeError.
 
         Each with a median; what tools on phones do not tell of the rest is None.
         """
         found = run_cases([Case(model=f) for f in files], protocol, progress, self.device)
-        if any(result["latency_ms"]["median"] is None for result in found):
+        if any(result.latency_ms.median is None for result in found):
             raise DeviceError(
                 f"{self.name}: its benchmark tool tells no median, by which variants are compared. "
                 "Take a newer one (cnnedge devices fetch), or measure in the phone's Python: "
@@ -71,12 +71,16 @@ class Timer:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "int8.tflite"
             write_bytes(path, convert_keras(model, "int8", pictures))
-            return self.files([path], _GLANCE)[0]["latency_ms"]["median"], path.stat().st_size
+            return self.median_ms(path, _GLANCE), path.stat().st_size
 
-    def describe(self, results: list[dict[str, Any]]) -> str:
+    def median_ms(self, file: Path, protocol: Timing) -> float:
+        """Of one model file."""
+        return self.files([file], protocol)[0].latency_ms.median or 0.0
+
+    def describe(self, results: list[Result]) -> str:
         """The device as a report names it, with what it told of itself."""
         if not self.name:
             return conditions.cpu_name()
-        around = results[0]["conditions"] if results else {}
-        told = [str(around[n]) for n in ("cpu", "emulated") if around.get(n)]
+        around = results[0].conditions if results else None
+        told = [text for text in (around.cpu, around.emulated) if text] if around else []
         return f"{self.name} ({', '.join(told)})" if told else self.name

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..bundle import write_model
 from ..classifier import load
+from ..engines import CPU
 from ..scoring import score
 from ..specs import plain
 from .work import Work
@@ -28,8 +29,12 @@ def answers(
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trial.tflite"
-        provenance = {"preprocess": plain(work.recipe.preprocess)}
+        provenance = {"preprocess": plain(work.data.recipe.preprocess)}
         write_model(
-            path, flatbuffer, labels=work.labels, size=work.pixels.size, provenance=provenance
+            path,
+            flatbuffer,
+            labels=work.data.labels,
+            size=work.data.pixels.size,
+            provenance=provenance,
         )
-        return score(load(path, delegate="cpu", known=True), work.pixels, indices, progress)
+        return score(load(path, CPU, known=True), work.data.pixels, indices, progress)

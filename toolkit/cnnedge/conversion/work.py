@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from ..compression.workshop import Reporter as CompressionReporter
 from ..compression.workshop import Workshop
-from ..data import Dataset, Pixels, calibration_indices
+from ..data import Dataset, Pixels
 from ..errors import DataError
 from ..specs import InputSize, Recipe
 from ..training import backend, methods
 from ..training.fitting import predict
 from ..training.judging import truths
+from ..training.run_data import RunData
 from ..training.run_folder import RunFolder, read_metrics
 from ..training.session import load_recipe_data
 from ..training.strategy import open_workers
@@ -36,34 +37,28 @@ class Reporter(CompressionReporter, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """labels: in the order of the model's output. indices: int64, the test pictures. targets: the
+    """indices: int64, the test pictures. targets: the
     right output of each, None where the pictures are of unknown classes. reference: float32
     [n, classes], model.keras' answers. model_key: sha256 of model.keras, hex. timer: measures on
     the device that is aimed at.
     """
 
-    run: RunFolder
-    labels: tuple[str, ...]
-    recipe: Recipe
-    dataset: Dataset
-    pixels: Pixels
+    data: RunData[Reporter]
     indices: npt.NDArray[np.int64]
     targets: npt.NDArray[np.int64] | None
     reference: npt.NDArray[np.float32]
     model_key: str
     workshop: Workshop
-    reporter: Reporter
     timer: Timer
 
     @property
     def calibration_pictures(self) -> int:
         """How many there are: those of the training part."""
-        return len(self.dataset.indices("train"))
+        return len(self.data.dataset.indices("train"))
 
     def calibration(self, count: int) -> npt.NDArray[np.uint8]:
         """uint8 [n, h, w, c]: training pictures, stratified."""
-        seed = self.recipe.convert.calibration.seed
-        return self.pixels.batch(calibration_indices(self.dataset, count, seed))
+        return self.data.pixels.batch(self.data.calibration(count))
 
 
 def prepare(run: RunFolder, recipe: Recipe, reporter: Reporter, timer: Timer | None = None) -> Work:
@@ -86,38 +81,33 @@ def prepare(run: RunFolder, recipe: Recipe, reporter: Reporter, timer: Timer | N
         )
     reporter.stage("scoring model.keras on the test pictures", 0, 0)
     key = hashlib.sha256(run.model.read_bytes()).hexdigest()
-    return Work(
+    data = RunData[Reporter](
         run=run,
-        labels=labels,
         recipe=recipe,
-        dataset=dataset,
+        labels=labels,
         pixels=pixels,
+        workers=open_workers("auto"),
+        reporter=reporter,
+    )
+    return Work(
+        data=data,
         indices=indices,
         targets=targets,
         reference=predict(model, pixels, indices),
         model_key=key,
-        workshop=_workshop(run, recipe, pixels, key, reporter, timer),
-        reporter=reporter,
+        workshop=_workshop(data, key, timer),
         timer=timer,
     )
 
 
-def _workshop(
-    run: RunFolder, recipe: Recipe, pixels: Pixels, key: str, reporter: Reporter, timer: Timer
-) -> Workshop:
-    wanted = recipe.convert.calibration
-    sample = calibration_indices(pixels.dataset, wanted.count, wanted.seed)
+def _workshop(data: RunData[Reporter], key: str, timer: Timer) -> Workshop:
+    sample = data.calibration(data.recipe.convert.calibration.count)
     return Workshop(
-        run=run,
-        recipe=recipe,
-        dataset=pixels.dataset,
-        pixels=pixels,
-        model=lambda: backend.load_keras(run.model),
+        data=data,
+        model=lambda: backend.load_keras(data.run.model),
         model_key=key,
         sample=sample,
-        workers=open_workers("auto"),
-        reporter=reporter,
-        latency_ms=lambda model: timer.glance(model, pixels.batch(sample[:8]))[0],
+        latency_ms=lambda model: timer.glance(model, data.pixels.batch(sample[:8]))[0],
         aimed_at=timer.name,
     )
 

@@ -5,6 +5,14 @@ A target, a model file and a data set enter; the eval contract with what differs
 
 from .differences import differences
 from .predictions import Predictions
-from .session import evaluate_there, pixels_apart, predict_both
+from .session import EvaluationThere, There, evaluate_there, pixels_apart, predict_both
 
-__all__ = ["Predictions", "differences", "evaluate_there", "pixels_apart", "predict_both"]
+__all__ = [
+    "EvaluationThere",
+    "Predictions",
+    "There",
+    "differences",
+    "evaluate_there",
+    "pixels_apart",
+    "predict_both",
+]

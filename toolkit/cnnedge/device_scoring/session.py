@@ -8,95 +8,109 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..bundle.guest import NO_GUEST
+from ..benchmark.answer import raise_reported
+from ..benchmark.asking import Unanswered, ask_worker
 from ..classifier import Classifier
+from ..conditions import State
 from ..data import Dataset, Part
-from ..errors import CnnedgeError, DeviceError, GateError
-from ..files import json_text
+from ..engines import AUTO, Runtime
+from ..errors import DeviceError, SpecError
+from ..harmless import one_line, tidy
 from ..results import accuracy, mcnemar
-from ..scoring import class_map, judged, part_of
+from ..scoring import Evaluation, judged, select
+from ..specs import values
 from ..targets import Target
-from ..targets.base import one_line
 from ..targets.scratch import scratch
 from . import parcel
-from .differences import differences
+from .differences import Differences, differences
 from .predictions import Predictions, predict, read, read_pixels
+from .request import Answer, Request
 
 # "pushing", "predicting on pi4", ...: what goes on, how far it is, of how many.
 Progress = Callable[[str, int, int], None]
 
 # An emulated board needs seconds for a picture of a large network; a hanging one is ended.
 _SECONDS_PER_PICTURE, _SECONDS_TO_START = 30.0, 300.0
+_WORKER = "cnnedge.device_scoring.worker"
+
+
+@dataclass(frozen=True, kw_only=True)
+class There:
+    """A device that predicts. runtime: how the model runs on it."""
+
+    target: Target
+    runtime: Runtime = AUTO
+    progress: Progress = lambda _what, _done, _total: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Here(Differences):
+    """The same pictures on this machine. p_value: McNemar's, that both err equally often."""
+
+    accuracy: float
+    count: int
+    ci95: tuple[float, float]
+    engine: str
+    engine_version: str
+    p_value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationThere(Evaluation):
+    """The eval contract of a device, beside this machine."""
+
+    device: str
+    conditions: State
+    here: Here
 
 
 def evaluate_there(
-    target: Target,
-    classifier: Classifier,
-    dataset: Dataset,
-    split: Part,
-    *,
-    settings: Mapping[str, Any],
-    allow_disagreement: bool = False,
-    progress: Progress = lambda _what, _done, _total: None,
-) -> dict[str, Any]:
-    """Scores one split on a device, in the form of the eval contract, beside this machine.
+    there: There, classifier: Classifier, dataset: Dataset, split: Part
+) -> EvaluationThere:
+    """Scores one split on a device, beside this machine.
 
-    classifier: loaded here, on the CPU: the reference. settings: keywords of `classifier.load` for
-    the device. Pictures that are files are decoded and resized there. Beside the contract's keys:
-    `device`, `conditions`, and `here`: accuracy, McNemar's p, and what `differences` says. Raises
-    DeviceError, GateError for a delegate that is refused there, DataError.
+    classifier: loaded here, on the CPU: the reference. Pictures that are files are decoded and
+    resized there. Raises DeviceError, GateError for a delegate that is refused there, DataError.
     """
-    model = classifier.model
-    mapping = class_map(dataset, classifier.labels, str(model.path), model=model)
-    indices = part_of(dataset, split, mapping)
-    targets = mapping[dataset.targets[indices]]
-    here, there, answer = predict_both(
-        target,
-        classifier,
-        dataset,
-        indices,
-        settings=settings,
-        allow_disagreement=allow_disagreement,
-        progress=progress,
+    chosen = select(classifier, dataset, split)
+    ours, theirs, answer = predict_both(there, classifier, dataset, chosen.indices)
+    labelled = theirs.best(classifier)
+    right_here = ours.best(classifier) == chosen.targets
+    names = [dataset.name(int(i)) for i in chosen.indices]
+    engine = classifier.engine
+    here = Here(
+        **vars(differences(classifier, ours, theirs, names)),
+        **accuracy(right_here),
+        engine=engine.name,
+        engine_version=engine.version,
+        p_value=mcnemar(right_here, labelled == chosen.targets),
     )
-    labelled = there.best(classifier)
-    right_here = here.best(classifier) == targets
-    names = [dataset.name(int(i)) for i in indices]
-    return judged(classifier, dataset, split, labelled, targets, mapping) | {
-        "workers": 1,
-        "device": target.name,
-        **answer,
-        "here": accuracy(right_here)
-        | {
-            "engine": classifier.engine.name,
-            "engine_version": classifier.engine.version,
-            "p_value": mcnemar(right_here, labelled == targets),
-        }
-        | differences(classifier, here, there, names),
-    }
+    return EvaluationThere(
+        **vars(judged(classifier, chosen, labelled, answer.ran)),
+        device=there.target.name,
+        conditions=answer.conditions,
+        here=here,
+    )
 
 
 def predict_both(
-    target: Target,
+    there: There,
     classifier: Classifier,
     dataset: Dataset,
     indices: npt.NDArray[np.int64],
-    *,
-    settings: Mapping[str, Any],
-    allow_disagreement: bool = False,
-    progress: Progress = lambda _what, _done, _total: None,
-) -> tuple[Predictions, Predictions, dict[str, Any]]:
+) -> tuple[Predictions, Predictions, Answer]:
     """Predictions here and there of the same pictures, and what computed there.
 
-    Keywords and errors as in `evaluate_there`.
+    Errors as in `evaluate_there`.
     """
+    target, progress = there.target, there.progress
     with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder:
         pictures = Path(folder) / "pictures.tar"
         parcel.pack(dataset, indices, pictures)
@@ -105,109 +119,75 @@ def predict_both(
             parcel.unpack(pictures),
             progress=lambda done: progress("predicting here", done, len(indices)),
         )
-        request = _request(target, classifier, pictures, settings, allow_disagreement)
-        answer, there = _ask(target, request, here, Path(folder), progress)
-    return here, there, answer
+        with scratch(target) as place:
+            request = Request(
+                model=target.push(classifier.model.path),
+                pictures=target.push(pictures),
+                runtime=there.runtime,
+                predictions=f"{place}/predictions.npz",
+            )
+            answer = _ask(target, request, len(here.raw), progress)
+            local = Path(folder) / "predictions.npz"
+            target.pull(request.predictions, local)
+        theirs = read(local, like=here, name=target.name)
+    return here, theirs, answer
 
 
 def pixels_apart(
-    target: Target,
-    classifier: Classifier,
-    dataset: Dataset,
-    indices: npt.NDArray[np.int64],
-    *,
-    settings: Mapping[str, Any],
+    there: There, classifier: Classifier, dataset: Dataset, indices: npt.NDArray[np.int64]
 ) -> int:
     """The largest difference, in levels, between input pixels made there and here of a few files.
 
-    Keywords and errors as in `evaluate_there`.
+    Errors as in `evaluate_there`.
     """
+    target = there.target
     with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder, scratch(target) as place:
         pictures, local = Path(folder) / "pictures.tar", Path(folder) / "pixels.npy"
         parcel.pack(dataset, indices, pictures)
         here = np.stack([classifier.prepare(frame) for frame in parcel.unpack(pictures)])
-        request = _request(target, classifier, pictures, settings, True)
-        request |= {"predictions": f"{place}/predictions.npz", "pixels": f"{place}/pixels.npy"}
-        _run_worker(target, request, len(indices), lambda _text: None)
-        target.pull(request["pixels"], local)
-        there = read_pixels(local, like=here, name=target.name)
-    return int(np.abs(there.astype(np.int16) - here).max(initial=0))
+        request = Request(
+            model=target.push(classifier.model.path),
+            pictures=target.push(pictures),
+            runtime=there.runtime,
+            predictions=f"{place}/predictions.npz",
+            pixels=f"{place}/pixels.npy",
+        )
+        _ask(target, request, len(indices), lambda _what, _done, _total: None)
+        target.pull(f"{place}/pixels.npy", local)
+        theirs = read_pixels(local, like=here, name=target.name)
+    return int(np.abs(theirs.astype(np.int16) - here).max(initial=0))
 
 
-def _request(
-    target: Target,
-    classifier: Classifier,
-    pictures: Path,
-    settings: Mapping[str, Any],
-    allow_disagreement: bool,
-) -> dict[str, Any]:
-    return {
-        "model": target.push(classifier.model.path),
-        "pictures": target.push(pictures),
-        "settings": {"load": _as_json(settings), "allow_disagreement": allow_disagreement},
-    }
-
-
-def _best(predictions: Predictions) -> npt.NDArray[np.int64]:
-    best: npt.NDArray[np.int64] = predictions.raw.argmax(axis=1).astype(np.int64)
-    return best
-
-
-def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The keywords as they travel: what is said of a guest as data, its labels with it."""
-    guest = settings.get("guest", NO_GUEST)
-    plain = {name: value for name, value in settings.items() if name != "guest"}
-    plain["delegate_options"] = dict(settings.get("delegate_options") or {})
-    return plain | {"guest": guest.as_json()}
-
-
-def _ask(
-    target: Target,
-    request: dict[str, Any],
-    here: Predictions,
-    folder: Path,
-    progress: Progress,
-) -> tuple[dict[str, Any], Predictions]:
-    total = len(here.raw)
+def _ask(target: Target, request: Request, total: int, progress: Progress) -> Answer:
+    """What computed the predictions, once they are made. Raises what it ended with."""
 
     def line(text: str) -> None:
-        done = _parsed(text).get("done")
-        if isinstance(done, int) and 0 <= done <= total:
+        done = _done(text)
+        if done is not None and 0 <= done <= total:
             progress(f"predicting on {target.name}", done, total)
 
-    with scratch(target) as place:
-        request["predictions"] = f"{place}/predictions.npz"
-        answer = _run_worker(target, request, total, line)
-        local = folder / "predictions.npz"
-        target.pull(request["predictions"], local)
-    known = ("engine", "engine_version", "threads", "precision", "delegate", "conditions")
-    return {k: answer.get(k) for k in known}, read(local, like=here, name=target.name)
+    seconds = _SECONDS_TO_START + _SECONDS_PER_PICTURE * total
+    try:
+        found = ask_worker(target.cnnedge, _WORKER, request, seconds=seconds, line=line)
+        said = tidy(found)
+        raise_reported(said, f"{target.name}: ")
+        return values.read(Answer, said, "", others=True)
+    except Unanswered as silent:
+        done = silent.done
+        how, said = (done.how, done.complaint[-2000:] or done.text) if done else ("", "")
+        raise DeviceError(f"{target.name}: scoring ended with {how}: {one_line(said)}") from None
+    except SpecError as error:
+        raise DeviceError(
+            f"{target.name}: its answer is not understood: {error}. It may run another cnnedge: "
+            f"cnnedge devices clean {target.name}"
+        ) from None
 
 
-def _run_worker(
-    target: Target, request: dict[str, Any], total: int, line: Callable[[str], None]
-) -> dict[str, Any]:
-    """The worker's last word. Raises what it ended with."""
-    done = target.cnnedge(
-        [],
-        module="cnnedge.device_scoring.worker",
-        stdin=json_text(request, ascii_only=True).encode(),
-        seconds=_SECONDS_TO_START + _SECONDS_PER_PICTURE * total,
-        line=line,
-    )
-    answer = _parsed((done.text.strip().splitlines() or [""])[-1])
-    if "error" in answer:
-        kind = GateError if answer.get("exit_code") == 3 else CnnedgeError
-        raise kind(f"{target.name}: {one_line(str(answer['error']), 2000)}")
-    if done.code or not isinstance(answer.get("delegate"), dict):
-        said = one_line(done.errors.decode("utf-8", "replace")[-2000:] or done.text)
-        raise DeviceError(f"{target.name}: scoring ended with exit {done.code}: {said}")
-    return answer
-
-
-def _parsed(text: str) -> dict[str, Any]:
+def _done(text: str) -> int | None:
+    """How many pictures a line of the worker tells of."""
     try:
         found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    except (ValueError, RecursionError):
+        return None
+    done = found.get("done") if isinstance(found, dict) else None
+    return done if isinstance(done, int) else None

@@ -7,81 +7,50 @@ so do the input pixels of all pictures where the request says where.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from .. import conditions
-from ..bundle import Guest
+from ..benchmark.asking import answered, write_line
 from ..classifier import load
 from ..engines import AgreementCheck
-from ..errors import CnnedgeError
-from ..files import json_text
+from ..specs.values import plain
 from .parcel import unpack
 from .predictions import predict
+from .request import Answer, Request
 
 _TELL_SECONDS = 0.5
 
 
-def answer(request: dict[str, Any], tell: Callable[[int], None]) -> dict[str, Any]:
-    """Predicts as the request says: model, pictures, predictions (where to), and the settings.
-
-    pixels, which may be missing: where the input pixels go, for a few pictures.
-    """
-    settings = request["settings"]
-    keywords = dict(settings["load"])
-    guest = Guest.from_json(keywords.pop("guest", {}))
-    with load(request["model"], guest=guest, **keywords) as classifier:
-        check = AgreementCheck(
-            classifier.model, classifier.engine, allow=settings["allow_disagreement"]
-        )
-        found = predict(classifier, unpack(Path(request["pictures"])), check=check, progress=tell)
-        found.write(Path(request["predictions"]))
-        if "pixels" in request:
-            pictures = unpack(Path(request["pictures"]))
-            np.save(request["pixels"], np.stack([classifier.prepare(p) for p in pictures]))
-        return {
-            "engine": classifier.engine.name,
-            "engine_version": classifier.engine.version,
-            "threads": classifier.engine.threads,
-            "precision": classifier.engine.precision,
-            "delegate": classifier.engine.delegate.as_json(),
-            "sha256": classifier.model.sha256,
-            "conditions": conditions.machine() | conditions.moment(),
-        }
+def answer(request: Request, tell: Callable[[int], None]) -> Answer:
+    """Predicts as the request says. tell: is told how many pictures are done."""
+    runtime = request.runtime
+    with load(request.model, runtime) as classifier:
+        engine = classifier.engine
+        check = AgreementCheck(classifier.model, engine, allow=runtime.allow_disagreement)
+        found = predict(classifier, unpack(Path(request.pictures)), check=check, progress=tell)
+        found.write(Path(request.predictions))
+        if request.pixels is not None:
+            pictures = unpack(Path(request.pictures))
+            np.save(request.pixels, np.stack([classifier.prepare(p) for p in pictures]))
+        return Answer(**vars(engine.described()), conditions=conditions.state())
 
 
 def main() -> int:
     """Reads the request and writes the answers; a CnnedgeError becomes {"error", "exit_code"}."""
-    request = json.load(sys.stdin)
     told = 0.0
 
     def tell(done: int) -> None:
         nonlocal told
         if time.monotonic() - told > _TELL_SECONDS:
             told = time.monotonic()
-            _write({"done": done})
+            write_line({"done": done})
 
-    try:
-        result = answer(request, tell)
-    except CnnedgeError as error:
-        result = {"error": str(error), "exit_code": error.exit_code}
-    except (RuntimeError, ValueError) as error:
-        said = " ".join(str(error).split())
-        result = {"error": f"the model does not run: {said}", "exit_code": 1}
-    _write(result)
-    return 0
-
-
-def _write(line: dict[str, Any]) -> None:
-    # One whole line at once: the other side reads by lines.
-    sys.stdout.writelines([json_text(line, ascii_only=True), "\n"])
-    sys.stdout.flush()
+    return answered(Request, lambda request: plain(answer(request, tell)))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from ..bundle import ModelFile, TensorInfo
 from ..errors import GateError
 from .base import Engine, Values
 from .report import Agreement
+from .runtime import EXACT
 
 # Of one output value. Quantised outputs, in steps: the CPU's own kernels differ by up to 3 among
 # themselves. Float outputs, as a fraction of the largest magnitude in the CPU's answer: rounding
@@ -83,7 +84,7 @@ class AgreementCheck:
         if self._reference is None:
             from .loading import load_engine
 
-            self._reference = load_engine(self._model, delegate="cpu", precision="f32", known=True)
+            self._reference = load_engine(self._model, EXACT, known=True)
         for at, values in enumerate(inputs):
             self._reference.set_input(values, at)
         self._reference.invoke()

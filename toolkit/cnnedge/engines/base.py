@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from ..bundle import ModelFile, TensorInfo
 from ..bundle.inputs import PICTURE_DTYPES
 from ..errors import ModelError
-from .report import DelegateReport
+from .report import DelegateReport, Ran
 
 Values = npt.NDArray[Any]
 
@@ -24,7 +23,6 @@ DELEGATES = ("auto", "cpu", "gpu", "nnapi", "npu")
 # The types that numpy has, and values of a pixel.
 _MADE_UP = frozenset({"bool", *PICTURE_DTYPES, "uint32", "uint64"})
 _MANY = 2**24
-NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
 class Engine(Protocol):
@@ -41,6 +39,16 @@ class Engine(Protocol):
     precision: str
     delegate: DelegateReport
     init_ms: float
+
+    def described(self) -> Ran:
+        """What computes, as results say it."""
+        return Ran(
+            engine=self.name,
+            engine_version=self.version,
+            threads=self.threads,
+            precision=self.precision,
+            delegate=self.delegate,
+        )
 
     def set_input(self, values: Values, at: int = 0) -> None:
         """Copies values, of the shape and dtype of the graph's input `at`, into it."""

@@ -13,16 +13,17 @@ import importlib.metadata
 import os
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..bundle import ModelFile, TensorInfo
 from ..native_stderr import captured, complaints
-from .base import NO_OPTIONS, Values
+from .base import Engine, Values
 from .failure import not_run
 from .report import DelegateReport
+from .runtime import Runtime
 
 # TFLITE_XNNPACK_DELEGATE_FLAG_FORCE_FP16 beside the two that are on by default (signed and
 # unsigned 8-bit operators); tensorflow/lite/delegates/xnnpack/xnnpack_delegate.h.
@@ -40,7 +41,7 @@ class CompileError(Exception):
     """CompiledModel does not load the model: the library's own words."""
 
 
-class CompiledEngine:
+class CompiledEngine(Engine):
     """A model in LiteRT's CompiledModel. One thread at a time may use it.
 
     native: what the library wrote while it loaded. fully_accelerated: no operator is left to
@@ -52,18 +53,15 @@ class CompiledEngine:
     def __init__(
         self,
         model: ModelFile,
-        *,
         accelerator: str,
-        threads: int,
-        precision: str,
-        delegate: DelegateReport,
-        options: Mapping[str, str] = NO_OPTIONS,
+        runtime: Runtime,
+        report: DelegateReport,
     ) -> None:
-        """accelerator: `cpu` or `gpu`; precision: f32 or f16."""
+        """accelerator: `cpu` or `gpu`; the runtime's precision: f32 or f16."""
         self.version = importlib.metadata.version("ai-edge-litert")
-        self.threads = threads
-        self.precision = precision
-        self.delegate = delegate
+        self.threads = runtime.threads
+        self.precision = runtime.precision
+        self.delegate = report
         self._place = str(model.path)
         self._inputs = [_zeros(model.graph.tensors[i]) for i in model.graph.inputs]
         self._results = [_zeros(model.graph.tensors[i]) for i in model.graph.outputs]
@@ -73,7 +71,7 @@ class CompiledEngine:
             # The library keeps pointers into these bytes.
             self._data = model.data
             try:
-                held = _compile(self._data, accelerator, threads, precision, options)
+                held = _compile(self._data, accelerator, runtime)
                 self.init_ms = (time.perf_counter() - started) * 1000
                 self.fully_accelerated: bool = held["model"].is_fully_accelerated()
                 self._to = _order(held["model"], "inputs", model.graph.inputs)
@@ -120,14 +118,15 @@ class CompiledEngine:
         return flat.reshape(like.shape)
 
 
-def _compile(
-    data: bytes, accelerator: str, threads: int, precision: str, options: Mapping[str, str]
-) -> dict[str, Any]:
+def _compile(data: bytes, accelerator: str, runtime: Runtime) -> dict[str, Any]:
     from ai_edge_litert import compiled_model as litert
 
+    precision = runtime.precision
     half = _HALF_PRECISION if precision == "f16" and accelerator == "cpu" else None
-    cpu = litert.CpuOptions(num_threads=threads, xnnpack_flags=half)
-    flags = {key: value.lower() in ("1", "true", "yes", "on") for key, value in options.items()}
+    cpu = litert.CpuOptions(num_threads=runtime.threads, xnnpack_flags=half)
+    flags = {
+        key: value.lower() in ("1", "true", "yes", "on") for key, value in runtime.options.items()
+    }
     gpu = litert.GpuOptions(enforce_f32=precision == "f32", **flags)
     hardware = litert.HardwareAccelerator.CPU
     if accelerator == "gpu":

@@ -1,6 +1,6 @@
-"""Why a runtime does not load or run a model, in one line.
+"""Why a runtime does not load or run a model, or a delegate cannot be had, in one line.
 
-What the runtime raised and what its native code wrote enter; a ModelError leaves.
+What the runtime raised and what its native code wrote enter; a ModelError leaves, or a GateError.
 """
 
 from __future__ import annotations
@@ -9,10 +9,26 @@ import re
 
 from ..bundle import ModelFile
 from ..bundle.special import special_needs
-from ..errors import ModelError
+from ..errors import GateError, ModelError
 from ..harmless import harmless
 
 _MOST_SAID = 500
+
+
+class DelegateRefused(GateError):
+    """What was asked for does not run here. reason: without the remedy, for `auto` to report."""
+
+    def __init__(self, delegate: str, reason: str, remedy: str) -> None:
+        self.reason = reason
+        super().__init__(f"--delegate {delegate}: {reason}. {remedy}")
+
+
+class PrecisionRefused(GateError):
+    """An engine that does not compute in the precision that was asked for."""
+
+    def __init__(self, precision: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"--precision {precision}: {reason}")
 
 
 def load_error(model: ModelFile, engine: str, error: Exception, native: str) -> ModelError:

@@ -11,16 +11,16 @@ import ctypes
 import dataclasses
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from ..bundle import ModelFile
-from .base import NO_OPTIONS, Engine
+from .base import Engine
 from .compiled import GPU_OPTIONS, CompiledEngine, CompileError
+from .failure import DelegateRefused, PrecisionRefused
 from .half import computes_in_floats, same_answers
 from .probe import Probe, probe, read_report
-from .refusal import DelegateRefused, PrecisionRefused
 from .report import DelegateReport
+from .runtime import Runtime
 
 _REMEDY = (
     "It needs a GPU with its Vulkan driver (Linux: libvulkan1 and the maker's or Mesa's driver), "
@@ -36,38 +36,32 @@ _NAME_IT = "Name it to have it all the same"
 _DRIVERS = ("/etc/vulkan/icd.d", "/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d")
 
 
-def load(
-    model: ModelFile,
-    *,
-    threads: int,
-    precision: str,
-    options: Mapping[str, str] = NO_OPTIONS,
-    chosen: bool = True,
-) -> Engine:
+def load(model: ModelFile, runtime: Runtime, *, chosen: bool = True) -> Engine:
     """The model on the GPU, in f32 unless f16 is asked for.
 
     chosen: the user named it; `auto` takes no software GPU, and none for an integer model. Raises
     DelegateRefused and PrecisionRefused.
     """
-    if precision == "bf16":
-        raise PrecisionRefused(precision, "LiteRT's GPU computes in f32 or f16")
-    for name in options:
+    if runtime.precision == "bf16":
+        raise PrecisionRefused(runtime.precision, "LiteRT's GPU computes in f32 or f16")
+    for name in runtime.options:
         if name not in GPU_OPTIONS:
             raise DelegateRefused(
                 "gpu", f"it has no option '{name}'", f"Allowed, as KEY=1: {', '.join(GPU_OPTIONS)}"
             )
-    wanted = "f16" if precision == "f16" else "f32"
+    precision = "f16" if runtime.precision == "f16" else "f32"
+    wanted = dataclasses.replace(runtime, precision=precision)
     if not chosen:
         _refuse_unseen(model)
-    answer = probe(model, accelerator="gpu", precision=wanted, options=options)
+    answer = probe(model, "gpu", wanted)
     _refuse(answer)
     if answer.software and not chosen:
         raise DelegateRefused(
             "gpu", f"its only adapter, {answer.adapter}, is the CPU in disguise", _NAME_IT
         )
-    engine = _engine(model, wanted, threads, options)
-    if wanted == "f16" and computes_in_floats(model):
-        _refuse_full_precision(model, engine, threads, options)
+    engine = _engine(model, wanted)
+    if precision == "f16" and computes_in_floats(model):
+        _refuse_full_precision(model, engine, wanted)
     return engine
 
 
@@ -91,22 +85,13 @@ def _refuse(answer: Probe) -> None:
         )
 
 
-def _engine(
-    model: ModelFile, precision: str, threads: int, options: Mapping[str, str]
-) -> CompiledEngine:
+def _engine(model: ModelFile, runtime: Runtime) -> CompiledEngine:
     total = len(model.graph.operators)
     report = DelegateReport(
         requested="gpu", used="gpu (WebGPU)", nodes_delegated=0, nodes_total=total
     )
     try:
-        engine = CompiledEngine(
-            model,
-            accelerator="gpu",
-            threads=threads,
-            precision=precision,
-            delegate=report,
-            options=options,
-        )
+        engine = CompiledEngine(model, "gpu", runtime, report)
     except CompileError as error:
         raise DelegateRefused("gpu", _in_words(str(error)), _REMEDY) from None
     seen = read_report(engine.native, model, fully=engine.fully_accelerated)
@@ -133,11 +118,9 @@ def _notes(seen: Probe, total: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _refuse_full_precision(
-    model: ModelFile, engine: CompiledEngine, threads: int, options: Mapping[str, str]
-) -> None:
+def _refuse_full_precision(model: ModelFile, engine: CompiledEngine, runtime: Runtime) -> None:
     """f16 is a permission to a GPU, and one without it computes in f32 and does not say so."""
-    full = _engine(model, "f32", threads, options)
+    full = _engine(model, dataclasses.replace(runtime, precision="f32"))
     equal = same_answers(model, full, engine)
     full.close()
     if equal:

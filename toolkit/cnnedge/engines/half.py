@@ -12,9 +12,10 @@ import numpy as np
 from ..bundle import ModelFile
 from .base import Engine, random_inputs
 from .compiled import CompiledEngine
+from .failure import PrecisionRefused
 from .interpreter import InterpreterEngine
 from .probe import probe
-from .refusal import PrecisionRefused
+from .runtime import Runtime
 
 _NOTE = (
     "half precision is faster on CPUs that have its arithmetic (Armv8.2 and later, some newer "
@@ -39,13 +40,12 @@ def load(model: ModelFile, plain: InterpreterEngine, precision: str) -> Engine:
         note = f"the model computes in integers: --precision {precision} changes nothing"
         plain.delegate = dataclasses.replace(plain.delegate, notes=(note,))
         return plain
-    answer = probe(model, accelerator="cpu", precision=precision, threads=plain.threads)
+    wanted = Runtime(delegate="cpu", precision=precision, threads=plain.threads)
+    answer = probe(model, "cpu", wanted)
     if answer.error:
         raise PrecisionRefused(precision, answer.error)
     report = dataclasses.replace(plain.delegate, notes=(_NOTE,))
-    engine = CompiledEngine(
-        model, accelerator="cpu", threads=plain.threads, precision=precision, delegate=report
-    )
+    engine = CompiledEngine(model, "cpu", wanted, report)
     if same_answers(model, plain, engine):
         engine.close()
         raise PrecisionRefused(

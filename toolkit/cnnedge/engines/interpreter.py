@@ -18,10 +18,10 @@ from typing import Any
 from ..bundle import Graph, ModelFile
 from ..errors import MissingExtraError
 from ..native_stderr import captured, complaints
-from .base import NO_OPTIONS, Values
-from .failure import load_error, not_run
-from .refusal import DelegateRefused
+from .base import Engine, Values
+from .failure import DelegateRefused, load_error, not_run
 from .report import DelegateReport
+from .runtime import Runtime
 from .trial import installed_version
 
 # Package to import, distribution that states the version, line that installs it.
@@ -58,26 +58,18 @@ def package(engine: str) -> tuple[str, Any]:
     raise MissingExtraError(f"no runtime for .tflite models is installed ({lines})")
 
 
-class InterpreterEngine:
+class InterpreterEngine(Engine):
     """A model in a TFLite interpreter: on a delegate's library, the rest on the CPU (XNNPACK).
 
     One thread at a time may use it.
     """
 
-    def __init__(
-        self,
-        model: ModelFile,
-        *,
-        engine: str,
-        threads: int,
-        requested: str,
-        library: Path | None = None,
-        options: Mapping[str, str] = NO_OPTIONS,
-    ) -> None:
-        """requested: what the user wrote for --delegate; options: for the library."""
-        self.name, module = package(engine)
+    def __init__(self, model: ModelFile, runtime: Runtime, library: Path | None = None) -> None:
+        """runtime: its options are for the library, its delegate is what the user wrote."""
+        requested = runtime.delegate
+        self.name, module = package(runtime.engine)
         self.version = installed_version(_PACKAGES[self.name][1])
-        self.threads = threads
+        self.threads = runtime.threads
         self._place = str(model.path)
         # What a library computes in is its own affair, and it does not say.
         self.precision = "f32" if library is None else "unknown"
@@ -87,10 +79,10 @@ class InterpreterEngine:
             try:
                 # The interpreter maps these bytes: they must live as long as it does.
                 self._data = model.data
-                loaded = _loaded(module, library, options) if library else None
+                loaded = _loaded(module, library, runtime.options) if library else None
                 self._interpreter: Any = module.Interpreter(
                     model_content=self._data,
-                    num_threads=threads,
+                    num_threads=runtime.threads,
                     experimental_delegates=loaded,
                 )
                 # XNNPACK takes its nodes of what is left, and not before this.

@@ -11,7 +11,7 @@ import importlib.metadata
 import re
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,73 +20,49 @@ import numpy as np
 from ..bundle import ModelFile
 from ..errors import MissingExtraError, ModelError
 from ..native_stderr import captured
-from .base import NO_OPTIONS, Values
-from .failure import not_run
-from .refusal import DelegateRefused, PrecisionRefused
+from .base import Engine, Values
+from .failure import DelegateRefused, PrecisionRefused, not_run
 from .report import DelegateReport, PassedOver
+from .runtime import Runtime
 
 # --delegate, and OpenVINO's name of the device.
 _DEVICES = {"auto": "CPU", "cpu": "CPU", "gpu": "GPU", "npu": "NPU"}
 
 
-def load(
-    model: ModelFile,
-    *,
-    threads: int,
-    delegate: str,
-    precision: str,
-    options: Mapping[str, str] = NO_OPTIONS,
-) -> OpenVinoEngine:
-    """See `loading.load_engine`; options are OpenVINO's own properties."""
+def load(model: ModelFile, runtime: Runtime) -> OpenVinoEngine:
+    """See `loading.load_engine`; the runtime's options are OpenVINO's own properties."""
     try:
-        runtime: Any = importlib.import_module("openvino")
+        openvino: Any = importlib.import_module("openvino")
     except ModuleNotFoundError:
         raise MissingExtraError(
             "OpenVINO is not installed: pip install 'cnnedge[openvino]' (x86 and 64-bit Arm)"
         ) from None
-    core = runtime.Core()
-    device = _device(core, delegate)
-    return OpenVinoEngine(
-        model,
-        core,
-        device=device,
-        threads=threads,
-        requested=delegate,
-        precision=precision,
-        options=options,
-    )
+    core = openvino.Core()
+    return OpenVinoEngine(model, core, _device(core, runtime.delegate), runtime)
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(Engine):
     """A model compiled by OpenVINO. One thread at a time may use it."""
 
     name = "openvino"
 
-    def __init__(
-        self,
-        model: ModelFile,
-        core: Any,
-        *,
-        device: str,
-        threads: int,
-        requested: str,
-        precision: str,
-        options: Mapping[str, str],
-    ) -> None:
+    def __init__(self, model: ModelFile, core: Any, device: str, runtime: Runtime) -> None:
+        """core: OpenVINO's own; device: its name of what the runtime's delegate means."""
+        requested = runtime.delegate
         self.version = importlib.metadata.version("openvino")
-        self.threads = threads
+        self.threads = runtime.threads
         self._place = str(model.path)
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
         if device == "CPU":
-            settings["INFERENCE_NUM_THREADS"] = threads
-        if precision != "auto":
-            settings["INFERENCE_PRECISION_HINT"] = precision
+            settings["INFERENCE_NUM_THREADS"] = runtime.threads
+        if runtime.precision != "auto":
+            settings["INFERENCE_PRECISION_HINT"] = runtime.precision
         started = time.perf_counter()
-        compiled = _compiled(model, core, device, requested, settings | dict(options))
+        compiled = _compiled(model, core, device, requested, settings | dict(runtime.options))
         self._request: Any = compiled.create_infer_request()
         self.init_ms = (time.perf_counter() - started) * 1000
         self._outputs = _output_order(model, compiled)
-        self.precision = _precision(compiled, precision)
+        self.precision = _precision(compiled, runtime.precision)
         name = str(core.get_property(device, "FULL_DEVICE_NAME"))
         total = len(model.graph.operators)
         self.delegate = DelegateReport(

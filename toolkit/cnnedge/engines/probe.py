@@ -12,7 +12,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,8 +19,8 @@ from ..bundle import ModelFile, read_model, sized
 from ..child_process import python_words
 from ..files import json_text
 from ..native_stderr import complaints
-from .base import NO_OPTIONS
 from .report import DelegateReport
+from .runtime import Runtime
 
 # A GPU compiles its shaders at the first inference.
 _PATIENCE_SECONDS = 180
@@ -42,21 +41,14 @@ class Probe:
     left_behind: tuple[str, ...] = ()
 
 
-def probe(
-    model: ModelFile,
-    *,
-    accelerator: str,
-    precision: str,
-    threads: int = 1,
-    options: Mapping[str, str] = NO_OPTIONS,
-) -> Probe:
+def probe(model: ModelFile, accelerator: str, runtime: Runtime) -> Probe:
     """Loads and runs the model once, elsewhere; never raises for what happens there."""
     request = {
         "model": str(model.path),
         "accelerator": accelerator,
-        "precision": precision,
-        "threads": threads,
-        "options": dict(options),
+        "precision": runtime.precision,
+        "threads": runtime.threads,
+        "options": dict(runtime.options),
         "size": model.size,
     }
     try:
@@ -105,10 +97,11 @@ def _try(request: dict[str, Any]) -> Probe:
     """Runs in the other process."""
     from .compiled import CompiledEngine, CompileError
 
-    model = sized(read_model(request.pop("model")), request.pop("size"))
+    model = sized(read_model(request["model"]), request["size"])
+    settings = {name: request[name] for name in ("precision", "threads", "options")}
     nothing = DelegateReport(requested="", used="", nodes_delegated=0, nodes_total=0)
     try:
-        engine = CompiledEngine(model, delegate=nothing, **request)
+        engine = CompiledEngine(model, request["accelerator"], Runtime(**settings), nothing)
         engine.invoke()
     except (CompileError, RuntimeError, ImportError) as error:
         return Probe(error=" ".join(str(error).split()))

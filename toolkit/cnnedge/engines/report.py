@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any
+
+from ..specs.strict import Range
+from ..specs.values import Reader, plain_fields
+
+_Count = Annotated[int, Range(0, 10**15)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,17 +31,24 @@ class Agreement:
     with the same best index of the first output.
     """
 
-    frames: int
+    frames: _Count
     agrees: bool
     largest_difference: float
     tolerance: float
     unit: str
-    labels_equal: int
+    labels_equal: _Count
 
     def as_json(self) -> dict[str, Any]:
         """largest_difference: None where an output was no number; JSON has no infinity."""
         finite = math.isfinite(self.largest_difference)
         return asdict(self) | {"largest_difference": self.largest_difference if finite else None}
+
+    @classmethod
+    def from_plain(cls, said: Any, name: str, reader: Reader) -> Agreement:
+        """What `as_json` made. Raises SpecError."""
+        untold = isinstance(said, Mapping) and said.get("largest_difference", 0) is None
+        found: Agreement = reader({**said, "largest_difference": 0.0} if untold else said, name)
+        return replace(found, largest_difference=math.inf) if untold else found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +64,8 @@ class DelegateReport:
 
     requested: str
     used: str
-    nodes_delegated: int
-    nodes_total: int
+    nodes_delegated: _Count
+    nodes_total: _Count
     left_behind: tuple[str, ...] = ()
     software: bool | None = None
     device: str = ""
@@ -67,38 +79,23 @@ class DelegateReport:
         return self.used.startswith("cpu")
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            "requested": self.requested,
-            "used": self.used,
-            "nodes_delegated": self.nodes_delegated,
-            "nodes_total": self.nodes_total,
-            "left_behind": list(self.left_behind),
-            "software": self.software,
-            "device": self.device,
-            "passed_over": [asdict(p) for p in self.passed_over],
-            "agreement": self.agreement.as_json() if self.agreement else None,
-            "notes": list(self.notes),
-        }
+        return plain_fields(self)
 
-    @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> DelegateReport:
-        """What `as_json` made. Raises KeyError, TypeError or ValueError where it is not that."""
-        agreement = found.get("agreement")
-        if agreement is not None:
-            largest = agreement["largest_difference"]
-            agreement = Agreement(
-                **agreement
-                | {"largest_difference": math.inf if largest is None else float(largest)}
-            )
-        return cls(
-            requested=str(found["requested"]),
-            used=str(found["used"]),
-            nodes_delegated=int(found["nodes_delegated"]),
-            nodes_total=int(found["nodes_total"]),
-            left_behind=tuple(map(str, found["left_behind"])),
-            software=found["software"],
-            device=str(found["device"]),
-            passed_over=tuple(PassedOver(**p) for p in found["passed_over"]),
-            agreement=agreement,
-            notes=tuple(map(str, found["notes"])),
-        )
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """What computed: engine and delegate, as every result says it.
+
+    engine: its name. threads: of the CPU. precision: of floating-point arithmetic, or `unknown`.
+    """
+
+    engine: str
+    engine_version: str
+    threads: _Count
+    precision: str
+    delegate: DelegateReport
+
+    def as_json(self) -> dict[str, Any]:
+        """{"engine", "engine_version", "threads", "precision", "delegate"}, and what else an
+        answer or a result holds."""
+        return plain_fields(self)

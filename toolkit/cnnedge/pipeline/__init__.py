@@ -4,8 +4,18 @@ A source and a model enter (or several, as workers side by side); one Step per f
 summary in the form of the run contract at the end.
 """
 
-from .labelling import label_frames
-from .outcome import MOST_PREDICTIONS, prediction_json, summary
+from .labelling import Limits, Wanted, label_frames
+from .result import (
+    MOST_PREDICTIONS,
+    FrameAnswer,
+    FrameLine,
+    OutputSaid,
+    RunResult,
+    Said,
+    Segment,
+    answer_of,
+    summary,
+)
 from .smoothing import SmoothedPrediction, Smoothing
 from .step import STAGES, FrameModel, Step
 from .timings import Samples, Timings
@@ -13,13 +23,21 @@ from .timings import Samples, Timings
 __all__ = [
     "MOST_PREDICTIONS",
     "STAGES",
+    "FrameAnswer",
+    "FrameLine",
     "FrameModel",
+    "Limits",
+    "OutputSaid",
+    "RunResult",
+    "Said",
     "Samples",
+    "Segment",
     "SmoothedPrediction",
     "Smoothing",
     "Step",
     "Timings",
+    "Wanted",
+    "answer_of",
     "label_frames",
-    "prediction_json",
     "summary",
 ]

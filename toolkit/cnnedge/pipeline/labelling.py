@@ -5,12 +5,13 @@ Models, a source and timings enter; one Step per frame leaves, in the order of t
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 
 from ..camera import Source
+from ..conditions import usable_cores
 from ..engines.agreement import AgreementCheck
 from ..errors import CnnedgeError
 from .reading import Reading
@@ -22,23 +23,40 @@ from .timings import Timings
 from .workers import side_by_side
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Where a run stops, beside the end of its source.
+
+    frames, duration in seconds: counted from the start of its timings on.
+    """
+
+    frames: int | None = None
+    duration: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """How frames are labelled. smooth: for moving pictures; pictures stay as they were measured.
+
+    check: compares the (first) model's first inferences with the CPU's.
+    """
+
+    limits: Limits = Limits()
+    smooth: Smoothing | None = None
+    check: AgreementCheck | None = None
+
+
 def label_frames(
     models: FrameModel | Sequence[FrameModel],
     source: Source,
     timings: Timings,
-    *,
-    frames: int | None = None,
-    duration: float | None = None,
-    smooth: Smoothing | None = None,
-    check: AgreementCheck | None = None,
+    wanted: Wanted = Wanted(),
 ) -> Generator[Step, None, None]:
-    """Labels frames until the source ends, `frames` are done or `duration` seconds are over.
+    """Labels frames until the source ends, or a limit is reached.
 
     models: one model, which labels one frame while the next is captured and prepared on other
     threads; or several of one file, workers that label frames side by side, in order: for files
-    and folders. frames, duration: counted from timings' start on, over every call with the same
-    timings. smooth: for moving pictures; pictures stay as they were measured. check: compares the
-    (first) model's first inferences with the CPU's.
+    and folders.
 
     A live source gives its newest frame: where a stage is slower than the camera, older frames are
     dropped and counted. Files lose none, and frames that were read ahead when the iterator was
@@ -53,19 +71,17 @@ def label_frames(
             "side, frames would be labelled later, not more often than they come. Use --threads "
             f"{len(several)} to make each frame faster"
         )
-    return _steps(several, source, timings, frames, duration, smooth, check)
+    return _steps(several, source, timings, wanted)
 
 
 def _steps(
     models: tuple[FrameModel, ...],
     source: Source,
     timings: Timings,
-    frames: int | None,
-    duration: float | None,
-    smooth: Smoothing | None,
-    check: AgreementCheck | None,
+    wanted: Wanted,
 ) -> Generator[Step, None, None]:
     timings.begin()
+    frames, duration = wanted.limits.frames, wanted.limits.duration
     deadline = None if duration is None else timings.started + duration
     count = None if frames is None else max(0, frames - timings.frames)
     reading = Reading(
@@ -75,12 +91,12 @@ def _steps(
         count=None if source.live and count else count,
         deadline=deadline,
     )
-    line = _line(models, source, reading, timings, deadline, check)
+    line = _line(models, source, reading, timings, wanted.check)
     try:
         with closing(line):
             for labelled in line:
                 reading.labelled()
-                yield _step(labelled, source, timings, smooth)
+                yield _step(labelled, source, timings, wanted.smooth)
                 if frames is not None and timings.frames >= frames:
                     return
     finally:
@@ -93,21 +109,13 @@ def _line(
     source: Source,
     reading: Reading,
     timings: Timings,
-    deadline: float | None,
     check: AgreementCheck | None,
 ) -> Generator[Labelled, None, None]:
     if len(models) > 1:
         return side_by_side(models, reading, check)
-    if source.total == 1 or (_cores() == 1 and not source.live):
+    if source.total == 1 or (usable_cores() == 1 and not source.live):
         return one_by_one(models[0], reading, check)
-    return staged(models[0], reading, timings, live=source.live, deadline=deadline, check=check)
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        return os.cpu_count() or 1
+    return staged(models[0], reading, timings, check)
 
 
 def _step(labelled: Labelled, source: Source, timings: Timings, smooth: Smoothing | None) -> Step:

@@ -25,7 +25,7 @@ class Reading:
     """An iterable over a source; one thread iterates it, another may call `labelled`.
 
     left_over: frames to begin with. count: how many frames to give at most. deadline: no frame is
-    begun from this moment of time.perf_counter() on.
+    begun from this moment of time.perf_counter() on. live: of the source.
     """
 
     def __init__(
@@ -39,7 +39,8 @@ class Reading:
         self._source = source
         self._begin = deque(left_over)
         self._count = count
-        self._deadline = deadline
+        self.deadline = deadline
+        self.live = source.live
         self._ahead: deque[Frame] = deque()
         # A live source has newer frames than these by then.
         self._remembers = not source.live
@@ -53,7 +54,7 @@ class Reading:
             yield Read(frame, seconds)
             begin = time.perf_counter()
             # Before the next frame is asked for: it would be lost.
-            if given == self._count or (self._deadline is not None and begin >= self._deadline):
+            if given == self._count or (self.deadline is not None and begin >= self.deadline):
                 return
 
     def labelled(self) -> None:

@@ -45,20 +45,15 @@ class _Inferred(NamedTuple):
 
 
 def staged(
-    model: FrameModel,
-    reading: Reading,
-    timings: Timings,
-    *,
-    live: bool,
-    deadline: float | None,
-    check: AgreementCheck | None,
+    model: FrameModel, reading: Reading, timings: Timings, check: AgreementCheck | None
 ) -> Generator[Labelled, None, None]:
     """Labels frames on four threads; a live source's own reading thread is the first of them.
 
-    live: at every hand-over the newest frame wins, and what gave way to it is counted in
-    timings.dropped; from `deadline` on (time.perf_counter()) nothing is waited for. Otherwise no
-    frame is lost, and a slow caller holds up the threads.
+    Of a live source, the newest frame wins at every hand-over, and what gave way to it is counted
+    in timings.dropped; from the reading's deadline on nothing is waited for. Of others no frame is
+    lost, and a slow caller holds up the threads.
     """
+    live, deadline = reading.live, reading.deadline
     with Crew() as crew:
         threads = _Threads(crew, model, reading, live, check)
         before = timings.dropped

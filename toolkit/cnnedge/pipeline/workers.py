@@ -32,10 +32,10 @@ def side_by_side(
         room, results = crew.handover(), crew.handover()
         for _ in range(_FRAMES_PER_WORKER * len(models)):
             room.put(None)
-        queue = _Queue(reading)
+        queue = _Queue(reading, room, results)
         for number, model in enumerate(models):
             first = check if number == 0 else None
-            work = partial(_work, crew, queue, model, first, room, results)
+            work = partial(_work, crew, queue, model, first)
             crew.start(f"worker {number + 1}", work, results.last)
         yield from _in_order(results, room)
 
@@ -43,7 +43,9 @@ def side_by_side(
 class _Queue:
     """Numbered frames of a source, for several threads: one at a time reads."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, room: Handover, results: Handover) -> None:
+        """room: gives a token for each frame that may be taken. results: takes the answers."""
+        self.room, self.results = room, results
         self._lock = threading.Lock()
         self._frames: Iterator[Read] = iter(reading)
         self._number = 0
@@ -66,16 +68,9 @@ class _Queue:
             return End(error)
 
 
-def _work(
-    crew: Crew,
-    queue: _Queue,
-    model: FrameModel,
-    check: AgreementCheck | None,
-    room: Handover,
-    results: Handover,
-) -> None:
+def _work(crew: Crew, queue: _Queue, model: FrameModel, check: AgreementCheck | None) -> None:
     while True:
-        room.get()
+        queue.room.get()
         task = None if crew.stopping else queue.take()
         if task is None:
             return
@@ -85,7 +80,7 @@ def _work(
             result = got if isinstance(got, End) else label_one(model, got, check)
         except BaseException as error:  # raised again behind the frames before it
             result = End(error)
-        results.put((number, result))
+        queue.results.put((number, result))
         if isinstance(result, End):
             return
 

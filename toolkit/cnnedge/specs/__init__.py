@@ -21,8 +21,8 @@ from .recipe import (
     dump,
     named,
     parse_recipe,
-    plain,
 )
+from .values import plain
 from .variant import (
     FORMATS,
     TECHNIQUES,

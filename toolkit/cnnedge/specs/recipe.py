@@ -15,6 +15,7 @@ from .composing import compose, override
 from .compress import Compression
 from .pixels import InputSize, Preprocess
 from .strict import Range, build
+from .values import plain
 from .variant import FORMATS, Variant, check_names
 
 Method = Literal["scratch", "transfer", "logistic", "svm", "pretrained"]
@@ -276,16 +277,3 @@ def parse_recipe(text: str, source: str, overrides: Sequence[str] = ()) -> Recip
 def dump(spec: Any) -> str:
     """A spec as YAML text that parses back to an equal spec."""
     return yaml.safe_dump(plain(spec), sort_keys=False, allow_unicode=True, width=100)
-
-
-def plain(value: Any) -> Any:
-    """Dataclasses and tuples as dicts and lists, for YAML and JSON."""
-    if isinstance(value, Variant):
-        return value.plain()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, (tuple, list)):
-        return [plain(v) for v in value]
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
-    return value

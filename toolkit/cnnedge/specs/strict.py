@@ -28,8 +28,6 @@ T = TypeVar("T")
 
 # Whole numbers of 64 bits: what computers count with.
 _MOST_WHOLE = 2**63 - 1
-# The place of a value that came from no text of lines.
-_NO_LINE = -2
 _TRUE = {"true", "yes", "on"}
 _FALSE = {"false", "no", "off"}
 _MOST_COMPARED, _LONGEST_COMPARED = 5_000, 100
@@ -64,17 +62,6 @@ def closest(name: str, allowed: Iterable[str]) -> str:
     name = str(name)[:_LONGEST_COMPARED]
     matches = difflib.get_close_matches(name, near, n=1, cutoff=0.5)
     return f" Did you mean '{matches[0]}'?" if matches else ""
-
-
-def build_plain(cls: type[T], value: Any, name: str) -> T:
-    """As `build`, of a value as JSON holds it: dicts, lists and scalars. name: for messages.
-
-    Raises SpecError.
-    """
-    try:
-        return build(cls, _plain_node(value, yaml.Mark(name, 0, _NO_LINE, 0, None, 0)))
-    except RecursionError:
-        raise SpecError(f"{name}: it is nested too deeply") from None
 
 
 def build(cls: type[T], node: yaml.Node, key: str = "") -> T:
@@ -157,7 +144,7 @@ def problem(node: yaml.Node, key: str, text: str) -> SpecError:
     """A SpecError that says file, line and key."""
     mark = node.start_mark
     name = getattr(mark, "name", "")
-    lineless = name.startswith("--set ") or mark.line == _NO_LINE
+    lineless = name.startswith("--set ")
     place = name if lineless else f"{name}:{mark.line + 1}"
     key = one_line(key, 2 * SHOWN)
     return SpecError(f"{place}: {key}: {text}" if key else f"{place}: {text}")
@@ -254,19 +241,3 @@ def _unquoted(hint: Any, node: yaml.ScalarNode) -> str:
     except SpecError:
         return ""
     return f": write {node.value} without the quotes"
-
-
-def _plain_node(value: Any, mark: yaml.Mark) -> yaml.Node:
-    if isinstance(value, dict):
-        items = [(_plain_node(str(k), mark), _plain_node(v, mark)) for k, v in value.items()]
-        return yaml.MappingNode("tag:yaml.org,2002:map", items, mark, mark)
-    if isinstance(value, (list, tuple)):
-        nodes = [_plain_node(v, mark) for v in value]
-        return yaml.SequenceNode("tag:yaml.org,2002:seq", nodes, mark, mark)
-    if value is None:
-        return yaml.ScalarNode("tag:yaml.org,2002:null", "null", mark, mark)
-    if isinstance(value, bool):
-        return yaml.ScalarNode("tag:yaml.org,2002:bool", str(value).lower(), mark, mark)
-    if isinstance(value, (int, float)):
-        return yaml.ScalarNode("tag:yaml.org,2002:float", str(value), mark, mark)
-    return yaml.ScalarNode("tag:yaml.org,2002:str", str(value), mark, mark, style='"')

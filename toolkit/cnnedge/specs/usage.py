@@ -24,9 +24,9 @@ from .recipe import (
     Schedule,
     TopStage,
     Training,
-    plain,
 )
 from .strict import build, problem
+from .values import plain
 from .variant import Distil, Variant
 
 _LINEAR = ("logistic", "svm")

@@ -186,7 +186,7 @@ class Variant:
     def has(self, word: str) -> bool:
         return any(technique.word == word for technique in self.techniques)
 
-    def plain(self) -> Any:
+    def as_json(self) -> Any:
         """As it is written in YAML."""
         items = [_plain(technique) for technique in self.techniques]
         if self.sparse:

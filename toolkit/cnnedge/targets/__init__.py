@@ -3,7 +3,8 @@
 A word of --device enters; an opened Target leaves.
 """
 
-from .base import Completed, Finding, Target
+from ..child_process import Completed
+from .base import Finding, Target
 from .opening import open_device
 from .profiles import Named, all_names, find, user_folder
 

@@ -1,22 +1,17 @@
-"""What devices share, however they are reached.
-
-Nothing enters and nothing leaves: shared types alone.
-"""
+"""What devices share, however they are reached: the verbs of each, and what a check finds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from ..specs import DeviceProfile
+from ..benchmark import Device
+from ..child_process import Completed
 
 # One line for the user while something takes its time: "pushing 38 MB of wheels".
 Say = Callable[[str], None]
-
-# More of a device's output is not kept: nothing that is asked of one says so much.
-MOST_OUTPUT = 64_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,29 +28,12 @@ class Finding:
     remedy: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Completed:
-    """A command that ended on a device. output, errors: at most MOST_OUTPUT bytes each."""
-
-    code: int
-    output: bytes
-    errors: bytes
-
-    @property
-    def text(self) -> str:
-        """The output; what is no UTF-8 is marked."""
-        return self.output.decode("utf-8", "replace")
-
-
-class Target(Protocol):
+class Target(Device, Protocol):
     """A device with the same four verbs for every transport: check, push, run, pull.
 
-    Also a benchmark.device.Device. Raises DeviceError, in one line that names the device, what was
+    Also a benchmark's Device. Raises DeviceError, in one line that names the device, what was
     found and what to do; a GateError for a delegate that is refused there.
     """
-
-    name: str
-    profile: DeviceProfile
 
     def check(self) -> Iterator[Finding]:
         """What it takes to measure there, one by one; each as soon as it is known."""
@@ -83,7 +61,7 @@ class Target(Protocol):
 
     def cnnedge(
         self,
-        arguments: Sequence[str],
+        arguments: Sequence[str] = (),
         *,
         module: str = "cnnedge",
         stdin: bytes = b"",
@@ -104,23 +82,8 @@ class Target(Protocol):
         """Removes all that cnnedge keeps there; the bytes that this freed."""
         ...
 
-    def place(self, model: Path) -> str: ...
-
-    def measure(self, request: Mapping[str, Any]) -> dict[str, Any]: ...
-
-    def temperature_c(self) -> float | None: ...
-
-    def close(self) -> None: ...
-
 
 def as_it_is(path: Path) -> tuple[str, int, int]:
     """A file's path, time and size: equal while nobody writes to it. Zeros where none is there."""
     there = path.stat() if path.exists() else None
     return str(path), there.st_mtime_ns if there else 0, there.st_size if there else 0
-
-
-def one_line(text: str, most: int = 300) -> str:
-    """What a device said, as data: one line, nothing that a terminal would obey, not too long."""
-    shown = "".join(c if c.isprintable() else " " for c in text)
-    shown = " ".join(shown.split())
-    return shown if len(shown) <= most else f"{shown[: most - 3]}..."

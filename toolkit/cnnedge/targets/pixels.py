@@ -6,25 +6,39 @@ A target enters, one finding for `cnnedge devices check` leaves.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Protocol
 
+from ..child_process import Completed
 from ..errors import DeviceError
+from ..harmless import one_line
 from ..pixel_check import Digests, digests, read
-from .base import Finding, Target, one_line
+from .base import Finding
 
 _SECONDS = 300.0
 _SLOWER = "by portable code, which is several times slower"
 
 
-def pixels_finding(target: Target) -> Finding:
+class Checked(Protocol):
+    """A device whose pixels are looked at; a Target."""
+
+    name: str
+
+    def cnnedge(
+        self, arguments: Sequence[str] = (), *, module: str = "cnnedge", seconds: float = 60.0
+    ) -> Completed: ...
+
+
+def pixels_finding(target: Checked) -> Finding:
     """Decodes and scales one picture there and here. Raises nothing: what fails is the finding."""
     try:
-        done = target.cnnedge([], module="cnnedge.pixel_check", seconds=_SECONDS)
+        done = target.cnnedge(module="cnnedge.pixel_check", seconds=_SECONDS)
         there = read(json.loads((done.text.strip().splitlines() or [""])[-1]))
     except (DeviceError, ValueError) as error:
         said = str(error).removeprefix(f"{target.name}: ")
         return Finding(what="pixels", ok=None, found=f"not known: {one_line(said, 200)}")
     if there is None:
-        said = one_line(done.errors.decode("utf-8", "replace")[-500:] or done.text, 200)
+        said = one_line(done.complaint[-500:] or done.text, 200)
         return Finding(what="pixels", ok=None, found=f"not known: {said}")
     return _compared(digests(), there, target.name)
 

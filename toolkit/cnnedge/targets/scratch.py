@@ -9,7 +9,8 @@ import contextlib
 from collections.abc import Iterator
 
 from ..errors import DeviceError
-from .base import Target, one_line
+from ..harmless import one_line
+from .base import Target
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from ..benchmark import Case, get_protocol, run_cases
 from ..data import Dataset, Pixels
 from ..errors import CnnedgeError, MissingExtraError, SpecError, WeightsError
 from ..results import accuracy
-from ..specs import Recipe, parse_model, shipped
+from ..specs import Recipe, parse_model, plain, shipped
 from ..specs.arithmetic import trace
 from . import backend, methods
 from .features import Extractor, Features, Views
@@ -67,7 +67,7 @@ def compare(recipe: Recipe, models: Sequence[str], reporter: Reporter) -> dict[s
     reporter.note("timing, interleaved")
     timed = run_cases(files, get_protocol("quick"))
     for row, result in zip(rows, timed, strict=True):
-        row["latency_ms"] = result["latency_ms"]
+        row["latency_ms"] = plain(result.latency_ms)
     return {"pictures": rows[0]["count"], "compared": rows, "left_out": left_out}
 
 

@@ -23,7 +23,7 @@ from ..bundle import read_model
 from ..caches import cache_root
 from ..converter import convert
 from ..data import Pixels
-from ..engines import Engine, load_engine
+from ..engines import CPU, Engine, load_engine
 from ..errors import ModelError
 from ..files import write_bytes
 from ..specs import Augmentation, plain
@@ -103,7 +103,7 @@ class Extractor:
 
     def _engine(self, number: int) -> Engine:
         while len(self._engines) <= number:
-            self._engines.append(load_engine(self._model, threads=1, delegate="cpu", known=True))
+            self._engines.append(load_engine(self._model, CPU, known=True))
         return self._engines[number]
 
 

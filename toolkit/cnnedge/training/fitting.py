@@ -93,22 +93,29 @@ class Objective:
     callbacks: tuple[Any, ...] = ()
 
 
-def fit(
-    model: Any,
-    feed: Feed,
-    validate: Validation | None,
-    training: Training,
-    phase: Phase,
-    run: RunFolder,
-    reporter: Reporter,
-    objective: Objective = Objective(),
-) -> Fitted:
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """How a model is trained: the recipe's settings, this stretch of them, and towards what.
+
+    run: where history and checkpoints are kept.
+    """
+
+    training: Training
+    phase: Phase
+    run: RunFolder
+    reporter: Reporter
+    objective: Objective = Objective()
+
+
+def fit(model: Any, feed: Feed, validate: Validation | None, course: Course) -> Fitted:
     """Trains, or goes on training, until the phase is done or early stopping ends it.
 
     validate: gives val_loss and val_accuracy of the model as it is; None without pictures for
     it. Raises KeyboardInterrupt when stopped by hand: the checkpoint of the last whole epoch is
     then on disk.
     """
+    training, phase, run = course.training, course.phase, course.run
+    reporter, objective = course.reporter, course.objective
     scope = model.distribute_strategy.scope
     with scope():
         state = _State(model, training, phase, run)
@@ -125,7 +132,7 @@ def fit(
     number, stopped, saved = state.epoch, state.stopped, time.perf_counter()
     with held_back() as check:
         while number < phase.epochs and not stopped:
-            row = _one_epoch(model, feed, phase, number, reporter, check, objective)
+            row = _one_epoch(model, feed, course, number, check)
             number += 1
             due = number % training.validate_every == 0 or number == phase.epochs
             if validate and due:
@@ -202,14 +209,9 @@ def cross_entropy(probabilities: npt.NDArray[np.float32], targets: npt.NDArray[n
 
 
 def _one_epoch(
-    model: Any,
-    feed: Feed,
-    phase: Phase,
-    epoch: int,
-    reporter: Reporter,
-    check: Callable[[], None],
-    objective: Objective,
+    model: Any, feed: Feed, course: Course, epoch: int, check: Callable[[], None]
 ) -> dict[str, Any]:
+    phase, reporter = course.phase, course.reporter
     number = phase.before + epoch
     reporter.epoch(number + 1, phase.before + phase.epochs, feed.steps)
     callback = _callback(feed, phase, epoch, reporter, check)
@@ -219,7 +221,7 @@ def _one_epoch(
         epochs=1,
         steps_per_epoch=feed.steps,
         verbose=0,
-        callbacks=[callback, *objective.callbacks],
+        callbacks=[callback, *course.objective.callbacks],
     ).history
     seconds = time.perf_counter() - started
     loss = float(logs["loss"][0])

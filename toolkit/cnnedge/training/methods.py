@@ -92,21 +92,21 @@ def _published(
 
 def fit(work: transfer.Materials) -> Outcome:
     """Trains by the recipe's method, or goes on with it."""
-    return _METHODS[work.recipe.training.method](work)
+    return _METHODS[work.data.recipe.training.method](work)
 
 
 def _scratch(work: transfer.Materials) -> Outcome:
-    training = work.recipe.training
+    training = work.data.recipe.training
     phase = fitting.Phase(
         epochs=training.epochs,
         learning_rate=training.optimizer.learning_rate,
         schedule=training.schedule,
     )
-    source = PixelSource(work.pixels, work.recipe.augmentation)
-    answer = fitting.predictor(work.model, work.pixels.batch)
+    source = PixelSource(work.data.pixels, work.data.recipe.augmentation)
+    answer = fitting.predictor(work.model, work.data.pixels.batch)
     fitted = transfer.fit_phase(work, phase, work.model, source, answer)
     if fitted.stopped_early:
-        work.reporter.note(f"stopped early after epoch {fitted.history[-1]['epoch']}")
+        work.data.reporter.note(f"stopped early after epoch {fitted.history[-1]['epoch']}")
     return fitted, {}
 
 
@@ -116,7 +116,7 @@ def _transfer(work: transfer.Materials) -> Outcome:
 
 
 def _linear(work: transfer.Materials) -> Outcome:
-    training = work.recipe.training
+    training = work.data.recipe.training
     below, above = transfer.cut(
         work.model, transfer.feature_layer(work.model, len(work.spec.layers))
     )
@@ -125,12 +125,12 @@ def _linear(work: transfer.Materials) -> Outcome:
     if weighted != [dense] or type(dense).__name__ != "Dense":
         raise SpecError(
             f"training.method {training.method} fits one Dense layer with softmax at the end of "
-            f"{work.recipe.model}; its head has other layers with weights"
+            f"{work.data.recipe.model}; its head has other layers with weights"
         )
     features = transfer.extract(work, below, training.views)
-    train, classes = transfer.view_rows(work.dataset, features, training.views)
+    train, classes = transfer.view_rows(work.data.dataset, features, training.views)
     started = time.perf_counter()
-    work.reporter.note(f"fitting {training.method} on {len(train):,} feature rows")
+    work.data.reporter.note(f"fitting {training.method} on {len(train):,} feature rows")
     method: Any = training.method
     linear = fit_linear(
         method,

@@ -24,6 +24,7 @@ from . import backend, few_pictures, fitting, methods, mirroring, transfer
 from .augmentation import augment
 from .judging import judge
 from .plots import save_augmentation_grid, save_confusion, save_curves
+from .run_data import RunData
 from .run_folder import (
     RunFolder,
     check_new,
@@ -125,17 +126,10 @@ def _train(
     pixels = Pixels(dataset, size, recipe.preprocess)
     if recipe.training.method != "pretrained":
         _draw_augmentation(run, recipe, dataset, pixels)
-    work = transfer.Materials(
-        model=model,
-        spec=model_spec,
-        labels=labels,
-        dataset=dataset,
-        pixels=pixels,
-        recipe=recipe,
-        run=run,
-        reporter=reporter,
-        workers=workers,
+    data = RunData[SessionReporter](
+        run=run, recipe=recipe, labels=labels, pixels=pixels, workers=workers, reporter=reporter
     )
+    work = transfer.Materials(data=data, model=model, spec=model_spec)
     fitted, details = methods.fit(work)
     with whole(run.model) as temporary:
         model.save(temporary)
@@ -184,15 +178,15 @@ def _total(counts: Any) -> int | str:
 def _finish(
     work: transfer.Materials, fitted: fitting.Fitted, details: dict[str, Any]
 ) -> dict[str, Any]:
-    model, dataset, run = work.model, work.dataset, work.run
+    model, dataset, run = work.model, work.data.dataset, work.data.run
     indices = dataset.indices("test")
     started = time.perf_counter()
-    predictions = fitting.predict(model, work.pixels, indices).argmax(axis=1)
+    predictions = fitting.predict(model, work.data.pixels, indices).argmax(axis=1)
     seconds = time.perf_counter() - started
-    judged = judge(work.labels, dataset, indices, predictions)
+    judged = judge(work.data.labels, dataset, indices, predictions)
     _draw_curves(run.path / "curves.png", fitted, details)
     if judged["confusion"]:
-        shown = judged.get("confusion_labels", work.labels)
+        shown = judged.get("confusion_labels", work.data.labels)
         save_confusion(run.path / "confusion.png", np.array(judged["confusion"]), shown)
     trained = sum(row["seconds"] for row in fitted.history)
     pictures = len(dataset.indices("train")) * len(fitted.history)
@@ -209,7 +203,7 @@ def _finish(
             "source": dataset.source,
             "warnings": list(dataset.warnings),
         },
-        "method": work.recipe.training.method,
+        "method": work.data.recipe.training.method,
         "epochs": len(fitted.history),
         "kept_epoch": fitted.kept_epoch,
         "stopped_early": fitted.stopped_early,

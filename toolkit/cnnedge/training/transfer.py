@@ -15,15 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..architectures import block_names
-from ..data import Dataset, Pixels
+from ..data import Dataset
 from ..errors import SpecError
 from ..specs import AllStage, Augmentation, HeadStage, ModelSpec, Recipe, TopStage, Training
 from . import backend, fitting
 from .features import Extractor, Features, Views
 from .feed import FeatureSource, Feed, PixelSource, Source
 from .mirroring import mirror_classes, without_mirror
-from .run_folder import RunFolder
-from .strategy import Workers
+from .run_data import RunData
 
 Stage = HeadStage | TopStage | AllStage
 Answer = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]
@@ -37,20 +36,11 @@ class Reporter(fitting.Reporter, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Materials:
-    """What training needs. model: Keras, of `spec`, with the weights it begins with.
+    """What training needs. model: Keras, of `spec`, with the weights it begins with."""
 
-    labels: what it tells apart, in the order of its output.
-    """
-
+    data: RunData[Reporter]
     model: Any
     spec: ModelSpec
-    labels: tuple[str, ...]
-    dataset: Dataset
-    pixels: Pixels
-    recipe: Recipe
-    run: RunFolder
-    reporter: Reporter
-    workers: Workers
 
 
 def stages(training: Training) -> list[tuple[str, Stage]]:
@@ -64,7 +54,7 @@ def train_stages(work: Materials) -> tuple[fitting.Fitted, list[dict[str, Any]]]
     """Goes through the stages; gives the whole history and one summary for each stage."""
     fitted = fitting.Fitted(history=[], kept_epoch=0, stopped_early=False)
     summaries = []
-    for name, stage in stages(work.recipe.training):
+    for name, stage in stages(work.data.recipe.training):
         phase = fitting.Phase(
             stage=name,
             epochs=stage.epochs,
@@ -113,7 +103,7 @@ def _train_stage(
         layer.trainable = place > names.index(lowest) and not kept
     trained, source, answer = _source(work, stage, lowest)
     parameters = int(sum(np.prod(w.shape) for w in trained.trainable_weights))
-    work.reporter.note(_opening(phase, stage, parameters))
+    work.data.reporter.note(_opening(phase, stage, parameters))
     fitted = fit_phase(work, phase, trained, source, answer)
     return fitted, _summary(fitted, phase, parameters)
 
@@ -122,16 +112,15 @@ def fit_phase(
     work: Materials, phase: fitting.Phase, model: Any, source: Source, answer: Answer
 ) -> fitting.Fitted:
     """Fits `model` on what `source` draws; `answer` gives its probabilities for validation."""
-    indices = work.dataset.indices("val")
-    training = work.recipe.training
+    indices = work.data.dataset.indices("val")
+    training = work.data.recipe.training
     return fitting.fit(
         model,
-        Feed(work.dataset, source, training, work.workers),
-        fitting.validation(lambda: answer(indices), work.dataset.targets[indices]),
-        training,
-        phase,
-        work.run,
-        work.reporter,
+        Feed(work.data.dataset, source, training, work.data.workers),
+        fitting.validation(lambda: answer(indices), work.data.dataset.targets[indices]),
+        fitting.Course(
+            training=training, phase=phase, run=work.data.run, reporter=work.data.reporter
+        ),
     )
 
 
@@ -155,8 +144,8 @@ def _source(work: Materials, stage: Stage, lowest: str) -> tuple[Any, Source, An
     """The Keras model to fit, where its inputs come from, and its answer for pictures by index."""
     views = 0 if isinstance(stage, AllStage) else stage.views
     if not views:
-        source = PixelSource(work.pixels, work.recipe.augmentation)
-        return work.model, source, fitting.predictor(work.model, work.pixels.batch)
+        source = PixelSource(work.data.pixels, work.data.recipe.augmentation)
+        return work.model, source, fitting.predictor(work.model, work.data.pixels.batch)
     below, above = cut(work.model, lowest)
     features = extract(work, below, views)
     return above, FeatureSource(features), fitting.predictor(above, features.rows)
@@ -166,18 +155,20 @@ def extract(work: Materials, network: Any, views: int) -> Features:
     """The rows of a frozen network for all pictures that training and validation need."""
     features = Features(
         Extractor(network),
-        work.pixels,
+        work.data.pixels,
         Views(
             count=views,
-            augmentation=unmirrored(work.dataset, work.recipe),
-            seed=work.recipe.training.seed,
+            augmentation=unmirrored(work.data.dataset, work.data.recipe),
+            seed=work.data.recipe.training.seed,
         ),
     )
-    train, judged = work.dataset.indices("train"), work.dataset.indices("val")
-    made = features.extract(judged, 1, work.reporter.extracting)
-    made += features.extract(train, views, work.reporter.extracting)
+    train, judged = work.data.dataset.indices("train"), work.data.dataset.indices("val")
+    made = features.extract(judged, 1, work.data.reporter.extracting)
+    made += features.extract(train, views, work.data.reporter.extracting)
     total = len(judged) + views * len(train)
-    work.reporter.note(f"features of {total:,} pictures and views: {made:,} new, the rest cached")
+    work.data.reporter.note(
+        f"features of {total:,} pictures and views: {made:,} new, the rest cached"
+    )
     return features
 
 

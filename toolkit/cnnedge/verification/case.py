@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..bundle import Guest
-from ..bundle.guest import NO_GUEST
 from ..classifier import Classifier, load
+from ..engines import AUTO, EXACT, Runtime
 from ..errors import CnnedgeError
 from ..files import read_json
 from ..preprocess import Pixels
@@ -35,20 +34,9 @@ from .mistakes import Reference, Values
 from .pixels import Prepared, prepare_both
 from .verdict import Scores
 
+PICTURES = 96
 # text, steps done, steps in all (0: unknown)
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Runtime:
-    """How the model is to run; the keywords of `cnnedge.classifier.load`."""
-
-    delegate: str = "auto"
-    delegate_options: Mapping[str, str] = field(default_factory=dict)
-    engine: str = "auto"
-    threads: int = 1
-    precision: str = "auto"
-    guest: Guest = NO_GUEST
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,32 +92,38 @@ class Case:
         return list(said.techniques) if said else []
 
 
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is verified: a model file against a finished run.
+
+    runtime: how the model runs. data: a folder, or one picture, with or without classes; the run's
+    test split when None. pictures: at most so many are taken.
+    """
+
+    model: Path
+    run: Path
+    runtime: Runtime = AUTO
+    data: str | None = None
+    pictures: int = PICTURES
+
+
 @contextlib.contextmanager
-def open_case(
-    model: Path, run: Path, runtime: Runtime, data: str | None, pictures: int, progress: Progress
-) -> Iterator[Case]:
+def open_case(question: Question, progress: Progress) -> Iterator[Case]:
     """Loads both sides and prepares the pictures. Raises CnnedgeError."""
     progress("loading model.keras", 0, 0)
-    reference = _open_run(run)
-    options: dict[str, Any] = {"threads": runtime.threads, "guest": runtime.guest}
+    model, runtime = question.model, question.runtime
+    reference = _open_run(question.run)
     with contextlib.ExitStack() as open_models:
-        chosen = load(
-            model,
-            delegate=runtime.delegate,
-            delegate_options=runtime.delegate_options,
-            engine=runtime.engine,
-            precision=runtime.precision,
-            **options,
-        )
+        chosen = load(model, runtime)
         open_models.callback(chosen.close)
-        plain = load(model, delegate="cpu", precision="f32", **options)
+        plain = load(model, replace(EXACT, threads=runtime.threads, guest=runtime.guest))
         open_models.callback(plain.close)
         golden = choose(
             reference.recipe,
             reference.labels,
             read_metrics(reference.folder)["data"],
-            pictures,
-            data,
+            question.pictures,
+            question.data,
             lambda done, total: progress("reading pictures", done, total),
         )
         prepared = prepare_both(

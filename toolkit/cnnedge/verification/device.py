@@ -5,17 +5,17 @@ A case and a target enter; rows for decode, resize and network there leave, and 
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ..classifier import Classifier
-from ..device_scoring import Predictions, pixels_apart, predict_both
+from ..device_scoring import Predictions, There, pixels_apart, predict_both
+from ..engines import Ran, Runtime
 from ..engines.agreement import OF_THE_RANGE, STEPS
 from ..targets import Target
-from .case import Case, Runtime
+from .case import Case
 from .network import format_of
 from .verdict import Scores, Stage, flips, moved
 
@@ -29,16 +29,11 @@ def device_stages(case: Case, target: Target, runtime: Runtime) -> tuple[list[St
 
     Raises DeviceError, GateError for a delegate that is refused there.
     """
+    # What differs is judged below, stage by stage.
+    runtime = replace(runtime, allow_disagreement=True)
     golden = case.golden
-    here, there, answer = predict_both(
-        target,
-        case.plain,
-        golden.dataset,
-        golden.indices,
-        settings=_keywords(runtime),
-        allow_disagreement=True,
-        progress=case.progress,
-    )
+    device = There(target=target, runtime=runtime, progress=case.progress)
+    here, there, answer = predict_both(device, case.plain, golden.dataset, golden.indices)
     part = f"on {target.name}"
     expected, given = _scores(case.plain, here), _scores(case.plain, there)
     decoded, prepared = here.decoded != there.decoded, here.prepared != there.prepared
@@ -50,15 +45,10 @@ def device_stages(case: Case, target: Target, runtime: Runtime) -> tuple[list[St
             "the device's libraries decode picture files differently",
             "give both the same opencv-python and Pillow, or judge by the flips whether it matters",
         ),
-        _resize(case, target, runtime, part, prepared & ~decoded),
+        _resize(case, device, part, prepared & ~decoded),
         _network(case.plain, part, expected, given, ~prepared, answer),
     ]
     return rows, given
-
-
-def _keywords(runtime: Runtime) -> dict[str, Any]:
-    """Of `classifier.load`."""
-    return {f.name: getattr(runtime, f.name) for f in fields(runtime)}
 
 
 def _scores(classifier: Classifier, predictions: Predictions) -> Scores:
@@ -73,9 +63,7 @@ def _pixels(row: Stage, apart: npt.NDArray[np.bool_], what: str, cause: str, rem
     return replace(row, agrees=False, found=found, cause=cause, remedy=remedy)
 
 
-def _resize(
-    case: Case, target: Target, runtime: Runtime, part: str, apart: npt.NDArray[np.bool_]
-) -> Stage:
+def _resize(case: Case, device: There, part: str, apart: npt.NDArray[np.bool_]) -> Stage:
     """The rule is stated in integers: any difference is a fault, or OpenCV's own bilinear."""
     opencv = case.plain.rule.interpolation == "opencv_bilinear"
     row = _pixels(
@@ -87,13 +75,13 @@ def _resize(
         else "the device's cnnedge computes other pixels from the same picture",
         "train and convert with another interpolation: bilinear is the same everywhere"
         if opencv
-        else f"bring its cnnedge anew: cnnedge devices clean {target.name}; if that does not "
-        "help, please report it with one of the pictures",
+        else f"bring its cnnedge anew: cnnedge devices clean {device.target.name}; if that does "
+        "not help, please report it with one of the pictures",
     )
     if row.agrees:
         return row
     few = case.golden.indices[np.flatnonzero(apart)[:_MOST_FETCHED]]
-    found = pixels_apart(target, case.plain, case.golden.dataset, few, settings=_keywords(runtime))
+    found = pixels_apart(device, case.plain, case.golden.dataset, few)
     return replace(row, deviation=float(found), allowed=0.0)
 
 
@@ -103,16 +91,15 @@ def _network(
     expected: Scores,
     given: Scores,
     alike: npt.NDArray[np.bool_],
-    answer: dict[str, Any],
+    answer: Ran,
 ) -> Stage:
     """The same input gives the same answer, as closely as other kernels may round."""
     row = Stage(stage="network", part=part, agrees=None, found="no picture has equal input there")
     if not alike.any():
         return row
     integer = format_of(plain.model) not in _FLOAT
-    allowed = STEPS / 256 if integer else OF_THE_RANGE.get(str(answer["precision"]), 0.02)
+    allowed = STEPS / 256 if integer else OF_THE_RANGE.get(answer.precision, 0.02)
     deviation = moved(given[alike], expected[alike])
-    delegate = answer["delegate"]
     row = replace(
         row,
         agrees=deviation <= allowed,
@@ -120,8 +107,8 @@ def _network(
         allowed=allowed,
         because="another processor's kernels round otherwise",
         flips=flips(given[alike], expected[alike]),
-        found=f"{delegate.get('used')} in {answer['engine']} {answer['engine_version']}, "
-        f"{answer['precision']}",
+        found=f"{answer.delegate.used} in {answer.engine} {answer.engine_version}, "
+        f"{answer.precision}",
     )
     if row.agrees:
         return row

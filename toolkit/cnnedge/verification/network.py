@@ -22,6 +22,7 @@ from ..conversion.pieces import PACKING
 from ..conversion.selective import for_errors
 from ..conversion.sensitivity import layer_errors, worst_layers
 from ..converter import convert, layer_names
+from ..engines import CPU
 from ..errors import CnnedgeError
 from ..results import mcnemar
 from ..specs import InputSize
@@ -131,7 +132,7 @@ def make_peer(
         path = Path(folder) / f"{form}.tflite"
         # Provenance, even if empty: what takes raw pixels is ours.
         path.write_bytes(pack_model(flatbuffer, labels=labels, size=size, provenance={}))
-        with load(path, delegate="cpu", known=True) as classifier:
+        with load(path, CPU, known=True) as classifier:
             scores = answers(classifier, pixels)
     return Peer(
         format=form, flatbuffer=flatbuffer, scores=scores, own=moved(scores, exact), factor=factor

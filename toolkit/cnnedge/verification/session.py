@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
+from ..engines import Runtime
 from ..targets import Target
 from . import inside, network
-from .case import Case, Progress, Runtime, as_values, open_case
+from .case import Case, Progress, Question, as_values, open_case
 from .delegate import checked_answers, delegate_stage, same
 from .device import device_stages
 from .inside import Inside
 from .pixels import decode_stage, resize_stage
 from .verdict import Flip, Scores, Stage, Verdict, flips
 
-PICTURES = 96
-
 
 def verify(
-    model: Path,
-    run: Path,
+    question: Question,
     *,
-    runtime: Runtime | None = None,
-    data: str | None = None,
-    pictures: int = PICTURES,
     target: Target | None = None,
     progress: Progress = lambda text, done, total: None,
 ) -> Verdict:
     """Compares a model file with the run it comes from, stage by stage.
 
-    target: a device on which the file runs as `runtime` says; here it then runs on the CPU.
-    data: a folder, or one picture, with or without classes; the run's test split when None.
-    pictures: at most so many are taken. progress: text, steps done, and in all (0: unknown).
-    Raises CnnedgeError; GateError for a delegate that cannot be had.
+    target: a device on which the file runs as the question says; here it then runs on the CPU.
+    progress: text, steps done, and in all (0: unknown). Raises CnnedgeError; GateError for a
+    delegate that cannot be had.
     """
-    wanted = runtime or Runtime()
-    local = wanted if target is None else Runtime(guest=wanted.guest)
-    with open_case(model, run, local, data, pictures, progress) as case:
-        return _verdict(case, target, wanted)
+    here = question
+    if target is not None:
+        here = replace(question, runtime=Runtime(guest=question.runtime.guest))
+    with open_case(here, progress) as case:
+        return _verdict(case, target, question.runtime)
 
 
 def _verdict(case: Case, target: Target | None, wanted: Runtime) -> Verdict:
@@ -66,13 +60,7 @@ def _verdict(case: Case, target: Target | None, wanted: Runtime) -> Verdict:
         source=case.golden.dataset.source,
         pictures=len(case.golden),
         format=network.format_of(case.chosen.model),
-        engine={
-            "engine": engine.name,
-            "engine_version": engine.version,
-            "threads": engine.threads,
-            "precision": engine.precision,
-            "delegate": engine.delegate.as_json(),
-        },
+        ran=engine.described(),
         stages=tuple(stages),
         flipped=_flipped(case, found, final) if comparable else (),
         assumptions=tuple(case.chosen.assumptions),

@@ -12,6 +12,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..engines import Ran
+
 # No noise at all.
 MOST_DB = 150.0
 
@@ -81,7 +83,7 @@ class Verdict:
     source: str
     pictures: int
     format: str
-    engine: dict[str, Any]
+    ran: Ran
     stages: tuple[Stage, ...]
     flipped: tuple[Flip, ...]
     assumptions: tuple[str, ...] = ()
@@ -105,7 +107,7 @@ class Verdict:
             "pictures": self.pictures,
             "data": {"source": self.source},
             "format": self.format,
-            **self.engine,
+            **self.ran.as_json(),
             "assumptions": list(self.assumptions),
             "notes": list(self.notes),
         }

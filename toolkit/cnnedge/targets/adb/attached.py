@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...errors import DeviceError
-from ..base import one_line
+from ...harmless import one_line
 
 _HEAD = "List of devices attached"
 # Of adb's own source (transport.cpp, ConnectionStateName); `device` is the one that works.

@@ -5,19 +5,20 @@ A target enters; findings leave, each as soon as it is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
+from ...child_process import Completed
+from ...conditions import Moment
 from ...errors import DeviceError
+from ...specs import DeviceProfile
 from ..base import Finding
-from ..pixels import pixels_finding
+from ..pixels import Checked, pixels_finding
 from . import files
-from .client import find_client, list_attached
+from .client import Connection, find_client, list_attached
 from .machine import Phone
 from .moment import read_moment
-
-if TYPE_CHECKING:
-    from .target import AdbTarget
+from .tools import Tool
 
 _ENOUGH_BYTES = 200_000_000
 _LEAST_CHARGE = 20
@@ -25,7 +26,31 @@ _WARM_BATTERY_C = 40.0
 _DEFAULT_WARM_C = 60.0
 
 
-def findings(target: AdbTarget) -> Iterator[Finding]:
+class Subject(Checked, Protocol):
+    """What is looked at; an AdbTarget."""
+
+    profile: DeviceProfile
+    python: bool
+
+    def ask(self, words: Sequence[str], *, seconds: float = 60.0, what: str = "") -> Completed: ...
+
+    @property
+    def connection(self) -> Connection: ...
+
+    @property
+    def folder(self) -> str: ...
+
+    @property
+    def phone(self) -> Phone: ...
+
+    @property
+    def tool(self) -> Tool: ...
+
+    @property
+    def interpreter(self) -> str: ...
+
+
+def findings(target: Subject) -> Iterator[Finding]:
     """Ends at what makes the rest unknowable. Raises nothing that is the phone's doing."""
     try:
         adb = find_client(target.name)
@@ -45,12 +70,12 @@ def findings(target: AdbTarget) -> Iterator[Finding]:
         yield _tool(target)
         if target.python:
             yield pixels_finding(target)
-        yield from _now(read_moment(target.run), target.profile.cool_to_c or _DEFAULT_WARM_C)
+        yield from _now(read_moment(target.ask), target.profile.cool_to_c or _DEFAULT_WARM_C)
     except DeviceError as error:
         yield _failed("answers", error, target)
 
 
-def _failed(what: str, error: DeviceError, target: AdbTarget) -> Finding:
+def _failed(what: str, error: DeviceError, target: Subject) -> Finding:
     """An error's text without the device's name, which is said already, parted at its remedy."""
     found, _, remedy = str(error).removeprefix(f"{target.name}: ").rpartition(": ")
     return Finding(what=what, ok=False, found=found or remedy, remedy=remedy if found else "")
@@ -76,8 +101,8 @@ def _about(phone: Phone) -> Iterator[Finding]:
     yield Finding(what="ABI", ok=bool(phone.abis), found=", ".join(phone.abis) or "not told")
 
 
-def _space(target: AdbTarget) -> Finding:
-    free = files.free_bytes(target.run, target.folder)
+def _space(target: Subject) -> Finding:
+    free = files.free_bytes(target.ask, target.folder)
     if free is None:
         return Finding(what="space", ok=None, found="not told")
     return Finding(
@@ -88,7 +113,7 @@ def _space(target: AdbTarget) -> Finding:
     )
 
 
-def _tool(target: AdbTarget) -> Finding:
+def _tool(target: Subject) -> Finding:
     if target.python:
         try:
             return Finding(what="Python", ok=True, found=target.interpreter)
@@ -105,37 +130,37 @@ def _tool(target: AdbTarget) -> Finding:
     )
 
 
-def _now(moment: dict[str, Any], warm_c: float) -> Iterator[Finding]:
+def _now(moment: Moment, warm_c: float) -> Iterator[Finding]:
     yield _screen(moment)
     yield _battery(moment)
-    warm = moment.get("temperature_c")
+    warm = moment.temperature_c
     yield Finding(
         what="temperature",
         ok=None if warm is None else warm <= warm_c,
         found="not told" if warm is None else f"{warm:.0f} °C",
         remedy=f"let it cool to {warm_c:.0f} °C",
     )
-    status = moment.get("thermal_status")
+    status = moment.thermal_status
     yield Finding(
         what="thermal status",
         ok=None if status is None else status == "none",
         found=status or "not told",
         remedy="it is throttling: let it cool, out of its case",
     )
-    saving = moment.get("power_saving")
+    saving = moment.power_saving
     yield Finding(
         what="power saving",
         ok=None if saving is None else not saving,
         found="not told" if saving is None else "on" if saving else "off",
         remedy="switch battery saver off",
     )
-    clocks = moment.get("core_mhz")
-    told = f"{', '.join(f'{c:.0f}' for c in clocks)} MHz, {moment['governor']}" if clocks else ""
+    clocks = moment.core_mhz
+    told = f"{', '.join(f'{c:.0f}' for c in clocks)} MHz, {moment.governor}" if clocks else ""
     yield Finding(what="clocks", ok=None, found=told or "not told")
 
 
-def _screen(moment: dict[str, Any]) -> Finding:
-    screen = moment.get("screen")
+def _screen(moment: Moment) -> Finding:
+    screen = moment.screen
     return Finding(
         what="screen",
         ok=None if screen is None else screen == "off",
@@ -144,12 +169,12 @@ def _screen(moment: dict[str, Any]) -> Finding:
     )
 
 
-def _battery(moment: dict[str, Any]) -> Finding:
-    percent, warm = moment.get("battery_percent"), moment.get("battery_temperature_c")
+def _battery(moment: Moment) -> Finding:
+    percent, warm = moment.battery_percent, moment.battery_temperature_c
     if percent is None:
         return Finding(what="battery", ok=None, found="not told")
     degrees = "" if warm is None else f", {warm:.0f} °C"
-    state = moment.get("battery_status")
+    state = moment.battery_status
     return Finding(
         what="battery",
         ok=percent >= _LEAST_CHARGE and (warm is None or warm <= _WARM_BATTERY_C),

@@ -11,9 +11,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...child_process import Command, Completed, Late, run
 from ...errors import DeviceError
-from ..base import one_line
-from . import attached, process
+from ...harmless import one_line
+from . import attached
 
 # Starting adb's server takes some seconds where USB is slow.
 _START_SECONDS = 30.0
@@ -48,10 +49,10 @@ def find_client(name: str) -> Path:
 def list_attached(adb: Path, name: str) -> list[attached.Attached]:
     """The phones that adb sees; its server is started where it does not run."""
     _server(adb, name)
-    done = process.run([str(adb), "devices", "-l"], seconds=_LIST_SECONDS)
-    if done.code != 0:
+    done = _run([str(adb), "devices", "-l"], _LIST_SECONDS)
+    if done is None or done.code != 0:
         raise DeviceError(f"{name}: adb devices {_how(done)}")
-    return attached.parse(done.output.decode("utf-8", "replace"))
+    return attached.parse(done.text)
 
 
 def connect(adb: Path, serial: str, name: str) -> Connection:
@@ -62,25 +63,34 @@ def connect(adb: Path, serial: str, name: str) -> Connection:
     found = list_attached(adb, name)
     if serial and _NETWORK.fullmatch(serial) and all(p.serial != serial for p in found):
         # Exits 0 when it fails; what is attached afterwards tells.
-        process.run([str(adb), "connect", serial], seconds=_LIST_SECONDS)
+        _run([str(adb), "connect", serial], _LIST_SECONDS)
         found = list_attached(adb, name)
     return Connection(adb=adb, serial=attached.choose(found, serial, name), name=name)
 
 
 def _server(adb: Path, name: str) -> None:
     try:
-        done = process.run([str(adb), "start-server"], seconds=_START_SECONDS)
+        done = _run([str(adb), "start-server"], _START_SECONDS)
     except OSError as error:
         raise DeviceError(f"{name}: {adb} does not start: {error.strerror}") from None
-    if done.code != 0:
+    if done is None or done.code != 0:
         raise DeviceError(
             f"{name}: adb's server does not start: adb start-server {_how(done)}; try: "
             "adb kill-server"
         )
 
 
-def _how(done: process.Ended) -> str:
-    if done.code is None:
+def _run(words: list[str], seconds: float) -> Completed | None:
+    """A command of the client's own; None where it gave no answer in time. Raises OSError."""
+    try:
+        # What it leaves running is adb's server.
+        return run(Command(words=words, seconds=seconds), held=True)
+    except Late:
+        return None
+
+
+def _how(done: Completed | None) -> str:
+    if done is None:
         return "gave no answer in time and was ended"
     said = done.errors + b" " + done.output
     return f"failed: {one_line(said.decode('utf-8', 'replace')) or f'exit {done.code}'}"
@@ -101,17 +111,17 @@ class Connection:
     def ask(self, *arguments: str, seconds: float) -> bytes:
         """What an adb command (not shell) printed. Raises DeviceError when it fails."""
         what = f"adb {arguments[0]}"
-        done = process.run(self.words(*arguments), seconds=seconds)
-        if done.code == 0:
-            return done.output
-        if done.code is None:
+        done = _run(self.words(*arguments), seconds)
+        if done is None:
             raise DeviceError(
                 f"{self.name}: {what} did not end in {seconds:.0f} s and was ended: is the phone "
                 "still connected?"
             )
+        if done.code == 0:
+            return done.output
         raise self._failure(what, done)
 
-    def _failure(self, what: str, done: process.Ended) -> DeviceError:
+    def _failure(self, what: str, done: Completed) -> DeviceError:
         """What a failed command means, in one line."""
         text = (done.errors + b"\n" + done.output).decode("utf-8", "replace")
         # Before the reason adb repeats the names of the files, and after it how fast it was.

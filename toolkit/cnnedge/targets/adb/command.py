@@ -1,15 +1,15 @@
 """The command line of a benchmark_model for a request.
 
-A request in the form of `benchmark.worker` enters; words leave. Flags: lite/tools/benchmark's and
+A request enters; words leave. Flags: lite/tools/benchmark's and
 lite/tools/delegates' README of TensorFlow, litert/tools/benchmark_litert_model.h of LiteRT.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from ...benchmark.device import PATIENCE_SECONDS
+from ...benchmark.asking import PATIENCE_SECONDS
+from ...benchmark.request import Request
 from ...errors import CnnedgeError, GateError
 from .tools import Kind
 
@@ -18,9 +18,10 @@ ENGINES: Mapping[Kind, str] = {"tflite": "tflite", "litert": "litert"}
 _DELEGATES = ("cpu", "gpu", "nnapi")
 
 
-def require(request: Mapping[str, Any], kind: Kind, model: str) -> None:
+def require(request: Request, kind: Kind, model: str) -> None:
     """Raises CnnedgeError, GateError for what a benchmark_model cannot do."""
-    delegate, engine = request["delegate"], request["engine"]
+    runtime = request.runtime
+    delegate, engine = runtime.delegate, runtime.engine
     if engine not in ("auto", ENGINES[kind]):
         raise CnnedgeError(
             f"{model}: --engine {engine} is not what this benchmark_model runs on the phone; "
@@ -36,17 +37,17 @@ def require(request: Mapping[str, Any], kind: Kind, model: str) -> None:
             f"{model}: --delegate nnapi: LiteRT's benchmark_model has no NNAPI. Take TensorFlow "
             "Lite's with --benchmark-tool, or use --delegate gpu"
         )
-    if request["options"]:
-        named = ", ".join(request["options"])
+    if runtime.options:
+        named = ", ".join(runtime.options)
         raise CnnedgeError(
             f"{model}: delegate options ({named}) are not passed to benchmark_model; leave them out"
         )
-    if request.get("window_seconds"):
+    if request.window_seconds:
         raise CnnedgeError(
             f"{model}: the sustained protocol needs every sample, and benchmark_model keeps none; "
             "use quick or standard on phones"
         )
-    _require_precision(request["precision"], delegate, kind, model)
+    _require_precision(runtime.precision, delegate, kind, model)
 
 
 def _require_precision(precision: str, delegate: str, kind: Kind, model: str) -> None:
@@ -62,35 +63,36 @@ def _require_precision(precision: str, delegate: str, kind: Kind, model: str) ->
         )
 
 
-def precision_of(request: Mapping[str, Any], kind: Kind) -> str:
+def precision_of(request: Request, kind: Kind) -> str:
     """How floats are computed: the CPU as they are, GPUs in half unless asked otherwise."""
-    if request["delegate"] == "cpu":
+    delegate, precision = request.runtime.delegate, request.runtime.precision
+    if delegate == "cpu":
         return "f32"
-    if request["delegate"] == "gpu" and kind == "tflite":
-        return "f32" if request["precision"] == "f32" else "f16"
+    if delegate == "gpu" and kind == "tflite":
+        return "f32" if precision == "f32" else "f16"
     return "unknown"
 
 
-def words(tool: str, kind: Kind, model: str, request: Mapping[str, Any]) -> list[str]:
-    """tool, model: paths on the phone. `request` was held against `require`."""
-    seconds = float(request["seconds"])
+def words(tool: str, kind: Kind, request: Request) -> list[str]:
+    """tool: its path on the phone. `request` was held against `require`."""
+    runtime, seconds = request.runtime, request.seconds
     line = [
         tool,
-        f"--graph={model}",
-        f"--num_threads={request['threads']}",
-        f"--num_runs={request['runs']}",
+        f"--graph={request.model}",
+        f"--num_threads={runtime.threads}",
+        f"--num_runs={request.runs}",
         f"--min_secs={seconds:g}",
         # Else the tool ends after 150 s whatever was asked.
         f"--max_secs={seconds + PATIENCE_SECONDS:g}",
         "--warmup_runs=1",
-        f"--warmup_min_secs={float(request['warmup_seconds']):g}",
+        f"--warmup_min_secs={request.warmup_seconds:g}",
     ]
-    if request["delegate"] == "gpu":
+    if runtime.delegate == "gpu":
         line.append("--use_gpu=true")
         if kind == "tflite":
-            half = "false" if request["precision"] == "f32" else "true"
+            half = "false" if runtime.precision == "f32" else "true"
             line.append(f"--gpu_precision_loss_allowed={half}")
-    elif request["delegate"] == "nnapi":
+    elif runtime.delegate == "nnapi":
         # NNAPI's own reference implementation is the CPU again.
         line += ["--use_nnapi=true", "--disable_nnapi_cpu=true"]
     return line

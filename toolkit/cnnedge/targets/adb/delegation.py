@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 
 from ...errors import GateError
+from ...harmless import one_line
 from ...native_stderr import complaints
-from ..base import one_line
 
 _REPLACING = re.compile(
     r"Replacing (?P<nodes>\d+)(?: out of (?P<total>\d+))? node\(s\) with delegate "

@@ -11,12 +11,15 @@ import hashlib
 import posixpath
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ...child_process import Completed
 from ...errors import DeviceError
 from ...files import whole
-from ..base import Completed, Say, one_line
+from ...harmless import one_line
+from ..base import Say
 from .client import Connection
 
 DEFAULT_FOLDER = "/data/local/tmp/cnnedge"
@@ -87,97 +90,99 @@ def hash_there(run: Run, path: str, size: int) -> str | None:
     return digest
 
 
-def push(
-    connection: Connection, run: Run, local: Path, folder: str, say: Say, *, program: bool = False
-) -> str:
-    """Copies a file to the phone where it is missing; its path there. Raises DeviceError."""
-    try:
-        digest, size = _measure(local)
-    except OSError as error:
-        raise DeviceError(f"{local}: cannot read: {error.strerror}") from None
-    path = posixpath.join(folder, KEPT, digest, local.name)
-    if hash_there(run, path, size) != digest:
-        _copy(connection, run, local, path, digest, size, say)
-    if program:
-        _need(run(["chmod", "755", path]), connection, f"chmod of {one_line(path)}")
-    return path
+@dataclass(frozen=True)
+class Store:
+    """cnnedge's own folder on a phone. say: is told what takes time."""
 
+    connection: Connection
+    run: Run
+    folder: str
+    say: Say
 
-def _copy(
-    connection: Connection, run: Run, local: Path, path: str, digest: str, size: int, say: Say
-) -> None:
-    free = free_bytes(run, posixpath.dirname(path))
-    if free is not None and free < size + _SPARE_BYTES:
-        raise DeviceError(
-            f"{connection.name}: {one_line(local.name)} needs {size / 1e6:.1f} MB and "
-            f"{_SPARE_BYTES / 1e6:.0f} MB to spare on the phone, {free / 1e6:.1f} MB are free in "
-            f"{one_line(posixpath.dirname(path))}: free some space, or run: cnnedge devices clean"
-        )
-    if size >= _QUIET_BYTES:
-        say(f"{connection.name}: pushing {local.name}, {size / 1e6:.0f} MB")
-    # Two of us may send the same file at once.
-    part = f"{path}.{secrets.token_hex(4)}.part"
-    seconds = _LEAST_SECONDS + size / _SLOWEST_COPY
-    making = run(["mkdir", "-p", posixpath.dirname(path)])
-    _need(making, connection, f"making {one_line(posixpath.dirname(path))}")
-    try:
-        connection.ask("push", str(local.absolute()), part, seconds=seconds)
-        arrived = hash_there(run, part, size)
-        if arrived != digest:
+    def push(self, local: Path, *, program: bool = False) -> str:
+        """Copies a file to the phone where it is missing; its path there. Raises DeviceError."""
+        try:
+            digest, size = _measure(local)
+        except OSError as error:
+            raise DeviceError(f"{local}: cannot read: {error.strerror}") from None
+        path = posixpath.join(self.folder, KEPT, digest, local.name)
+        if hash_there(self.run, path, size) != digest:
+            self._copy(local, path, digest, size)
+        if program:
+            self._need(self.run(["chmod", "755", path]), f"chmod of {one_line(path)}")
+        return path
+
+    def _copy(self, local: Path, path: str, digest: str, size: int) -> None:
+        name, above = self.connection.name, posixpath.dirname(path)
+        free = free_bytes(self.run, above)
+        if free is not None and free < size + _SPARE_BYTES:
             raise DeviceError(
-                f"{connection.name}: {local.name} arrived changed on the phone (SHA-256 "
-                f"{(arrived or 'none')[:12]}, sent {digest[:12]}): is its storage full or failing?"
+                f"{name}: {one_line(local.name)} needs {size / 1e6:.1f} MB and "
+                f"{_SPARE_BYTES / 1e6:.0f} MB to spare on the phone, {free / 1e6:.1f} MB are free "
+                f"in {one_line(above)}: free some space, or run: cnnedge devices clean"
             )
-        _need(run(["mv", "-f", part, path]), connection, f"naming {one_line(path)}")
-    except BaseException:
-        _remove(connection, run, part)
-        raise
+        if size >= _QUIET_BYTES:
+            self.say(f"{name}: pushing {local.name}, {size / 1e6:.0f} MB")
+        # Two of us may send the same file at once.
+        part = f"{path}.{secrets.token_hex(4)}.part"
+        seconds = _LEAST_SECONDS + size / _SLOWEST_COPY
+        self._need(self.run(["mkdir", "-p", above]), f"making {one_line(above)}")
+        try:
+            self.connection.ask("push", str(local.absolute()), part, seconds=seconds)
+            arrived = hash_there(self.run, part, size)
+            if arrived != digest:
+                raise DeviceError(
+                    f"{name}: {local.name} arrived changed on the phone (SHA-256 "
+                    f"{(arrived or 'none')[:12]}, sent {digest[:12]}): is its storage full or "
+                    "failing?"
+                )
+            self._need(self.run(["mv", "-f", part, path]), f"naming {one_line(path)}")
+        except BaseException:
+            self._remove(part)
+            raise
 
+    def _remove(self, part: str) -> None:
+        """Best effort: the phone may be gone, and then adbd itself removes what it had begun."""
+        try:
+            if self.connection.attached():
+                self.run(["rm", "-f", part], seconds=15)
+                self.run(["rmdir", posixpath.dirname(part)], seconds=15)
+        except DeviceError:
+            return
 
-def _remove(connection: Connection, run: Run, part: str) -> None:
-    """Best effort: the phone may be gone, and then adbd itself removes what it had begun."""
-    try:
-        if connection.attached():
-            run(["rm", "-f", part], seconds=15)
-            run(["rmdir", posixpath.dirname(part)], seconds=15)
-    except DeviceError:
-        return
+    def pull(self, remote: str, local: Path) -> None:
+        """Copies a file of the phone here, whole or not at all. Raises CnnedgeError."""
+        name = self.connection.name
+        told = self.run(["stat", "-c", "%s", remote]).text.strip()
+        size = int(told) if told.isdigit() else 0
+        digest = hash_there(self.run, remote, size)
+        if digest is None:
+            raise DeviceError(f"{name}: there is no file {one_line(remote)} on the phone")
+        seconds = _LEAST_SECONDS + size / _SLOWEST_COPY
+        with whole(local) as temporary:
+            self.connection.ask("pull", remote, str(temporary.absolute()), seconds=seconds)
+            if _measure(temporary)[0] != digest:
+                raise DeviceError(
+                    f"{name}: {one_line(remote)} arrived changed, or was written to meanwhile; "
+                    "nothing was kept"
+                )
 
+    def clean(self) -> int:
+        """Removes what cnnedge put there, and its folder when it is empty; the bytes freed."""
+        places = [posixpath.join(self.folder, inner) for inner in (KEPT, SCRATCH, CACHE)]
+        sizes = self.run(["du", "-sk", *places], seconds=120)
+        fields = [line.split("\t")[0].split(" ")[0] for line in sizes.text.splitlines()]
+        freed = sum(int(field) for field in fields if field.isdigit()) * 1024
+        # In one command: each one makes its folder for temporary files where it is missing.
+        script = 'rm -rf "$1" "$2" "$3" || exit 1; rmdir "$4" 2>/dev/null || true'
+        removing = self.run(["sh", "-c", script, "sh", *places, self.folder], seconds=120)
+        self._need(removing, f"removing {one_line(self.folder)}")
+        return freed
 
-def pull(connection: Connection, run: Run, remote: str, local: Path) -> None:
-    """Copies a file of the phone here, whole or not at all. Raises DeviceError, CnnedgeError."""
-    told = run(["stat", "-c", "%s", remote]).text.strip()
-    size = int(told) if told.isdigit() else 0
-    digest = hash_there(run, remote, size)
-    if digest is None:
-        raise DeviceError(f"{connection.name}: there is no file {one_line(remote)} on the phone")
-    seconds = _LEAST_SECONDS + size / _SLOWEST_COPY
-    with whole(local) as temporary:
-        connection.ask("pull", remote, str(temporary.absolute()), seconds=seconds)
-        if _measure(temporary)[0] != digest:
-            raise DeviceError(
-                f"{connection.name}: {one_line(remote)} arrived changed, or was written to "
-                "meanwhile; nothing was kept"
-            )
-
-
-def clean(connection: Connection, run: Run, folder: str) -> int:
-    """Removes what cnnedge put there, and its folder when it is empty; the bytes freed."""
-    places = [posixpath.join(folder, inner) for inner in (KEPT, SCRATCH, CACHE)]
-    sizes = run(["du", "-sk", *places], seconds=120)
-    fields = [line.split("\t")[0].split(" ")[0] for line in sizes.text.splitlines()]
-    freed = sum(int(field) for field in fields if field.isdigit()) * 1024
-    # In one command: each one makes its folder for temporary files where it is missing.
-    script = 'rm -rf "$1" "$2" "$3" || exit 1; rmdir "$4" 2>/dev/null || true'
-    removing = run(["sh", "-c", script, "sh", *places, folder], seconds=120)
-    _need(removing, connection, f"removing {one_line(folder)}")
-    return freed
-
-
-def _need(done: Completed, connection: Connection, what: str) -> None:
-    if done.code:
-        said = one_line((done.errors + done.output).decode("utf-8", "replace"))
-        raise DeviceError(f"{connection.name}: {what} failed on the phone: {said}")
+    def _need(self, done: Completed, what: str) -> None:
+        if done.code:
+            said = one_line((done.errors + done.output).decode("utf-8", "replace"))
+            raise DeviceError(f"{self.connection.name}: {what} failed on the phone: {said}")
 
 
 def _measure(path: Path) -> tuple[str, int]:

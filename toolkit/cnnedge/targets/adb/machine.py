@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from ..._version import __version__
-from ..base import one_line
+from ...conditions import Machine
+from ...harmless import one_line
 from . import sections
 from .files import Run
 
@@ -67,23 +67,23 @@ class Phone:
         sdk = f" (SDK {self.sdk})" if self.sdk is not None else ""
         return f"Android {self.android or 'of an unknown version'}{sdk}"
 
-    def as_json(self) -> dict[str, Any]:
-        """`machine` of the conditions of a result."""
-        told = {
-            "cnnedge": __version__,
-            "os": self.os,
-            "android": self.android,
-            "sdk": self.sdk,
-            "build": self.build,
-            "hardware": self.title,
-            "architecture": self.abis[0] if self.abis else "",
-            "cpu": self.soc,
-            "cores": self.cores,
-            "core_max_mhz": list(self.core_max_mhz),
-            "memory_bytes": self.memory_bytes,
-            "emulated": self.emulated,
-        }
-        return {key: value for key, value in told.items() if value not in (None, "", [])}
+    @property
+    def machine(self) -> Machine:
+        """Of the conditions of a result."""
+        return Machine(
+            cnnedge=__version__,
+            os=self.os,
+            android=self.android or None,
+            sdk=self.sdk,
+            build=self.build or None,
+            hardware=self.title,
+            architecture=self.abis[0] if self.abis else None,
+            cpu=self.soc or None,
+            cores=self.cores,
+            core_max_mhz=self.core_max_mhz or None,
+            memory_bytes=self.memory_bytes,
+            emulated=self.emulated or None,
+        )
 
 
 def read_phone(run: Run) -> Phone:

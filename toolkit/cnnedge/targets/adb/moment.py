@@ -1,15 +1,17 @@
 """How a phone is at a moment: temperatures, battery, clocks, thermal status, screen.
 
-What Android's services and the kernel print enters; a plain dictionary for the JSON leaves. What a
-phone does not tell, or tells out of reason, is left out, never guessed.
+What Android's services and the kernel print enters; a Moment leaves. What a phone does not tell, or
+tells out of reason, is left out, never guessed.
 """
 
 from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Mapping
 from typing import Any
 
+from ...conditions import Moment
 from . import sections
 from .files import Run
 
@@ -36,26 +38,33 @@ _CHARGING = {2: "charging", 3: "discharging", 4: "not charging", 5: "full"}
 _COLDEST, _HOTTEST = -30.0, 150.0
 
 
-def read_moment(run: Run, *, busy: bool = False) -> dict[str, Any]:
-    """All that can change. busy: watch for half a second how much of the CPU is in use."""
-    told = sections.read(run, _COMMANDS | (_BUSY if busy else {}))
+def read_moment(run: Run) -> Moment:
+    """All that can change."""
+    return _moment(sections.read(run, _COMMANDS))
+
+
+def read_beginning(run: Run) -> tuple[Moment, float | None]:
+    """The same, and the share of the CPU that is in use, watched for half a second."""
+    told = sections.read(run, _COMMANDS | _BUSY)
+    return _moment(told), _busy(told["busy"])
+
+
+def _moment(told: Mapping[str, str]) -> Moment:
     thermal = _thermal(told["thermal"])
     now = datetime.datetime.now(datetime.timezone.utc)
-    readings = {
-        "time": now.isoformat(timespec="seconds"),
-        "temperature_c": _processor(thermal, told["zones"]),
-        "skin_temperature_c": _highest(thermal, _SKIN),
-        "gpu_temperature_c": _highest(thermal, _GPU),
-        "npu_temperature_c": _highest(thermal, _NPU),
-        "thermal_status": _thermal_status(told["thermal"]),
+    return Moment(
+        time=now.isoformat(timespec="seconds"),
+        temperature_c=_processor(thermal, told["zones"]),
+        skin_temperature_c=_highest(thermal, _SKIN),
+        gpu_temperature_c=_highest(thermal, _GPU),
+        npu_temperature_c=_highest(thermal, _NPU),
+        thermal_status=_thermal_status(told["thermal"]),
+        screen=_screen(told["power"]),
+        power_saving={"0": False, "1": True}.get(told["saver"]),
+        load_average_1min=_load(told["load"]),
         **_battery(told["battery"]),
         **_clocks(told["clocks"]),
-        "screen": _screen(told["power"]),
-        "power_saving": {"0": False, "1": True}.get(told["saver"]),
-        "load_average_1min": _load(told["load"]),
-        "busy_fraction": _busy(told.get("busy", "")),
-    }
-    return {key: value for key, value in readings.items() if value is not None}
+    )
 
 
 def processor_temperature(run: Run) -> float | None:
@@ -136,7 +145,7 @@ def _clocks(text: str) -> dict[str, Any]:
     return {
         "governor": ", ".join(sorted(set(governors.values()))),
         "cpu_mhz": max(clocks.values()),
-        "core_mhz": [clocks[core] for core in sorted(clocks)],
+        "core_mhz": tuple(clocks[core] for core in sorted(clocks)),
     }
 
 

@@ -11,10 +11,10 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from ...benchmark.answer import Statistics
 from ...errors import DeviceError
-from ..base import one_line
+from ...harmless import one_line
 
 SOURCE = "benchmark_model"
 NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -46,22 +46,20 @@ class Stat:
     median: float | None = None
     p95: float | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """As the statistics of an answer without samples."""
-        told: dict[str, Any] = {
-            # A time that rounds to nothing is not known.
-            "median": self.median or None,
-            "mean": self.mean or None,
-            # Neither tool prints them.
-            "p90": None,
-            "p99": None,
-            "min": self.min or None,
-            "max": self.max or None,
-            "std": self.std,
-            "count": self.count,
-            "source": SOURCE,
-        }
-        return told | ({"p95": self.p95} if self.p95 else {})
+    @property
+    def statistics(self) -> Statistics:
+        """As an answer without samples has them. A time that rounds to nothing is not known, and
+        neither tool prints p90 and p99."""
+        return Statistics(
+            median=self.median or None,
+            mean=self.mean or None,
+            min=self.min or None,
+            max=self.max or None,
+            std=self.std,
+            count=self.count,
+            source=SOURCE,
+            p95=self.p95 or None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

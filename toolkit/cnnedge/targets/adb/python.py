@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...child_process import CLEAN_PATH
 from ...errors import DeviceError
-from ..base import one_line
+from ...harmless import one_line
 from ..ssh.source import archive
 from .files import CACHE, Run
 

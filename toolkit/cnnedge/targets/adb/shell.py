@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import secrets
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
+from ... import child_process
+from ...child_process import Command, Completed, Late
 from ...errors import DeviceError
-from ..base import Completed, one_line
-from . import process
+from ...harmless import one_line
 from .client import Connection
 
 # adb sends a command as one packet; older phones take no longer one.
@@ -83,38 +84,39 @@ def require_shell_v2(connection: Connection) -> None:
 
 def run(
     connection: Connection,
-    words: Sequence[str],
+    command: Command,
     *,
-    stdin: bytes = b"",
     place: str = "/data/local/tmp",
-    seconds: float = 60.0,
-    environment: Mapping[str, str] | None = None,
     line: Callable[[str], None] | None = None,
     what: str = "",
 ) -> Completed:
-    """Runs a command on the phone to its end, at most `seconds` long.
+    """Runs a command on the phone to its end or its time limit.
 
     place: a folder there for the input until the command has opened it, and the command's TMPDIR.
     what: the command in messages. Raises DeviceError when it does not end in time, or the
     connection does.
     """
+    words, seconds = command.words, command.seconds
     told = what or one_line(" ".join(words), 60)
     mark = f"cnnedge-{secrets.token_hex(8)}"
-    if environment:
-        words = ["env", *(f"{key}={value}" for key, value in environment.items()), *words]
+    if command.environment:
+        words = ["env", *(f"{key}={value}" for key, value in command.environment.items()), *words]
     limit = str(int(seconds + _GRACE_SECONDS) + 1)
-    guarded = ["sh", "-c", _GUARD, "sh", mark, limit, str(len(stdin)), place, *words]
-    command = quoted(guarded)
-    if len(command.encode()) > _MOST_COMMAND:
+    guarded = quoted(
+        ["sh", "-c", _GUARD, "sh", mark, limit, str(len(command.stdin)), place, *words]
+    )
+    if len(guarded.encode()) > _MOST_COMMAND:
         raise DeviceError(
-            f"{connection.name}: the command is {len(command.encode()):,} bytes long; a phone "
+            f"{connection.name}: the command is {len(guarded.encode()):,} bytes long; a phone "
             f"takes {_MOST_COMMAND:,}. Use shorter names"
         )
     # No terminal there, and no escape character here.
-    asked = connection.words("shell", "-T", "-e", "none", command)
-    done = process.run(asked, seconds=seconds, stdin=stdin, hold=True, line=line)
-    if done.code is None:
-        raise DeviceError(f"{connection.name}: {told} did not end in {seconds:.0f} s and was ended")
+    asked = connection.words("shell", "-T", "-e", "none", guarded)
+    try:
+        client = Command(words=asked, stdin=command.stdin, seconds=seconds)
+        done = child_process.run(client, held=True, line=line)
+    except Late as late:
+        raise DeviceError(f"{connection.name}: {told} {late} and was ended") from None
     errors, code = _ending(done.errors, mark)
     if code is None:
         raise _broken(connection, told, done)
@@ -129,8 +131,8 @@ def _ending(errors: bytes, mark: str) -> tuple[bytes, int | None]:
     return before, int(after)
 
 
-def _broken(connection: Connection, what: str, done: process.Ended) -> DeviceError:
-    said = one_line(done.errors.decode("utf-8", "replace"))
+def _broken(connection: Connection, what: str, done: Completed) -> DeviceError:
+    said = one_line(done.complaint)
     return DeviceError(
         f"{connection.name}: the phone stopped answering during {what}"
         f"{f' (adb: {said})' if said else ''}. Was it unplugged or restarted? See: adb devices -l"

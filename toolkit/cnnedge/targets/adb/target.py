@@ -6,21 +6,22 @@ says is data: it is bounded, checked, and freed of what a terminal would obey.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from ...benchmark.answers import checked
-from ...benchmark.device import PATIENCE_SECONDS
+from ...benchmark.answer import Answer, read_answer
+from ...benchmark.asking import measured
+from ...benchmark.request import Request
 from ...bundle import ModelFile, read_model, sized
-from ...child_process import python_words
+from ...child_process import Command, Completed, python_words
+from ...conditions import merged
 from ...engines.report import PassedOver
 from ...errors import CnnedgeError, DeviceError, GateError
-from ...files import json_text
 from ...specs import DeviceProfile
-from ..base import Completed, Finding, Say, as_it_is, one_line
+from ...specs.values import plain
+from ..base import Finding, Say, as_it_is
 from . import checks, files, measuring, moment, python, shell
 from .client import Connection, connect, find_client
 from .machine import Phone, read_phone
@@ -62,9 +63,14 @@ class AdbTarget:
         return files.own_folder(self.profile.folder, self.name)
 
     @cached_property
+    def store(self) -> files.Store:
+        """The files there. Raises DeviceError."""
+        return files.Store(self.connection, self.ask, self.folder, self._say)
+
+    @cached_property
     def phone(self) -> Phone:
         """What it is; asked once."""
-        return read_phone(self.run)
+        return read_phone(self.ask)
 
     @cached_property
     def tool(self) -> Tool:
@@ -74,15 +80,15 @@ class AdbTarget:
     @cached_property
     def interpreter(self) -> str:
         """The phone's Python. Raises DeviceError."""
-        return python.find_python(self.run, self.profile.python, self.name)
+        return python.find_python(self.ask, self.profile.python, self.name)
 
     @cached_property
     def _python_environment(self) -> dict[str, str]:
-        return python.prepare(self.run, self.push, self.interpreter, self.name, self.folder)
+        return python.prepare(self.ask, self.push, self.interpreter, self.name, self.folder)
 
     @cached_property
     def _tool_there(self) -> str:
-        return self._push(self.tool.path, program=True)
+        return self.store.push(self.tool.path, program=True)
 
     def check(self) -> Iterator[Finding]:
         """As in targets.base; never raises DeviceError, but tells it."""
@@ -90,10 +96,7 @@ class AdbTarget:
 
     def push(self, local: Path) -> str:
         """As in targets.base: to files/SHA256/NAME in its folder."""
-        return self._push(local)
-
-    def _push(self, local: Path, *, program: bool = False) -> str:
-        return files.push(self.connection, self.run, local, self.folder, self._say, program=program)
+        return self.store.push(local)
 
     def run(
         self,
@@ -103,26 +106,27 @@ class AdbTarget:
         seconds: float = 60.0,
         environment: Mapping[str, str] | None = None,
         line: Callable[[str], None] | None = None,
-        what: str = "",
     ) -> Completed:
-        """As in targets.base. what: the command in messages."""
+        """As in targets.base."""
+        command = Command(words=words, stdin=stdin, seconds=seconds, environment=environment or {})
+        return self._run(command, line=line)
+
+    def ask(self, words: Sequence[str], *, seconds: float = 60.0, what: str = "") -> Completed:
+        """A command of cnnedge's own. what: it is called in messages."""
+        return self._run(Command(words=words, seconds=seconds), what=what)
+
+    def _run(
+        self, command: Command, *, line: Callable[[str], None] | None = None, what: str = ""
+    ) -> Completed:
+        place = f"{self.folder}/{files.SCRATCH}"
         try:
-            return shell.run(
-                self.connection,
-                words,
-                stdin=stdin,
-                place=f"{self.folder}/{files.SCRATCH}",
-                seconds=seconds,
-                environment=environment,
-                line=line,
-                what=what,
-            )
+            return shell.run(self.connection, command, place=place, line=line, what=what)
         except ValueError as error:
             raise DeviceError(f"{self.name}: {error}") from None
 
     def cnnedge(
         self,
-        arguments: Sequence[str],
+        arguments: Sequence[str] = (),
         *,
         module: str = "cnnedge",
         stdin: bytes = b"",
@@ -136,11 +140,11 @@ class AdbTarget:
 
     def pull(self, remote: str, local: Path) -> None:
         """As in targets.base."""
-        files.pull(self.connection, self.run, remote, local)
+        self.store.pull(remote, local)
 
     def clean(self) -> int:
         """As in targets.base."""
-        freed = files.clean(self.connection, self.run, self.folder)
+        freed = self.store.clean()
         for name in ("_tool_there", "_python_environment"):
             self.__dict__.pop(name, None)
         self._placed.clear()
@@ -155,60 +159,55 @@ class AdbTarget:
             self._models[self._placed[key]] = read
         return self._placed[key]
 
-    def measure(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def measure(self, request: Request) -> Answer:
         """As in benchmark.device: by a benchmark_model, or by cnnedge under the phone's Python."""
-        model = self._models[request["model"]]
+        model = self._models[request.model]
         if self.python:
             return self._measure_by_python(request, str(model.path))
-        if sized(model, request.get("size")).data != model.data:
+        if sized(model, request.runtime.guest.size).data != model.data:
             raise CnnedgeError(
                 f"{model.path}: benchmark_model takes a file's input as it is, and this one has to "
                 "be brought to one picture: --python measures it, in the phone's own Python"
             )
-        if request["delegate"] != "auto":
-            return checked(self._measure_by_tool(request, model), str(model.path))
+        if request.runtime.delegate != "auto":
+            return self._measure_by_tool(request, model)
         try:
-            found = self._measure_by_tool({**request, "delegate": "gpu"}, model)
-            found["delegate"]["requested"] = "auto"
+            found = self._measure_by_tool(_on("gpu", request), model)
+            passed: tuple[PassedOver, ...] = ()
         except GateError as refused:
-            found = self._measure_by_tool({**request, "delegate": "cpu"}, model)
-            over = PassedOver(delegate="gpu", reason=str(refused))
-            found["delegate"] |= {
-                "requested": "auto",
-                "passed_over": [{"delegate": over.delegate, "reason": over.reason}],
-            }
-        return checked(found, str(model.path))
+            found = self._measure_by_tool(_on("cpu", request), model)
+            passed = (PassedOver(delegate="gpu", reason=str(refused)),)
+        report = replace(found.delegate, requested="auto", passed_over=passed)
+        return replace(found, delegate=report)
 
-    def _measure_by_tool(self, request: Mapping[str, Any], model: ModelFile) -> dict[str, Any]:
-        return measuring.measure(self.run, self.phone, self.tool, self._tool_there, model, request)
-
-    def _measure_by_python(self, request: Mapping[str, Any], shown: str) -> dict[str, Any]:
-        before = moment.read_moment(self.run)
-        done = self.cnnedge(
-            [],
-            module="cnnedge.benchmark.worker",
-            stdin=json_text(dict(request), ascii_only=True).encode(),
-            seconds=PATIENCE_SECONDS + float(request["seconds"]),
+    def _measure_by_tool(self, request: Request, model: ModelFile) -> Answer:
+        bench = measuring.Bench(
+            run=self.ask, phone=self.phone, tool=self.tool, there=self._tool_there
         )
-        try:
-            answer = json.loads(done.output)
-        except (ValueError, RecursionError):
-            said = one_line(done.errors.decode("utf-8", "replace") or done.text)
-            raise DeviceError(
-                f"{shown}: the benchmark process on {self.name} gave no answer (exit "
-                f"{done.code}): {said or 'it said nothing'}"
-            ) from None
-        found = checked(answer, shown)
+        # What a tool printed is held against what an answer may be.
+        found = measuring.measure(bench, model, request)
+        return read_answer(plain(found), str(model.path))
+
+    def _measure_by_python(self, request: Request, shown: str) -> Answer:
+        before = moment.read_moment(self.ask)
+        found = measured(self.cnnedge, request, shown, self.name)
         # Android tells more from outside than the process may see.
-        around = found["conditions"]
-        around["machine"] |= self.phone.as_json()
-        around["before"] |= before
-        around["after"] |= moment.read_moment(self.run)
-        return found
+        around = found.conditions
+        told = replace(
+            around,
+            machine=merged(around.machine, self.phone.machine),
+            before=merged(around.before, before),
+            after=merged(around.after, moment.read_moment(self.ask)),
+        )
+        return replace(found, conditions=told)
 
     def temperature_c(self) -> float | None:
         """As in benchmark.device."""
-        return moment.processor_temperature(self.run)
+        return moment.processor_temperature(self.ask)
 
     def close(self) -> None:
         """Nothing of ours runs on the phone between two commands."""
+
+
+def _on(delegate: str, request: Request) -> Request:
+    return replace(request, runtime=request.runtime.on(delegate))

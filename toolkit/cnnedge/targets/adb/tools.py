@@ -14,7 +14,7 @@ from typing import Literal
 
 from ...caches import cache_root
 from ...errors import DeviceError
-from ..base import one_line
+from ...harmless import one_line
 from .elf import ABIS, Program, read_program
 
 Kind = Literal["tflite", "litert"]

@@ -13,16 +13,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from ...child_process import Command, Late, run
 from ...errors import DeviceError
-from ..base import one_line
-from .guarded import Exchange, Pace, Sink, Unanswered, bootstrap
+from ...harmless import one_line
+from .guarded import Ending, Exchange, Job, Pace, Sink, Unanswered, bootstrap
 from .refusal import Route, Unreachable, explain
 
 # Beyond what any path of a socket may be long, less what ssh adds to it while it binds it.
@@ -52,69 +51,34 @@ class Connection:
         seconds: beside the time that it takes to be let in.
         """
         patience = self.pace.connect + self.pace.silence + seconds
-        late = threading.Event()
-        # A file for its errors: an old ssh that stays behind as master holds a pipe open.
-        with (
-            tempfile.TemporaryFile() as errors,
-            subprocess.Popen(
-                [*self._ssh(), "exec sh"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                start_new_session=True,
-            ) as process,
-        ):
-
-            def stop() -> None:
-                late.set()
-                process.kill()
-
-            timer = threading.Timer(patience, stop)
-            timer.start()
-            try:
-                out = _ask(process, text)
-                code = process.wait()
-            finally:
-                timer.cancel()
-                process.kill()
-            errors.seek(0)
-            said = _text(errors.read(_MOST_SCRIPT_OUTPUT))
-        if late.is_set():
+        command = Command(
+            words=[*self._ssh(), "exec sh"],
+            stdin=text.encode("utf-8", "surrogateescape"),
+            seconds=patience,
+        )
+        try:
+            done = run(command, most=_MOST_SCRIPT_OUTPUT)
+        except Late:
             raise Unreachable(
                 self.name,
                 f"{self.route} gave no answer in {patience:.0f} s",
                 f"See what `ssh {self.route.address}` does by hand",
-            )
-        if code == 255:
-            raise explain(self.name, self.route, said, "ssh ended")
-        return _text(out)
+            ) from None
+        if done.code == 255:
+            raise explain(self.name, self.route, done.complaint, "ssh ended")
+        return done.text
 
-    def guarded(
-        self,
-        python: str,
-        request: dict[str, Any],
-        sink: Sink,
-        *,
-        payload: Iterable[bytes] = (),
-        size: int = 0,
-        seconds: float = 0.0,
-    ) -> dict[str, Any]:
+    def guarded(self, python: str, job: Job, sink: Sink) -> Ending:
         """What the guard said last. python: quoted for a shell. Raises DeviceError."""
         program, _source = bootstrap()
-        exchange = Exchange(
-            [*self._ssh(), f'exec {python} -I -B -S -c "{program}"'],
-            request | {"beat": self.pace.beat, "silence": self.pace.silence},
-            payload,
-            self.pace,
-            size,
-            seconds,
-        )
+        words = [*self._ssh(), f'exec {python} -I -B -S -c "{program}"']
+        exchange = Exchange(words, job, self.pace)
         try:
             ended = exchange.run(sink)
         except Unanswered as error:
             raise self._unanswered(error) from None
-        if "refused" in ended:
-            raise DeviceError(f"{self.name}: {one_line(str(ended['refused']), 600)}")
+        if ended.refused is not None:
+            raise DeviceError(f"{self.name}: {one_line(ended.refused, 600)}")
         return ended
 
     def _unanswered(self, error: Unanswered) -> DeviceError:
@@ -170,16 +134,14 @@ def find_route(name: str, address: str, config: Path | None) -> Route:
         raise DeviceError(f"{name}: there is no ssh configuration at {config}")
     plain = Route(address=address, config=str(config or ""))
     try:
-        done = subprocess.run(
-            [*_base(config), "-G", "--", address], capture_output=True, timeout=20
-        )
-    except subprocess.TimeoutExpired:
+        done = run(Command(words=[*_base(config), "-G", "--", address], seconds=20))
+    except Late:
         raise Unreachable(
             name, "`ssh -G` gave no answer in 20 s", "A Match exec of ~/.ssh/config may hang"
         ) from None
-    if done.returncode:
-        raise explain(name, plain, _text(done.stderr), "it does not take the address")
-    said = dict(line.partition(" ")[::2] for line in _text(done.stdout).splitlines())
+    if done.code:
+        raise explain(name, plain, done.complaint, "it does not take the address")
+    said = dict(line.partition(" ")[::2] for line in done.text.splitlines())
     shared = said.get("controlpath", "none") != "none"
     return Route(
         address=address,
@@ -202,18 +164,6 @@ def _base(config: Path | None) -> list[str]:
     return [ssh, *(["-F", str(config)] if config else [])]
 
 
-def _ask(process: subprocess.Popen[bytes], text: str) -> bytes:
-    """What a process says to a text, of which no more is read than anyone needs."""
-    assert process.stdin and process.stdout
-    with contextlib.suppress(OSError):
-        process.stdin.write(text.encode("utf-8", "surrogateescape"))
-        process.stdin.close()
-    out = process.stdout.read(_MOST_SCRIPT_OUTPUT)
-    if len(out) == _MOST_SCRIPT_OUTPUT:
-        process.kill()
-    return out
-
-
 def _private_folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="cnnedge-"))
     if len(str(folder)) <= _LONGEST_SOCKET:
@@ -223,10 +173,7 @@ def _private_folder() -> Path:
 
 
 def _shut(words: list[str], folder: Path) -> None:
+    # Not `run`: at the end of the program, no thread can be started.
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(words, capture_output=True, timeout=5)
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _text(said: bytes) -> str:
-    return said.decode("utf-8", "replace")

@@ -6,19 +6,18 @@ A target enters; findings leave, each with what to do where it is not as it shou
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ...conditions import throttled_names
 from ...errors import DeviceError
+from ...specs import DeviceProfile
 from ..base import Finding
-from ..pixels import pixels_finding
+from ..pixels import Checked, pixels_finding
+from .connection import Connection
 from .probe import Board
 from .provision import is_there
 from .refusal import Unreachable
 from .wheels import choose
-
-if TYPE_CHECKING:
-    from .target import SshTarget
 
 # The runtime's wheels, unpacked, beside their archive.
 _NEEDED_BYTES = 450_000_000
@@ -26,7 +25,17 @@ _NEEDED_MEMORY = 150_000_000
 _HOT_C = 75.0
 
 
-def look(target: SshTarget) -> Iterator[Finding]:
+class Subject(Checked, Protocol):
+    """What is looked at; an SshTarget."""
+
+    profile: DeviceProfile
+    connection: Connection
+
+    @property
+    def board(self) -> Board: ...
+
+
+def look(target: Subject) -> Iterator[Finding]:
     """One by one, as each is known."""
     try:
         board = target.board
@@ -62,7 +71,7 @@ def _family(machine: str) -> str:
     return "arm" if machine.startswith(("arm", "aarch")) else machine.replace("i686", "x86_64")
 
 
-def _runtime(target: SshTarget, board: Board) -> Iterator[Finding]:
+def _runtime(target: Subject, board: Board) -> Iterator[Finding]:
     try:
         python, kind = choose(target.name, board)
     except DeviceError as error:
@@ -110,7 +119,7 @@ def _space(board: Board, there: bool) -> Finding:
     )
 
 
-def _state(target: SshTarget, board: Board) -> Iterator[Finding]:
+def _state(target: Subject, board: Board) -> Iterator[Finding]:
     memory = board.said.get("memory", "").split()
     if len(memory) >= 5 and memory[4].isdigit():
         free = int(memory[4]) * 1024
@@ -164,8 +173,9 @@ def _throttled(board: Board) -> Iterator[Finding]:
         names = None
     if names is None:
         return
-    bad = bool(names["now"] or names["since_boot"])
-    text = "; ".join(f"{when.replace('_', ' ')}: {', '.join(n)}" for when, n in names.items() if n)
+    bad = bool(names.now or names.since_boot)
+    told = (("now", names.now), ("since boot", names.since_boot))
+    text = "; ".join(f"{when}: {', '.join(n)}" for when, n in told if n)
     yield Finding(
         what="throttled",
         ok=not bad,

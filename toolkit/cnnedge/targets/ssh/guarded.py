@@ -12,11 +12,15 @@ import queue
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import IO, Any
+from pathlib import Path
+from typing import IO
 
+from ...child_process import Command
+from ...errors import SpecError
+from ...specs.values import plain, read
 from .. import guard
 
 # Output as it comes: "O" output or "R" errors, and the bytes.
@@ -63,23 +67,86 @@ def bootstrap() -> tuple[str, bytes]:
     return f"import os,functools;exec({read})", source
 
 
+@dataclass(frozen=True, kw_only=True)
+class Keep:
+    """A file to be kept there, under a path that its SHA-256 names."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What the guard is asked for: a file to keep, or a command to run.
+
+    payload: the file, or the command's input; size: of it, in bytes, and seconds, of the command,
+    say how long it all may take.
+    """
+
+    asked: Keep | Command
+    payload: Iterable[bytes]
+    size: int
+    seconds: float = 0.0
+
+    def as_json(self, pace: Pace) -> str:
+        """The request, as the guard reads it."""
+        if isinstance(self.asked, Keep):
+            said: dict[str, object] = {"keep": plain(self.asked)}
+        else:
+            said = {
+                "words": list(self.asked.words),
+                "environment": dict(self.asked.environment),
+                "seconds": self.asked.seconds,
+            }
+        return json.dumps(said | {"beat": pace.beat, "silence": pace.silence})
+
+
+def keeping(file: Path, path: str, sha256: str, size: int) -> Job:
+    """The job of keeping a file of here there."""
+    return Job(asked=Keep(path=path, sha256=sha256, size=size), payload=_parts(file), size=size)
+
+
+def running(command: Command) -> Job:
+    """The job of running a command."""
+    stdin = command.stdin
+    return Job(
+        asked=command,
+        payload=[stdin[at : at + 65536] for at in range(0, len(stdin), 65536)],
+        size=len(stdin),
+        seconds=command.seconds,
+    )
+
+
+def _parts(path: Path) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        while part := file.read(1 << 16):
+            yield part
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """What the guard says last. code: of the command. late: it was ended. refused: why nothing was
+    done."""
+
+    code: int | None = None
+    late: bool = False
+    refused: str | None = None
+
+
 @dataclass
 class Exchange:
-    """One request to one guard."""
+    """One job for one guard. words: start the guard."""
 
     words: Sequence[str]
-    request: dict[str, Any]
-    payload: Iterable[bytes]
+    job: Job
     pace: Pace
-    # Of the payload, in bytes, and of the command, in seconds: how long it all may take.
-    size: int = 0
-    seconds: float = 0.0
     _wanted: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
     _errors: bytearray = field(default_factory=bytearray)
     _greeted: bool = False
 
-    def run(self, sink: Sink) -> dict[str, Any]:
+    def run(self, sink: Sink) -> Ending:
         """What the guard said last. Raises Unanswered."""
         process = subprocess.Popen(
             self.words,
@@ -115,9 +182,9 @@ class Exchange:
             self._wanted.set()
             _end(process, threads, frames)
 
-    def _listen(self, frames: queue.Queue[tuple[bytes, bytes]], sink: Sink) -> dict[str, Any]:
+    def _listen(self, frames: queue.Queue[tuple[bytes, bytes]], sink: Sink) -> Ending:
         started = time.monotonic()
-        longest = self.pace.connect + self.size / _BYTES_PER_SECOND + self.seconds
+        longest = self.pace.connect + self.job.size / _BYTES_PER_SECOND + self.job.seconds
         longest += 2 * self.pace.silence
         while True:
             try:
@@ -130,12 +197,9 @@ class Exchange:
                 sink(kind, content)
             elif kind == b"X":
                 try:
-                    ended = json.loads(content)
-                except (ValueError, RecursionError):
-                    ended = None
-                if not isinstance(ended, dict):
-                    raise _Silent("its answer is not to be understood")
-                return ended
+                    return read(Ending, json.loads(content), "", others=True)
+                except (ValueError, RecursionError, SpecError):
+                    raise _Silent("its answer is not to be understood") from None
             elif kind != b"H":
                 raise _Silent("the connection ended")
             if time.monotonic() - started > longest:
@@ -174,10 +238,10 @@ class Exchange:
     def _write(self, stream: IO[bytes]) -> None:
         _program, source = bootstrap()
         with contextlib.suppress(OSError, ValueError):
-            stream.write(source + guard.frame(b"J", json.dumps(self.request).encode()))
+            stream.write(source + guard.frame(b"J", self.job.as_json(self.pace).encode()))
             stream.flush()
             self._beat_until(self._wanted, stream)
-            for part in self.payload:
+            for part in self.job.payload:
                 if self._over.is_set():
                     return
                 stream.write(guard.frame(b"D", part))

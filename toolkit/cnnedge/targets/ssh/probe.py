@@ -11,7 +11,7 @@ import shlex
 from dataclasses import dataclass, field
 
 from ...errors import DeviceError
-from ..base import one_line
+from ...harmless import one_line
 from .connection import Connection
 from .refusal import Unreachable
 

@@ -11,14 +11,16 @@ import hashlib
 import json
 import shlex
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Protocol
 
+from ...child_process import Command, Completed
 from ...errors import DeviceError
-from ..base import Completed, Say, one_line
+from ...harmless import one_line
+from ..base import Say
 from . import source
 from .connection import Connection
 from .probe import Board, Python
@@ -50,7 +52,7 @@ class Installed:
         }
 
 
-class Reach(Protocol):
+class Verbs(Protocol):
     """What provisioning does on a board; of SshTarget."""
 
     name: str
@@ -58,9 +60,7 @@ class Reach(Protocol):
 
     def push(self, local: Path) -> str: ...
 
-    def run(
-        self, words: Sequence[str], *, stdin: bytes, seconds: float, python: Python | None
-    ) -> Completed: ...
+    def run_by(self, python: Python, command: Command) -> Completed: ...
 
 
 def claim(connection: Connection, board: Board) -> None:
@@ -81,25 +81,25 @@ def claim(connection: Connection, board: Board) -> None:
         )
 
 
-def provision(reach: Reach, board: Board, say: Say) -> Installed:
+def provision(verbs: Verbs, board: Board, say: Say) -> Installed:
     """Brings what is missing. Raises DeviceError; nothing half-made stays on the board."""
-    python, kind = choose(reach.name, board)
-    pack = fetch(reach.name, kind, say)
+    python, kind = choose(verbs.name, board)
+    pack = fetch(verbs.name, kind, say)
     code, code_size = source.archive()
     key = f"{hash_file(pack.path)}\0{python.path}\0{python.text}"
     runtime_at = f"{board.folder}/{ENVIRONMENTS}/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     code_at = f"{board.folder}/{CODE}/{hashlib.sha256(code).hexdigest()[:16]}"
-    missing = _missing(reach.connection, (runtime_at, code_at))
+    missing = _missing(verbs.connection, (runtime_at, code_at))
     if runtime_at in missing:
-        _check_space(reach.name, board, pack)
-        say(f"{reach.name}: pushing its runtime, {pack.path.stat().st_size / 1e6:.0f} MB")
-        _build(reach, python, pack.path, runtime_at, pack.unpacked_bytes, say)
+        _check_space(verbs.name, board, pack)
+        say(f"{verbs.name}: pushing its runtime, {pack.path.stat().st_size / 1e6:.0f} MB")
+        _build(verbs, python, pack, runtime_at, say)
     if code_at in missing:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "cnnedge.zip"
             file.write_bytes(code)
-            say(f"{reach.name}: pushing cnnedge, {len(code) / 1e6:.1f} MB")
-            _build(reach, python, file, code_at, code_size, lambda _text: None)
+            say(f"{verbs.name}: pushing cnnedge, {len(code) / 1e6:.1f} MB")
+            _build(verbs, python, Pack(path=file, unpacked_bytes=code_size), code_at)
     cache = f"{board.folder}/{CACHE}"
     if python.has_venv:
         return Installed(python=f"{runtime_at}/bin/python", search=code_at, cache=cache)
@@ -119,25 +119,25 @@ def _missing(connection: Connection, folders: Sequence[str]) -> list[str]:
 
 
 def _build(
-    reach: Reach, python: Python, pack: Path, into: str, size: int, say: Callable[[str], None]
+    verbs: Verbs, python: Python, pack: Pack, into: str, say: Say = lambda _text: None
 ) -> None:
-    there = reach.push(pack)
-    say(f"{reach.name}: unpacking it there, {size / 1e6:.0f} MB")
+    there = verbs.push(pack.path)
+    say(f"{verbs.name}: unpacking it there, {pack.unpacked_bytes / 1e6:.0f} MB")
     program = resources.files("cnnedge.targets.ssh").joinpath("build.py").read_text("utf-8")
-    venv = python.has_venv and pack.suffix == ".zip" and f"/{ENVIRONMENTS}/" in into
-    request = {"pack": there, "into": into, "venv": venv, "size": size}
-    done = reach.run(
-        [python.path, "-I", "-c", program],
+    venv = python.has_venv and pack.path.suffix == ".zip" and f"/{ENVIRONMENTS}/" in into
+    request = {"pack": there, "into": into, "venv": venv, "size": pack.unpacked_bytes}
+    command = Command(
+        words=[python.path, "-I", "-c", program],
         stdin=json.dumps(request).encode(),
         seconds=_BUILD_SECONDS,
-        python=python,
     )
+    done = verbs.run_by(python, command)
     # Unpacked, it is not needed again; a card of a board is small.
-    reach.connection.script(f"rm -rf {shlex.quote(str(Path(there).parent))}", 10)
+    verbs.connection.script(f"rm -rf {shlex.quote(str(Path(there).parent))}", 10)
     if done.code:
-        said = one_line(done.errors.decode("utf-8", "replace")[-2000:], 300)
+        said = one_line(done.complaint[-2000:], 300)
         raise DeviceError(
-            f"{reach.name}: its runtime could not be unpacked ({said}). Free some space there, or "
+            f"{verbs.name}: its runtime could not be unpacked ({said}). Free some space there, or "
             "name another folder in the profile"
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...errors import DeviceError
-from ..base import one_line
+from ...harmless import one_line
 
 
 @dataclass(frozen=True, kw_only=True)

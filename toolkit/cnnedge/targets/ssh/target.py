@@ -7,24 +7,23 @@ is data: it is bounded, checked, and freed of what a terminal would obey.
 from __future__ import annotations
 
 import contextlib
-import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from ...benchmark.answers import checked
-from ...benchmark.device import PATIENCE_SECONDS
-from ...child_process import python_words
-from ...errors import CnnedgeError, DeviceError
-from ...files import json_text, whole
+from ...benchmark.answer import Answer
+from ...benchmark.asking import measured
+from ...benchmark.request import Request
+from ...child_process import Collected, Command, Completed, python_words
+from ...errors import DeviceError
+from ...files import whole
+from ...harmless import one_line
 from ...specs import DeviceProfile
-from ..base import MOST_OUTPUT, Completed, Finding, Say, as_it_is, one_line
-from ..output import Collected
+from ..base import Finding, Say, as_it_is
 from . import findings
 from .connection import Connection
-from .guarded import Pace
+from .guarded import Pace, keeping, running
 from .probe import Board, Python, probe
 from .provision import (
     CACHE,
@@ -97,13 +96,8 @@ class SshTarget:
             raise DeviceError(f"{local}: cannot be read: {error.strerror}") from None
         python = self._python
         path = f"{self.board.folder}/{FILES}/{sha256}/{local.name}"
-        self.connection.guarded(
-            shlex.quote(python.path),
-            {"keep": {"path": path, "sha256": sha256, "size": size}},
-            lambda _kind, _content: None,
-            payload=_parts(local),
-            size=size,
-        )
+        job = keeping(local, path, sha256, size)
+        self.connection.guarded(shlex.quote(python.path), job, lambda _kind, _content: None)
         return path
 
     def run(
@@ -114,17 +108,21 @@ class SshTarget:
         seconds: float = 60.0,
         environment: Mapping[str, str] | None = None,
         line: Callable[[str], None] | None = None,
-        python: Python | None = None,
     ) -> Completed:
-        """As in targets.base. python: what guards the command there; chosen where not given."""
-        collected = Collected(MOST_OUTPUT, line)
-        ended = self._guarded(words, stdin, seconds, environment or {}, collected, python)
-        collected.end()
-        return Completed(code=ended, output=bytes(collected.output), errors=bytes(collected.errors))
+        """As in targets.base."""
+        command = Command(words=words, stdin=stdin, seconds=seconds, environment=environment or {})
+        return self.run_by(self._python, command, line)
+
+    def run_by(
+        self, python: Python, command: Command, line: Callable[[str], None] | None = None
+    ) -> Completed:
+        """The same, guarded by a Python that is there."""
+        collected = Collected(line)
+        return collected.completed(self._guarded(command, collected, python))
 
     def cnnedge(
         self,
-        arguments: Sequence[str],
+        arguments: Sequence[str] = (),
         *,
         module: str = "cnnedge",
         stdin: bytes = b"",
@@ -157,7 +155,8 @@ class SshTarget:
                     raise DeviceError(f"{self.name}: {remote} is larger than 1 GB; not pulled")
                 file.write(content)
 
-            code = self._guarded(["cat", "--", remote], b"", _PULL_SECONDS, {}, keep, None)
+            cat = Command(words=["cat", "--", remote], seconds=_PULL_SECONDS)
+            code = self._guarded(cat, keep, self._python)
             if code:
                 said = one_line(errors.decode("utf-8", "replace"), 200)
                 raise DeviceError(f"{self.name}: {remote!r} cannot be read there: {said}")
@@ -196,37 +195,10 @@ class SshTarget:
             self._local[self._placed[key]] = str(model)
         return self._placed[key]
 
-    def measure(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def measure(self, request: Request) -> Answer:
         """As in benchmark.device."""
-        model = str(request["model"])
-        shown = self._local.get(model, model)
-        done = self.cnnedge(
-            [],
-            module="cnnedge.benchmark.worker",
-            stdin=json_text(dict(request), ascii_only=True).encode(),
-            seconds=PATIENCE_SECONDS + float(request["seconds"]),
-        )
-        try:
-            answer = json.loads(done.output)
-            if isinstance(answer, dict) and "error" in answer:
-                # There it has another path, which tells nobody anything.
-                said = one_line(str(answer["error"]).replace(model, shown), 2000)
-                answer = {"error": f"{self.name}: {said}", "exit_code": answer.get("exit_code")}
-            return checked(answer, f"{self.name}: {shown}")
-        except (ValueError, RecursionError):
-            raise self._died(done, shown) from None
-
-    def _died(self, done: Completed, model: str) -> CnnedgeError:
-        """One model may end its process; the device is still there."""
-        tail = one_line(done.errors.decode("utf-8", "replace")[-600:], 300)
-        how = f"signal {-done.code}" if done.code < 0 else f"exit {done.code}"
-        if done.code == 0:
-            return DeviceError(
-                f"{self.name}: {model}: its answer is not to be understood: "
-                f"{one_line(done.text[:400], 80)}. The board may hold another version of cnnedge: "
-                f"cnnedge devices clean {self.name}"
-            )
-        return CnnedgeError(f"{self.name}: {model}: the benchmark process died ({how}): {tail}")
+        shown = self._local.get(request.model, request.model)
+        return measured(self.cnnedge, request, shown, self.name)
 
     def temperature_c(self) -> float | None:
         """As in benchmark.device: of the first thermal zone."""
@@ -242,35 +214,15 @@ class SshTarget:
         self.connection.close()
 
     def _guarded(
-        self,
-        words: Sequence[str],
-        stdin: bytes,
-        seconds: float,
-        environment: Mapping[str, str],
-        sink: Callable[[bytes, bytes], None],
-        python: Python | None,
+        self, command: Command, sink: Callable[[bytes, bytes], None], python: Python
     ) -> int:
-        python = python or self._python
-        ended = self.connection.guarded(
-            shlex.quote(python.path),
-            {"words": list(words), "environment": dict(environment), "seconds": seconds},
-            sink,
-            payload=[stdin[at : at + 65536] for at in range(0, len(stdin), 65536)],
-            size=len(stdin),
-            seconds=seconds,
-        )
-        if ended.get("late"):
+        ended = self.connection.guarded(shlex.quote(python.path), running(command), sink)
+        if ended.late:
             raise DeviceError(
-                f"{self.name}: {one_line(words[0], 80)} did not end in {seconds:.0f} s, and was "
-                "ended there. The board may be overloaded; try again"
+                f"{self.name}: {one_line(command.words[0], 80)} did not end in "
+                f"{command.seconds:.0f} s, and was ended there. The board may be overloaded; try "
+                "again"
             )
-        code = ended.get("code")
-        if not isinstance(code, int):
+        if ended.code is None:
             raise DeviceError(f"{self.name}: its answer is not to be understood; try again")
-        return code
-
-
-def _parts(path: Path) -> Iterator[bytes]:
-    with open(path, "rb") as file:
-        while part := file.read(1 << 16):
-            yield part
+        return ended.code

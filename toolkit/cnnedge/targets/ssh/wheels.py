@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -18,10 +17,11 @@ from importlib import metadata
 from pathlib import Path
 
 from ...caches import cache_root
-from ...child_process import python_words
+from ...child_process import Command, Late, python_words, run
 from ...errors import DeviceError
 from ...files import whole
-from ..base import Say, one_line
+from ...harmless import one_line
+from ..base import Say
 from .probe import OLDEST, Board, Python
 
 # What cnnedge needs on a device, beside the engine.
@@ -223,20 +223,14 @@ def _download(name: str, kind: Kind, folder: str) -> None:
     if kind.runtime.index:
         words.append(f"--extra-index-url={kind.runtime.index}")
     try:
-        done = subprocess.run(
-            [*words, *kind.requirements()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
+        done = run(Command(words=[*words, *kind.requirements()], seconds=_SECONDS))
+    except Late:
         raise DeviceError(
             f"{name}: its runtime could not be fetched in {_SECONDS:.0f} s. Try again on a faster "
             "network; what is here already is kept"
         ) from None
-    if done.returncode:
-        raise _refused(name, kind, done.stdout.decode("utf-8", "replace"))
+    if done.code:
+        raise _refused(name, kind, done.text + done.complaint)
 
 
 def _refused(name: str, kind: Kind, said: str) -> DeviceError:

@@ -1,0 +1,82 @@
+"""How far the latencies of one session can be trusted.
+
+Results enter; one judgement leaves, with what disturbed them in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..results import SLOW_GOVERNORS
+from .result import Conditions, Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """unstable, results: how many of how many call themselves so. median, p90: the largest noise
+    floors, as fractions; None where too few processes ran to know. causes: what disturbed them."""
+
+    unstable: int
+    results: int
+    median: float | None
+    p90: float | None
+    causes: tuple[str, ...]
+
+
+def trust(results: Sequence[Result]) -> Trust | None:
+    """None where nothing speaks against them. An emulator's say nothing and are left out."""
+    own = [r for r in results if not r.emulated]
+    doubtful = [r for r in own if r.unstable]
+    if not doubtful:
+        return None
+    floors = [r.noise_floor for r in own]
+    return Trust(
+        unstable=len(doubtful),
+        results=len(own),
+        median=_largest([f.median for f in floors]),
+        p90=_largest([f.p90 for f in floors]),
+        causes=tuple(bad_conditions(_worst([r.conditions for r in own]))),
+    )
+
+
+def trust_line(found: Trust) -> str:
+    """What `trust` found, in one sentence."""
+    floors = [
+        f"the {name} to {100 * floor:.{0 if floor >= 0.1 else 1}f} %"
+        for name, floor in (("median", found.median), ("p90", found.p90))
+        if floor is not None
+    ]
+    told = f"trust {' and '.join(floors)}, no closer" if floors else "how far to trust is not known"
+    causes = f": {', '.join(found.causes)}" if found.causes else ""
+    return f"latencies: {told}{causes}; {found.unstable} of {found.results} are unstable"
+
+
+def bad_conditions(around: Conditions) -> list[str]:
+    """What in the conditions of a run makes its latencies doubtful."""
+    reasons = []
+    busy, others, steal = around.busy_fraction, around.others_fraction, around.steal_fraction
+    if busy is not None and busy > 0.1:
+        reasons.append(f"{busy:.0%} of the CPU was in use by others before the run")
+    if others is not None and others > 0.1:
+        reasons.append(f"{others:.0%} of the CPU was in use by others during the run")
+    if around.governor in SLOW_GOVERNORS:
+        reasons.append(f"the CPU governor is '{around.governor}'")
+    if steal is not None and steal > 0.02:
+        reasons.append(f"{steal:.0%} of CPU time was taken by other virtual machines")
+    return reasons
+
+
+def _worst(found: Sequence[Conditions]) -> Conditions:
+    slow = (c.governor for c in found if c.governor in SLOW_GOVERNORS)
+    return Conditions(
+        protocol="",
+        busy_fraction=_largest([c.busy_fraction for c in found]),
+        others_fraction=_largest([c.others_fraction for c in found]),
+        steal_fraction=_largest([c.steal_fraction for c in found]),
+        governor=next(slow, None),
+    )
+
+
+def _largest(values: Sequence[float | None]) -> float | None:
+    return max((v for v in values if v is not None), default=None)
