@@ -24,8 +24,8 @@ def test_seven_doubtful_results_are_one_warning(capsys: pytest.CaptureFixture) -
     said = capsys.readouterr().err.splitlines()
     warnings = [line for line in said if line.startswith("Warning:")]
     assert len(warnings) == 1
-    assert "trust the median to" in warnings[0]
-    assert "55% of the CPU was in use by others" in warnings[0]
+    assert "latencies: accurate to" in warnings[0]
+    assert "55% of the CPU was in use by other programs" in warnings[0]
     assert "7 of 7 are unstable" in warnings[0]
     assert not any("a.tflite with" in line for line in said)
 

@@ -20,7 +20,7 @@ Window = dict[str, Any]
 
 _WIDTH, _LEFT, _RIGHT = 640, 62, 14
 _PANEL, _GAP, _TOP = 92, 26, 22
-# More points than the chart is wide show nothing more.
+# More points than the chart has pixels would show nothing more.
 _MOST_POINTS = 300
 
 
@@ -48,9 +48,10 @@ def curves_section(results: Sequence[Result], naming: Naming) -> str:
         return ""
     figures = "".join(_figure(r, naming) for r in long)
     return (
-        '<section><h2>Without a pause</h2><p class="note">Each point is a second, or several in '
-        "a long run. Throttled: from there on the median stays more than 10 % above that of the "
-        f'first minute.</p><div class="curves">{figures}</div></section>'
+        '<section><h2>Without a pause</h2><p class="note">Each point is one second, or several '
+        "seconds in a long run. Throttled: from that point on, the median stays more than 10 % "
+        "above that of the first minute.</p>"
+        f'<div class="curves">{figures}</div></section>'
     )
 
 
@@ -84,9 +85,9 @@ def _in_words(found: dict[str, Any]) -> str:
     first, last = (time_text(found[k]["median"]) for k in ("first_minute", "last_minute"))
     change = f"{100 * found['slowdown']:+.1f} %"
     when = found["throttled_at_s"]
-    end = "not throttled" if when is None else f"throttled from {format_seconds(when)} on"
+    end = "not throttled" if when is None else f"throttled after {format_seconds(when)}"
     kept = found["samples_every"]
-    thinned = "" if kept == 1 else f" Of the samples, one of {kept} is kept."
+    thinned = "" if kept == 1 else f" One of every {kept} samples is kept."
     return (
         f"First {span}: {first}; last: {last} ({change}); {end}. "
         f"{found['inferences']:,} inferences.{thinned}"
@@ -115,7 +116,7 @@ def _panel(panel: _Panel, windows: Sequence[Window], across: Axis, top: float) -
 
 
 def _points(windows: Sequence[Window], panel: _Panel) -> list[tuple[float, float, float]]:
-    """(time, value, upper edge), neighbours joined by their medians where there are many."""
+    """(time, value, upper edge), neighbours joined by their medians if there are many."""
     known = [w for w in windows if w.get(panel.key) is not None]
     size = -(-len(known) // _MOST_POINTS)
     groups = [known[i : i + size] for i in range(0, len(known), size)]
