@@ -1,7 +1,7 @@
 """A model that labels frames: preprocess, engine and labels together.
 
-A BGR frame enters, labelled probabilities leave. What neither a file nor a person says is assumed,
-and every assumption is listed in `assumptions`.
+A BGR frame enters, labelled probabilities leave. What neither a file nor a person states is
+assumed, and `assumptions` lists every assumption.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Scores = npt.NDArray[np.float32]
 Raw = npt.NDArray[Any] | tuple[npt.NDArray[Any], ...]
 _Self = TypeVar("_Self", bound="PictureModel")
 
-# A class that is scored by itself is there from this probability on.
+# A class with its own score counts as present from this probability on.
 PRESENT_FROM = 0.5
 
 
@@ -45,7 +45,7 @@ class Score:
 class Prediction:
     """The answer for one frame. scores: float32 [classes], in the order of the labels.
 
-    independent: each class is scored by itself, so that several or none may be there. graded:
+    independent: each class has its own score, so that several or none may be present. graded:
     whether the model says how sure it is; otherwise its one class has the score 1. listed: how many
     classes the model scores, None for all; the others have 0.
     """
@@ -58,7 +58,7 @@ class Prediction:
 
     @property
     def finite(self) -> bool:
-        """Whether the model answered numbers at all: neither NaN nor infinity."""
+        """Whether the model returned only numbers: neither NaN nor infinity."""
         return bool(np.isfinite(self.scores).all())
 
     @property
@@ -75,7 +75,7 @@ class Prediction:
 
     @property
     def present(self) -> list[Score]:
-        """The classes of PRESENT_FROM and more, best first: what an independent answer says."""
+        """The classes with PRESENT_FROM or more, best first: the result of independent scores."""
         return [s for s in self.top(len(self.labels)) if s.score >= PRESENT_FROM]
 
     def top(self, count: int = 5) -> list[Score]:
@@ -89,7 +89,7 @@ class PictureModel:
     """A loaded model that takes one picture: from a frame to raw outputs.
 
     Not thread-safe: give each thread its own. model: with its input fixed to one picture
-    (`fitted`). assumptions: what neither the file nor the person said and was taken for granted.
+    (`fitted`). assumptions: what neither the file nor the person stated, and cnnedge assumed.
     """
 
     def __init__(self, model: ModelFile, engine: Engine, *, guest: Guest = NO_GUEST) -> None:
@@ -109,13 +109,13 @@ class PictureModel:
         self.close()
 
     def close(self) -> None:
-        """Frees the model's memory; it is of no use afterwards."""
+        """Frees the model's memory; do not use the model afterwards."""
         self.engine.close()
 
     def prepare(self, frame: Pixels, out: Pixels | None = None) -> Pixels:
         """The frame as input pixels, uint8 [height, width, channels]; in `out` when given.
 
-        Raises DataError for what is no frame.
+        Raises DataError for anything that is not a frame.
         """
         return prepare(checked_frame(frame), self.size, self.rule, out)
 
@@ -127,7 +127,7 @@ class PictureModel:
     def feed(self, frame: Pixels) -> None:
         """Prepares a frame as the engine's input; one that takes pixels is written once, in place.
 
-        Raises DataError for what is no frame.
+        Raises DataError for anything that is not a frame.
         """
         if self._encode.in_place:
             checked_frame(frame)
@@ -144,7 +144,7 @@ class PictureModel:
         if pixels.shape != self.size.shape:
             raise DataError(
                 f"expected input pixels of shape {list(self.size.shape)}, found "
-                f"{list(pixels.shape)}; 'prepare' makes them of a frame of any size"
+                f"{list(pixels.shape)}; 'prepare' makes them from a frame of any size"
             )
         return pixels
 
@@ -156,8 +156,8 @@ class PictureModel:
         if rule is not None:
             return rule
         self.assumptions.append(
-            "no resize rule in the file: frames are stretched to the input (--resize says "
-            "otherwise)"
+            "the file has no resize rule: frames are stretched to the input (change this with "
+            "--resize)"
         )
         return Preprocess()
 
@@ -177,7 +177,8 @@ class Classifier(PictureModel):
     def __call__(self, frame: Pixels) -> Prediction:
         """Labels one frame: uint8, [h, w, 3] BGR as OpenCV delivers it, or grey.
 
-        Raises DataError for what is no frame, ModelError where the model answers no number.
+        Raises DataError for anything that is not a frame, ModelError if the model returns no
+        numbers.
         """
         self.feed(frame)
         return self.numeric(self.decode(self.infer()))
@@ -188,12 +189,12 @@ class Classifier(PictureModel):
         return self.numeric(self.decode(self.infer()))
 
     def infer(self) -> Raw:
-        """Runs the graph on what was fed; what `decode` takes, valid whatever runs next."""
+        """Runs the graph on the fed input; what `decode` takes, still valid after later runs."""
         first = self.engine.invoke()
         return first if self._decode.outputs == 1 else self.engine.outputs()
 
     def decode(self, raw: Raw) -> Prediction:
-        """The raw output tensor as probabilities with their labels; NaN where it holds such.
+        """The raw output tensor as probabilities with their labels; NaN where it has NaN.
 
         Also takes what `in_a_row` makes of it.
         """
@@ -206,13 +207,13 @@ class Classifier(PictureModel):
         )
 
     def in_a_row(self, raw: Raw) -> npt.NDArray[Any]:
-        """All that `infer` gave as one row of numbers, to be kept and decoded elsewhere."""
+        """All that `infer` returned as one row of numbers, to keep and decode elsewhere."""
         if isinstance(raw, tuple):
             return np.concatenate([part.reshape(-1).astype(np.float64) for part in raw])
         return raw.reshape(-1)
 
     def numeric(self, prediction: Prediction) -> Prediction:
-        """The prediction. Raises ModelError where it holds no numbers."""
+        """The prediction. Raises ModelError if it contains no numbers."""
         if not prediction.finite:
             raise ModelError(f"{self.model.path}: {NO_NUMBERS}")
         return prediction
@@ -225,7 +226,7 @@ class Classifier(PictureModel):
         remedy = (
             "convert the model again"
             if self.model.provenance is not None and self.guest.names is None
-            else "give the model's own list: --labels FILE, one class a line"
+            else "give the model's own list: --labels FILE, one class per line"
         )
         labels, said = fitting(labels, count, str(self.model.path), remedy=remedy)
         self.assumptions += said
@@ -233,14 +234,13 @@ class Classifier(PictureModel):
 
 
 NO_NUMBERS = (
-    "the model answered NaN or infinity, which is no score. Its weights are damaged, or its input "
-    "is not what it was trained on (--pixels, --mean and --std); --raw gives its outputs as they "
-    "are"
+    "the model returned NaN or infinity instead of scores. Its weights are damaged, or its input "
+    "does not match its training (--pixels, --mean and --std); --raw shows the outputs"
 )
 
 
 def checked_frame(frame: Any) -> Pixels:
-    """The frame, where it is one as OpenCV delivers it. Raises DataError, which says what came."""
+    """The frame, if it is one as OpenCV delivers it. Raises DataError that says what was given."""
     if isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and 0 not in frame.shape:
         channels = frame.shape[2] if frame.ndim == 3 else 1
         if frame.ndim in (2, 3) and channels in (1, 3):
@@ -252,31 +252,31 @@ def checked_frame(frame: Any) -> Pixels:
 
 
 def _found(frame: Any) -> str:
-    """What came in a frame's place, and what to do about it."""
+    """What was given instead of a frame, and what to do about it."""
     if frame is None:
-        return "None. cv2.imread gives None where it cannot read a file: check its path"
+        return "None. cv2.imread returns None if it cannot read a file: check the path"
     if isinstance(frame, (str, Path)):
         return f"the path {str(frame)!r}: read the picture first, cv2.imread({str(frame)!r})"
     if not isinstance(frame, np.ndarray):
         kind = type(frame)
         return (
-            f"a {kind.__module__}.{kind.__name__}: numpy.asarray makes an array of a picture, and "
-            "cv2.cvtColor(array, cv2.COLOR_RGB2BGR) the order of its colours"
+            f"a {kind.__module__}.{kind.__name__}: convert a picture with numpy.asarray, and its "
+            "order of colours with cv2.cvtColor(array, cv2.COLOR_RGB2BGR)"
         )
     said = f"{frame.dtype} {list(frame.shape)}"
     if 0 in frame.shape:
-        return f"{said}, which holds no pixel"
+        return f"{said}, which has no pixels"
     if frame.dtype != np.uint8:
         return (
-            f"{said}: pixels are whole numbers 0..255; of shares 0..1 make them by "
-            "(255 * frame).round().astype('uint8')"
+            f"{said}: pixels are whole numbers 0..255; convert fractions 0..1 with (255 * "
+            "frame).round().astype('uint8')"
         )
     if frame.ndim == 3 and frame.shape[2] == 4:
-        return f"{said}, with transparency: cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR) takes it away"
+        return f"{said}, with transparency: remove it with cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR)"
     if frame.ndim == 4:
-        return f"{said}, several frames: give them one by one"
+        return f"{said}, several frames: give them one at a time"
     if frame.ndim == 3 and frame.shape[0] in (1, 3):
-        return f"{said}, the colours first: frame.transpose(1, 2, 0) puts them last"
+        return f"{said}, with the colours first: move them last with frame.transpose(1, 2, 0)"
     return said
 
 
@@ -297,13 +297,13 @@ def load(
     delegate: `auto`, `cpu`, `gpu`, `nnapi`, `npu`, or the path of a delegate library, with
     delegate_options for it; threads: of the CPU; engine: `auto`, `litert`, `tflite-runtime`,
     `openvino`; precision: of float arithmetic, `auto`, `f32`, `f16`, `bf16`; guest: what is known
-    of a third party's model beside its file; pixel_range: of it, what the input takes, `0..1`,
-    `-1..1` or `0..255`; known: as `engines.load_engine` takes it. What was taken is in `.engine`
+    about a third party's model besides its file; pixel_range: the input's pixels, `0..1`,
+    `-1..1` or `0..255`; known: see `engines.load_engine`. The engine chosen is in `.engine`
     and `.engine.delegate`. Raises ModelError, MissingExtraError, GateError.
     """
     guest = guest.and_pixel_range(pixel_range)
     model = fitted(read_model(path), guest)
-    # Refused before anything is loaded, where it is no classifier.
+    # Refused before anything is loaded, if it is not a classifier.
     Decoder(model, guest)
     loaded = load_engine(
         model,

@@ -1,4 +1,4 @@
-"""Accuracy on what ships: a model file scored through the runtime that users run.
+"""Accuracy of what ships: a model file, scored through the runtime that users run.
 
 A classifier and a data set enter; probabilities, then accuracies with intervals, leave.
 """
@@ -25,7 +25,7 @@ from .results import accuracy, confusion, per_class
 from .specs.strict import closest
 
 Progress = Callable[[int, int], None]
-# Of a model with a thousand classes a message shows the first.
+# For a model with a thousand classes, a message shows only the first.
 _MOST_LABELS = 20
 # What a model's file may name by itself: paths, and data sets without a place that they come from.
 _PLAIN_SOURCE = re.compile(r"(?!tfds:).*|tfds:\w+", re.DOTALL)
@@ -43,7 +43,7 @@ def score(
     """Probabilities for pictures by index: float32 [n, classes], in the order of `indices`.
 
     classifiers: one, or several of one file that score batches side by side, each on a thread of
-    its own; the answers are the same. check: compares the (first) classifier's first inferences
+    its own; the results are the same. check: compares the (first) classifier's first inferences
     with the CPU's. What it or a classifier raises is raised here.
     """
     workers = classifiers if isinstance(classifiers, Sequence) else (classifiers,)
@@ -85,7 +85,7 @@ def _fill(
 
 
 def _mapped(function: Callable[[int], int], begins: range, workers: int) -> Iterator[int]:
-    """map() on `workers` threads; on this one alone where that is enough."""
+    """map() on `workers` threads; only on this one if that is enough."""
     if workers == 1 or len(begins) < 2:
         yield from map(function, begins)
         return
@@ -108,14 +108,12 @@ def load_model_data(
     trained = told or TrainingData()
     chosen = source or trained.source
     if not chosen:
-        raise DataError(
-            f"{model.path}: the file does not say what data it belongs to; name it: --data DIR"
-        )
+        raise DataError(f"{model.path}: the file does not state its data; name it with --data DIR")
     if not source and not _PLAIN_SOURCE.fullmatch(chosen):
         # What follows such a name may be a program that prepares the data.
         raise DataError(
-            f"{model.path}: the file names the data {chosen}; to have it fetched, name it "
-            f"yourself: --data {chosen}"
+            f"{model.path}: the file states the data {chosen}; to download it, name it yourself: "
+            f"--data {chosen}"
         )
     return load_dataset(
         chosen,
@@ -132,8 +130,8 @@ def class_map(
 ) -> npt.NDArray[np.int64]:
     """For each class of the data its index among the labels, found by name.
 
-    place: names the model in messages. model: where it is a file; -1 stands for a class that a
-    third party's does not have. Raises DataError where a class of one of our own models, or every
+    place: names the model in messages. model: if it is a file; -1 stands for a class that a
+    third party's does not have. Raises DataError if a class of one of our own models, or every
     class of another, is none of its labels.
     """
     own = model is None or model.provenance is not None
@@ -141,12 +139,12 @@ def class_map(
     unknown = [c for c, i in zip(dataset.classes, found, strict=True) if i is None]
     if len(unknown) == len(found) or (unknown and own):
         shown = ", ".join(labels[:_MOST_LABELS]) + ("" if len(labels) <= _MOST_LABELS else ", ...")
-        remedy = " The file has no labels: name them with --labels FILE."
+        remedy = " The file has no labels: give them with --labels FILE."
         if model is None or model.labels:
             remedy = ""
         raise DataError(
-            f"{dataset.source}: its class '{unknown[0]}' is none of the model's."
-            f"{closest(unknown[0], labels)}{remedy} {place} knows: {shown}"
+            f"{dataset.source}: its class '{unknown[0]}' is not one of the "
+            f"model's.{closest(unknown[0], labels)}{remedy} {place} knows: {shown}"
         )
     return np.array([-1 if i is None else i for i in found], np.int64)
 
@@ -154,13 +152,13 @@ def class_map(
 def part_of(dataset: Dataset, split: Part, mapping: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """int64 indices of a split, without pictures of classes that the mapping leaves out.
 
-    Raises DataError where no picture is left.
+    Raises DataError if no picture is left.
     """
     indices = dataset.indices(split)
     indices = indices[mapping[dataset.targets[indices]] >= 0]
     if not len(indices):
         raise DataError(
-            f"{dataset.source}: the {split} split holds no picture; use --split all, or another "
+            f"{dataset.source}: the {split} split has no pictures; use --split all, or another "
             "--data"
         )
     return indices
@@ -207,7 +205,7 @@ def judged(
     targets: npt.NDArray[np.int64],
     mapping: npt.NDArray[np.int64],
 ) -> dict[str, Any]:
-    """What the eval contract says of predictions, whatever computed them.
+    """What the eval contract says about predictions, whatever computed them.
 
     predictions, targets: int64 [n], of the split's pictures, as indices of the model's labels.
     mapping: of `class_map`.
@@ -215,8 +213,8 @@ def judged(
     unmatched = [c for c, i in zip(dataset.classes, mapping, strict=True) if i < 0]
     left_out = (
         [
-            f"{len(unmatched)} of {len(dataset.classes)} classes are none of the model's labels, "
-            f"and their pictures are left out: {', '.join(unmatched)}"
+            f"skipped pictures of classes that are not among the model's labels ({len(unmatched)} "
+            f"of {len(dataset.classes)}): {', '.join(unmatched)}"
         ]
         if unmatched
         else []

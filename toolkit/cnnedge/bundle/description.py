@@ -35,8 +35,8 @@ _TABLE_BYTES = 16
 class TensorDescription:
     """What is said of one input or output.
 
-    content: `image RGB`, `feature` and such; "" where nothing is said. mean, std: of the
-    normalisation, empty where there is none. units: other processing steps by name. low, high:
+    content: `image RGB`, `feature` and such; "" if nothing is said. mean, std: of the
+    normalisation, empty if there is none. units: other processing steps by name. low, high:
     the range of its values. files: associated files with what they are for.
     """
 

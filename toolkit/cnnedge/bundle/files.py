@@ -40,11 +40,11 @@ _MOST_BYTES = 2**32
 class ModelFile:
     """A model file, read once.
 
-    labels: None where the file has none. associated: sizes in bytes of the files packed behind the
+    labels: None if the file has none. associated: sizes in bytes of the files packed behind the
     flatbuffer, by name. provenance: cnnedge.json, None for a third party's.
-    preprocess: the resize rule, None where the file does not say. normalization: the standard
-    metadata's mean and std, None where it has none. inputs, outputs: what each means, in the
-    graph's order. size: height and width that the input was brought to (`fitted`), None where it is
+    preprocess: the resize rule, None if the file does not say. normalization: the standard
+    metadata's mean and std, None if it has none. inputs, outputs: what each means, in the
+    graph's order. size: height and width that the input was brought to (`fitted`), None if it is
     as the file has it. assumptions: what was taken for granted on the way.
     """
 
@@ -77,7 +77,7 @@ class ModelFile:
     def picture_size(self, given: tuple[int, int] | None = None) -> InputSize:
         """The input as a picture. given: height and width, where the file leaves them open.
 
-        Raises ModelError where it is none.
+        Raises ModelError if it is not one.
         """
         return picture_size(self.inputs, given, str(self.path))
 
@@ -211,8 +211,8 @@ def _check_unchanged(data: bytes, provenance: Provenance | None, path: Path) -> 
     expected = provenance.flatbuffer_sha256 if provenance else ""
     if expected and hashlib.sha256(_without_archive(data)).hexdigest() != expected:
         raise ModelError(
-            f"{path}: the model file is damaged or was changed since it was made: its checksum is "
-            "another. Copy or convert it again"
+            f"{path}: the model file is damaged or was changed after it was made: its checksum "
+            "does not match. Copy or convert it again"
         )
 
 
@@ -224,7 +224,7 @@ def _check_input(meaning: InputMeaning, provenance: Provenance | None, path: Pat
     found = (meaning.height, meaning.width, meaning.channels)
     if found != (said.height, said.width, said.channels):
         raise ModelError(
-            f"{path}: its {PROVENANCE_FILE} says that it takes {said.height}x{said.width}x"
-            f"{said.channels}, and its input is {list(meaning.tensor.shape)}; convert the model "
-            "again"
+            f"{path}: its {PROVENANCE_FILE} says that its input is "
+            f"{said.height}x{said.width}x{said.channels}, but the model's input is "
+            f"{list(meaning.tensor.shape)}; convert the model again"
         )

@@ -1,7 +1,8 @@
-"""What a person says of a model that cnnedge did not make.
+"""What a person states about a model that cnnedge did not make.
 
-Options of the command line or keywords in Python enter; one frozen Guest leaves, that everything
-which loads a model takes. What it leaves open, the file says; what neither says is assumed aloud.
+Options of the command line or keywords in Python enter; one frozen Guest leaves, which everything
+that loads a model accepts. What it leaves open, the file states; what neither states is assumed,
+and reported.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ _SIDES = (1, 8192)
 
 @dataclass(frozen=True, kw_only=True)
 class Guest:
-    """What is known of somebody else's model beside its file. All of it may be left out.
+    """What is known about somebody else's model besides its file. Everything is optional.
 
     labels: in the order of the outputs, or a file of them (`labels.read_labels`), read at once.
     pixel_range: what the input takes, one of PIXEL_RANGES. mean, std: (pixel - mean) / std, one
-    value or one for each channel in the model's order; of pixels in pixel_range where that is
-    given, otherwise of 0..255 (of 0..1 where all of them are 1 and less, as PyTorch writes them).
+    value or one for each channel in the model's order; of pixels in pixel_range if that is
+    given, otherwise of 0..255 (of 0..1 if all of them are 1 and less, as PyTorch writes them).
     bgr: the model takes blue first. resize, interpolation, crop_fraction: as in Preprocess; a
     crop_fraction alone means center_crop. activation: what the
     outputs are, one of ACTIVATIONS: `softmax` and `sigmoid` are applied where the graph does not;
@@ -60,7 +61,7 @@ class Guest:
         self._set("mean", _numbers("mean", self.mean))
         self._set("std", _numbers("std", self.std))
         if self.std is not None and 0.0 in self.numbers("std"):
-            raise ModelError("std: 0 is no divisor; it must be another number")
+            raise ModelError("std: found 0, which cannot be divided by; give another number")
         for name, allowed in (
             ("pixel_range", tuple(PIXEL_RANGES)),
             ("resize", RESIZES),
@@ -76,7 +77,7 @@ class Guest:
             self._set("crop_fraction", _fraction(self.crop_fraction, self.resize))
 
     def numbers(self, name: str) -> tuple[float, ...]:
-        """mean or std, empty where it is not given."""
+        """mean or std, empty if it is not given."""
         value = getattr(self, name)
         return value if isinstance(value, tuple) else ()
 
@@ -91,7 +92,7 @@ class Guest:
         return self.pixel_range is not None or bool(self.numbers("mean") + self.numbers("std"))
 
     def rule(self, stated: Preprocess | None) -> Preprocess | None:
-        """The resize rule of a file that states one or none; None where nobody says."""
+        """The resize rule of a file that states one or none; None if nobody says."""
         given = {
             name: value
             for name in ("resize", "interpolation", "crop_fraction")
@@ -107,7 +108,7 @@ class Guest:
         return dataclasses.replace(stated or Preprocess(), **given)
 
     def and_pixel_range(self, pixel_range: str | None) -> Guest:
-        """The same with a range of pixels, where one is given."""
+        """The same with a range of pixels, if one is given."""
         return self if pixel_range is None else dataclasses.replace(self, pixel_range=pixel_range)
 
     def as_json(self) -> dict[str, Any]:
@@ -124,7 +125,7 @@ class Guest:
             }
             return Guest(**given)
         except TypeError as error:
-            raise ModelError(f"what is said of the model is not understood: {error}") from None
+            raise ModelError(f"cannot read what is stated about the model: {error}") from None
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -160,7 +161,7 @@ def _size(value: Any) -> tuple[int, int]:
         raise ModelError(f"size: found {value!r}; expected height and width in pixels") from None
     low, high = _SIDES
     if not (low <= height <= high and low <= width <= high):
-        raise ModelError(f"size: found {height}x{width}; sides go from {low} to {high}")
+        raise ModelError(f"size: found {height}x{width}; sides must be from {low} to {high}")
     return height, width
 
 

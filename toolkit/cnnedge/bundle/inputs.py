@@ -30,7 +30,7 @@ _AXES: dict[str, tuple[int, int, int]] = {
     "NHW": (1, 2, -1),
     "HW": (0, 1, -1),
 }
-# One row of all values; only a person can say how a picture lies in it.
+# One row of all values; only a person can say how a picture is laid out in it.
 FLAT = "flat"
 _COLOURS = (1, 3)
 
@@ -41,9 +41,9 @@ Dimension = int | None
 class InputMeaning:
     """One input.
 
-    layout: a picture's, like `NHWC`; `flat` for a row of values, "" for what is no picture. batch:
-    pictures at once; height, width, batch None: the caller chooses. default: height and width that
-    the metadata names. normalization: the metadata's mean and std.
+    layout: a picture's, like `NHWC`; `flat` for a row of values, "" if it is not a picture.
+    batch: pictures at once; height, width, batch None: the caller chooses. default: height and
+    width that the metadata states. normalization: the metadata's mean and std.
     """
 
     tensor: TensorInfo
@@ -176,7 +176,7 @@ def picture_size(
 ) -> InputSize:
     """The size of the one picture that a model takes. given: height and width, by a person.
 
-    Raises ModelError where it takes no picture, where its size is open and nobody says it, and for
+    Raises ModelError if it takes no picture, if its size is open and nobody states it, and for
     a size that the file does not leave open.
     """
     meaning = inputs[0]
@@ -192,7 +192,7 @@ def picture_size(
         if height is None or width is None:
             raise ModelError(
                 f"{place}: the input {_shown(meaning.tensor)} leaves height and width open, and "
-                "the file names no size: say it with --input HxW, such as --input 224x224"
+                "the file states no size: set it with --input HxW, such as --input 224x224"
             )
     else:
         height, width = fixed
@@ -200,8 +200,8 @@ def picture_size(
     if given is not None and any(f not in (None, g) for f, g in zip(fixed, given, strict=True)):
         shown = "x".join("any" if side is None else str(side) for side in fixed)
         raise ModelError(
-            f"{place}: the input is fixed at {shown}, and --input says {given[0]}x{given[1]}; that "
-            "option is for what a file leaves open"
+            f"{place}: the input has a fixed size of {shown}, but --input says "
+            f"{given[0]}x{given[1]}; use that option only for a model that leaves its size open"
         )
     return InputSize(height=height, width=width, channels=meaning.channels)
 
@@ -221,7 +221,7 @@ def _folded(meaning: InputMeaning, given: tuple[int, int], place: str) -> InputS
     if channels is None:
         raise ModelError(
             f"{place}: a picture of {given[0]}x{given[1]} does not fill the input "
-            f"{_shown(meaning.tensor)}, in grey or in colour"
+            f"{_shown(meaning.tensor)}, neither in grey nor in colour"
         )
     return InputSize(height=given[0], width=given[1], channels=channels)
 
@@ -229,11 +229,11 @@ def _folded(meaning: InputMeaning, given: tuple[int, int], place: str) -> InputS
 def _no_picture(inputs: tuple[InputMeaning, ...], place: str) -> str:
     found = ", ".join(_shown(i.tensor) for i in inputs)
     flat = len(inputs) == 1 and inputs[0].layout == FLAT
-    more = " --input HxW says which picture is laid out in such a row." if flat else ""
+    more = " --input HxW states the size of the picture in such a row." if flat else ""
     return (
-        f"{place}: the input is not one picture: found {found}; needed one of "
-        "[1, height, width, 1 or 3], [1, 1 or 3, height, width] or [1, height, width]."
-        f"{more} 'cnnedge inspect' shows the whole model"
+        f"{place}: the input is not one picture: found {found}; expected one of [1, height, width, "
+        f"1 or 3], [1, 1 or 3, height, width] or [1, height, width].{more} 'cnnedge inspect' shows "
+        "the whole model"
     )
 
 
