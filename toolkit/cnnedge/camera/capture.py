@@ -36,7 +36,7 @@ _BUFFERS = 2
 # Longer than this nothing is skipped; a frame that came within this part of the time that lies
 # between it and the one before had been waiting.
 _BACKLOG_SECONDS, _CATCHING_UP = 2.0, 0.6
-# One core decodes so many several times as fast as they are filmed.
+# One core decodes this many pixels several times as fast as they are filmed.
 _SMALL_PIXELS = 1_000_000
 _MJPEG = cv2.VideoWriter.fourcc(*"MJPG")
 
@@ -56,8 +56,8 @@ def check_backend(options: CaptureOptions) -> None:
         raise SourceError(f"--backend {name}: unknown; allowed: {', '.join(BACKENDS)}")
     raise SourceError(
         f"--backend {name}: this OpenCV ({cv2.__version__}) was built without it; it has "
-        f"{', '.join(backends()) or 'none of them'}. Leave --backend away, or install an OpenCV "
-        "that has it"
+        f"{', '.join(backends()) or 'none of them'}. Remove --backend, or install an OpenCV that "
+        "has it"
     )
 
 
@@ -150,11 +150,14 @@ def say_what_is_given(capture: Any, name: str, options: CaptureOptions, say: Say
         wanted = [f"{options.width}x{options.height}"] if options.width else []
         wanted += [f"{options.fps:g} frames/s"] if options.fps else []
         rate = f" at {fps:g} frames/s" if fps else ""
-        say(f"{name} gives {width}x{height}{rate}; asked for {' at '.join(wanted)}")
+        say(
+            f"{name} delivers {width}x{height}{rate} instead of the {' at '.join(wanted)} that you "
+            "asked for"
+        )
 
 
 def given(capture: Any) -> tuple[int, int, float]:
-    """(width, height, frames per second) as the backend states them; 0 where it does not."""
+    """(width, height, frames per second) as the backend states them; 0 if it does not."""
     fps = capture.get(cv2.CAP_PROP_FPS)
     return (
         int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),

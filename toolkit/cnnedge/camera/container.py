@@ -24,7 +24,7 @@ Matrix = tuple[tuple[float, float], tuple[float, float]]
 class VideoTrack:
     """codec: the four letters of the sample entry, such as av01. matrix: for display.
 
-    shown: how many frames its edit list shows; None where it has none, or it cannot be told.
+    shown: how many frames its edit list shows; None if it has none, or it cannot be told.
     """
 
     codec: str
@@ -148,7 +148,7 @@ class _Index:
         shown = 0
         for duration, begin in self._edits(edits):
             if begin >= 0:
-                # Without a length it goes on to the end, as in files that are still written.
+                # Without a length it continues to the end, as in files that are still written.
                 end = begin + duration * media / movie if duration else float("inf")
                 shown += sum(begin <= time < end for time in times)
         return shown
@@ -161,7 +161,7 @@ class _Index:
         return [(duration, begin) for duration, begin in found]
 
     def _times(self, table: Span) -> list[int]:
-        """When each frame is shown, in the track's units; nothing where it cannot be told."""
+        """When each frame is shown, in the track's units; nothing if it cannot be told."""
         durations = self._runs(self._one(table, "stts"), "II")
         offsets = self._runs(self._one(table, "ctts"), "Ii")
         if durations is None or len(durations) > _MOST_SAMPLES:

@@ -22,7 +22,7 @@ from .rotation import turned
 _USUAL_FPS = 30.0
 # Seconds between the tries to get a lost source back; the last one repeats.
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
-# A driver may hang for so much longer than it was told to; after that it is left alone.
+# A driver may exceed its time limit by this much; after that it is abandoned.
 _GRACE_SECONDS = 10.0
 _MOST_DAMAGED = 5
 # What was the newest frame when a source was cut is not handed out when it is older than this.
@@ -46,11 +46,11 @@ class Address:
 
 
 class LiveSource:
-    """A camera or stream. Raises SourceError where it does not open or gives no frame.
+    """A camera or stream. Raises SourceError if it does not open or delivers no frame.
 
     When it is cut, or nothing comes for options.stall_seconds, it is opened again after 1, 2, 4,
     8, 15, 15 ... s, for options.retry_seconds in all; every step is said. When it stays away the
-    iteration ends, and `lost` says why. The numbers of the frames go on after a cut.
+    iteration ends, and `lost` says why. The numbers of the frames continue after a cut.
     """
 
     live = True
@@ -125,8 +125,8 @@ class LiveSource:
                     self._closing.set()
                     self._ended = True
                     self.lost = (
-                        f"--source {self._address.asked}: nothing has come from the driver or the "
-                        "network for too long. Plug the camera in again, or restart the stream"
+                        f"--source {self._address.asked}: the driver or the network has sent "
+                        "nothing for too long. Plug the camera in again, or restart the stream"
                     )
 
     def _allow(self, seconds: float) -> None:
@@ -156,7 +156,7 @@ class LiveSource:
                 self._fresh.notify_all()
 
     def _connect(self) -> Any | None:
-        """An opened capture that holds its first frame; None where it opens not, or gives none."""
+        """An opened capture that holds its first frame; None if it does not open or deliver one."""
         self._allow(OPEN_SECONDS)
         capture = self._address.open()
         if capture is not None and not self._grab(capture):
@@ -165,7 +165,7 @@ class LiveSource:
         return capture
 
     def _grab(self, capture: Any) -> bool:
-        """Takes the next frame; one that arrives damaged is passed over, it is no cut yet."""
+        """Takes the next frame; a damaged one is skipped and does not count as a cut."""
         for _ in range(_MOST_DAMAGED):
             self._allow(self._options.stall_seconds)
             began = time.perf_counter()
@@ -201,7 +201,7 @@ class LiveSource:
             self._fresh.notify_all()
 
     def _back(self, clause: str) -> Any | None:
-        """The source opened again after a cut; None when it stays away or is closed."""
+        """The source, reopened after a cut; None if it does not come back or is closed."""
         if self._closing.is_set():
             return None
         self._cut = True
@@ -221,7 +221,7 @@ class LiveSource:
                 self.reconnects += 1
                 self._say(f"{self.name}: back after {away:.0f} s")
                 return capture
-            clause = f"still away after {away:.0f} s"
+            clause = f"still gone after {away:.0f} s"
         self._give_up(time.perf_counter() - began)
         return None
 
@@ -231,7 +231,9 @@ class LiveSource:
         self._allow(OPEN_SECONDS)
         frames = f"{self._index:,} frame{'' if self._index == 1 else 's'}"
         stayed = (
-            f" and stayed away for {away:.0f} s (--retry)" if self._options.retry_seconds else ""
+            f" and did not come back within {away:.0f} s (--retry)"
+            if self._options.retry_seconds
+            else ""
         )
         problem = self._address.problem()
         self.lost = f"--source {self._address.asked}: lost after {frames}{stayed}: {problem}"

@@ -21,7 +21,7 @@ _ODDEST = 8.0
 
 @dataclass(frozen=True, kw_only=True)
 class Presentation:
-    """matrix: to mirror by, as the container has it; None where OpenCV turns the frame alone.
+    """matrix: to mirror by, as the container has it; None if OpenCV only turns the frame.
 
     aspect: the width of a pixel over its height, as frames come.
     """
@@ -30,7 +30,7 @@ class Presentation:
     aspect: float = 1.0
 
     def of(self, pixels: Pixels) -> Pixels:
-        """The frame as a player shows it, BGR uint8 [h, w, 3]; the frame itself where it is so."""
+        """The frame as a player shows it, BGR uint8 [h, w, 3]; the frame itself if it is so."""
         shown = _with_square_pixels(pixels, self.aspect)
         return shown if self.matrix is None else _placed(shown, self.matrix)
 

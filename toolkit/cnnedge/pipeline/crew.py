@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class End:
-    """What comes last through a queue. error: why, where it is not simply the end."""
+    """What comes last through a queue. error: why, if it is not simply the end."""
 
     error: BaseException | None = None
 
@@ -72,7 +72,7 @@ class Crew:
         return queue
 
     def start(self, name: str, work: Callable[[], None], tell: Callable[[End], None]) -> None:
-        """Runs `work` on a thread of its own; what it raises goes to `tell`."""
+        """Runs `work` on a separate thread; what it raises goes to `tell`."""
 
         def run() -> None:
             try:

@@ -13,7 +13,7 @@ from ..classifier import Prediction, Score
 from .step import STAGES, FrameModel, Step
 from .timings import Timings
 
-_NO_NUMBERS = "the model answered no numbers"
+_NO_NUMBERS = "the model returned no numbers"
 _NO_ANSWER = {"label": None, "score": None, "index": None}
 # Predictions are kept for pictures and short videos; an endless camera would fill the memory.
 MOST_PREDICTIONS = 100_000
@@ -50,9 +50,9 @@ def summary(
 
 
 def prediction_json(step: Step, top: int) -> dict[str, Any]:
-    """One prediction for the JSON of a run; all null where the model answered no numbers.
+    """One prediction for the JSON of a run; all null if the model returned no numbers.
 
-    score: null where the model names its class without one. present: of classes that are scored
+    score: null if the model names its class without one. present: of classes that are scored
     each by itself, those that are there.
     """
     answer: Prediction = step.prediction

@@ -1,6 +1,6 @@
 """What one frame becomes, and what the pipeline asks of a model.
 
-Nothing enters and nothing leaves: shared types alone.
+Nothing enters and nothing leaves: only shared types.
 """
 
 from __future__ import annotations
