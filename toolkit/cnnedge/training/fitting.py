@@ -2,7 +2,7 @@
 
 A model, a Feed, and the phase of training to go through enter; the model with the kept weights
 and the history leave. After each epoch a checkpoint holds all that the next one depends on
-(weights, optimizer, random states, what was best), so a run killed at any moment goes on from its
+(weights, optimizer, random states, what was best), so a run killed at any moment continues from its
 last whole epoch and ends where it would have ended.
 """
 
@@ -31,7 +31,7 @@ from .strategy import is_lost_worker
 
 
 class Reporter(Protocol):
-    """Who is told how training goes; the command line draws it."""
+    """Receives the progress of training; the command line draws it."""
 
     def epoch(self, number: int, epochs: int, steps: int) -> None: ...
 
@@ -46,8 +46,8 @@ class Reporter(Protocol):
 class Phase:
     """A part of training with a learning rate of its own: all of it, or a stage of a transfer.
 
-    stage: its name in the recipe, empty where it is all of training. before: epochs of earlier
-    phases; epochs are numbered through. remedy: the option that lowers the rate, where that is
+    stage: its name in the recipe, empty if it is all of training. before: epochs of earlier
+    phases; epochs are numbered through. remedy: the option that lowers the rate, if that is
     not the stage's own learning_rate.
     """
 
@@ -103,10 +103,10 @@ def fit(
     reporter: Reporter,
     objective: Objective = Objective(),
 ) -> Fitted:
-    """Trains, or goes on training, until the phase is done or early stopping ends it.
+    """Trains, or continues training, until the phase is done or early stopping ends it.
 
     validate: gives val_loss and val_accuracy of the model as it is; None without pictures for
-    it. Raises KeyboardInterrupt when stopped by hand: the checkpoint of the last whole epoch is
+    it. Raises KeyboardInterrupt if stopped by hand: the checkpoint of the last whole epoch is
     then on disk.
     """
     scope = model.distribute_strategy.scope
@@ -306,14 +306,14 @@ class _State:
             # TensorFlow's list of checkpoints may name any path, and it deletes old ones.
             if Path(path).parent != Path(self._folder):
                 raise RunFolderError(
-                    f"{self._folder}: its list of checkpoints names {path}, which lies elsewhere. "
-                    "Start over with --force or another --out"
+                    f"{self._folder}: its list of checkpoints refers to {path}, which is in "
+                    "another folder. Start over with --force or another --out"
                 )
         try:
             self._manager.checkpoint.restore(latest).assert_existing_objects_matched()
         except Exception:  # TensorFlow raises many kinds, AssertionError and IndexError too
             raise RunFolderError(
-                f"{latest}: this checkpoint is damaged or of another version of cnnedge. Start "
+                f"{latest}: this checkpoint is damaged or from another version of cnnedge. Start "
                 "over with --force or another --out"
             ) from None
 
@@ -325,7 +325,7 @@ class _State:
         stopping = self._training.early_stopping
         gain = stopping.min_delta if stopping else 0.0
         if accuracy > float(self._best.numpy()) + (gain if self._best.numpy() >= 0 else 0.0):
-            # By way of memory: HDF5 ends the whole process where the disk is full.
+            # By way of memory: HDF5 ends the whole process if the disk is full.
             content = io.BytesIO()
             np.savez(content, *self._model.get_weights())
             write_bytes(self._weights(epoch), content.getvalue())
@@ -350,8 +350,8 @@ class _State:
                 raise
             reason = str(error).splitlines()[0][:200]
             raise CnnedgeError(
-                f"{self._folder}: cannot write the checkpoint of epoch {epoch}: {reason}. "
-                "The one before is kept: free some space, then --resume"
+                f"{self._folder}: cannot write the checkpoint of epoch {epoch}: {reason}. The "
+                "previous one is kept: free some space, then use --resume"
             ) from None
         best = self._weights(int(self._numbers["best_epoch"].numpy()))
         for old in self._folder.glob("best-*.npz"):

@@ -1,7 +1,7 @@
 """Transfer in stages: the head on cached features, then the top blocks, then all layers.
 
 A flat Keras model with pretrained weights, and the stages of a recipe, enter; the trained model
-leaves. Each stage goes on from the weights that the one before kept. What a stage leaves frozen
+leaves. Each stage continues from the weights that the one before kept. What a stage leaves frozen
 below the layers it trains runs once per picture and view, not once per epoch.
 """
 
@@ -30,7 +30,7 @@ Answer = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]
 
 
 class Reporter(fitting.Reporter, Protocol):
-    """Who is told; extracting: pictures that went through the frozen part."""
+    """Receives progress; extracting: pictures that went through the frozen part."""
 
     def extracting(self, done: int, total: int) -> None: ...
 
@@ -39,7 +39,7 @@ class Reporter(fitting.Reporter, Protocol):
 class Materials:
     """What training needs. model: Keras, of `spec`, with the weights it begins with.
 
-    labels: what it tells apart, in the order of its output.
+    labels: its classes, in the order of its output.
     """
 
     model: Any
@@ -145,8 +145,8 @@ def lowest_trained(model: Any, spec: ModelSpec, stage: Stage) -> str:
     blocks = block_names(str(spec.backbone), backbone)
     if stage.blocks >= len(blocks):
         raise SpecError(
-            f"training.top.blocks is {stage.blocks}; {spec.backbone} has {len(blocks)} blocks, and "
-            "all of them is the stage 'all'"
+            f"training.top.blocks is {stage.blocks}; {spec.backbone} has {len(blocks)} blocks; to "
+            "train all of them, use the stage 'all'"
         )
     return blocks[-stage.blocks - 1][-1]
 
@@ -200,7 +200,7 @@ def unmirrored(dataset: Dataset, recipe: Recipe) -> Augmentation:
 
 def _opening(phase: fitting.Phase, stage: Stage, parameters: int) -> str:
     what = {
-        "head": "the head alone",
+        "head": "only the head",
         "top": f"the head and the last {getattr(stage, 'blocks', 0)} blocks",
         "all": "all layers",
     }[phase.stage]
