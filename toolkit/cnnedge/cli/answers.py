@@ -22,7 +22,7 @@ from ..overlay import Figure, Readout
 from ..pipeline import STAGES, Step, Timings, prediction_json
 from ..raw_model import RawOutput, RawOutputs
 
-# Outputs with more values than this are described by their range alone.
+# Outputs with more values than this are described only by their range.
 _MOST_VALUES = 100
 # An answer is late when its frame is older than two periods: one to wait in, one to be worked on.
 _AGE_PERIODS = 2.0
@@ -34,7 +34,7 @@ def as_text(step: Step, top: int) -> Text:
         return Text("  ".join(described(o) for o in step.prediction))
     answer = step.prediction
     if not answer.finite:
-        return Text("no answer: NaN or infinity", style="red")
+        return Text("no result: NaN or infinity", style="red")
     best = answer.top(top)
     line = Text()
     for place, score in enumerate(best):
@@ -44,12 +44,12 @@ def as_text(step: Step, top: int) -> Text:
     return (
         line
         if best[0].score >= PRESENT_FROM or not answer.independent
-        else (Text(f"none from {PRESENT_FROM:.0%} on:  ").append_text(line))
+        else (Text(f"none at {PRESENT_FROM:.0%} or more:  ").append_text(line))
     )
 
 
 def as_json(step: Step, top: int) -> dict[str, Any]:
-    """The answer as it was measured: smoothing is for eyes alone."""
+    """The answer as it was measured: smoothing is only for viewing."""
     if isinstance(step.measured, RawOutputs):
         outputs = [_output_json(o) for o in step.measured]
         return {"frame": step.frame.index, "name": step.frame.name, "outputs": outputs}
@@ -88,7 +88,7 @@ def as_readout(step: Step, top: int, timings: Timings, base: Readout) -> Readout
     if isinstance(answer, RawOutputs):
         return replace(base, lines=tuple(described(o) for o in answer), figures=figures)
     if not answer.finite:
-        return replace(base, lines=("no answer: NaN or infinity",), figures=figures)
+        return replace(base, lines=("no result: NaN or infinity",), figures=figures)
     if not answer.graded:
         return replace(base, lines=(answer.label,), figures=figures)
     return replace(base, labels=tuple(answer.top(top)), figures=figures)
@@ -132,7 +132,7 @@ class JsonLines:
         self._stream, self._path = stream, path
 
     def write(self, step: Step, top: int) -> None:
-        """Raises CnnedgeError when the disk is full."""
+        """Raises CnnedgeError if the disk is full."""
         line = json_text(as_line(step, top)) + "\n"
         if self._stream is sys.stdout:
             self._stream.write(line)
@@ -145,7 +145,7 @@ class JsonLines:
 
 @contextlib.contextmanager
 def json_lines(target: str) -> Iterator[JsonLines]:
-    """--jsonl FILE, or - for stdout. Raises CnnedgeError where the file cannot be written."""
+    """--jsonl FILE, or - for stdout. Raises CnnedgeError if the file cannot be written."""
     path = Path(target)
     if target == "-":
         yield JsonLines(sys.stdout, path)

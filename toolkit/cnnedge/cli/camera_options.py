@@ -52,13 +52,13 @@ def camera_options(function: output.F) -> output.F:
             default=f"{RETRY_SECONDS:g}",
             show_default=True,
             metavar="S",
-            help="Keep trying for S seconds to reopen a camera or stream that went away. "
-            "inf: forever.",
+            help="Keep trying for S seconds to reopen a camera or stream that was lost. inf: "
+            "forever.",
         ),
         click.option(
             "--backend",
             type=click.Choice(BACKENDS),
-            help="Capture with this OpenCV backend. [default: the one that suits the source]",
+            help="Capture with this OpenCV backend. [default: one that suits the source]",
         ),
         click.option(
             "--rotate",

@@ -43,8 +43,8 @@ def _print(result: dict[str, Any], recipe: Recipe) -> None:
     output.results().print(table)
     count = f"{result['pictures']:,}"
     output.note(
-        f"accuracy: logistic regression on frozen features, cross-validated on {count} "
-        "pictures; fine-tuning adds to it. latency: float32, one thread, here; int8 is faster"
+        f"accuracy: logistic regression on frozen features, cross-validated on {count} pictures; "
+        "fine-tuning improves it. latency: float32, one thread, on this machine; int8 is faster"
     )
     random = [row["model"] for row in result["compared"] if row["weights"].startswith("none")]
     if random:

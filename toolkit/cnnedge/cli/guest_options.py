@@ -92,8 +92,8 @@ def guest_options(function: output.F) -> output.F:
         click.option(
             "--activation",
             type=click.Choice(ACTIVATIONS),
-            help="Tell how to read the outputs, if the file does not. none: they are probabilities "
-            "already.",
+            help="Say how to read the outputs, if the file does not. none: they are already "
+            "probabilities.",
         ),
         click.option(
             "--labels",
@@ -118,9 +118,11 @@ def guest_options(function: output.F) -> output.F:
         click.option(
             "--resize",
             type=click.Choice(RESIZES),
-            help="Fit frames of another shape into the input this way.",
+            help="Fit frames of a different shape into the input this way.",
         ),
-        click.option("--bgr", is_flag=True, help="Feed the channels as blue, green, red."),
+        click.option(
+            "--bgr", is_flag=True, help=("Feed the channels in the order blue, green, red.")
+        ),
         click.option(
             "--std", type=Numbers(), metavar="R[,G,B]", help="Divide (pixel - mean) by this."
         ),
@@ -128,13 +130,13 @@ def guest_options(function: output.F) -> output.F:
             "--mean",
             type=Numbers(),
             metavar="R[,G,B]",
-            help="Subtract this from pixels 0..255, or from pixels in the range of --pixels.",
+            help="Subtract this from pixels 0..255, or from pixels in the --pixels range.",
         ),
         click.option(
             "--pixels",
             "pixel_range",
             type=click.Choice(list(PIXEL_RANGES)),
-            help="Feed pixels in this range, for a model that other people made.",
+            help="Feed pixels in this range, for a model that cnnedge did not make.",
         ),
     )
     for option in options:

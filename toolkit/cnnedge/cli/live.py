@@ -1,4 +1,4 @@
-"""The live window of `cnnedge run`: labelled frames enter, the wishes of whoever watches leave."""
+"""The live window of `cnnedge run`: labelled frames enter, the viewer's requests leave."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class LiveView:
 
     @property
     def gone(self) -> bool:
-        """Whether nobody can see anything any more."""
+        """Whether the window can no longer be seen."""
         return self.closed or bool(self.lost)
 
     def show(self, frame: Pixels, readout: Readout) -> None:
@@ -160,7 +160,7 @@ class LiveView:
         if self._paced:
             self._paced.let_run()
         self.lost = lost
-        self._say(f"the window is gone ({lost}); the run goes on without it")
+        self._say(f"the window closed ({lost}); the run continues without it")
 
     def _hints(self) -> Lines:
         if self._source.pictures:
@@ -175,13 +175,13 @@ class LiveView:
 
     def _help_lines(self) -> Lines:
         moving: Lines = (
-            ("space", "pause, and go on"),
-            ("d", "next delegate that runs here"),
+            ("space", "pause and continue"),
+            ("d", "next delegate that works here"),
         )
         return (
             *((("space", "next picture"),) if self._source.pictures else moving),
-            ("s", "save what is shown as a picture"),
-            ("h or ?", "this help, on and off"),
+            ("s", "save the current view as a picture"),
+            ("h or ?", "show or hide this help"),
             ("q or Esc", "quit"),
         )
 

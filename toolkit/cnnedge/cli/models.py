@@ -130,12 +130,12 @@ def _list_all(size: InputSize | None, classes: int) -> tuple[dict[str, Any], lis
     shown: list[Table | str] = [table, *_published_table(models.values())]
     if left_out:
         shown.append(
-            f"Not shown, as backbones take RGB pictures from {MINIMUM_SIDE}x{MINIMUM_SIDE} on: "
-            f"{', '.join(left_out)}."
+            "Not shown, because backbones need RGB pictures of at least "
+            f"{MINIMUM_SIDE}x{MINIMUM_SIDE}: {', '.join(left_out)}."
         )
     shown += [
         f"For {classes} classes. MACs: multiply-accumulates for one picture.",
-        "One model layer by layer: cnnedge models lenet",
+        "To show one model layer by layer: cnnedge models lenet",
     ]
     return {"classes": classes, "models": listed, "left_out": left_out}, shown
 
@@ -306,7 +306,7 @@ def _notes(rows: list[LayerRow], picture: InputSize) -> str:
 
 def _working_memory(rows: list[LayerRow], picture: InputSize) -> str:
     if _has_backbone(rows):
-        return "Working memory: what the layers within the backbone need, which are not listed."
+        return "Working memory: what the layers inside the backbone need; they are not listed."
     working = _working_values(rows, picture)
     return (
         f"Working memory: at least {_kib(working * 4)} as float32, {_kib(working)} as int8: the "

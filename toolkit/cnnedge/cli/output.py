@@ -29,7 +29,7 @@ from ..files import json_text, write_text
 from .streams import CleanConsole
 
 F = TypeVar("F", bound=Callable[..., Any])
-# In place of a figure that nobody told.
+# In place of an unknown figure.
 UNKNOWN = "–"
 # A message may quote a stranger's file.
 _MOST_SAID = 10_000
@@ -82,7 +82,7 @@ def kept(command: str, payload: dict[str, Any]) -> Iterator[None]:
         place = _keep(command, payload)
         if place is None or isinstance(problem, BrokenPipeError):
             raise
-        problem.args = (f"{problem}. The results are kept in {place}",)
+        problem.args = (f"{problem}. The results were saved in {place}",)
         raise
 
 
@@ -182,7 +182,7 @@ def size(count: int) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """Latency for people: three significant digits; a dash where it is not known."""
+    """Latency for people: three significant digits; a dash if it is not known."""
     if value is None:
         return UNKNOWN
     if value < 0.1:

@@ -115,7 +115,7 @@ def _stream(stream: Any, number: int) -> Any:
 
 
 class _Guarded(io.RawIOBase):
-    """A standard stream. Nobody is told that stderr is full; stdout's end is one clear line."""
+    """A standard stream. A full stderr is not reported; the end of stdout is one clear line."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -140,8 +140,8 @@ class _Guarded(io.RawIOBase):
             if self._number == 2:
                 return len(data)
             raise StdoutError(
-                f"standard output: cannot write: {error.strerror or error}. Send it elsewhere, or "
-                "free some space"
+                f"standard output: cannot write: {error.strerror or error}. Redirect it to another "
+                "place, or free some space"
             ) from None
 
 

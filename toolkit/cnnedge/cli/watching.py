@@ -1,4 +1,4 @@
-"""Whoever watches a run: a live window, a file of annotated frames, both or nobody.
+"""The viewers of a run: a live window, a file of annotated frames, both or nobody.
 
 A source enters, and the steps that are made of it; the source leaves again, at the pace of the
 person at the window, and what that person wishes.
@@ -28,7 +28,7 @@ _RATE_SECONDS = 2.0
 
 
 class Watching:
-    """Shows and saves labelled frames. Raises CnnedgeError where a window or file cannot be.
+    """Shows and saves labelled frames. Raises CnnedgeError if a window or file cannot be.
 
     source: what to label; files shown in a window come at their own pace, so that a person can
     follow.
