@@ -241,11 +241,11 @@ def test_float_and_32_bit_tiff() -> None:
 @pytest.mark.parametrize(
     ("values", "found"),
     [
-        (np.float32([[0, 255]]), "go from 0 to 255"),
-        (np.float32([[-0.5, 1]]), "go from -0.5 to 1"),
+        (np.float32([[0, 255]]), "range from 0 to 255"),
+        (np.float32([[-0.5, 1]]), "range from -0.5 to 1"),
         (np.float32([[np.nan, 1]]), "contain NaN"),
-        (np.int32([[0, 70000]]), "go from 0 to 70000"),
-        (np.int32([[-1, 255]]), "go from -1 to 255"),
+        (np.int32([[0, 70000]]), "range from 0 to 70000"),
+        (np.int32([[-1, 255]]), "range from -1 to 255"),
     ],
 )
 def test_values_without_a_stated_scale_are_refused(values: np.ndarray, found: str) -> None:

@@ -15,7 +15,7 @@ from .graph import Graph, OperatorInfo
 RELEASE = "tflite-runtime 2.14.0"
 
 # The highest version of each operator that the release registers, found by asking it: a model of
-# that one operator, for every operator and version. What is missing it has not at all.
+# that one operator, for every operator and version. It does not have those that are missing.
 _VERSIONS = {
     1: """
         FLOOR HASHTABLE_LOOKUP L2_POOL_2D LOCAL_RESPONSE_NORMALIZATION LSH_PROJECTION
@@ -100,7 +100,7 @@ def _reasons(graph: Graph, op: OperatorInfo) -> Iterator[str]:
         yield f"{op.name} with {dtype} values: {RELEASE} returns wrong results or none"
     if op.name == "FULLY_CONNECTED" and op.version <= highest and len(inputs) > 1:
         pixels, kernel = inputs[:2]
-        # Later versions have a number of their own for it; tools that pack weights may not set it.
+        # Later versions have a separate number for it; tools that pack weights may not set it.
         if pixels.dtype == "float32" and kernel.dtype != "float32" and len(kernel.scales) > 1:
             yield (
                 f"{op.name} with one scale for each output's weights and float32 inputs: {RELEASE} "

@@ -30,9 +30,9 @@ from .soundness import refuse_unsound
 from .tables import refusing_damage
 
 LABELS_FILE = "labels.txt"
-# A label list is small; an archive that asks for more is not ours to unpack.
+# A label list is small; a larger archive is not unpacked.
 _MOST_UNPACKED = 16 * 2**20
-# Offsets in a flatbuffer reach so far; weights behind it and files packed there come on top.
+# Offsets in a flatbuffer reach this far; weights and files packed after it are extra.
 _MOST_BYTES = 2**32
 
 
@@ -83,7 +83,7 @@ class ModelFile:
 
 
 def read_model(path: str | Path) -> ModelFile:
-    """Reads a .tflite with all that it carries. Raises ModelError."""
+    """Reads a .tflite with everything in it. Raises ModelError."""
     path = Path(path)
     if other := foreign_model(path):
         raise ModelError(other)
@@ -128,7 +128,7 @@ def read_model(path: str | Path) -> ModelFile:
 
 
 def meanings(graph: Graph) -> tuple[tuple[InputMeaning, ...], tuple[OutputMeaning, ...]]:
-    """What the inputs and outputs of a graph are, by its own words."""
+    """What the inputs and outputs of a graph are, as the file states."""
     described = graph.metadata.get(metadata.METADATA_NAME)
     inputs = describe_inputs(graph, described)
     return inputs, describe_outputs(graph, described, batch=inputs[0].batch)
@@ -183,7 +183,7 @@ def _associated_files(data: bytes) -> dict[str, bytes]:
                     left -= info.file_size
             return files
     except Exception:
-        # Each way to pack a file raises errors of its own for what is damaged.
+        # Each way of packing raises its own errors for damaged files.
         return {}
 
 
@@ -199,7 +199,7 @@ def _without_archive(data: bytes) -> bytes:
 def _labels(
     files: dict[str, bytes], described: bytes | None
 ) -> tuple[Labels | None, tuple[str, ...]]:
-    """The file's own list, and what had to be said of it."""
+    """The file's own list, and notes about it."""
     name = metadata.label_file(described) if described else None
     if name is None or name not in files:
         return None, ()
@@ -207,7 +207,7 @@ def _labels(
 
 
 def _check_unchanged(data: bytes, provenance: Provenance | None, path: Path) -> None:
-    """What a file says of its accuracy holds for the weights that were measured, bit for bit."""
+    """A file's stated accuracy applies only to the weights that were measured, bit for bit."""
     expected = provenance.flatbuffer_sha256 if provenance else ""
     if expected and hashlib.sha256(_without_archive(data)).hexdigest() != expected:
         raise ModelError(
@@ -217,7 +217,7 @@ def _check_unchanged(data: bytes, provenance: Provenance | None, path: Path) -> 
 
 
 def _check_input(meaning: InputMeaning, provenance: Provenance | None, path: Path) -> None:
-    """A file of our own takes the very picture that it says it takes."""
+    """Checks that the input of our own file has the size that the file states."""
     said = provenance.input if provenance else None
     if said is None or meaning.layout != "NHWC":
         return

@@ -1,6 +1,6 @@
-"""A model file brought to one picture of one size, with what a person says of it.
+"""A model file set to one picture of one size, with what a person states about it.
 
-A ModelFile and a Guest enter; a ModelFile leaves whose input has the very shape of one picture.
+A ModelFile and a Guest enter; a ModelFile leaves whose input has the shape of exactly one picture.
 The shape is written into the bytes that engines load: what the interpreter's own resizing would
 change, and all engines, here and on a device, read it alike.
 """
@@ -48,7 +48,7 @@ def fitted(model: ModelFile, guest: Guest) -> ModelFile:
 def sized(model: ModelFile, size: tuple[int, int] | None) -> ModelFile:
     """The same for a model that need not take a picture: one that does not stays as it is.
 
-    Raises ModelError for a picture whose size is open and not said, and for a size given to what
+    Raises ModelError for a picture whose size is open and not stated, and for a size given to what
     is not a picture or leaves none open.
     """
     first = model.inputs[0]

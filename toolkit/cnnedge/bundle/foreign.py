@@ -1,4 +1,4 @@
-"""Models of other frameworks, known by what is in them.
+"""Models of other frameworks, recognised by their content.
 
 A path enters; what is there, and how to make a .tflite of it, leaves.
 """

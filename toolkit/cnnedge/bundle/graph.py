@@ -33,7 +33,7 @@ from .tables import (
 
 IDENTIFIER = b"TFL3"
 _LFS = b"version https://git-lfs.github.com/spec/"
-# The least that a tensor takes in a file, with its place in the list.
+# The minimum size of a tensor in a file, with its place in the list.
 _TABLE_BYTES = 24
 DTYPES = (
     "float32",
@@ -119,7 +119,7 @@ class SparseLayout:
 
     @property
     def index_bytes(self) -> int:
-        """What the lists take in the file beside the values."""
+        """The size of the lists in the file, besides the values."""
         lists = (a for level in self.levels for a in (level.segments, level.indices) if a)
         return sum(a.count * BITS[a.dtype] // 8 for a in lists)
 
@@ -150,17 +150,17 @@ class TensorInfo:
 
     @property
     def values(self) -> int:
-        """How many values it holds (dynamic dimensions counted as 1)."""
+        """The number of its values (dynamic dimensions count as 1)."""
         return math.prod(abs(d) for d in self.shape)
 
     @property
     def size_bytes(self) -> int:
-        """What its values take in memory when all are there; 0 for texts and handles."""
+        """The memory for all its values; 0 for texts and handles."""
         return (self.values * BITS.get(self.dtype, 0) + 7) // 8
 
     @property
     def dynamic(self) -> bool:
-        """Whether the caller may choose a part of its shape."""
+        """Whether the caller may choose part of its shape."""
         return any(d < 0 for d in (*self.shape, *self.shape_signature))
 
 
@@ -168,8 +168,8 @@ class TensorInfo:
 class OperatorInfo:
     """One operator: its builtin or custom name, and the indices of its tensors (-1: absent).
 
-    version: what a runtime must have of it at least, as the file's writer states. options: those
-    of its table that say what can run it (`options.options_of`).
+    version: the minimum that a runtime must have, as the file's writer states. options: those
+    of its table that decide what can run it (`options.options_of`).
     """
 
     name: str
@@ -192,7 +192,7 @@ class Subgraph:
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """A name for a subgraph, its inputs and outputs: what callers may use instead of indices."""
+    """A name for a subgraph, its inputs and outputs: callers may use it instead of indices."""
 
     key: str
     subgraph: int

@@ -18,7 +18,7 @@ from ..errors import ModelError
 from ..specs.pixels import Preprocess
 from .labels import Labels, read_labels
 
-# What a model's input holds for pixels 0..255: (pixel - mean) / std.
+# The values of a model's input for pixels 0..255: (pixel - mean) / std.
 PIXEL_RANGES = {"0..1": (0.0, 255.0), "-1..1": (127.5, 127.5), "0..255": (0.0, 1.0)}
 ACTIVATIONS = ("softmax", "sigmoid", "log_softmax", "index", "none")
 _RULE = get_type_hints(Preprocess)
@@ -88,7 +88,7 @@ class Guest:
 
     @property
     def scales(self) -> bool:
-        """Whether it says how pixels are scaled."""
+        """Whether it states how pixels are scaled."""
         return self.pixel_range is not None or bool(self.numbers("mean") + self.numbers("std"))
 
     def rule(self, stated: Preprocess | None) -> Preprocess | None:
@@ -103,7 +103,7 @@ class Guest:
         if self.crop_fraction is not None:
             given["resize"] = "center_crop"
         elif self.resize not in (None, "center_crop"):
-            # The file's own fraction goes with its own crop.
+            # The file's own fraction belongs to its own crop.
             given["crop_fraction"] = 1.0
         return dataclasses.replace(stated or Preprocess(), **given)
 
@@ -112,13 +112,13 @@ class Guest:
         return self if pixel_range is None else dataclasses.replace(self, pixel_range=pixel_range)
 
     def as_json(self) -> dict[str, Any]:
-        """What is given of it, for a process elsewhere."""
+        """The stated parts, for a process elsewhere."""
         said = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in said.items() if v}
 
     @staticmethod
     def from_json(said: Mapping[str, Any]) -> Guest:
-        """What `as_json` gave. Raises ModelError."""
+        """The inverse of `as_json`. Raises ModelError."""
         try:
             given: dict[str, Any] = {
                 k: tuple(v) if isinstance(v, list) else v for k, v in said.items()

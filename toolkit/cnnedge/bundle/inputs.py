@@ -1,7 +1,7 @@
-"""What the inputs of a .tflite take, by its own words.
+"""What the inputs of a .tflite take, as the file states.
 
 A graph and its standard metadata enter; one frozen InputMeaning for each input leaves: how its
-dimensions lie, which of them are left open, and how pixels are scaled.
+dimensions are laid out, which of them are open, and how pixels are scaled.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ class InputMeaning:
 
     @property
     def open(self) -> bool:
-        """Whether a picture's height or width is the caller's to choose."""
+        """Whether the caller chooses a picture's height or width."""
         return self.layout not in ("", FLAT) and None in (self.height, self.width)
 
     @property
     def real_range(self) -> tuple[float, float] | None:
-        """The real numbers that a quantised input reaches; None for others."""
+        """The range of real numbers of a quantised input; None for others."""
         return real_range(self.tensor)
 
     def shape(self, size: InputSize) -> tuple[int, ...]:
@@ -153,7 +153,7 @@ def _layout(sizes: list[Dimension]) -> str:
 
 
 def _are_sides(sizes: list[Dimension], layout: str) -> bool:
-    """Whether height and width may be those of a picture: one row of pixels is none."""
+    """Whether height and width may be those of a picture: one row of pixels is not a picture."""
     height, width = (sizes[axis] for axis in _AXES[layout][:2])
     if height == width == 1:
         return True
@@ -165,7 +165,7 @@ def _at(sizes: list[Dimension], layout: str) -> tuple[Dimension, Dimension, Dime
         return None, None, None
     height, width, channels = _AXES[layout]
     sides = (sizes[height], sizes[width])
-    # Old converters write 1 for what is left open, and no more.
+    # Old converters write just 1 for an open dimension.
     if sides == (1, 1):
         sides = (None, None)
     return (*sides, sizes[channels] if channels >= 0 else 1)
@@ -207,7 +207,7 @@ def picture_size(
 
 
 def _own(meaning: InputMeaning) -> tuple[Dimension, Dimension]:
-    """The size that the file itself names for what it leaves open."""
+    """The size that the file itself states for what it leaves open."""
     if meaning.default:
         return meaning.default
     height, width, _ = _AXES[meaning.layout]

@@ -26,7 +26,7 @@ _INDEX_HEADERS = frozenset({"index", "id", "idx", "class_id", "class_index", "la
 _NAME_HEADERS = frozenset(
     {"label", "labels", "name", "class", "classes", "class_name", "category", "display_name"}
 )
-# What the class before the first real one is called, by those who keep one.
+# Names for a background class before the first real class.
 _BACKGROUND = frozenset(
     {"background", "__background__", "???", "none", "nothing", "dummy", "/m/background"}
 )
@@ -34,7 +34,7 @@ _BACKGROUND = frozenset(
 _IMAGENET = (1000, 1001)
 # A list with gaps, such as COCO's, has a few; a number past this is not an index of a class.
 _HIGHEST_INDEX = 100_000
-# Past these a list is none of class names, and a line no name.
+# Beyond these limits, it is not a list of class names, or a line is not a name.
 _MOST_LABELS, _MOST_CHARACTERS = 100_000, 1_000
 _MOST_BYTES = 2**26
 
@@ -69,7 +69,7 @@ def read_labels(path: str | Path) -> Labels:
 def parse_labels(text: str, place: str, *, table: bool = False) -> Labels:
     """The names in a text; `place` names it in messages. table: its fields are separated.
 
-    Empty lines at the end are passed over; one between two names is a class without a name.
+    Empty lines at the end are skipped; one between two names is a class without a name.
     """
     if text.lstrip()[:1] in ("{", "["):
         found = _of_json(text)
@@ -90,9 +90,9 @@ def parse_labels(text: str, place: str, *, table: bool = False) -> Labels:
 
 
 def parsed_lines(text: str) -> tuple[Labels | None, tuple[str, ...]]:
-    """The names in a model's own list, one a line, and what had to be said of them.
+    """The names in a model's own list, one per line, and notes about them.
 
-    Empty lines at the end are passed over. None if no name is left, or more than any model has.
+    Empty lines at the end are skipped. None if no name is left, or more than any model has.
     """
     count = text.rstrip().count("\n") + 1
     if count > _MOST_LABELS:
@@ -106,7 +106,7 @@ def parsed_lines(text: str) -> tuple[Labels | None, tuple[str, ...]]:
 
 
 def _shortened(labels: Labels) -> tuple[Labels, tuple[str, ...]]:
-    """The names without what harms, none longer than a line of text; and a word on those cut."""
+    """The names without harmful characters, none longer than a line; and a note on those cut."""
     cut = [i for i, name in enumerate(labels) if len(name) > _MOST_CHARACTERS]
     said = (
         (
@@ -124,7 +124,7 @@ def _shortened(labels: Labels) -> tuple[Labels, tuple[str, ...]]:
 def fitting(
     labels: Labels | None, count: int, place: str, *, remedy: str
 ) -> tuple[Labels, tuple[str, ...]]:
-    """A label for each of `count` outputs, and what was assumed on the way.
+    """A label for each of `count` outputs, and what was assumed.
 
     A list that differs only by its background class is aligned, and that is reported. place,
     remedy: for the message. Raises ModelError if the list belongs to another model.
@@ -232,14 +232,14 @@ def _column_of_indices(rows: list[list[str]], at: int) -> bool:
 
 
 def _are_indices(numbers: Sequence[int]) -> bool:
-    """Distinct, and few enough missing between them: a year or a house number is not an index."""
+    """Distinct, with few gaps between them: a year or a house number is not an index."""
     if len(set(numbers)) != len(numbers) or not numbers:
         return False
     return min(numbers) in (0, 1) and max(numbers) < 2 * len(numbers) + 16
 
 
 def _ordered(numbered: Mapping[int, str], place: str) -> Labels:
-    """By number; counted from 1 if no 0 is there and none is missing. Gaps have no name."""
+    """By number; counted from 1 if there is no 0 and no gap. Gaps have no name."""
     highest = max(numbered, default=-1)
     if highest > _HIGHEST_INDEX:
         raise ModelError(f"{place}: {highest} is not a valid class index")

@@ -17,7 +17,7 @@ from .rotation import turned
 class AnimationSource:
     """Every frame of an animation, in order, upright and over white, at its own rate.
 
-    loop: again and again; a frame's index continues, its name says the frame of the animation.
+    loop: repeats; a frame's index continues, its name contains the frame of the animation.
     rotate: degrees clockwise. One that is damaged gives what can be decoded; `skipped` says so.
     """
 

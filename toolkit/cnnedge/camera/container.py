@@ -1,7 +1,7 @@
-"""What an MP4 or QuickTime file says of its video beside the pictures.
+"""What an MP4 or QuickTime file says about its video besides the pictures.
 
 A path enters; the codec, the display matrix and how many frames are shown leave. FFmpeg applies
-edit lists and says nothing of them, and OpenCV takes a mirrored matrix for a rotation.
+edit lists without reporting them, and OpenCV treats a mirrored matrix as a rotation.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# An index of hours of video is a few MB; one that asks for more is not read.
+# The index of hours of video is a few MB; a larger one is not read.
 _MOST_INDEX = 64 * 2**20
 _MOST_SAMPLES = 10_000_000
 _FIXED = 65536.0
@@ -33,7 +33,7 @@ class VideoTrack:
 
     @property
     def mirrored(self) -> bool:
-        """Whether left and right change sides, turned or not."""
+        """Whether left and right are swapped, rotated or not."""
         (a, b), (c, d) = self.matrix
         return a * d - b * c < 0
 

@@ -1,6 +1,6 @@
 """Why a video file does not open, and what to do about it.
 
-A path and what the libraries wrote enter; sentences leave. It looks into the file itself, because
+A path and what the libraries wrote enter; sentences leave. It reads the file itself, because
 FFmpeg is kept quiet and says little.
 """
 
@@ -17,7 +17,7 @@ from .container import video_track
 _EBML = b"\x1a\x45\xdf\xa3"
 _START = 65536
 _NO_DECODER = "Could not find decoder"
-# Names of codecs, by what containers call them: MP4's sample entries, Matroska's codec IDs.
+# Names of codecs, by their names in containers: MP4's sample entries, Matroska's codec IDs.
 _CODECS = {
     "av01": "AV1",
     "V_AV1": "AV1",
@@ -29,7 +29,7 @@ _CODECS = {
     **dict.fromkeys(("apch", "apcn", "apcs", "apco", "ap4h", "ap4x", "V_PRORES"), "ProRes"),
     **dict.fromkeys(("mp4v", "V_MPEG4/ISO/ASP"), "MPEG-4"),
 }
-# What the OpenCV of every package decodes: then the file is at fault.
+# What every OpenCV package decodes: for these, the file is at fault.
 _DECODED = ("H.264", "HEVC (H.265)", "VP9", "VP8", "MPEG-4")
 _ENCRYPTED = "encv"
 
@@ -83,7 +83,7 @@ def codec_name(path: Path) -> str:
 
 
 def is_raw_jpeg(path: Path) -> bool:
-    """Whether a file is one JPEG after the other, without a container."""
+    """Whether a file is a sequence of JPEGs without a container."""
     try:
         with path.open("rb") as file:
             return file.read(3) == b"\xff\xd8\xff"
@@ -114,7 +114,7 @@ def _is_text(start: bytes) -> bool:
 
 
 def _boxes(path: Path) -> set[bytes]:
-    """The names of the top-level boxes that an MP4 or QuickTime file holds whole."""
+    """The names of the complete top-level boxes of an MP4 or QuickTime file."""
     found = set()
     length = path.stat().st_size
     with path.open("rb") as file:

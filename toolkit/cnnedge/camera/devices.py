@@ -21,7 +21,7 @@ _OWN_CAPABILITIES = 0x80000000  # V4L2_CAP_DEVICE_CAPS: the node states its own
 
 
 def camera_problem(target: int | str) -> str:
-    """What is found where the camera should be, and the remedy."""
+    """What is found in place of the camera, and the remedy."""
     if not sys.platform.startswith("linux"):
         return _elsewhere(target)
     device = Path(f"/dev/video{target}") if isinstance(target, int) else Path(target)
@@ -107,7 +107,7 @@ def _refused(device: Path, error: OSError) -> str:
 
 
 def _as_it_says(device: Path, handle: int) -> str:
-    """For a node that opens: whether it is a camera, and who has it."""
+    """For a node that opens: whether it is a camera, and who uses it."""
     capabilities, card = _query(handle)
     if capabilities is None:
         return f"{device} is not a camera: it does not support Video4Linux. {_instead(device)}"
@@ -147,7 +147,7 @@ def _query(handle: int) -> tuple[int | None, str]:
 
 
 def _capturing() -> list[str]:
-    """`video0 (its name)` for every node that gives pictures, or that cannot be asked."""
+    """`video0 (its name)` for every node that captures pictures, or that cannot be queried."""
     found = []
     for device in sorted(Path("/dev").glob("video*"), key=lambda p: natural(p.name)):
         try:
@@ -175,7 +175,7 @@ def _holders(device: Path) -> list[str]:
                 name = (folder / "comm").read_text().strip()
                 holders.append(f"{name} (process {folder.name})")
         except OSError:
-            continue  # another user's, or gone meanwhile
+            continue  # another user's, or already gone
     return holders
 
 

@@ -1,4 +1,4 @@
-"""What a source is: frames, the protocol of every source, and what is asked of a camera.
+"""What a source is: frames, the protocol of every source, and the options of a camera.
 
 Nothing enters; the types leave that sources, pipelines and sinks share.
 """
@@ -44,10 +44,10 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class CaptureOptions:
-    """What is asked of a camera, stream or video.
+    """The options of a camera, stream or video.
 
     backend: one of capture.BACKENDS; None: the usual one for the kind of source and the system.
-    width, height (pixels), fps: asked of a camera; what it gives is its own affair, and is said.
+    width, height (pixels), fps: requested from a camera; what it delivers instead is reported.
     rotate: degrees clockwise, one of ROTATIONS, on top of a video's own orientation.
     retry_seconds: how long to try to reopen a live source that was lost; 0: not at all;
     math.inf: forever. stall_seconds: without a frame for this long, it counts as cut.
@@ -81,7 +81,7 @@ class Source(Protocol):
 
     Iterating again continues where the last iteration stopped.
 
-    live: whether frames arrive by themselves. pictures: whether each frame stands alone.
+    live: whether frames arrive on their own. pictures: whether each frame is a separate picture.
     total: how many frames there will be, None if unknown. dropped: older frames that were
     replaced by newer ones. reconnects: how often a live source was lost and came back.
     skipped: what could not be read, one line each. lost: why a live source ended by itself.

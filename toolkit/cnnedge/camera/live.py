@@ -1,7 +1,7 @@
-"""Cameras and streams as a source: the newest frame, and coming back after a cut.
+"""Cameras and streams as a source: the newest frame, and reconnecting after a cut.
 
-An address enters; frames leave as they arrive. A thread of its own reads on, whatever the
-consumer does: nothing piles up in drivers and sockets, and what is handed out is the newest.
+An address enters; frames leave as they arrive. A separate thread keeps reading, whatever the
+consumer does: nothing accumulates in drivers and sockets, and each frame returned is the newest.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .frames import CaptureOptions, Frame, Say
 from .rotation import turned
 
 _USUAL_FPS = 30.0
-# Seconds between the tries to get a lost source back; the last one repeats.
+# Seconds between the attempts to reopen a lost source; the last one repeats.
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 # A driver may exceed its time limit by this much; after that it is abandoned.
 _GRACE_SECONDS = 10.0
 _MOST_DAMAGED = 5
-# What was the newest frame when a source was cut is not handed out when it is older than this.
+# The newest frame from before a cut is not returned if it is older than this.
 _STALE_SECONDS = 1.0
 
 
@@ -34,7 +34,7 @@ class Address:
     """A camera or stream.
 
     asked: the text of --source as it may be printed. open: to an opened capture, or None.
-    problem: why it did not open, sentences. cut: what to say when it stops, a clause.
+    problem: why it did not open, in sentences. cut: what to say when it stops, a clause.
     """
 
     asked: str
@@ -106,7 +106,7 @@ class LiveSource:
             yield frame
 
     def close(self) -> None:
-        """Stops the reading thread, which releases the device; waits 2 s for it at most."""
+        """Stops the reading thread, which releases the device; waits at most 2 s for it."""
         self._closing.set()
         atexit.unregister(self.close)
         with self._fresh:
@@ -119,7 +119,7 @@ class LiveSource:
     def _wait(self, condition: Callable[[], bool]) -> None:
         """Waits for the reading thread; ends the source when a library hangs for good."""
         with self._fresh:
-            # In short turns: Ctrl-C must get through on every system.
+            # In short intervals: Ctrl-C must work on every system.
             while not self._fresh.wait_for(condition, timeout=0.5):
                 if time.perf_counter() > self._allowed_until:
                     self._closing.set()
@@ -176,7 +176,7 @@ class LiveSource:
         return False
 
     def _read_until_cut(self, capture: Any) -> str:
-        """Hands frames out until none comes any more; says how it ended."""
+        """Returns frames until no more arrive; says how it ended."""
         while not self._closing.is_set():
             arrived = time.perf_counter()
             ok, pixels = capture.retrieve()

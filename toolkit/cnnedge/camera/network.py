@@ -1,6 +1,6 @@
 """Why a stream does not open, and what to do about it.
 
-An address enters; a sentence leaves. It knocks at the address itself, because OpenCV says no more
+An address enters; a sentence leaves. It tries the address itself, because OpenCV says no more
 than that it did not open.
 """
 
@@ -16,7 +16,7 @@ from ..errors import SourceError
 if TYPE_CHECKING:
     from email.message import Message
 
-# Port, where the address names none; 0: it must.
+# The port if the address has none; 0: it must have one.
 _PORTS = {
     "http": 80,
     "https": 443,
@@ -58,7 +58,7 @@ def check_address(url: str) -> None:
 
 
 def shown(url: str) -> str:
-    """The address as it may be printed and stored: a password in it as ***."""
+    """The address, safe to print and store: a password in it becomes ***."""
     try:
         parts = urlsplit(url)
         password = parts.password
@@ -124,7 +124,7 @@ def _http_answer(parts: SplitResult) -> str:
     if parts.username:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         request.add_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
-    # A camera is in the house: no proxy stands between.
+    # A camera is in the local network: no proxy is in between.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=_SECONDS) as answer:

@@ -38,7 +38,7 @@ def open_source(
 ) -> Source:
     """Opens what --source names: see the package.
 
-    say takes one-line notes while the source is open, from any thread: what a camera gives in
+    say receives one-line notes while the source is open, from any thread: what a camera delivers in
     place of what was asked, a cut, a return. loop: a file, folder or `sample` begins again at its
     end; frames keep their order, none is dropped. Raises SourceError.
     """
@@ -173,7 +173,7 @@ def _pipeline(text: str, options: CaptureOptions) -> Address:
 
 
 def _without_effect(source: Source, options: CaptureOptions, loop: bool) -> list[str]:
-    """What was asked and cannot be: a file has its own size, a camera no beginning."""
+    """Options that cannot apply: a file has its own size, a camera has no beginning."""
     notes = []
     camera = source.name.startswith(("camera ", "/dev/"))
     if not camera and (options.width or options.fps):

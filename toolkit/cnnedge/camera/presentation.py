@@ -1,4 +1,4 @@
-"""From the pixels that a video holds to the picture that is meant: mirrored, and of square pixels.
+"""From the pixels in a video to the intended picture: mirrored, and with square pixels.
 
 An opened capture and what its container says enter; a function from frame to frame leaves.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from ..preprocess import Pixels
 from .container import Matrix, VideoTrack
 
-# A model was trained on square pixels; what is nearer to square than this is square.
+# A model was trained on square pixels; anything closer to square than this counts as square.
 _SQUARE = 0.005
 _ODDEST = 8.0
 
@@ -56,7 +56,7 @@ def _aspect(capture: Any) -> float:
 
 
 def _with_square_pixels(pixels: Pixels, aspect: float) -> Pixels:
-    """Enlarged along one side, so that no pixel is lost."""
+    """Enlarges one side, so that no pixel is lost."""
     if aspect == 1:
         return pixels
     height, width = pixels.shape[:2]
@@ -69,7 +69,7 @@ def _placed(pixels: Pixels, matrix: Matrix) -> Pixels:
     """The frame through the matrix, to the nearest quarter turn."""
     (a, b), (c, d) = matrix
     if abs(b) + abs(c) > abs(a) + abs(d):
-        # x and y change places.
+        # x and y are swapped.
         pixels, a, d = pixels.transpose(1, 0, 2), c, b
     if a < 0:
         pixels = pixels[:, ::-1]

@@ -42,7 +42,7 @@ class PictureSource:
     """Picture files in order; an unreadable one among several is skipped and listed.
 
     loop: again and again, every picture in order. rotate: degrees clockwise, on top of EXIF.
-    left_out: lines on files that were not taken, to begin `skipped` with.
+    left_out: lines about files that were not used, which `skipped` begins with.
     """
 
     live = False
@@ -90,7 +90,7 @@ class PictureSource:
                 index, self._index = self._index, self._index + 1
                 pixels = turned(picture.pixels, self._rotate)
                 yield Frame(pixels, index, str(file), time.perf_counter())
-            # Pictures that have all become unreadable end a loop instead of spinning in it.
+            # If all pictures have become unreadable, a loop ends instead of spinning.
             if self._loop and len(self._unreadable) < len(self._files):
                 self._next %= len(self._files)
         if self._index == 0:
@@ -98,7 +98,7 @@ class PictureSource:
             raise SourceError(f"--source {self.name}: no picture could be read: {reason}")
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """There is nothing to close."""
 
     def _say_rest(self, kind: str, file: str) -> None:
         """One line for all files of a kind, which counts on."""
@@ -118,7 +118,7 @@ class PictureSource:
 
 
 def pictures_in(folder: Path) -> tuple[list[Path], list[str]]:
-    """The picture files in a folder and below, in natural order, and lines on what else is there.
+    """The picture files in a folder and below, in natural order, and lines about everything else.
 
     Hidden files and folders are passed over, as in training. Raises SourceError for no picture.
     """
@@ -208,6 +208,6 @@ def _counted(files: list[Path]) -> str:
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:
-    """A sort key by which shot9 comes before shot10."""
+    """A sort key that puts shot9 before shot10."""
     parts = re.split(r"(\d+)", text)
     return [(0, int(p), "") if i % 2 else (1, 0, p) for i, p in enumerate(parts)]

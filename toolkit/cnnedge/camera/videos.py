@@ -26,7 +26,7 @@ from .rotation import turned
 # Behind an http address: files, whose frames all count. Other addresses are live.
 _RECORDED = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mts"})
 _USUAL_FPS = 30.0
-# So many frames in a row may be damaged before a recording counts as ended.
+# After this many damaged frames in a row, a recording counts as ended.
 _MOST_DAMAGED = 300
 # These containers count their frames; others estimate the number from duration and rate.
 _COUNTING = frozenset({".mp4", ".mov", ".m4v", ".avi"})
@@ -36,7 +36,7 @@ class VideoSource:
     """Every frame of a recording, in order, upright, unmirrored and of square pixels, as it states.
 
     loop: again and again; a frame's index continues, its name says the frame of the recording.
-    A recording that is damaged or cut off gives what can be decoded; `skipped` says the rest.
+    A damaged or cut-off recording delivers what can be decoded; `skipped` lists the rest.
     Raises SourceError if nothing can be read.
     """
 
@@ -103,7 +103,7 @@ class VideoSource:
             self._capture = None
 
     def _read(self) -> Any | None:
-        """The next frame that can be decoded; what is damaged before it keeps its number."""
+        """The next frame that can be decoded; damaged frames before it keep their numbers."""
         for missed in range(_MOST_DAMAGED):
             ok, pixels = self._capture.read()
             if ok:
@@ -115,7 +115,7 @@ class VideoSource:
         return None
 
     def _at_its_end(self) -> bool:
-        """Judges what was read; whether there is more, because it begins again."""
+        """Checks what was read; returns whether there is more, because it begins again."""
         within, missed = self._within, self._missed
         self._within = self._missed = 0
         self.close()
@@ -133,8 +133,8 @@ class VideoSource:
         return self._capture is not None
 
     def _judge(self, within: int, missed: int) -> None:
-        """Says when fewer frames came than the file promises."""
-        # A container may count by duration, and so be one off; some only estimate.
+        """Reports if there were fewer frames than the file promises."""
+        # A container may count by duration, so it may be off by one; some only estimate.
         short = self._promised - within if within < self._promised - 1 else 0
         early = self._until / 1000 < self._promised / self.fps - max(0.2, 3 / self.fps)
         if short and early:

@@ -1,6 +1,6 @@
 """One frame's answer, of a classifier or a raw model, as text, as JSON and as a readout.
 
-Steps of a run enter; what the terminal, the JSON files and the live window say of them leaves.
+Steps of a run enter; what the terminal, the JSON files and the live window show of them leaves.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def as_json(step: Step, top: int) -> dict[str, Any]:
 def as_line(step: Step, top: int) -> dict[str, Any]:
     """The answer with its times, for --jsonl.
 
-    captured_s: the Unix time of the frame. pts_s: its time within the clip, null for what is none.
+    captured_s: the Unix time of the frame. pts_s: its time within the clip, null without a clip.
     """
     line = as_json(step, top)
     line["captured_s"] = time.time() - (time.perf_counter() - step.frame.captured_at)
@@ -126,7 +126,7 @@ def _range(output: RawOutput) -> tuple[float | None, float | None, float | None]
 
 
 class JsonLines:
-    """One line of JSON for each frame, written out as it comes."""
+    """One line of JSON for each frame, written as soon as it is labelled."""
 
     def __init__(self, stream: IO[str], path: Path) -> None:
         self._stream, self._path = stream, path

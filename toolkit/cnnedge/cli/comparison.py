@@ -12,7 +12,7 @@ from .progress import TrainingReporter
 
 
 def compare_models(recipe: Recipe, models: list[str], json_file: str | None) -> None:
-    """Compares, prints a table, and JSON where asked."""
+    """Compares, prints a table, and writes JSON if asked."""
     from ..training.comparison import compare
 
     with output.progress_bar("pictures") as progress:

@@ -116,7 +116,7 @@ def _described(models: tuple[str, ...], guest: Guest) -> list[WebModel]:
 
 
 def _public(address: str | None) -> str | None:
-    """An address without what follows the host. Raises CnnedgeError."""
+    """An address up to and including the host. Raises CnnedgeError."""
     if address is None:
         return None
     parts = urlsplit(address if "://" in address else f"https://{address}")

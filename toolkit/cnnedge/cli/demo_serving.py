@@ -1,6 +1,6 @@
 """The serving half of `cnnedge demo`: where it listens, the code it prints, what phones did.
 
-Models and wishes enter; it ends by Ctrl-C with a row for each phone.
+Models and options enter; Ctrl-C stops it, with a row for each phone.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _print_address(
 
 @contextlib.contextmanager
 def _on_usb(port: int) -> Iterator[None]:
-    """Makes the address work on phones that hang at USB, for as long as it is entered."""
+    """Makes the address work on phones connected by USB, inside the `with` block."""
     connections = []
     try:
         adb = client.find_client("--http")

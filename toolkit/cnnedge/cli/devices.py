@@ -35,7 +35,7 @@ class Reach:
     def check(self, *devices: str, measures: bool = False) -> None:
         """Refuses options without effect on these devices. Raises click.UsageError, SpecError.
 
-        measures: whether the command times models, which on a phone a tool does.
+        measures: whether the command times models; on a phone, a tool does that.
         """
         if not self.given:
             return
@@ -72,7 +72,7 @@ class Reach:
 
     @contextlib.contextmanager
     def opened(self, device: str | Named, say: Say = output.note) -> Iterator[Target]:
-        """The device, closed at the end; what closing complains of is said, and spoils nothing.
+        """The device, closed at the end; errors on closing are reported, but are not fatal.
 
         Raises SpecError, DeviceError.
         """

@@ -29,7 +29,7 @@ _SHOWN_SEPARATELY = ("TFLITE_METADATA",)
 
 
 def facts(found: Inspection) -> Iterator[tuple[str, Text]]:
-    """Name and value of each line about the file, in order; of what is too much, the first."""
+    """Name and value of each line about the file, in order; long lists are cut."""
     counts: Counter[str] = Counter()
     for name, text in _facts(found):
         counts[name] += 1
@@ -87,7 +87,7 @@ def delegate_name(forecast: Forecast) -> str:
 
 
 def left_behind(forecast: Forecast) -> Text:
-    """What stays and why, those of one reason together, the most first."""
+    """What stays and why, grouped by reason, the most frequent first."""
     by_reason: dict[str, list[str]] = {}
     counts: Counter[str] = Counter()
     for left in forecast.left:
@@ -129,7 +129,7 @@ def bar(value: int, most: int, length: int) -> Text:
 
 
 def one_line(text: str, most: int = _MOST_TEXT) -> str:
-    """A text of a file as it may go to a terminal: nothing that moves the cursor, not too long."""
+    """A file's text, made safe for a terminal: nothing that moves the cursor, not too long."""
     return "".join(c if c.isprintable() else "�" for c in _short(text, most))
 
 
@@ -154,7 +154,7 @@ def _tensor(tensor: TensorInfo, about: TensorDescription | None) -> Text:
 
 
 def _meanings(found: Inspection) -> Iterator[tuple[str, Text]]:
-    """What the input and the output are taken for."""
+    """How the input and the output are interpreted."""
     file = found.file
     first = file.inputs[0]
     if len(file.inputs) == 1 and first.layout:

@@ -92,20 +92,20 @@ class LiveView:
         self._news.set()
 
     def toast(self, text: str, *, seconds: float = _TOAST_SECONDS, passing: bool = False) -> None:
-        """Says something in the window for a while; `passing`: until the next thing is said."""
+        """Shows a message in the window for a while; `passing`: until the next message."""
         with self._lock:
             kept = [t for t in self._toasts if not t.passing]
             self._toasts = [*kept[-3:], _Toast(time.monotonic() + seconds, text, passing)]
         self._news.set()
 
     def take_wish(self) -> bool:
-        """Whether the next delegate was asked for since the last call."""
+        """Whether the next delegate was requested since the last call."""
         with self._lock:
             wish, self._next_delegate = self._next_delegate, False
         return wish
 
     def wait_until_closed(self) -> None:
-        """Leaves the last picture on until the user closes the window."""
+        """Shows the last picture until the user closes the window."""
         self.toast("that was the last picture; q closes the window", seconds=math.inf)
         while not self.gone:
             self._over.wait(0.1)

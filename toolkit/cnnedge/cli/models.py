@@ -141,7 +141,7 @@ def _list_all(size: InputSize | None, classes: int) -> tuple[dict[str, Any], lis
 
 
 def _fitting(size: InputSize | None) -> tuple[dict[str, ModelSpec], dict[str, str]]:
-    """The shipped models; apart, what backbones say to a size that is none for them.
+    """The shipped models; separately, the backbones' reasons to refuse this size.
 
     A size meant for small networks must not end the list at the first backbone.
     """
@@ -315,7 +315,7 @@ def _working_memory(rows: list[LayerRow], picture: InputSize) -> str:
 
 
 def _working_values(rows: list[LayerRow], picture: InputSize) -> int:
-    """The most values that one layer reads and writes; layers without a sum of their own
+    """The most values that one layer reads and writes; layers without their own sum
     (normalisation, activations, scaling) are folded or work in place on a device."""
     real = [r.activation_values for r in rows if r.arithmetic and r.type != "Flatten"]
     values = [math.prod(picture.shape), *real]

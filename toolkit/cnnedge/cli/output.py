@@ -1,4 +1,4 @@
-"""What all commands print with: results to stdout, progress to stderr, JSON where asked."""
+"""How all commands print: results to stdout, progress to stderr, JSON if requested."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def error(problem: Exception) -> None:
 
 @contextlib.contextmanager
 def kept(command: str, payload: dict[str, Any]) -> Iterator[None]:
-    """For printing results that took minutes: where that fails they are kept in a file.
+    """For printing results that took minutes: if that fails, they are saved in a file.
 
     Raises CnnedgeError, with the name of that file.
     """
@@ -148,7 +148,7 @@ class Rate(ProgressColumn):
 
 @contextlib.contextmanager
 def progress_bar(unit: str = "") -> Iterator[Progress]:
-    """A progress bar on stderr with rate and time left; nothing is drawn into a pipe."""
+    """A progress bar on stderr with rate and time left; not drawn into a pipe."""
     columns: list[ProgressColumn] = [
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),

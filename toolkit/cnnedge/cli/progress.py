@@ -1,4 +1,4 @@
-"""How training goes, drawn on stderr."""
+"""The progress of training, drawn on stderr."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _AGAIN_SECONDS = 2.0
 
 
 class StdoutError(CnnedgeError):
-    """Nobody can read what is printed: the disk that stdout goes to is full, for example."""
+    """The output cannot be written: for example, the disk that stdout goes to is full."""
 
 
 class CleanConsole(Console):
@@ -57,9 +57,9 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def prepare() -> None:
-    """Standard streams that are there, take every character, and say what is wrong in one line.
+    """Standard streams that exist, accept every character, and report a problem in one line.
 
-    SIGTERM and SIGHUP end a command as Ctrl-C does: files are closed, and what can be kept is.
+    SIGTERM and SIGHUP end a command as Ctrl-C does: files are closed, and results are kept.
     """
     codecs.register_error("cnnedge", _replaced)
     for number in (0, 1, 2):
@@ -77,7 +77,7 @@ def finish() -> None:
 
 
 def leave(code: int) -> int:
-    """To be called last: nothing that comes now may print a traceback."""
+    """To be called last: nothing after it may print a traceback."""
     for each in _signals():
         signal.signal(each, signal.SIG_IGN)
     for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):

@@ -108,7 +108,7 @@ def command(
 def resolve(
     recipe: str, data: str | None, overrides: tuple[str, ...], *, comparing: bool = False
 ) -> Recipe:
-    """The recipe with --set and --data applied, and without what then does nothing.
+    """The recipe with --set and --data applied, and without keys that then have no effect.
 
     comparing: for --compare, which uses less of it. Raises SpecError for a setting without effect.
     """

@@ -53,7 +53,7 @@ def prediction_json(step: Step, top: int) -> dict[str, Any]:
     """One prediction for the JSON of a run; all null if the model returned no numbers.
 
     score: null if the model names its class without one. present: of classes that are scored
-    each by itself, those that are there.
+    independently, those that are present.
     """
     answer: Prediction = step.prediction
     found: dict[str, Any] = {"frame": step.frame.index, "name": step.frame.name}

@@ -89,7 +89,7 @@ class Timings:
     """What a run took: filled by `label_frames` as its steps are fetched, on the caller's thread.
 
     stages: by the names in STAGES. age: from captured pixels to label. dropped: frames of a live
-    source that the pipeline let go for newer ones, beside those that the source dropped itself.
+    source that the pipeline dropped for newer ones, besides those that the source dropped itself.
     """
 
     stages: dict[str, Samples] = field(default_factory=lambda: {name: Samples() for name in STAGES})

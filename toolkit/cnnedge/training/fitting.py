@@ -264,7 +264,7 @@ def _callback(
 
 
 class _State:
-    """What a checkpoint holds: model, optimizer, random states, and how far training is."""
+    """What a checkpoint holds: model, optimizer, random states, and the progress of training."""
 
     def __init__(self, model: Any, training: Training, phase: Phase, run: RunFolder) -> None:
         import tensorflow as tf
@@ -311,7 +311,7 @@ class _State:
                 )
         try:
             self._manager.checkpoint.restore(latest).assert_existing_objects_matched()
-        except Exception:  # TensorFlow raises many kinds, AssertionError and IndexError too
+        except Exception:  # TensorFlow raises many kinds, even AssertionError and IndexError
             raise RunFolderError(
                 f"{latest}: this checkpoint is damaged or from another version of cnnedge. Start "
                 "over with --force or another --out"
@@ -339,7 +339,7 @@ class _State:
         return bool(enough)
 
     def save(self, epoch: int) -> None:
-        """Writes the checkpoint of a whole epoch; then the weights before the best may go."""
+        """Writes the checkpoint of a whole epoch; then weights before the best may be deleted."""
         import tensorflow as tf
 
         self._numbers["epoch"].assign(epoch)
@@ -359,7 +359,7 @@ class _State:
                 old.unlink(missing_ok=True)
 
     def load_kept(self) -> int:
-        """Loads the weights that leave; returns their epoch."""
+        """Loads the weights to keep; returns their epoch."""
         best = int(self._numbers["best_epoch"].numpy())
         if self._training.keep == "last" or not best:
             return self.epoch

@@ -1,7 +1,7 @@
 """The ways to train a recipe: from scratch, transfer in stages, or a linear classifier.
 
 A model definition, a data set and a recipe enter; the trained Keras model and what is worth
-telling about its training leave.
+reporting about its training leave.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def build(
     weights = "none" if method == "scratch" else recipe.weights
     built = build_pretrained(spec, size, classes, weights, place, progress)
     if method == "transfer":
-        # Said now, and not when hours of earlier stages are done.
+        # Checked now, not after hours of earlier stages.
         for _, stage in transfer.stages(recipe.training):
             transfer.lowest_trained(built[0], spec, stage)
     return built
@@ -91,7 +91,7 @@ def _published(
 
 
 def fit(work: transfer.Materials) -> Outcome:
-    """Trains by the recipe's method, or continues with it."""
+    """Trains with the recipe's method, or continues with it."""
     return _METHODS[work.recipe.training.method](work)
 
 

@@ -25,7 +25,7 @@ _SIDES = re.compile(r"(?<![a-z])(left|right)(?![a-z])", re.IGNORECASE)
 
 
 def mirror_classes(classes: Sequence[str], flip: str) -> Indices | None:
-    """For each class the one of its mirrored pictures, NEVER if there is none.
+    """For each class, the class of its mirrored pictures, NEVER if there is none.
 
     flip: of the augmentation. None if mirroring changes no class, or nothing is mirrored.
     """
@@ -56,7 +56,7 @@ def without_mirror(augmentation: Augmentation) -> Augmentation:
 
 
 def said(classes: Sequence[str], flip: str) -> str:
-    """What is done with sided classes, for the person who trains; empty if there are none."""
+    """Notes on classes named for a side, for the person who trains; empty if there are none."""
     mirrored = mirror_classes(classes, flip)
     if mirrored is None:
         return ""

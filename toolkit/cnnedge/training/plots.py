@@ -198,7 +198,7 @@ def _panel(axes: Axes, history: Sequence[HistoryRow], key: str, *, percent: bool
 
 
 def _name_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
-    """Names at the right of the lines, moved apart where they would touch."""
+    """Names at the right of the lines, moved apart if they would touch."""
     low, high = axes.get_ylim()
     ends = sorted(ends)
     heights = [(value - low) / (high - low) for value, _, _ in ends]

@@ -1,4 +1,4 @@
-"""The folder of one run: what is in it, and who may write there.
+"""The folder of one run: what is in it, and who may write to it.
 
     RUN/recipe.yaml  model.yaml  model.keras  labels.txt  metrics.json  history.csv  curves.png
     RUN/confusion.png  augmentation.png  data.json  checkpoints/  compress/  export/
@@ -80,7 +80,7 @@ class RunFolder:
 
     @property
     def compress(self) -> Path:
-        """Models that compression made on the way, each in a folder of its own."""
+        """Models that compression made in between, each in its own folder."""
         return self.path / "compress"
 
     @property
@@ -121,7 +121,7 @@ def check_new(path: Path, *, force: bool) -> None:
 
 
 def make_new(path: Path, recipe: Recipe) -> RunFolder:
-    """Makes an empty run folder, in place of a run that may be there."""
+    """Makes an empty run folder, in place of any run that exists there."""
     run = RunFolder(path)
     with explained(path):
         path.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def make_new(path: Path, recipe: Recipe) -> RunFolder:
 
 
 def open_existing(path: Path, recipe: Recipe) -> RunFolder:
-    """A run to resume. Raises RunFolderError if there is none or its recipe is another."""
+    """A run to resume. Raises RunFolderError if there is none or its recipe differs."""
     run = RunFolder(path)
     if not run.recipe.exists():
         raise RunFolderError(
@@ -171,7 +171,7 @@ def open_finished(path: Path) -> RunFolder:
 
 
 def _converted(path: Path) -> str:
-    """What to do with a .tflite, which is converted already."""
+    """What to do with a .tflite, which is already converted."""
     if path.suffix.lower() != ".tflite":
         return ""
     run = path.parent.parent
@@ -203,7 +203,7 @@ def read_metrics(run: RunFolder) -> dict[str, Any]:
 
 
 def read_identity(run: RunFolder) -> dict[str, Any]:
-    """data.json: what the run was begun on; empty if it is not there. Raises RunFolderError."""
+    """data.json: the data that the run began with; empty if missing. Raises RunFolderError."""
     return _read_object(run.data, _STARTED_OVER) if run.data.exists() else {}
 
 

@@ -96,7 +96,7 @@ def _described() -> bytes:
 
 
 def _holder(file: int) -> str:
-    """Another process, by what it wrote into the lock; that is said, and nothing else."""
+    """Another process, by what it wrote into the lock; only that is reported."""
     text = os.pread(file, 1000, 0).decode("utf-8", "replace")
     number, words, since, *_ = [*text.splitlines(), "", "", ""]
     if not number.isdecimal():

@@ -74,7 +74,7 @@ def open_workers(name: str) -> Workers:
 
 @contextlib.contextmanager
 def own_folder(workers: Workers, out: Path, *, resume: bool) -> Iterator[Path]:
-    """The folder this worker writes to: `out`, or one that is discarded.
+    """The folder that this worker writes to: `out`, or one that is discarded.
 
     With resume it holds what `out` holds, so that every worker continues from the same epoch.
     """

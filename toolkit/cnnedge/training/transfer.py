@@ -54,14 +54,14 @@ class Materials:
 
 
 def stages(training: Training) -> list[tuple[str, Stage]]:
-    """The stages of a recipe in order; head and all where it names none."""
+    """The stages of a recipe in order; head and all if it lists none."""
     named = [("head", training.head), ("top", training.top), ("all", training.all)]
     given: list[tuple[str, Stage]] = [(name, stage) for name, stage in named if stage is not None]
     return given or [("head", HeadStage()), ("all", AllStage())]
 
 
 def train_stages(work: Materials) -> tuple[fitting.Fitted, list[dict[str, Any]]]:
-    """Goes through the stages; gives the whole history and one summary for each stage."""
+    """Trains the stages; returns the whole history and one summary for each stage."""
     fitted = fitting.Fitted(history=[], kept_epoch=0, stopped_early=False)
     summaries = []
     for name, stage in stages(work.recipe.training):
@@ -94,7 +94,7 @@ def feature_layer(model: Any, heads: int) -> str:
 
 
 def cut(model: Any, layer: str) -> tuple[Any, Any]:
-    """The model in two at a layer's output, sharing its layers: image to it, it to the answer."""
+    """The model split at a layer's output, sharing its layers: image to it, it to the answer."""
     import tf_keras
 
     middle = model.get_layer(layer).output
@@ -121,7 +121,7 @@ def _train_stage(
 def fit_phase(
     work: Materials, phase: fitting.Phase, model: Any, source: Source, answer: Answer
 ) -> fitting.Fitted:
-    """Fits `model` on what `source` draws; `answer` gives its probabilities for validation."""
+    """Fits `model` on what `source` draws; `answer` returns its probabilities for validation."""
     indices = work.dataset.indices("val")
     training = work.recipe.training
     return fitting.fit(
