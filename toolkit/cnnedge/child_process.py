@@ -1,4 +1,4 @@
-"""How to start a Python of our own: without what is in the working directory.
+"""How a Python of our own is started: without what lies in the working directory.
 
 `python -m` puts the working directory first on the module path, and a numpy.py there, of a
 stranger's download folder, would be run in place of numpy. A module's name enters; the words of a
@@ -23,7 +23,7 @@ _RUN = (
 def python_words(module: str, *arguments: str, python: str | None = None) -> list[str]:
     """What `python -m MODULE ARGUMENTS` does, safely.
 
-    python: of another machine; left out, this one, which finds this very cnnedge also if it is
+    python: of another machine; left out, this one, which finds this very cnnedge also where it is
     not installed.
     """
     here = f"; sys.path.append({str(Path(__file__).parents[1])!r})" if python is None else ""

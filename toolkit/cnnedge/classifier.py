@@ -1,7 +1,7 @@
 """A model that labels frames: preprocess, engine and labels together.
 
-A BGR frame enters, labelled probabilities leave. What neither a file nor a person states is
-assumed, and `assumptions` lists every assumption.
+A BGR frame enters, labelled probabilities leave. What neither a file nor a person says is assumed,
+and every assumption is listed in `assumptions`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Scores = npt.NDArray[np.float32]
 Raw = npt.NDArray[Any] | tuple[npt.NDArray[Any], ...]
 _Self = TypeVar("_Self", bound="PictureModel")
 
-# A class with its own score counts as present from this probability on.
+# A class that is scored by itself is there from this probability on.
 PRESENT_FROM = 0.5
 
 
@@ -45,7 +45,7 @@ class Score:
 class Prediction:
     """The answer for one frame. scores: float32 [classes], in the order of the labels.
 
-    independent: each class has its own score, so that several or none may be present. graded:
+    independent: each class is scored by itself, so that several or none may be there. graded:
     whether the model says how sure it is; otherwise its one class has the score 1. listed: how many
     classes the model scores, None for all; the others have 0.
     """
@@ -58,7 +58,7 @@ class Prediction:
 
     @property
     def finite(self) -> bool:
-        """Whether the model returned only numbers: neither NaN nor infinity."""
+        """Whether the model answered numbers at all: neither NaN nor infinity."""
         return bool(np.isfinite(self.scores).all())
 
     @property
@@ -75,7 +75,7 @@ class Prediction:
 
     @property
     def present(self) -> list[Score]:
-        """The classes with PRESENT_FROM or more, best first: the result of independent scores."""
+        """The classes of PRESENT_FROM and more, best first: what an independent answer says."""
         return [s for s in self.top(len(self.labels)) if s.score >= PRESENT_FROM]
 
     def top(self, count: int = 5) -> list[Score]:
@@ -89,7 +89,7 @@ class PictureModel:
     """A loaded model that takes one picture: from a frame to raw outputs.
 
     Not thread-safe: give each thread its own. model: with its input fixed to one picture
-    (`fitted`). assumptions: what neither the file nor the person stated, and cnnedge assumed.
+    (`fitted`). assumptions: what neither the file nor the person said and was taken for granted.
     """
 
     def __init__(self, model: ModelFile, engine: Engine, *, guest: Guest = NO_GUEST) -> None:
@@ -109,13 +109,13 @@ class PictureModel:
         self.close()
 
     def close(self) -> None:
-        """Frees the model's memory; do not use the model afterwards."""
+        """Frees the model's memory; it is of no use afterwards."""
         self.engine.close()
 
     def prepare(self, frame: Pixels, out: Pixels | None = None) -> Pixels:
         """The frame as input pixels, uint8 [height, width, channels]; in `out` when given.
 
-        Raises DataError for anything that is not a frame.
+        Raises DataError for what is no frame.
         """
         return prepare(checked_frame(frame), self.size, self.rule, out)
 
@@ -127,7 +127,7 @@ class PictureModel:
     def feed(self, frame: Pixels) -> None:
         """Prepares a frame as the engine's input; one that takes pixels is written once, in place.
 
-        Raises DataError for anything that is not a frame.
+        Raises DataError for what is no frame.
         """
         if self._encode.in_place:
             checked_frame(frame)
@@ -177,8 +177,7 @@ class Classifier(PictureModel):
     def __call__(self, frame: Pixels) -> Prediction:
         """Labels one frame: uint8, [h, w, 3] BGR as OpenCV delivers it, or grey.
 
-        Raises DataError for anything that is not a frame, ModelError if the model returns no
-        numbers.
+        Raises DataError for what is no frame, ModelError where the model answers no number.
         """
         self.feed(frame)
         return self.numeric(self.decode(self.infer()))
@@ -189,12 +188,12 @@ class Classifier(PictureModel):
         return self.numeric(self.decode(self.infer()))
 
     def infer(self) -> Raw:
-        """Runs the graph on the fed input; what `decode` takes, still valid after later runs."""
+        """Runs the graph on what was fed; what `decode` takes, valid whatever runs next."""
         first = self.engine.invoke()
         return first if self._decode.outputs == 1 else self.engine.outputs()
 
     def decode(self, raw: Raw) -> Prediction:
-        """The raw output tensor as probabilities with their labels; NaN where it has NaN.
+        """The raw output tensor as probabilities with their labels; NaN where it holds such.
 
         Also takes what `in_a_row` makes of it.
         """
@@ -207,13 +206,13 @@ class Classifier(PictureModel):
         )
 
     def in_a_row(self, raw: Raw) -> npt.NDArray[Any]:
-        """All that `infer` returned as one row of numbers, to keep and decode elsewhere."""
+        """All that `infer` gave as one row of numbers, to be kept and decoded elsewhere."""
         if isinstance(raw, tuple):
             return np.concatenate([part.reshape(-1).astype(np.float64) for part in raw])
         return raw.reshape(-1)
 
     def numeric(self, prediction: Prediction) -> Prediction:
-        """The prediction. Raises ModelError if it contains no numbers."""
+        """The prediction. Raises ModelError where it holds no numbers."""
         if not prediction.finite:
             raise ModelError(f"{self.model.path}: {NO_NUMBERS}")
         return prediction
@@ -240,7 +239,7 @@ NO_NUMBERS = (
 
 
 def checked_frame(frame: Any) -> Pixels:
-    """The frame, if it is one as OpenCV delivers it. Raises DataError that says what was given."""
+    """The frame, where it is one as OpenCV delivers it. Raises DataError, which says what came."""
     if isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and 0 not in frame.shape:
         channels = frame.shape[2] if frame.ndim == 3 else 1
         if frame.ndim in (2, 3) and channels in (1, 3):
@@ -252,7 +251,7 @@ def checked_frame(frame: Any) -> Pixels:
 
 
 def _found(frame: Any) -> str:
-    """What was given instead of a frame, and what to do about it."""
+    """What came in a frame's place, and what to do about it."""
     if frame is None:
         return "None. cv2.imread returns None if it cannot read a file: check the path"
     if isinstance(frame, (str, Path)):
@@ -297,13 +296,13 @@ def load(
     delegate: `auto`, `cpu`, `gpu`, `nnapi`, `npu`, or the path of a delegate library, with
     delegate_options for it; threads: of the CPU; engine: `auto`, `litert`, `tflite-runtime`,
     `openvino`; precision: of float arithmetic, `auto`, `f32`, `f16`, `bf16`; guest: what is known
-    about a third party's model besides its file; pixel_range: the input's pixels, `0..1`,
-    `-1..1` or `0..255`; known: see `engines.load_engine`. The engine chosen is in `.engine`
+    of a third party's model beside its file; pixel_range: of it, what the input takes, `0..1`,
+    `-1..1` or `0..255`; known: as `engines.load_engine` takes it. What was taken is in `.engine`
     and `.engine.delegate`. Raises ModelError, MissingExtraError, GateError.
     """
     guest = guest.and_pixel_range(pixel_range)
     model = fitted(read_model(path), guest)
-    # Refused before anything is loaded, if it is not a classifier.
+    # Refused before anything is loaded, where it is no classifier.
     Decoder(model, guest)
     loaded = load_engine(
         model,

@@ -26,7 +26,7 @@ def machine() -> dict[str, Any]:
     """What does not change during a measurement.
 
     "emulated" is there only where the code runs on another architecture's processor: its timings
-    say nothing about the device that it claims to be.
+    tell nothing of the device that it claims to be.
     """
     seen = emulated()
     return {
@@ -56,7 +56,7 @@ def moment() -> dict[str, Any]:
 
 
 def cpu_name() -> str:
-    """The processor's own name, as far as the platform reports it."""
+    """The processor's own name, as far as the platform tells it."""
     info = _read("/proc/cpuinfo") or ""
     lines = (line.partition(":") for line in info.splitlines())
     fields = {key.strip(): value.strip() for key, _, value in lines}
@@ -83,7 +83,7 @@ class Ticks:
 
 
 def ticks() -> Ticks | None:
-    """The CPU time so far, or None if there is no /proc/stat."""
+    """The CPU time so far, or None where there is no /proc/stat."""
     first = (_read("/proc/stat") or "").split("\n", 1)[0].split()
     if len(first) < 9 or first[0] != "cpu":
         return None
@@ -99,9 +99,9 @@ def stolen_fraction(before: Ticks | None, after: Ticks | None) -> float | None:
 
 
 def busy_fraction(seconds: float = 0.5) -> float | None:
-    """The share of the CPU that is in use now, measured for a moment in which this process is idle.
+    """The share of the CPU that is in use now, watched for a moment in which we do nothing.
 
-    The load average would still include our own training a minute ago.
+    The load average would still tell of our own training a minute ago.
     """
     before = ticks()
     time.sleep(seconds if before else 0)
@@ -112,7 +112,7 @@ def busy_fraction(seconds: float = 0.5) -> float | None:
 
 
 def reset_peak_memory() -> bool:
-    """Resets the peak memory of this process, where Linux allows it."""
+    """Starts the peak of this process anew, where Linux allows it."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -132,15 +132,15 @@ def peak_memory_bytes() -> int:
 
 
 def temperature_c() -> float | None:
-    """Of the processor, as Linux' first thermal zone reports it."""
+    """Of the processor, as Linux' first thermal zone tells it."""
     reading = _read("/sys/class/thermal/thermal_zone0/temp")
     return int(reading) / 1000 if reading and reading.lstrip("-").isdigit() else None
 
 
 def emulated() -> str | None:
-    """Evidence that this code is translated for another processor, or None.
+    """What shows that this code is translated for another processor, or None.
 
-    A virtual machine does not count: its instructions run directly.
+    A virtual machine is none: its instructions run as they are.
     """
     kernel = _read("/proc/sys/kernel/arch")
     if kernel and _family(kernel) != _family(platform.machine()):
@@ -180,7 +180,7 @@ def throttled_names(flags: int) -> dict[str, list[str]]:
 
 
 def _family(machine: str) -> str:
-    """Machines that one processor runs: a 32-bit system under a 64-bit kernel is not emulation."""
+    """Machines that one processor runs: a 32-bit system under a 64-bit kernel is no emulation."""
     machine = machine.lower()
     if machine.startswith(("arm", "aarch")):
         return "arm"
@@ -188,7 +188,7 @@ def _family(machine: str) -> str:
 
 
 def _battery() -> dict[str, Any] | None:
-    """{"percent", "status"} of the first battery, as Linux reports it."""
+    """{"percent", "status"} of the first battery, as Linux tells it."""
     for supply in sorted(Path("/sys/class/power_supply").glob("*")):
         if _read(f"{supply}/type") == "Battery" and _read(f"{supply}/scope") != "Device":
             percent = _read(f"{supply}/capacity") or ""

@@ -1,7 +1,7 @@
 """Numbers out of samples: latency statistics, accuracies with intervals, paired tests, stability.
 
 Raw samples enter; plain dictionaries and numbers in the form of the JSON contracts leave. Judging
-is separate from measuring: nothing here times anything.
+is kept apart from measuring: nothing here times anything.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Z95 = 1.959963984540054
 # Of the CPU: they hold the clocks down.
 SLOW_GOVERNORS = ("powersave", "conservative")
 
-# Two runs of the same model must agree to this: MLPerf Mobile allows 5 % at its p90.
+# Two runs of the same are to agree so far: MLPerf Mobile allows 5 % at its p90.
 STEADY_MEDIAN, STEADY_P90 = 0.02, 0.05
 # More processes than these can be halved in too many ways to try each.
 _MOST_HALVED = 12
@@ -74,7 +74,7 @@ def confusion(
 
 
 def per_class(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> list[dict[str, Any]]:
-    """Precision, recall and count of each class; null if nothing can be said."""
+    """Precision, recall and count of each class; null where nothing can be said."""
     found = matrix.sum(axis=0)
     there = matrix.sum(axis=1)
     return [
@@ -105,14 +105,14 @@ def latency(samples_ms: Sequence[float]) -> dict[str, float | int]:
 
 
 def stage(samples_ms: Sequence[float]) -> dict[str, float]:
-    """Median, p90 and p99 of one stage, in milliseconds; zeros if it never ran."""
+    """Median, p90 and p99 of one stage, in milliseconds; zeros where it never ran."""
     values = np.asarray(samples_ms if len(samples_ms) else [0.0], np.float64)
     p50, p90, p99 = np.percentile(values, [50, 90, 99])
     return {"median": float(p50), "p90": float(p90), "p99": float(p99)}
 
 
 def noise_floor(figures: Sequence[float]) -> float | None:
-    """How much two such runs may differ if nothing changed; None for fewer than two processes.
+    """By how much two such runs may differ with nothing changed; None of fewer than two processes.
 
     figures: one of each fresh process of a run, such as its median, above 0. The processes are
     parted into two halves in every way (or 2,000 of them), and the halves' medians compared: 19 of
@@ -155,7 +155,7 @@ def instabilities(repeats_ms: Sequence[Sequence[float]], conditions: dict[str, A
 def figure_instabilities(
     repeats: Sequence[tuple[float, float | None]], *, whole: tuple[float, float | None]
 ) -> list[str]:
-    """What the figures of the processes show: (median, p90) of each, and of all together."""
+    """What the figures of the processes alone tell: (median, p90) of each, and of all together."""
     reasons = []
     median, p90 = whole
     if p90 is not None and p90 > 1.10 * median:
@@ -180,7 +180,7 @@ def _drift(samples: npt.NDArray[np.float64]) -> float:
 
 
 def bad_conditions(conditions: dict[str, Any]) -> list[str]:
-    """The conditions of a run that make its latencies doubtful."""
+    """What in the conditions of a run makes its latencies doubtful."""
     reasons = []
     busy = conditions.get("busy_fraction")
     if busy is not None and busy > 0.1:
@@ -198,11 +198,11 @@ def bad_conditions(conditions: dict[str, Any]) -> list[str]:
 
 
 def trust(results: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """How far the latencies of one session can be trusted; None if nothing speaks against them.
+    """How far the latencies of one session can be trusted; None where nothing speaks against them.
 
     results: of the bench contract; an emulator's say nothing and are left out. Gives {"unstable",
     "results": how many of how many call themselves so, "median", "p90": the largest noise floors,
-    as fractions, None if too few processes ran to know, "causes": what disturbed them, in
+    as fractions, None where too few processes ran to know, "causes": what disturbed them, in
     words}.
     """
     own = [r for r in results if not r.get("emulated")]

@@ -1,4 +1,4 @@
-"""Accuracy of what ships: a model file, scored through the runtime that users run.
+"""Accuracy on what ships: a model file scored through the runtime that users run.
 
 A classifier and a data set enter; probabilities, then accuracies with intervals, leave.
 """
@@ -25,7 +25,7 @@ from .results import accuracy, confusion, per_class
 from .specs.strict import closest
 
 Progress = Callable[[int, int], None]
-# For a model with a thousand classes, a message shows only the first.
+# Of a model with a thousand classes a message shows the first.
 _MOST_LABELS = 20
 # What a model's file may name by itself: paths, and data sets without a place that they come from.
 _PLAIN_SOURCE = re.compile(r"(?!tfds:).*|tfds:\w+", re.DOTALL)
@@ -43,7 +43,7 @@ def score(
     """Probabilities for pictures by index: float32 [n, classes], in the order of `indices`.
 
     classifiers: one, or several of one file that score batches side by side, each on a thread of
-    its own; the results are the same. check: compares the (first) classifier's first inferences
+    its own; the answers are the same. check: compares the (first) classifier's first inferences
     with the CPU's. What it or a classifier raises is raised here.
     """
     workers = classifiers if isinstance(classifiers, Sequence) else (classifiers,)
@@ -85,7 +85,7 @@ def _fill(
 
 
 def _mapped(function: Callable[[int], int], begins: range, workers: int) -> Iterator[int]:
-    """map() on `workers` threads; only on this one if that is enough."""
+    """map() on `workers` threads; on this one alone where that is enough."""
     if workers == 1 or len(begins) < 2:
         yield from map(function, begins)
         return
@@ -130,8 +130,8 @@ def class_map(
 ) -> npt.NDArray[np.int64]:
     """For each class of the data its index among the labels, found by name.
 
-    place: names the model in messages. model: if it is a file; -1 stands for a class that a
-    third party's does not have. Raises DataError if a class of one of our own models, or every
+    place: names the model in messages. model: where it is a file; -1 stands for a class that a
+    third party's does not have. Raises DataError where a class of one of our own models, or every
     class of another, is none of its labels.
     """
     own = model is None or model.provenance is not None
@@ -152,7 +152,7 @@ def class_map(
 def part_of(dataset: Dataset, split: Part, mapping: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """int64 indices of a split, without pictures of classes that the mapping leaves out.
 
-    Raises DataError if no picture is left.
+    Raises DataError where no picture is left.
     """
     indices = dataset.indices(split)
     indices = indices[mapping[dataset.targets[indices]] >= 0]
@@ -205,7 +205,7 @@ def judged(
     targets: npt.NDArray[np.int64],
     mapping: npt.NDArray[np.int64],
 ) -> dict[str, Any]:
-    """What the eval contract says about predictions, whatever computed them.
+    """What the eval contract says of predictions, whatever computed them.
 
     predictions, targets: int64 [n], of the split's pictures, as indices of the model's labels.
     mapping: of `class_map`.

@@ -20,7 +20,7 @@ Window = dict[str, Any]
 
 _WIDTH, _LEFT, _RIGHT = 640, 62, 14
 _PANEL, _GAP, _TOP = 92, 26, 22
-# More points than the chart has pixels would show nothing more.
+# More points than the chart is wide show nothing more.
 _MOST_POINTS = 300
 
 
@@ -116,7 +116,7 @@ def _panel(panel: _Panel, windows: Sequence[Window], across: Axis, top: float) -
 
 
 def _points(windows: Sequence[Window], panel: _Panel) -> list[tuple[float, float, float]]:
-    """(time, value, upper edge), neighbours joined by their medians if there are many."""
+    """(time, value, upper edge), neighbours joined by their medians where there are many."""
     known = [w for w in windows if w.get(panel.key) is not None]
     size = -(-len(known) // _MOST_POINTS)
     groups = [known[i : i + size] for i in range(0, len(known), size)]

@@ -1,4 +1,4 @@
-"""The distribution of each result's latencies: a histogram, with each process below it.
+"""How the latencies of each result are spread: a histogram, and each process beneath it.
 
 Results enter; a section of HTML leaves. Each plot has an axis of its own, which ends where few
 samples are left: how many, and how far they reach, is said.
@@ -95,7 +95,7 @@ def _processes(r: Result) -> list[Values]:
 
 
 def _without_samples(r: Result, naming: Naming) -> str:
-    """The device's tool reported only figures: one line per process, from its median to its p90."""
+    """The device's tool told figures alone: a line for each process, its median to its p90."""
     pairs = [(p["median_ms"], p["p90_ms"]) for p in r["repeats"]]
     known = [(m, p) for m, p in pairs if m is not None and p is not None]
     if not known:
@@ -128,7 +128,7 @@ def _hill(values: Values, axis: Axis, floor: int) -> str:
 
 
 def _mark(name: str, value: float, axis: Axis, floor: int, *, level: int) -> str:
-    """A vertical line; the two names are at two heights, so that they never overlap."""
+    """An upright line; the two names stand in two heights, so that they never meet."""
     x = axis.place(value)
     text = f"{name} {time_text(value)}"
     y = 10 + 12 * level

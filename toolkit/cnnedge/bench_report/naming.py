@@ -1,4 +1,4 @@
-"""What a result is called on the page: its model, and whatever distinguishes it from the others."""
+"""What a result is called on the page: its model, and whatever tells it apart from the others."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Naming:
         self._varying = [n for n, get in _VARYING.items() if len({get(r) for r in results}) > 1]
 
     def model(self, r: Result) -> str:
-        """As much of the path's end as distinguishes the models, without `.tflite`."""
+        """As much of the path's end as tells the models apart, without `.tflite`."""
         parts = PurePath(str(r["model"])).parts
         for count in range(1, len(parts) + 1):
             short = {PurePath(f).parts[-count:] for f in self._files}

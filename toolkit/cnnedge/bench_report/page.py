@@ -84,7 +84,7 @@ def _title(results: list[Result]) -> str:
 
 
 def _headline(results: list[Result], naming: Naming) -> str:
-    """The fastest result, and which results meet the frame budget; no timings of an emulator."""
+    """The fastest, and who holds the frame budget; nothing of an emulator's timings."""
     real = [r for r in results if not r.get("emulated")]
     timed = [(float(_typical(r)), r) for r in real]
     if not timed:
@@ -111,7 +111,7 @@ def _typical(r: Result) -> float:
 
 
 def _within(r: Result) -> bool:
-    """Nine of ten pictures in time, or the typical picture if no more is known."""
+    """Nine of ten pictures in time, or the typical one where no more is known."""
     p90, budget = r["latency_ms"]["p90"], float(r.get("frame_budget_ms") or 0.0)
     return float(_typical(r) if p90 is None else p90) <= budget
 

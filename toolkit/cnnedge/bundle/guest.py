@@ -1,8 +1,7 @@
-"""What a person states about a model that cnnedge did not make.
+"""What a person says of a model that cnnedge did not make.
 
-Options of the command line or keywords in Python enter; one frozen Guest leaves, which everything
-that loads a model accepts. What it leaves open, the file states; what neither states is assumed,
-and reported.
+Options of the command line or keywords in Python enter; one frozen Guest leaves, that everything
+which loads a model takes. What it leaves open, the file says; what neither says is assumed aloud.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from ..errors import ModelError
 from ..specs.pixels import Preprocess
 from .labels import Labels, read_labels
 
-# The values of a model's input for pixels 0..255: (pixel - mean) / std.
+# What a model's input holds for pixels 0..255: (pixel - mean) / std.
 PIXEL_RANGES = {"0..1": (0.0, 255.0), "-1..1": (127.5, 127.5), "0..255": (0.0, 1.0)}
 ACTIVATIONS = ("softmax", "sigmoid", "log_softmax", "index", "none")
 _RULE = get_type_hints(Preprocess)
@@ -29,12 +28,12 @@ _SIDES = (1, 8192)
 
 @dataclass(frozen=True, kw_only=True)
 class Guest:
-    """What is known about somebody else's model besides its file. Everything is optional.
+    """What is known of somebody else's model beside its file. All of it may be left out.
 
     labels: in the order of the outputs, or a file of them (`labels.read_labels`), read at once.
     pixel_range: what the input takes, one of PIXEL_RANGES. mean, std: (pixel - mean) / std, one
-    value or one for each channel in the model's order; of pixels in pixel_range if that is
-    given, otherwise of 0..255 (of 0..1 if all of them are 1 and less, as PyTorch writes them).
+    value or one for each channel in the model's order; of pixels in pixel_range where that is
+    given, otherwise of 0..255 (of 0..1 where all of them are 1 and less, as PyTorch writes them).
     bgr: the model takes blue first. resize, interpolation, crop_fraction: as in Preprocess; a
     crop_fraction alone means center_crop. activation: what the
     outputs are, one of ACTIVATIONS: `softmax` and `sigmoid` are applied where the graph does not;
@@ -77,7 +76,7 @@ class Guest:
             self._set("crop_fraction", _fraction(self.crop_fraction, self.resize))
 
     def numbers(self, name: str) -> tuple[float, ...]:
-        """mean or std, empty if it is not given."""
+        """mean or std, empty where it is not given."""
         value = getattr(self, name)
         return value if isinstance(value, tuple) else ()
 
@@ -88,11 +87,11 @@ class Guest:
 
     @property
     def scales(self) -> bool:
-        """Whether it states how pixels are scaled."""
+        """Whether it says how pixels are scaled."""
         return self.pixel_range is not None or bool(self.numbers("mean") + self.numbers("std"))
 
     def rule(self, stated: Preprocess | None) -> Preprocess | None:
-        """The resize rule of a file that states one or none; None if nobody says."""
+        """The resize rule of a file that states one or none; None where nobody says."""
         given = {
             name: value
             for name in ("resize", "interpolation", "crop_fraction")
@@ -103,22 +102,22 @@ class Guest:
         if self.crop_fraction is not None:
             given["resize"] = "center_crop"
         elif self.resize not in (None, "center_crop"):
-            # The file's own fraction belongs to its own crop.
+            # The file's own fraction goes with its own crop.
             given["crop_fraction"] = 1.0
         return dataclasses.replace(stated or Preprocess(), **given)
 
     def and_pixel_range(self, pixel_range: str | None) -> Guest:
-        """The same with a range of pixels, if one is given."""
+        """The same with a range of pixels, where one is given."""
         return self if pixel_range is None else dataclasses.replace(self, pixel_range=pixel_range)
 
     def as_json(self) -> dict[str, Any]:
-        """The stated parts, for a process elsewhere."""
+        """What is given of it, for a process elsewhere."""
         said = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in said.items() if v}
 
     @staticmethod
     def from_json(said: Mapping[str, Any]) -> Guest:
-        """The inverse of `as_json`. Raises ModelError."""
+        """What `as_json` gave. Raises ModelError."""
         try:
             given: dict[str, Any] = {
                 k: tuple(v) if isinstance(v, list) else v for k, v in said.items()

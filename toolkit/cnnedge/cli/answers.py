@@ -1,6 +1,6 @@
 """One frame's answer, of a classifier or a raw model, as text, as JSON and as a readout.
 
-Steps of a run enter; what the terminal, the JSON files and the live window show of them leaves.
+Steps of a run enter; what the terminal, the JSON files and the live window say of them leaves.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..overlay import Figure, Readout
 from ..pipeline import STAGES, Step, Timings, prediction_json
 from ..raw_model import RawOutput, RawOutputs
 
-# Outputs with more values than this are described only by their range.
+# Outputs with more values than this are described by their range alone.
 _MOST_VALUES = 100
 # An answer is late when its frame is older than two periods: one to wait in, one to be worked on.
 _AGE_PERIODS = 2.0
@@ -49,7 +49,7 @@ def as_text(step: Step, top: int) -> Text:
 
 
 def as_json(step: Step, top: int) -> dict[str, Any]:
-    """The answer as it was measured: smoothing is only for viewing."""
+    """The answer as it was measured: smoothing is for eyes alone."""
     if isinstance(step.measured, RawOutputs):
         outputs = [_output_json(o) for o in step.measured]
         return {"frame": step.frame.index, "name": step.frame.name, "outputs": outputs}
@@ -59,7 +59,7 @@ def as_json(step: Step, top: int) -> dict[str, Any]:
 def as_line(step: Step, top: int) -> dict[str, Any]:
     """The answer with its times, for --jsonl.
 
-    captured_s: the Unix time of the frame. pts_s: its time within the clip, null without a clip.
+    captured_s: the Unix time of the frame. pts_s: its time within the clip, null for what is none.
     """
     line = as_json(step, top)
     line["captured_s"] = time.time() - (time.perf_counter() - step.frame.captured_at)
@@ -126,13 +126,13 @@ def _range(output: RawOutput) -> tuple[float | None, float | None, float | None]
 
 
 class JsonLines:
-    """One line of JSON for each frame, written as soon as it is labelled."""
+    """One line of JSON for each frame, written out as it comes."""
 
     def __init__(self, stream: IO[str], path: Path) -> None:
         self._stream, self._path = stream, path
 
     def write(self, step: Step, top: int) -> None:
-        """Raises CnnedgeError if the disk is full."""
+        """Raises CnnedgeError when the disk is full."""
         line = json_text(as_line(step, top)) + "\n"
         if self._stream is sys.stdout:
             self._stream.write(line)
@@ -145,7 +145,7 @@ class JsonLines:
 
 @contextlib.contextmanager
 def json_lines(target: str) -> Iterator[JsonLines]:
-    """--jsonl FILE, or - for stdout. Raises CnnedgeError if the file cannot be written."""
+    """--jsonl FILE, or - for stdout. Raises CnnedgeError where the file cannot be written."""
     path = Path(target)
     if target == "-":
         yield JsonLines(sys.stdout, path)

@@ -1,4 +1,4 @@
-"""The options of the commands that take frames from a camera.
+"""What the commands that take frames ask of a camera: their options.
 
 The options' values enter; CaptureOptions leave.
 """
@@ -27,7 +27,7 @@ def _size(_: click.Context, option: click.Parameter, value: str | None) -> tuple
 
 
 def _seconds(_: click.Context, option: click.Parameter, value: str) -> float:
-    """A number of seconds, 0 or more, or inf."""
+    """A number of seconds from 0 on, or inf."""
     try:
         seconds = float(value)
     except ValueError:

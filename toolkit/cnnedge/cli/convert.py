@@ -114,7 +114,7 @@ def command(
 
 
 def _convert(run: Path, **settings: Any) -> dict[str, Any]:
-    """`conversion.session.convert` with progress. Raises CnnedgeError, also if interrupted."""
+    """`conversion.session.convert` with progress. Raises CnnedgeError, also where interrupted."""
     from ..conversion.session import convert
 
     try:
@@ -145,7 +145,7 @@ def _budget(texts: tuple[str, ...]) -> Budget | None:
 
 
 def _without_place(error: SpecError) -> str:
-    """The message without file and line, which a command line does not have."""
+    """The message without file and line, which a command line has not."""
     return re.sub(r"^--variant:\d+: ", "", str(error))
 
 
@@ -217,7 +217,7 @@ def _drop(points: float | None) -> str:
 
 
 def _against(control: dict[str, Any] | None) -> str:
-    """Points better or worse than the same model trained for as long."""
+    """Points better or worse than the same model trained on for as long."""
     return "" if control is None else f"{control['difference_points']:+.2f}"
 
 

@@ -33,9 +33,9 @@ class Reach:
     python: bool = False
 
     def check(self, *devices: str, measures: bool = False) -> None:
-        """Refuses options without effect on these devices. Raises click.UsageError, SpecError.
+        """Refuses what does nothing with these devices. Raises click.UsageError, SpecError.
 
-        measures: whether the command times models; on a phone, a tool does that.
+        measures: whether the command times models, which on a phone a tool does.
         """
         if not self.given:
             return
@@ -72,7 +72,7 @@ class Reach:
 
     @contextlib.contextmanager
     def opened(self, device: str | Named, say: Say = output.note) -> Iterator[Target]:
-        """The device, closed at the end; errors on closing are reported, but are not fatal.
+        """The device, closed at the end; what closing complains of is said, and spoils nothing.
 
         Raises SpecError, DeviceError.
         """
@@ -193,10 +193,10 @@ def check(
     json_file: str | None,
     verbose: bool,
 ) -> None:
-    """Check whether each NAME is ready for measuring: a profile, user@host or adb:SERIAL.
+    """Whether each NAME can be measured on: a profile, user@host or adb:SERIAL.
 
-    Checks that it can be reached, has what is needed, and that nothing would spoil a measurement.
-    Exits with 1 if something must be fixed, and prints the remedy.
+    Looks whether it is reachable and has what is needed, and at what would spoil a measurement.
+    Exits 1 when something must be mended; each remedy is said.
     """
     from ..targets import find
 
@@ -281,7 +281,7 @@ def clean(names: tuple[str, ...], reach: Reach, verbose: bool) -> None:
 )
 @output.verbose_option
 def fetch(kind: str, abi: str, sha256: str, address: str, verbose: bool) -> None:
-    """Download the benchmark_model of KIND for phones, and keep it."""
+    """Fetch the benchmark_model of KIND for phones, and keep it."""
     from ..targets.adb.downloads import download
 
     with output.progress_console().status("downloading benchmark_model"):

@@ -1,4 +1,4 @@
-"""The options that state what a third party's model takes and returns, as one keyword: `guest`."""
+"""The options that say what a third party's model takes and gives, as one keyword: `guest`."""
 
 from __future__ import annotations
 

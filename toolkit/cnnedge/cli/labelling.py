@@ -1,6 +1,6 @@
-"""The labelling of a run: frames in, results kept and shown, on one delegate or several.
+"""The labelling of a run: frames in, answers kept and shown, on one delegate or on several.
 
-How to load the model and where to show it enter; the result leaves, as the run contract.
+How to load the model enters, and who watches; the result leaves, in the form of the run contract.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Model = Classifier | RawModel
 
 @dataclass(frozen=True, kw_only=True)
 class Loading:
-    """How to load a model, for any delegate; keywords: of `classifier.load`."""
+    """How to load a model, for one delegate or another; keywords: of `classifier.load`."""
 
     path: str
     raw: bool
@@ -46,7 +46,7 @@ class Loading:
 class Labelling:
     """One run, from its first frame to its last, on one delegate or, one by one, on several.
 
-    keep_answers: keep every frame's result; with an endless source, they would fill the memory.
+    keep_answers: every frame's, for the result; an endless source would fill the memory with them.
     """
 
     loading: Loading
@@ -84,7 +84,7 @@ class Labelling:
         watching.end()
 
     def _label_on_one(self, watching: Watching) -> bool:
-        """Whether the run is over; otherwise another delegate was requested."""
+        """Whether the run is over; otherwise another delegate is wished for."""
         model = self.models[0]
         steps = label_frames(
             self.models,
@@ -118,7 +118,7 @@ class Labelling:
         watching.show(step, self.timings, self.top, self.models[0].engine)
 
     def _next_delegate(self, watching: Watching) -> None:
-        """Continues with the next delegate that loads here, or with the same one."""
+        """Goes on with the next delegate that loads here, or with the same one."""
         known = [d for d in (*DELEGATES, self.delegate) if d != "auto"]
         now = self.models[0].engine.delegate
         current = now.requested if now.requested in known else "cpu" if now.on_cpu else now.used

@@ -35,15 +35,15 @@ def label_frames(
     """Labels frames until the source ends, `frames` are done or `duration` seconds are over.
 
     models: one model, which labels one frame while the next is captured and prepared on other
-    threads; or several of one file, workers that label frames in parallel, in order: for files
+    threads; or several of one file, workers that label frames side by side, in order: for files
     and folders. frames, duration: counted from timings' start on, over every call with the same
     timings. smooth: for moving pictures; pictures stay as they were measured. check: compares the
     (first) model's first inferences with the CPU's.
 
-    A live source delivers its newest frame: if a stage is slower than the camera, older frames are
+    A live source gives its newest frame: where a stage is slower than the camera, older frames are
     dropped and counted. Files lose none, and frames that were read ahead when the iterator was
     closed come first in the next call with the same source and timings. Closing the iterator ends
-    its threads; the source stays open. What any thread raises is raised here, after the labels of
+    its threads; the source stays open. What any thread raises is raised here, behind the labels of
     the frames before it. Raises CnnedgeError for several models with a live source.
     """
     several = tuple(models) if isinstance(models, Sequence) else (models,)
@@ -71,7 +71,7 @@ def _steps(
     reading = Reading(
         source,
         timings.left_over(source),
-        # With a live source, more frames may be dropped than labelled.
+        # Of a live source more frames may be dropped than labelled.
         count=None if source.live and count else count,
         deadline=deadline,
     )

@@ -1,6 +1,6 @@
-"""Frames from a source, timed, up to a number or a moment.
+"""Frames out of a source, timed, up to a number or a moment.
 
-A source enters; frames with the seconds that each took to arrive leave. What was read ahead of the
+A source enters; frames with the seconds that each took to come leave. What was read ahead of the
 labels is remembered, so that the next call on the same source begins with it.
 """
 
@@ -24,7 +24,7 @@ class Read(NamedTuple):
 class Reading:
     """An iterable over a source; one thread iterates it, another may call `labelled`.
 
-    left_over: frames to begin with. count: the maximum number of frames. deadline: no frame is
+    left_over: frames to begin with. count: how many frames to give at most. deadline: no frame is
     begun from this moment of time.perf_counter() on.
     """
 
@@ -41,7 +41,7 @@ class Reading:
         self._count = count
         self._deadline = deadline
         self._ahead: deque[Frame] = deque()
-        # By then, a live source has newer frames than these.
+        # A live source has newer frames than these by then.
         self._remembers = not source.live
 
     def __iter__(self) -> Iterator[Read]:
@@ -52,7 +52,7 @@ class Reading:
                 self._ahead.append(frame)
             yield Read(frame, seconds)
             begin = time.perf_counter()
-            # Before the next frame is requested: it would be lost.
+            # Before the next frame is asked for: it would be lost.
             if given == self._count or (self._deadline is not None and begin >= self._deadline):
                 return
 
@@ -63,7 +63,7 @@ class Reading:
 
     @property
     def left_over(self) -> list[Frame]:
-        """The frames that were read but never labelled, in order."""
+        """The frames that were read and never labelled, in order."""
         return [*self._ahead, *self._begin]
 
     def _frames(self) -> Iterator[Frame]:

@@ -1,4 +1,4 @@
-"""Capture, preprocessing, inference and postprocessing, each on its own thread.
+"""Capture, preprocessing, inference and postprocessing, each on a thread of its own.
 
 One model and a Reading enter; Labelled frames leave. The interpreter is busy with one frame while
 the next is read and prepared on another core.
@@ -19,7 +19,7 @@ from .reading import Read, Reading
 from .step import FrameModel, Labelled
 from .timings import Timings
 
-# Answers that may wait: one with the caller, one in transit, one being computed.
+# Answers that may wait: one with the caller, one on its way, one being made.
 _ANSWERS = 3
 # Frames between the source and the interpreter: one, which is then as young as can be. Where the
 # interpreter had to wait for some in a row, capture and preprocessing are what is slow: then they
@@ -55,9 +55,9 @@ def staged(
 ) -> Generator[Labelled, None, None]:
     """Labels frames on four threads; a live source's own reading thread is the first of them.
 
-    live: at every hand-over the newest frame wins, and what it replaces is counted in
+    live: at every hand-over the newest frame wins, and what gave way to it is counted in
     timings.dropped; from `deadline` on (time.perf_counter()) nothing is waited for. Otherwise no
-    frame is lost, and a slow caller delays the threads.
+    frame is lost, and a slow caller holds up the threads.
     """
     with Crew() as crew:
         threads = _Threads(crew, model, reading, live, check)
@@ -133,7 +133,7 @@ class _Threads:
         self._captured.last(End())
 
     def _prepare(self) -> None:
-        """A live source has a thread that keeps reading: this takes its newest frame."""
+        """A live source has a thread that reads on: here its newest frame is taken from it."""
         for read in self._reading if self._live else iter(self._captured.get, None):
             if isinstance(read, End):
                 return self._prepared.last(read)
@@ -189,7 +189,7 @@ class _Threads:
         return got
 
     def _let_capture(self) -> None:
-        """Another frame may be captured, unless one is already waiting: it would become stale."""
+        """Another frame may be captured, unless one waits already: it would only grow old."""
         if self._live:
             return
         if self._ahead > 1 and self._prepared.waiting():

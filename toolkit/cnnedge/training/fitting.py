@@ -2,7 +2,7 @@
 
 A model, a Feed, and the phase of training to go through enter; the model with the kept weights
 and the history leave. After each epoch a checkpoint holds all that the next one depends on
-(weights, optimizer, random states, what was best), so a run killed at any moment continues from its
+(weights, optimizer, random states, what was best), so a run killed at any moment goes on from its
 last whole epoch and ends where it would have ended.
 """
 
@@ -31,7 +31,7 @@ from .strategy import is_lost_worker
 
 
 class Reporter(Protocol):
-    """Receives the progress of training; the command line draws it."""
+    """Who is told how training goes; the command line draws it."""
 
     def epoch(self, number: int, epochs: int, steps: int) -> None: ...
 
@@ -46,8 +46,8 @@ class Reporter(Protocol):
 class Phase:
     """A part of training with a learning rate of its own: all of it, or a stage of a transfer.
 
-    stage: its name in the recipe, empty if it is all of training. before: epochs of earlier
-    phases; epochs are numbered through. remedy: the option that lowers the rate, if that is
+    stage: its name in the recipe, empty where it is all of training. before: epochs of earlier
+    phases; epochs are numbered through. remedy: the option that lowers the rate, where that is
     not the stage's own learning_rate.
     """
 
@@ -103,10 +103,10 @@ def fit(
     reporter: Reporter,
     objective: Objective = Objective(),
 ) -> Fitted:
-    """Trains, or continues training, until the phase is done or early stopping ends it.
+    """Trains, or goes on training, until the phase is done or early stopping ends it.
 
     validate: gives val_loss and val_accuracy of the model as it is; None without pictures for
-    it. Raises KeyboardInterrupt if stopped by hand: the checkpoint of the last whole epoch is
+    it. Raises KeyboardInterrupt when stopped by hand: the checkpoint of the last whole epoch is
     then on disk.
     """
     scope = model.distribute_strategy.scope
@@ -264,7 +264,7 @@ def _callback(
 
 
 class _State:
-    """What a checkpoint holds: model, optimizer, random states, and the progress of training."""
+    """What a checkpoint holds: model, optimizer, random states, and how far training is."""
 
     def __init__(self, model: Any, training: Training, phase: Phase, run: RunFolder) -> None:
         import tensorflow as tf
@@ -325,7 +325,7 @@ class _State:
         stopping = self._training.early_stopping
         gain = stopping.min_delta if stopping else 0.0
         if accuracy > float(self._best.numpy()) + (gain if self._best.numpy() >= 0 else 0.0):
-            # By way of memory: HDF5 ends the whole process if the disk is full.
+            # By way of memory: HDF5 ends the whole process where the disk is full.
             content = io.BytesIO()
             np.savez(content, *self._model.get_weights())
             write_bytes(self._weights(epoch), content.getvalue())
@@ -339,7 +339,7 @@ class _State:
         return bool(enough)
 
     def save(self, epoch: int) -> None:
-        """Writes the checkpoint of a whole epoch; then weights before the best may be deleted."""
+        """Writes the checkpoint of a whole epoch; then the weights before the best may go."""
         import tensorflow as tf
 
         self._numbers["epoch"].assign(epoch)
@@ -359,7 +359,7 @@ class _State:
                 old.unlink(missing_ok=True)
 
     def load_kept(self) -> int:
-        """Loads the weights to keep; returns their epoch."""
+        """Loads the weights that leave; returns their epoch."""
         best = int(self._numbers["best_epoch"].numpy())
         if self._training.keep == "last" or not best:
             return self.epoch

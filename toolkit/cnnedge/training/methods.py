@@ -1,7 +1,7 @@
 """The ways to train a recipe: from scratch, transfer in stages, or a linear classifier.
 
 A model definition, a data set and a recipe enter; the trained Keras model and what is worth
-reporting about its training leave.
+telling about its training leave.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Outcome = tuple[fitting.Fitted, dict[str, Any]]
 
 
 def labels(recipe: Recipe, dataset: Dataset) -> tuple[str, ...]:
-    """The names of the classes that the model distinguishes: the data's, or ImageNet's."""
+    """The names of what the model tells apart: the data's classes, or ImageNet's."""
     if recipe.training.method != "pretrained":
         return dataset.classes
     from ..architectures.weights import imagenet_labels
@@ -51,7 +51,7 @@ def build(
     weights = "none" if method == "scratch" else recipe.weights
     built = build_pretrained(spec, size, classes, weights, place, progress)
     if method == "transfer":
-        # Checked now, not after hours of earlier stages.
+        # Said now, and not when hours of earlier stages are done.
         for _, stage in transfer.stages(recipe.training):
             transfer.lowest_trained(built[0], spec, stage)
     return built
@@ -91,7 +91,7 @@ def _published(
 
 
 def fit(work: transfer.Materials) -> Outcome:
-    """Trains with the recipe's method, or continues with it."""
+    """Trains by the recipe's method, or goes on with it."""
     return _METHODS[work.recipe.training.method](work)
 
 

@@ -1,7 +1,7 @@
 """Transfer in stages: the head on cached features, then the top blocks, then all layers.
 
 A flat Keras model with pretrained weights, and the stages of a recipe, enter; the trained model
-leaves. Each stage continues from the weights that the one before kept. What a stage leaves frozen
+leaves. Each stage goes on from the weights that the one before kept. What a stage leaves frozen
 below the layers it trains runs once per picture and view, not once per epoch.
 """
 
@@ -30,7 +30,7 @@ Answer = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]
 
 
 class Reporter(fitting.Reporter, Protocol):
-    """Receives progress; extracting: pictures that went through the frozen part."""
+    """Who is told; extracting: pictures that went through the frozen part."""
 
     def extracting(self, done: int, total: int) -> None: ...
 
@@ -39,7 +39,7 @@ class Reporter(fitting.Reporter, Protocol):
 class Materials:
     """What training needs. model: Keras, of `spec`, with the weights it begins with.
 
-    labels: its classes, in the order of its output.
+    labels: what it tells apart, in the order of its output.
     """
 
     model: Any
@@ -54,14 +54,14 @@ class Materials:
 
 
 def stages(training: Training) -> list[tuple[str, Stage]]:
-    """The stages of a recipe in order; head and all if it lists none."""
+    """The stages of a recipe in order; head and all where it names none."""
     named = [("head", training.head), ("top", training.top), ("all", training.all)]
     given: list[tuple[str, Stage]] = [(name, stage) for name, stage in named if stage is not None]
     return given or [("head", HeadStage()), ("all", AllStage())]
 
 
 def train_stages(work: Materials) -> tuple[fitting.Fitted, list[dict[str, Any]]]:
-    """Trains the stages; returns the whole history and one summary for each stage."""
+    """Goes through the stages; gives the whole history and one summary for each stage."""
     fitted = fitting.Fitted(history=[], kept_epoch=0, stopped_early=False)
     summaries = []
     for name, stage in stages(work.recipe.training):
@@ -94,7 +94,7 @@ def feature_layer(model: Any, heads: int) -> str:
 
 
 def cut(model: Any, layer: str) -> tuple[Any, Any]:
-    """The model split at a layer's output, sharing its layers: image to it, it to the answer."""
+    """The model in two at a layer's output, sharing its layers: image to it, it to the answer."""
     import tf_keras
 
     middle = model.get_layer(layer).output
@@ -121,7 +121,7 @@ def _train_stage(
 def fit_phase(
     work: Materials, phase: fitting.Phase, model: Any, source: Source, answer: Answer
 ) -> fitting.Fitted:
-    """Fits `model` on what `source` draws; `answer` returns its probabilities for validation."""
+    """Fits `model` on what `source` draws; `answer` gives its probabilities for validation."""
     indices = work.dataset.indices("val")
     training = work.recipe.training
     return fitting.fit(
