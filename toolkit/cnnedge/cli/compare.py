@@ -48,9 +48,9 @@ def command(
     markdown: str | None,
     verbose: bool,
 ) -> None:
-    """Say by how much NEW is slower than BASE, and whether that is more than noise.
+    """Report how much slower NEW is than BASE, and whether that is more than noise.
 
-    Both are files of `cnnedge bench --json`, measured under like conditions. Exit code 3 on a
+    Both are files from `cnnedge bench --json`, measured under the same conditions. Exit code 3 on a
     regression.
     """
     from ..comparison import KEYS, as_markdown, compare, read_run

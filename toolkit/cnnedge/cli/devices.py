@@ -193,10 +193,10 @@ def check(
     json_file: str | None,
     verbose: bool,
 ) -> None:
-    """Whether each NAME can be measured on: a profile, user@host or adb:SERIAL.
+    """Check whether each NAME is ready for measuring: a profile, user@host or adb:SERIAL.
 
-    Looks whether it is reachable and has what is needed, and at what would spoil a measurement.
-    Exits 1 when something must be mended; each remedy is said.
+    Checks that it can be reached, has what is needed, and that nothing would spoil a measurement.
+    Exits with 1 if something must be fixed, and prints the remedy.
     """
     from ..targets import find
 
@@ -281,7 +281,7 @@ def clean(names: tuple[str, ...], reach: Reach, verbose: bool) -> None:
 )
 @output.verbose_option
 def fetch(kind: str, abi: str, sha256: str, address: str, verbose: bool) -> None:
-    """Fetch the benchmark_model of KIND for phones, and keep it."""
+    """Download the benchmark_model of KIND for phones, and keep it."""
     from ..targets.adb.downloads import download
 
     with output.progress_console().status("downloading benchmark_model"):
