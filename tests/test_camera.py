@@ -356,7 +356,8 @@ for asked in ({{}}, dict(width=320, height=240), dict(width=1280, height=720, fp
         f"240 320 3 0 camera {webcam.number}",
         # Uncompressed it would give 10 frames a second.
         f"720 1280 3 0 camera {webcam.number}",
-        f"camera {webcam.number} gives 640x480 at 30 frames/s; asked for 800x600",
+        f"camera {webcam.number} delivers 640x480 at 30 frames/s instead of the 800x600 that you "
+        "asked for",
         f"480 640 3 0 camera {webcam.number}",
         f"480 640 3 0 camera {webcam.number}",
         f"640 480 3 0 camera {webcam.number}",

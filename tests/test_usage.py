@@ -92,7 +92,7 @@ def test_a_recipe_file_is_held_to_it_by_line(tmp_path: Path) -> None:
 def test_what_a_change_makes_idle_is_left_out_and_said(capsys: pytest.CaptureFixture) -> None:
     recipe = resolve("yoga_edge", None, ("training.method=logistic",))
     said = capsys.readouterr().err
-    assert "recipes/yoga_edge.yaml: left out" in said
+    assert "recipes/yoga_edge.yaml: ignored keys" in said
     assert recipe.training.head is None
     assert recipe.training.keep == "best"
     # What a technique would train with later stays as the recipe has it.
