@@ -160,7 +160,7 @@ def test_options_change_what_goes_in(models: dict[str, Path], pictures: Path) ->
         (("--mean", "1,2"), 2, "one number, or three"),
         (("--std", "0"), 1, "cannot be divided by"),
         (("--input", "224"), 2, "224x224"),
-        (("--labels", "/nowhere/labels.txt"), 1, "no such labels file"),
+        (("--labels", "/nowhere/labels.txt"), 1, "no such file; expected a list of labels"),
         (("--activation", "tanh"), 2, "softmax"),
         (("--resize", "squash"), 2, "letterbox"),
         (("--resize", "letterbox", "--crop-fraction", "0.9"), 1, "goes with resize center_crop"),

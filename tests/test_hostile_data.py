@@ -297,7 +297,7 @@ def test_a_table_of_256_mb_and_more(tmp_path: Path) -> None:
 
 
 LISTS = {
-    "a label of 16 MB": ("a\n" + "b" * 16_000_000, "label 1 is of 16,000,000"),
+    "a label of 16 MB": ("a\n" + "b" * 16_000_000, "label 1 has 16,000,000"),
     "a cell of 1 MB": ("index,label\n0," + "b" * 1_000_000, "not valid CSV"),
     "digits": ('{"' + "9" * 5000 + '": "a"}', "characters"),
     "JSON without end": ("[" * 100_000, "characters"),

@@ -45,7 +45,7 @@ def read_labels(path: str | Path) -> Labels:
     try:
         text = given_files.read(path, at_most=_MOST_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
-        raise ModelError(f"{path}: there is no such labels file") from None
+        raise ModelError(f"{path}: there is no such file; expected a list of labels") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot read the labels: {error.strerror}") from None
     except UnicodeDecodeError:
