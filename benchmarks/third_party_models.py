@@ -275,7 +275,7 @@ def pictures(height: int, width: int, channels: int) -> Iterator[Values]:
 def refusal(error: CnnedgeError, path: Path) -> str:
     """The reason without the path, short enough for a cell."""
     text = str(error).removeprefix(f"{path}: ")
-    text = text.removeprefix("this is ").split(". ")[0].split(": where the runtime")[0]
+    text = text.removeprefix("this is ").split(". ")[0].split(": only the program")[0]
     text = text.replace("expected one output with one score per class, found", "outputs")
     return text.replace("|", "/")
 

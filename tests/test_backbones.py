@@ -283,8 +283,8 @@ HEAD = "layers: [GlobalAveragePooling2D, Dense: {units: classes, activation: sof
     ("height", "channels", "backbone", "said"),
     [
         (64, 3, "resnet5", ["mine.yaml:2: backbone: 'resnet5'", "Did you mean 'resnet50'?"]),
-        (64, 1, "resnet50", ["mine.yaml:1: input.channels is 1", "takes 3"]),
-        (31, 3, "mobilenet_v2", ["input is 31x64", "from 32x32 on", "trained at 224x224"]),
+        (64, 1, "resnet50", ["mine.yaml:1: input.channels is 1", "needs 3"]),
+        (31, 3, "mobilenet_v2", ["input is 31x64", "at least 32x32", "trained at 224x224"]),
     ],
 )
 def test_a_mistake_is_named(height: int, channels: int, backbone: str, said: list[str]) -> None:
@@ -342,7 +342,7 @@ def test_the_list_says_where_weights_come_from() -> None:
 def test_the_list_of_small_sizes_leaves_backbones_out() -> None:
     done = cnnedge("models", "--input", "28x28x1")
     assert done.returncode == 0
-    assert "Not shown, as backbones take RGB pictures from 32x32 on: efficientnet" in done.stdout
+    assert "because backbones need RGB pictures of at least 32x32: efficientnet" in done.stdout
 
 
 def test_one_backbone_is_shown_with_its_head() -> None:
@@ -352,4 +352,4 @@ def test_one_backbone_is_shown_with_its_head() -> None:
     assert "fully connected" not in shown
     refused = cnnedge("models", "resnet50", "--input", "28x28x3")
     assert refused.returncode != 0
-    assert "from 32x32 on" in refused.stderr
+    assert "at least 32x32" in refused.stderr

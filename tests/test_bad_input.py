@@ -99,7 +99,7 @@ def test_a_few_bad_pictures_are_left_out_and_listed(tmp_path: Path) -> None:
         (data / name).write_bytes(content)
     done = train(tmp_path, data)
     assert done.returncode == 0, done.stderr
-    assert "Warning: 4 files could not be read" in done.stderr
+    assert "Warning: unreadable files skipped: 4; the first is" in done.stderr
     skipped = json.loads((tmp_path / "run" / "metrics.json").read_text())["data"]["skipped"]
     assert {Path(s["path"]).name for s in skipped} == {Path(n).name for n in bad}
     reasons = {Path(s["path"]).name: s["reason"] for s in skipped}

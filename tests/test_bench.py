@@ -103,7 +103,8 @@ def test_the_table_tells_equal_names_apart(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "no such file"), (b"", "empty"), (b"no model", "no TFLite model")]
+    ("content", "said"),
+    [(None, "no such file"), (b"", "empty"), (b"no model", "not a TFLite model")],
 )
 def test_a_broken_model_is_found_before_anything_is_timed(
     int8_model: Path, tmp_path: Path, content: bytes | None, said: str

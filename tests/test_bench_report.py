@@ -101,7 +101,7 @@ def test_the_page_says_what_was_measured() -> None:
         "litert 2.3.0",
     ):
         assert text in read.text, text
-    assert "2 of 3 hold the frame budget" in read.text
+    assert "2 of 3 meet the frame budget" in read.text
     assert "over 33.3" in read.text
 
 
@@ -150,11 +150,11 @@ def test_of_an_emulator_no_figure_is_shown() -> None:
     )
     html, read = page(emulated)
     assert "emulated" in read.text
-    assert "Timings of an emulator alone" in read.text
+    assert "Only an emulator was timed" in read.text
     _, beside = page(emulated, runs.result())
     for text in (html, beside.text, read.text):
         assert not re.search(r"7,?65\d|4,?321", text)
-    assert "it holds the frame budget" in beside.text
+    assert "it meets the frame budget" in beside.text
 
 
 def test_curves_of_a_sustained_run() -> None:
@@ -163,7 +163,7 @@ def test_curves_of_a_sustained_run() -> None:
         assert text in read.text, text
     assert "power, W" not in read.text
     assert html.count('class="curve"') == 3
-    assert "one of 2 is kept" in read.text
+    assert "One of every 2 samples is kept" in read.text
     assert "Without a pause" not in page(runs.result())[1].text
 
 

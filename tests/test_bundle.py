@@ -107,8 +107,8 @@ def test_a_plain_file_has_neither_labels_nor_rule(plain_models: dict[str, Path])
     ("content", "said"),
     [
         (b"", "empty"),
-        (b"hello world, no model", "no TFLite model"),
-        (b"PK\x03\x04" + b"\0" * 100, "no TFLite model"),
+        (b"hello world, no model", "not a TFLite model"),
+        (b"PK\x03\x04" + b"\0" * 100, "not a TFLite model"),
         (b"\0\0\0\0" + IDENTIFIER, "damaged"),
     ],
 )

@@ -103,7 +103,7 @@ def test_looped_pictures_and_the_sample(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_unreadable_pictures_do_not_loop_for_ever(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"")
-    with pytest.raises(SourceError, match="nothing could be read"):
+    with pytest.raises(SourceError, match="no picture could be read"):
         list(open_source(str(tmp_path), loop=True))
 
 
@@ -339,7 +339,7 @@ def test_no_camera() -> None:
     if sys.platform.startswith("linux"):
         assert "there is no camera 97 (/dev/video97)" in line
         assert "there is no camera" in refusal("/dev/video96")
-        assert "is no camera" in refusal("/dev/null")
+        assert "is not a camera" in refusal("/dev/null")
 
 
 def test_a_webcam_gives_what_it_is_asked_for_or_says_what_it_gives(webcam: Webcam) -> None:
@@ -356,7 +356,8 @@ for asked in ({{}}, dict(width=320, height=240), dict(width=1280, height=720, fp
         f"240 320 3 0 camera {webcam.number}",
         # Uncompressed it would give 10 frames a second.
         f"720 1280 3 0 camera {webcam.number}",
-        f"camera {webcam.number} gives 640x480 at 30 frames/s; asked for 800x600",
+        f"camera {webcam.number} delivers 640x480 at 30 frames/s instead of the 800x600 that you "
+        "asked for",
         f"480 640 3 0 camera {webcam.number}",
         f"480 640 3 0 camera {webcam.number}",
         f"640 480 3 0 camera {webcam.number}",

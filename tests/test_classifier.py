@@ -65,7 +65,7 @@ def test_no_classifier(tmp_path: Path) -> None:
     model = tf_keras.Model(image, tf_keras.layers.Conv2D(2, 3)(image))
     path = tmp_path / "dense_output.tflite"
     path.write_bytes(convert(model, "float32", np.zeros((1, 16, 16, 3), np.uint8)))
-    with pytest.raises(ModelError, match="no classifier"):
+    with pytest.raises(ModelError, match="not a classifier"):
         cnnedge.load(path)
     vector = tf_keras.Input((7,))
     model = tf_keras.Model(vector, tf_keras.layers.Dense(2)(vector))

@@ -169,9 +169,13 @@ def test_sparse_files_are_smaller_and_lose_nothing(made: dict, variant: str) -> 
         ("dynamic", {"sparse": True}, "dynamic cannot be stored sparse: LiteRT"),
         ("int16x8", {"sparse": True}, "int16x8 cannot be stored sparse"),
         ("int4", {"sparse": True}, "int4 cannot be stored sparse"),
-        ("float16", {"float_layers": ("hidden",)}, "int8 and int8-float-io alone, not in float16"),
+        (
+            "float16",
+            {"float_layers": ("hidden",)},
+            "only in int8 and int8-float-io, not in float16",
+        ),
         ("int8", {"float_layers": ("hiden",)}, "no layer 'hiden'. Did you mean 'hidden'?"),
-        ("int8", {"float_layers": ("image",)}, "'image' leaves no operator of its own"),
+        ("int8", {"float_layers": ("image",)}, "'image' has no operator of its own"),
     ],
 )
 def test_what_cannot_be_made_is_refused(

@@ -67,7 +67,7 @@ def test_a_profile_in_a_file(own: Path, tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("transport: ssh\n", "needs an address"),
-        ("transport: local\naddress: x\n", "has no address"),
+        ("transport: local\naddress: x\n", "an address is allowed only"),
         ("transport: usb\n", "usb"),
         ("transport: adb\nadress: R5\n", "Did you mean 'address'?"),
         ("transport: adb\nthreads: [0]\n", "at least 1|from 1 to 256"),
@@ -126,7 +126,7 @@ def test_a_tool_is_fetched_with_its_checksum_alone(own: Path) -> None:
         (("bench", "m.tflite", "--device", "adb:X", "--ssh-config", "FILE"), "by adb"),
         (
             ("bench", "m.tflite", "--device", "adb:X", "--python", "--benchmark-tool", "FILE"),
-            "by one of them",
+            "with only one of them",
         ),
         (("eval", "m.tflite", "--python"), "no --device is named"),
         (("verify", "m.tflite", "--reference", "RUN", "--ssh-config", "FILE"), "no --device"),

@@ -53,7 +53,11 @@ MADE = {
         "tf.keras.models.load_model",
     ),
     "a damaged .keras": (lambda f: written(f / "m.keras", b"PK\3\4"), "a Keras model", "cnnedge"),
-    "a SavedModel": (lambda f: saved_model(f / "sm"), "a SavedModel", "from_saved_model"),
+    "a SavedModel": (
+        lambda f: saved_model(f / "sm"),
+        "a TensorFlow SavedModel",
+        "from_saved_model",
+    ),
     "an ONNX model": (lambda f: written(f / "m.onnx", b"\x08\x07"), "an ONNX model", "onnx2tf -i"),
     "an ONNX model of another name": (
         lambda f: written(f / "model", b"\x08\x08\x12\x07pytorch\x1a\x05"),
@@ -62,15 +66,19 @@ MADE = {
     ),
     "a PyTorch file": (
         lambda f: archive(f / "m.pth", "archive/data.pkl"),
-        "a file of PyTorch",
+        "a PyTorch file",
         "litert-torch",
     ),
     "an exported program": (
         lambda f: archive(f / "m.pt2", "serialized_exported_program.json"),
-        "a file of PyTorch",
+        "a PyTorch file",
         "litert_torch.convert",
     ),
-    "a frozen graph": (lambda f: written(f / "m.pb", b"\x0a\x12"), "a graph", "from_frozen_graph"),
+    "a frozen graph": (
+        lambda f: written(f / "m.pb", b"\x0a\x12"),
+        "a TensorFlow graph",
+        "from_frozen_graph",
+    ),
     "a TensorFlow.js folder": (lambda f: tfjs(f / "js"), "TensorFlow.js", "Export Model"),
     "a Core ML model": (lambda f: written(f / "m.mlmodel", b"\x08\x04"), "Core ML", "as .tflite"),
 }
@@ -112,14 +120,14 @@ def test_the_model_of_a_run_leads_to_its_run(tmp_path: Path) -> None:
 
 
 def test_a_tflite_is_converted_already(plain_models: dict[str, Path]) -> None:
-    with pytest.raises(RunFolderError, match="converted already: cnnedge run"):
+    with pytest.raises(RunFolderError, match="already converted: cnnedge run"):
         open_finished(plain_models["int8"])
     read_model(plain_models["int8"])
 
 
 def test_other_files_keep_their_own_messages(tmp_path: Path) -> None:
     for name, data in (("a.tflite", b"notamodel"), ("b.txt", b"hello"), ("c.zip", b"PK\3\4")):
-        with pytest.raises(ModelError, match="this is no TFLite model"):
+        with pytest.raises(ModelError, match="this is not a TFLite model"):
             read_model(written(tmp_path / name, data))
     with pytest.raises(ModelError, match="there is no such file"):
         read_model(tmp_path / "gone.h5")

@@ -119,7 +119,7 @@ def test_run_says_what_it_assumed(models: dict[str, Path], pictures: Path) -> No
     told = call("run", models["logits"], *source, "--activation", "softmax", "--pixels", "0..1")
     assert "softmax is applied" not in told.stderr
     assert "normalisation" not in told.stderr
-    failed(call("run", models["logits"], *source, "--activation", "none"), "no probabilities")
+    failed(call("run", models["logits"], *source, "--activation", "none"), "not probabilities")
     scores = call("run", models["index"], *source)
     assert "class 0" in scores.stdout
     assert "%" not in scores.stdout.splitlines()[0]
@@ -158,14 +158,14 @@ def test_options_change_what_goes_in(models: dict[str, Path], pictures: Path) ->
     ("options", "code", "said"),
     [
         (("--mean", "1,2"), 2, "one number, or three"),
-        (("--std", "0"), 1, "no divisor"),
+        (("--std", "0"), 1, "cannot be divided by"),
         (("--input", "224"), 2, "224x224"),
-        (("--labels", "/nowhere/labels.txt"), 1, "no such file of labels"),
+        (("--labels", "/nowhere/labels.txt"), 1, "no such file; expected a list of labels"),
         (("--activation", "tanh"), 2, "softmax"),
         (("--resize", "squash"), 2, "letterbox"),
         (("--resize", "letterbox", "--crop-fraction", "0.9"), 1, "goes with resize center_crop"),
         (("--crop-fraction", "1.5"), 2, "0.1<=x<=1"),
-        (("--input", "64x64"), 1, "fixed at 16x16"),
+        (("--input", "64x64"), 1, "fixed size of 16x16"),
         (("--raw", "--activation", "softmax"), 2, "--raw has none"),
     ],
 )
@@ -260,12 +260,12 @@ def test_eval_says_which_folders_are_no_label(
     labels.write_text("index,name\n0,Red\n1,Grass\n2,BLUE\n")
     found = evaluated(models["softmax"], pictures, "--labels", labels)
     assert (found["accuracy"], found["count"], found["unmatched"]) == (1.0, 8, ["green"])
-    assert "left out: green" in found["stderr"]
+    assert "(1 of 3): green" in found["stderr"]
     failed(call("eval", models["softmax"], "--data", pictures), "--labels FILE")
     labels.write_text("a\nb\nc\n")
     failed(
         call("eval", models["softmax"], "--data", pictures, "--labels", labels),
-        "none of the model's",
+        "not one of the model's",
     )
 
 
@@ -311,15 +311,15 @@ def test_run_takes_it_to_a_device(models: dict[str, Path], pictures: Path, tmp_p
 @pytest.mark.parametrize(
     ("frame", "said"),
     [
-        (None, "cv2.imread gives None"),
+        (None, "cv2.imread returns None"),
         ("wrong.jpg", r"cv2.imread\('wrong.jpg'\)"),
         (np.zeros((16, 16, 3)), "float64"),
         (np.zeros((16, 16, 3), np.float32), r"255 \* frame"),
         (np.zeros((16, 16, 4), np.uint8), "transparency"),
         (np.zeros((16, 16, 2), np.uint8), r"uint8 \[16, 16, 2\]"),
-        (np.zeros((1, 16, 16, 3), np.uint8), "one by one"),
+        (np.zeros((1, 16, 16, 3), np.uint8), "one at a time"),
         (np.zeros((3, 16, 16), np.uint8), "transpose"),
-        (np.zeros((0, 16, 3), np.uint8), "no pixel"),
+        (np.zeros((0, 16, 3), np.uint8), "no pixels"),
         (np.zeros((16,), np.uint8), r"uint8 \[16\]"),
         (np.zeros((16, 16, 3), np.uint16), "uint16"),
         ([[0, 1], [2, 3]], "list"),

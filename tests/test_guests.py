@@ -264,12 +264,12 @@ def test_a_size_that_nobody_says_is_asked_for(shape: Any, tmp_path: Path) -> Non
     named = written(tmp_path, with_metadata(content, size=(SIDE, SIDE)), "named.tflite")
     model = cnnedge.load(named)
     assert np.allclose(model(FRAME).scores, expected, atol=1e-5)
-    assert any("the metadata names" in text for text in model.assumptions)
+    assert any("in its metadata" in text for text in model.assumptions)
 
 
 def test_a_size_is_for_files_that_leave_it_open(tmp_path: Path) -> None:
     path = written(tmp_path, tflite(soft, (1, SIDE, SIDE, 3)))
-    with pytest.raises(ModelError, match=f"fixed at {SIDE}x{SIDE}, and --input says 64x64"):
+    with pytest.raises(ModelError, match=f"fixed size of {SIDE}x{SIDE}, but --input says 64x64"):
         cnnedge.load(path, guest=Guest(size=(64, 64)))
     assert cnnedge.load(path, guest=Guest(size=(SIDE, SIDE))).size.height == SIDE
 
@@ -389,7 +389,7 @@ def test_an_index_is_the_class(made: str, tmp_path: Path) -> None:
     found = model(FRAME)
     assert (found.index, len(found.scores), found.graded) == (expected, 3, False)
     assert [s.index for s in found.top(3)] == [expected]
-    assert any("no score" in text for text in model.assumptions)
+    assert any("without a score" in text for text in model.assumptions)
     told = cnnedge.load(tmp_path / "guest.tflite", guest=Guest(activation="index"))
     assert told(FRAME).index == expected
     for wrong in ("none", "softmax", "sigmoid"):
@@ -426,7 +426,7 @@ def test_values_of_no_known_kind_are_watched(end: str, tmp_path: Path) -> None:
     content = tflite(lambda x: functions[end](10 * flat(x)), (1, SIDE, SIDE, 3))
     model = cnnedge.load(written(tmp_path, content))
     assert any("--activation" in text for text in model.assumptions)
-    with pytest.raises(ModelError, match="no probabilities"):
+    with pytest.raises(ModelError, match="not probabilities"):
         model(FRAME)
 
 
@@ -434,7 +434,7 @@ def test_an_embedding_is_no_classifier(tmp_path: Path) -> None:
     content = tflite(lambda x: tf.math.l2_normalize(flat(x), -1), (1, SIDE, SIDE, 3))
     graph = read_model(written(tmp_path, content)).graph
     assert graph.operators[-1].name == "L2_NORMALIZATION"
-    with pytest.raises(ModelError, match="no classifier"):
+    with pytest.raises(ModelError, match="not a classifier"):
         cnnedge.load(tmp_path / "guest.tflite")
 
 
@@ -447,7 +447,7 @@ def test_a_person_says_what_the_outputs_are(tmp_path: Path) -> None:
     assert np.allclose(each(FRAME).scores, sigmoid_of(raw), atol=1e-5)
     assert each(FRAME).independent
     for wrong in ("none", "log_softmax"):
-        with pytest.raises(ModelError, match="no probabilities"):
+        with pytest.raises(ModelError, match="not probabilities"):
             cnnedge.load(path, guest=Guest(activation=wrong))(FRAME)
     twice = written(tmp_path, tflite(soft, (1, SIDE, SIDE, 3)), "soft.tflite")
     same = cnnedge.load(twice, guest=Guest(activation="softmax"))

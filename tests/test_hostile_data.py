@@ -29,31 +29,31 @@ def bounded() -> Iterator[None]:
 # NumPy's files
 
 HEADERS = {
-    "22 TiB": (told("<f8", (4_000_000_000, 28, 28)), "25,088,000,000,000 bytes, and it holds 0"),
-    "a shape of 10**30": (told("|u1", (10**30,)), "gives no shape"),
-    "texts of no length": (told("|S0", (10**12,)), "and it holds 0"),
-    "other texts of no length": (told("<U0", (10**9, 10**9)), "and it holds 0"),
-    "no rows of 10**18": (told("|u1", (0, 2**62, 2**62)), "gives no shape"),
-    "a negative side": (told("|u1", (-1,), b"1"), "gives no shape"),
-    "a side that is true": (told("|u1", (True,), b"1"), "gives no shape"),
-    "forty sides": (told("|u1", (1,) * 40, b"1"), "gives no shape"),
-    "no shape": (told("|u1", 1, b"1"), "gives no shape"),
-    "too little": (told("<i8", (3,), b"1" * 9), "24 bytes, and it holds 9"),
-    "too much": (told("<i8", (1,), b"1" * 9), "8 bytes, and it holds 9"),
+    "22 TiB": (told("<f8", (4_000_000_000, 28, 28)), "25,088,000,000,000 bytes, but it holds 0"),
+    "a shape of 10**30": (told("|u1", (10**30,)), "states no shape"),
+    "texts of no length": (told("|S0", (10**12,)), "but it holds 0"),
+    "other texts of no length": (told("<U0", (10**9, 10**9)), "but it holds 0"),
+    "no rows of 10**18": (told("|u1", (0, 2**62, 2**62)), "states no shape"),
+    "a negative side": (told("|u1", (-1,), b"1"), "states no shape"),
+    "a side that is true": (told("|u1", (True,), b"1"), "states no shape"),
+    "forty sides": (told("|u1", (1,) * 40, b"1"), "states no shape"),
+    "no shape": (told("|u1", 1, b"1"), "states no shape"),
+    "too little": (told("<i8", (3,), b"1" * 9), "24 bytes, but it holds 9"),
+    "too much": (told("<i8", (1,), b"1" * 9), "8 bytes, but it holds 9"),
     "objects": (told("|O", (2,), b"1" * 16), "Python objects"),
     "fields": (told([("a", "u1")], (2,), b"12"), "plain numbers"),
     "fields in a text": (told("i4,i4", (1,), b"1" * 8), "plain numbers"),
     "an array in each": (told("(1000000000,)u1", (1,)), "plain numbers"),
     "dates": (told("<M8[s]", (1,), b"1" * 8), "plain numbers"),
     "void": (told("|V4", (1,), b"1234"), "plain numbers"),
-    "texts of 16 GB": (told("<U4000000000", (1,)), "no type"),
-    "no Unicode": (told("<U1", (1,), b"\xff" * 4), "no Unicode"),
-    "another version": (told("|u1", (1,), b"1", version=9), "no array"),
+    "texts of 16 GB": (told("<U4000000000", (1,)), "not a NumPy type"),
+    "no Unicode": (told("<U1", (1,), b"\xff" * 4), "not valid Unicode"),
+    "another version": (told("|u1", (1,), b"1", version=9), "not an array"),
     "a header of 4 GB": (b"\x93NUMPY\2\0\xff\xff\xff\xff" + b"{" * 100, "4,294,967,295 bytes"),
     "brackets": (b"\x93NUMPY\1\0\xa0\x0f" + b"(" * 4000, "damaged"),
     "minus": (b"\x93NUMPY\1\0\xa0\x0f" + b"-" * 4000, "damaged"),
-    "nothing": (b"", "no array"),
-    "the beginning": (b"\x93NUMPY", "no array"),
+    "nothing": (b"", "not an array"),
+    "the beginning": (b"\x93NUMPY", "not an array"),
 }
 
 
@@ -71,7 +71,7 @@ def test_headers_that_lie_take_no_memory(kind: str, tmp_path: Path) -> None:
         (tmp_path / "x.npy").write_bytes(content)
         for read in (numpy_files.read_array, numpy_files.mapped):
             # What stays on disk is not looked at.
-            if said != "no Unicode" or read is numpy_files.read_array:
+            if said != "not valid Unicode" or read is numpy_files.read_array:
                 with pytest.raises(ValueError) as caught:
                     read(tmp_path / "x.npy")
                 assert said in str(caught.value)
@@ -136,11 +136,11 @@ ARCHIVES = {
     "half": (PAIR[: len(PAIR) // 2], "cut off"),
     "damaged": (PAIR[:300] + b"\0\0\0\0" + PAIR[304:], "damaged"),
     "encrypted": (encrypted(PAIR), "encrypted"),
-    "another packing": (zipped([("x.npy", X)], zipfile.ZIP_BZIP2), "packed otherwise"),
+    "another packing": (zipped([("x.npy", X)], zipfile.ZIP_BZIP2), "packed in a way"),
     "a size that is larger": (told_size(PAIR, 2**31), "more than 100 times"),
     "a size that is smaller": (told_size(PAIR, 200), "damaged"),
-    "an array alone": (X, "one bare array"),
-    "empty": (b"", "no zip archive"),
+    "an array alone": (X, "a single array"),
+    "empty": (b"", "not a zip archive"),
     "no members": (zipped([]), "found the arrays none"),
     "no arrays": (zipped([("x.npy", b"hello"), ("y.txt", b"")]), "found the arrays none"),
 }
@@ -273,7 +273,7 @@ TABLES = {
     "escape codes": (f"{ROWS}a/0.png,a\x1b[31m\n".encode(), "cannot name a class"),
     "escape codes in the header": (b"\x1b[31m,what,where\na/0.png,a,x\n", "\\x1b[31m"),
     "empty lines": (b"\n" * 3_000_000, "empty"),
-    "a device": (f"{ROWS}/dev/zero,a\n".encode(), "this is a device and no file"),
+    "a device": (f"{ROWS}/dev/zero,a\n".encode(), "this is a device, not a file"),
     "the folder": (f"{ROWS}.,a\n".encode(), "this is a folder"),
     "wide": (b"x" * 1_000_000 + b",y\n", "table.csv:"),
 }
@@ -297,7 +297,7 @@ def test_a_table_of_256_mb_and_more(tmp_path: Path) -> None:
 
 
 LISTS = {
-    "a label of 16 MB": ("a\n" + "b" * 16_000_000, "label 1 is of 16,000,000"),
+    "a label of 16 MB": ("a\n" + "b" * 16_000_000, "label 1 has 16,000,000"),
     "a cell of 1 MB": ("index,label\n0," + "b" * 1_000_000, "not valid CSV"),
     "digits": ('{"' + "9" * 5000 + '": "a"}', "characters"),
     "JSON without end": ("[" * 100_000, "characters"),

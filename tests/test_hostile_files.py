@@ -82,7 +82,7 @@ def test_a_data_folder_of_pipes_devices_and_circles(tmp_path: Path) -> None:
     assert sorted(reasons) == sorted(odd)
     assert reasons["pipe.jpg"] == "is a pipe" and reasons["socket.png"] == "is a socket"
     assert reasons["zero.png"] == "is a device"
-    assert "leads nowhere" in reasons["self.png"] and "leads back up" in reasons["up"]
+    assert "broken link" in reasons["self.png"] and "leads back to a parent folder" in reasons["up"]
     (warning,) = [w for w in dataset.warnings if w.startswith("skipped")]
     assert "5 links" not in warning and "2 pipes" in warning and "1 socket" in warning
 
@@ -107,7 +107,7 @@ def test_a_source_folder_of_pipes_devices_and_circles(tmp_path: Path) -> None:
         said = "\n".join(source.skipped)
         assert "pipe.jpg is a pipe" in said and "zero.png is a device" in said
     source = open_source(str(root))
-    assert "and 1 more were passed over" in source.skipped[-1]
+    assert "others like these were also skipped (1)" in source.skipped[-1]
     assert len(source.skipped) == len(odd)
 
 
@@ -249,13 +249,13 @@ def special(folder: Path, kind: str) -> Path:
 @pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
 def test_a_pipe_in_place_of_a_file_is_refused(kind: str, suffix: str, tmp_path: Path) -> None:
     path = special(tmp_path, kind).rename(tmp_path / f"thing{suffix}")
-    said = f"this is a {kind} and no file"
+    said = f"this is a {kind}, not a file"
     assert said in refusal(lambda: load_dataset(str(path)), DataError)
     assert said in refusal(lambda: read_model(path))
     assert said in refusal(lambda: read_labels(path))
     assert said in refusal(lambda: read_picture(path))
     line = refusal(lambda: open_source(str(path)))
-    assert (said in line) if kind != "device" else ("is no camera" in line)
+    assert (said in line) if kind != "device" else ("is not a camera" in line)
     with pytest.raises(OSError, match=said):
         numpy_files.read_arrays(path)
     like = predictions.Predictions(
@@ -271,7 +271,7 @@ def test_pipes_as_idx_files(tmp_path: Path) -> None:
         (folder / missing).unlink()
         os.mkfifo(folder / missing)
         line = refusal(lambda folder=folder: load(folder), DataError)
-        assert missing in line and "this is a pipe and no file" in line
+        assert missing in line and "this is a pipe, not a file" in line
 
 
 def test_paths_that_are_none(tmp_path: Path) -> None:
@@ -314,9 +314,9 @@ def test_a_video_whose_name_is_no_text(tmp_path: Path) -> None:
         source = open_source(str(path))
         names = [frame.name for frame in source]
     assert names == [f"{path}#{n}" for n in range(5)] and source.skipped == []
-    assert "text alone" in refusal(lambda: written(tmp_path / os.fsdecode(b"\xfe.mp4"), path))
+    assert "plain text" in refusal(lambda: written(tmp_path / os.fsdecode(b"\xfe.mp4"), path))
     for address in ("http://\udcff/", "rtsp://\udcff", "gst:\udcff"):
-        assert "an address is text" in refusal(lambda address=address: open_source(address))
+        assert "an address must be text" in refusal(lambda address=address: open_source(address))
 
 
 def written(target: Path, source: Path) -> None:

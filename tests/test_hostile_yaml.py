@@ -57,7 +57,7 @@ LAUGHS = "a0: &a0 [x, x]\n" + "".join(
 )
 CHAIN = "k0: &k0 [1]\n" + "".join(f"k{n}: &k{n} {{x: *k{n - 1}}}\n" for n in range(1, 300))
 STRUCTURES = {
-    "lists": ("a: " + "[" * 500 + "]" * 500, "r.yaml:1: ", "nested more than 50 deep"),
+    "lists": ("a: " + "[" * 500 + "]" * 500, "r.yaml:1: ", "more than 50 nested levels"),
     "open lists": ("a: " + "[" * 100_000, "r.yaml:1: ", "nested"),
     "mappings": ("a: " + "{a: " * 500 + "1" + "}" * 500, "r.yaml:1: ", "nested"),
     "lines": ("\n".join(" " * n + "a:" for n in range(500)), "r.yaml:50: ", "nested"),
@@ -65,11 +65,15 @@ STRUCTURES = {
     "keys": ("? " * 500 + "1", "r.yaml:1: ", "nested"),
     "laughs": (LAUGHS, "r.yaml:", "more than 30,000 values"),
     "aliases upon aliases": (CHAIN, "r.yaml:50: ", "nested"),
-    "an alias in itself": ("a: &a [*a]", "r.yaml:1: ", "stands within"),
-    "an alias in itself, as a key": ("a: &a {b: {c: *a}}", "r.yaml:1: ", "stands within"),
+    "an alias in itself": ("a: &a [*a]", "r.yaml:1: ", "something that contains it"),
+    "an alias in itself, as a key": (
+        "a: &a {b: {c: *a}}",
+        "r.yaml:1: ",
+        "something that contains it",
+    ),
     "an alias of nothing": ("a: *b", "r.yaml:1: ", "undefined alias"),
     "many values": ("a: [" + "1," * 31_000 + "]", "r.yaml:1: ", "30,000 values"),
-    "long": (SOUND + "description: " + "x" * 1_000_001, "r.yaml: ", "1,000,000 are read"),
+    "long": (SOUND + "description: " + "x" * 1_000_001, "r.yaml: ", "the limit is 1,000,000"),
     "NUL": (SOUND + "name: a\0b", "r.yaml:3: ", "0x0000"),
     "escape code": (SOUND + "\n\nname: \x1b[31m", "r.yaml:5: ", "0x001b"),
     "no character": (SOUND + 'name: "\\U00110000"', "r.yaml: ", "out of range"),
@@ -109,7 +113,7 @@ VALUES = {
     "backspace": ('data: {source: "a\\bb"}', "data", "twice"),
     "a way out": ("name: ../../home", "name", "without slashes"),
     "another way out": ("name: a\\b", "name", "without slashes"),
-    "hidden": ("name: .ssh", "name", "no dot in front"),
+    "hidden": ("name: .ssh", "name", "not beginning with a dot"),
     "long name": (f"name: {'x' * 500}", "name", "at most 100"),
     "long key": (f"{'k' * 500}: 1", "kkk", "unknown key"),
     "key of a list": ("? [a, b]\n: 1", "a key must be text", "list"),
@@ -119,7 +123,7 @@ VALUES = {
     "digits of a variant": (
         f"convert: {{variants: [cluster{'9' * 90}]}}",
         "variants[0]",
-        "no format",
+        "neither a format",
     ),
 }
 
@@ -133,13 +137,13 @@ def test_values_that_no_computer_counts_with(kind: str) -> None:
 
 def test_model_definitions_of_any_size() -> None:
     deep = INPUT + "layers:\n" + "  - ReLU\n" * 501 + END
-    assert "at most 500 are built" in refusal(lambda: parse_model(deep, "m.yaml"))
+    assert "the limit is 500" in refusal(lambda: parse_model(deep, "m.yaml"))
     for layers, said in (
         ("  - Flatten\n  - Dense: {units: 65536}\n  - Dense: {units: 65536}\n", "parameters"),
         ("  - ZeroPadding2D: {padding: 255}\n" * 200, "values in its output"),
         (
             "  - SeparableConv2D: {filters: 65536, kernel_size: 255, padding: same}\n" * 3,
-            "are built",
+            "the limit is",
         ),
     ):
         model = parse_model(INPUT + "layers:\n" + layers + END, "m.yaml")
@@ -237,9 +241,9 @@ def unreadable(folder: Path, kind: str) -> Path:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("a pipe", "this is a pipe and no file"),
+        ("a pipe", "this is a pipe, not a file"),
         ("a link to itself", "ymbolic link"),
-        ("a device", "this is a device and no file"),
+        ("a device", "this is a device, not a file"),
         ("a folder", "directory"),
         ("no text", "not UTF-8 text"),
         ("UTF-16", "not UTF-8 text"),

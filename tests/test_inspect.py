@@ -219,7 +219,7 @@ def test_the_edge_tpu_takes_8_bits_alone(plain_models: dict[str, Path]) -> None:
     nothing = forecast(plain_models["float32"], "Edge TPU")
     assert not nothing.taken
     assert nothing.pieces == 0
-    assert reasons(nothing)["CONV_2D"] == "float32 values; 8 bits alone"
+    assert reasons(nothing)["CONV_2D"] == "float32 values; only 8 bits are supported"
 
 
 def test_the_edge_tpu_takes_one_piece(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_the_edge_tpu_takes_one_piece(tmp_path: Path) -> None:
     found = forecast(tmp_path / "m.tflite", "Edge TPU")
     assert found.pieces == 1
     assert min(found.taken) == 0
-    assert reasons(found)["CONV_2D"].startswith("able to, but behind")
+    assert reasons(found)["CONV_2D"].startswith("supported, but after")
 
 
 def test_a_gpu_takes_floats_and_8_bits(
@@ -252,7 +252,7 @@ def test_a_gpu_takes_floats_and_8_bits(
     left = reasons(forecast(one_of_each["float32"], "GPU (LiteRT)"))
     assert left["LOG_SOFTMAX"] == "no kernel for it"
     assert left["STRIDED_SLICE"] == "shrink axis mask"
-    assert left["PACK"] == "5 dimensions; up to 4"
+    assert left["PACK"] == "5 dimensions; the limit is 4"
 
 
 def test_the_arena_is_the_interpreter_s_own(tmp_path: Path) -> None:
@@ -463,7 +463,7 @@ def test_one_list_named_a_million_times_is_refused(tmp_path: Path) -> None:
     inspected(flatbuffer(3, 2), tmp_path / "fine.tflite")
     (tmp_path / "hostile.tflite").write_bytes(flatbuffer(100_000, 100_000))
     assert_one_clear_line(
-        cnnedge("inspect", tmp_path / "hostile.tflite"), "damaged", "more than the file has bytes"
+        cnnedge("inspect", tmp_path / "hostile.tflite"), "damaged", "more bytes than the file has"
     )
 
 

@@ -34,7 +34,7 @@ def rows(*layers: str, size: int = 28, classes: int = 10) -> list[LayerRow]:
         ("relu", ["unknown layer 'relu'", "Did you mean 'ReLU'?"]),
         ("MaxPool2D", ["Did you mean 'MaxPooling2D'?", "Allowed: Rescaling, Conv2D"]),
         ("Dense: {unit: 3}", ["layers[1].Dense.unit", "Did you mean 'units'?", "Allowed: units"]),
-        ("Flatten: {axis: 1}", ["unknown argument 'axis'", "takes none"]),
+        ("Flatten: {axis: 1}", ["unknown argument 'axis'", "takes no arguments"]),
         ("Conv2D: {filters: 8}", ["'kernel_size' must be given", "For example: Conv2D: {filters"]),
         ("Conv2D", ["'filters' and 'kernel_size' must be given"]),
         ("Dense: {units: many}", ["expected a whole number or 'classes', found 'many'"]),
@@ -57,7 +57,7 @@ def rows(*layers: str, size: int = 28, classes: int = 10) -> list[LayerRow]:
             "Conv2D: {filters: 8, kernel_size: 3, strides: 2, dilation_rate: 2}",
             ["strides and dilation_rate cannot both"],
         ),
-        ("DepthwiseConv2D: {kernel_size: 3, strides: [1, 2]}", ["same in both directions"]),
+        ("DepthwiseConv2D: {kernel_size: 3, strides: [1, 2]}", ["equal in both directions"]),
     ],
 )
 def test_a_mistake_is_named(layer: str, said: list[str]) -> None:

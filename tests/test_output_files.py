@@ -118,7 +118,7 @@ def test_results_are_kept_where_stdout_is_full(
     assert "Traceback" not in done.stderr
     errors = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
     assert len(errors) == 1
-    assert "The results are kept in" in errors[0]
+    assert "The results were saved in" in errors[0]
     (kept,) = tmp_path.glob("cnnedge-run-*.json")
     assert json.loads(kept.read_text())["frames"] == 2
 

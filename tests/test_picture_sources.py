@@ -175,8 +175,8 @@ def test_of_animations_and_pages_in_a_folder_the_first(tmp_path: Path) -> None:
     source = open_source(str(tmp_path))
     assert len(list(source)) == 3
     assert source.skipped == [
-        f"2 animations, like {tmp_path / 'a.gif'}: only the first frame of each is taken",
-        f"{tmp_path / 'scan.tif'}: a file of several pages; only its first page is taken",
+        f"2 animations, like {tmp_path / 'a.gif'}: only the first frame of each is used",
+        f"{tmp_path / 'scan.tif'}: a file with several pages; only its first page is used",
     ]
     again = open_source(str(tmp_path / "scan.tif"))
     assert len(list(again)) == 1 and "several pages" in again.skipped[0]
@@ -207,14 +207,14 @@ def test_what_is_left_out_is_said(mixed: Path, pattern: str) -> None:
     names = {Path(frame.name).name for frame in source}
     assert names == {"a.png", "b"}
     videos, others = source.skipped
-    assert videos.startswith(f"2 videos left out, like {mixed / 'clip.mp4'}")
-    assert others.startswith("2 files (.csv, .txt) left out that hold no picture, like ")
+    assert videos.startswith(f"2 videos skipped, like {mixed / 'clip.mp4'}")
+    assert others.startswith("skipped 2 files (.csv, .txt) without a picture, like ")
 
 
 def test_a_folder_of_videos_says_how_to_give_them(tmp_path: Path) -> None:
     film(tmp_path / "film.mp4")
     for text in (str(tmp_path), str(tmp_path / "*.mp4")):
-        with pytest.raises(SourceError, match=r"no pictures .*It holds videos: .*film\.mp4"):
+        with pytest.raises(SourceError, match=r"no pictures .*It contains videos: .*film\.mp4"):
             open_source(text)
 
 
@@ -231,7 +231,7 @@ def test_a_data_set_takes_what_run_takes(mixed: Path, tmp_path: Path) -> None:
 def test_postscript_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "drawing.eps"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
-    with pytest.raises(SourceError, match="EPS is a program that draws, and is not run"):
+    with pytest.raises(SourceError, match="EPS is a program that draws, so it is not run"):
         list(open_source(str(path)))
 
 
@@ -260,5 +260,5 @@ def test_run_labels_a_telephones_pictures(int8_model: Path, tmp_path: Path) -> N
     assert [line.split(":")[0] for line in done.stdout.splitlines()[:3]] == [
         str(tmp_path / name) for name in ("anim.gif", "phone.heic", "photo")
     ]
-    assert "anim.gif: an animation; only its first frame is taken" in done.stderr
+    assert "anim.gif: an animation; only its first frame is used" in done.stderr
     assert np.array_equal(read_picture(tmp_path / "photo"), read_picture(on_its_side("JPEG")))

@@ -224,7 +224,7 @@ def test_a_deep_value_that_means_transparent_is_white() -> None:
 
 def test_a_tiff_that_pillow_has_no_mode_for_is_named_for_what_it_is() -> None:
     data = cv2.imencode(".tiff", COLOUR.astype(np.float32))[1].tobytes()
-    with pytest.raises(DataError, match=r"no TIFF of this kind .*32 \+ 32 \+ 32, floating point"):
+    with pytest.raises(DataError, match=r"this kind of TIFF .*32 \+ 32 \+ 32, floating point"):
         read_picture(data)
     with pytest.raises(DataError, match="cut off or damaged"):
         read_picture(data[:50])
@@ -241,11 +241,11 @@ def test_float_and_32_bit_tiff() -> None:
 @pytest.mark.parametrize(
     ("values", "found"),
     [
-        (np.float32([[0, 255]]), "go from 0 to 255"),
-        (np.float32([[-0.5, 1]]), "go from -0.5 to 1"),
-        (np.float32([[np.nan, 1]]), "hold NaN"),
-        (np.int32([[0, 70000]]), "go from 0 to 70000"),
-        (np.int32([[-1, 255]]), "go from -1 to 255"),
+        (np.float32([[0, 255]]), "range from 0 to 255"),
+        (np.float32([[-0.5, 1]]), "range from -0.5 to 1"),
+        (np.float32([[np.nan, 1]]), "contain NaN"),
+        (np.int32([[0, 70000]]), "range from 0 to 70000"),
+        (np.int32([[-1, 255]]), "range from -1 to 255"),
     ],
 )
 def test_values_without_a_stated_scale_are_refused(values: np.ndarray, found: str) -> None:

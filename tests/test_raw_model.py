@@ -1,4 +1,4 @@
-"""Models that are no classifiers: a picture in, their outputs as they are."""
+"""Models that are not a classifiers: a picture in, their outputs as they are."""
 
 from __future__ import annotations
 
@@ -181,4 +181,4 @@ def test_run_raw_says_every_output(two_outputs: dict[str, Path]) -> None:
 
 def test_without_raw_it_says_what_to_do(two_outputs: dict[str, Path]) -> None:
     done = cnnedge("run", two_outputs["int8"], "--source", "sample", "--frames", 1)
-    assert_one_clear_line(done, "no classifier")
+    assert_one_clear_line(done, "not a classifier")

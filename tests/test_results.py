@@ -65,10 +65,10 @@ def test_a_quiet_machine_is_stable() -> None:
         ([[10.0] * 80 + [15.0] * 20], {}, "p90"),
         ([[10.0] * 90, [11.0] * 90], {}, "fresh processes"),
         ([list(np.linspace(10, 10.8, 90))], {}, "drifted"),
-        ([[10.0] * 90], {"busy_fraction": 0.5}, "by others"),
+        ([[10.0] * 90], {"busy_fraction": 0.5}, "by other programs"),
         ([[10.0] * 90], {"governor": "powersave"}, "governor"),
         ([[10.0] * 90], {"steal_fraction": 0.1}, "virtual machines"),
-        ([[10.0] * 90], {"others_fraction": 0.4}, "by others during"),
+        ([[10.0] * 90], {"others_fraction": 0.4}, "by other programs during"),
         ([[10.0] * 9, [10.4] * 9, [10.0] * 9, [10.4] * 9], {}, "two such runs may differ"),
     ],
 )
@@ -110,8 +110,9 @@ def test_many_doubts_are_one_line() -> None:
     assert (found.unstable, found.results) == (2, 3)
     line = trust_line(found)
     assert line == (
-        "latencies: trust the median to 3.4 % and the p90 to 21 %, no closer: 40% of the CPU was "
-        "in use by others before the run, the CPU governor is 'powersave'; 2 of 3 are unstable"
+        "latencies: accurate to 3.4 % (median) and 21 % (p90) at best: 40% of the CPU was in use "
+        "by other programs before the run, the CPU governor is 'powersave'; 2 of 3 results are "
+        "unstable"
     )
 
 
@@ -123,4 +124,4 @@ def test_steady_results_and_an_emulator_cast_no_doubt_on_figures() -> None:
 def test_of_one_process_it_is_not_known_how_far_to_trust_it() -> None:
     found = trust(session(["a"], noise_floor={"median": None, "p90": None}))
     assert found is not None
-    assert "how far to trust is not known" in trust_line(found)
+    assert "latencies: of unknown accuracy" in trust_line(found)

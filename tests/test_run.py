@@ -161,7 +161,7 @@ def test_saved_as_a_folder(int8_model: Path, pictures: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("out.txt", "cannot write .txt"), ("taken", "in the way")]
+    ("name", "said"), [("out.txt", "cannot write .txt"), ("taken", "exists already")]
 )
 def test_saved_where_it_cannot_be(int8_model: Path, tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / "taken").write_text("mine")
@@ -235,7 +235,7 @@ def bad_sources(folder: Path) -> dict[str, tuple[str, list[str]]]:
         "texts": ("text", ["no pictures in this folder"]),
         "video": ("broken.mp4", ["cannot be read"]),
         "no video": ("empty.mp4", ["the file is empty"]),
-        "picture": ("empty.png", ["nothing could be read", "0 bytes"]),
+        "picture": ("empty.png", ["no picture could be read", "0 bytes"]),
         "missing": ("none.png", ["no such file or folder", "sample"]),
         "glob": ("*.gif", ["no file matches"]),
         "stream": ("http://127.0.0.1:9/none", ["this stream cannot be opened"]),
@@ -324,7 +324,7 @@ def test_smoothed_labels_stand_beside_the_measured_ones(int8_model: Path, tmp_pa
 
 def test_what_contradicts_itself_is_wrong_usage(int8_model: Path, pictures: Path) -> None:
     for options, said in (
-        (("--source", pictures, "--smooth", "1"), "pictures stand alone"),
+        (("--source", pictures, "--smooth", "1"), "separate pictures"),
         (("--source", "sample", "--raw", "--smooth", "1"), "--raw"),
         (("--source", "sample", "--json", "-", "--jsonl", "-"), "--jsonl -"),
     ):

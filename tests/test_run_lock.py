@@ -47,7 +47,7 @@ def test_a_living_run_is_left_alone(run: Path, shapes: Path, holder: Any) -> Non
     before = sorted(path.name for path in run.iterdir())
     recipe = run / "recipe.yaml"
     said = f"process {holder.pid}"
-    assert_one_clear_line(cnnedge("convert", run), said, "is working in this run folder")
+    assert_one_clear_line(cnnedge("convert", run), said, "is already using this run folder")
     assert_one_clear_line(cnnedge("train", recipe, "--out", run, "--force"), said)
     assert sorted(path.name for path in run.iterdir()) == before
 
@@ -174,5 +174,5 @@ def test_a_list_of_checkpoints_may_name_none_elsewhere(tmp_path: Path, shapes: P
     done = cnnedge(
         "train", recipe, "--out", "run", "--resume", "--set", "training.epochs=1", cwd=tmp_path
     )
-    assert_one_clear_line(done, "its list of checkpoints names", "victim")
+    assert_one_clear_line(done, "its list of checkpoints refers to", "victim")
     assert victim.read_text() == "mine"

@@ -127,13 +127,16 @@ def test_multiworker_without_a_cluster_says_what_is_missing(recipe: Path, tmp_pa
 @pytest.mark.parametrize(
     ("config", "said"),
     {
-        "no JSON": ("{", "TF_CONFIG is not what TensorFlow defines"),
+        "no JSON": ("{", "TF_CONFIG does not have the form that TensorFlow defines"),
         "index beyond": (
             '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}',
-            "none of the cluster's 2 workers",
+            "not one of the cluster's 2 workers",
         ),
-        "no task": ('{"cluster": {"worker": ["a:1", "b:1"]}}', "none of the cluster's 2 workers"),
-        "a list": ("[1]", "TF_CONFIG is not what TensorFlow defines"),
+        "no task": (
+            '{"cluster": {"worker": ["a:1", "b:1"]}}',
+            "not one of the cluster's 2 workers",
+        ),
+        "a list": ("[1]", "TF_CONFIG does not have the form that TensorFlow defines"),
     }.values(),
 )
 def test_a_wrong_cluster_is_one_clear_message(

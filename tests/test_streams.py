@@ -190,20 +190,20 @@ def test_a_redirected_stream_and_one_with_a_password(camera: Camera) -> None:
     source.close()
     assert "s3cret" not in source.name
     wrong = refusal(secret.replace("/stream", "/private"))
-    assert "does not take this name and password" in wrong
+    assert "does not accept this name and password" in wrong
     assert "s3cret" not in wrong
 
 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("http://127.0.0.1:9/none", "refuses connections at port 9"),
-        ("rtsp://127.0.0.1:9/none", "refuses connections at port 9"),
-        ("http://no.such.host.invalid/x", "the host no.such.host.invalid is not known"),
-        ("carrier://pigeon/1", "the scheme carrier:// is not known"),
-        ("http:///video", "names no host"),
-        ("tcp://127.0.0.1", "names no port"),
-        ("http://127.0.0.1:many/", "no address"),
+        ("http://127.0.0.1:9/none", "refuses connections on port 9"),
+        ("rtsp://127.0.0.1:9/none", "refuses connections on port 9"),
+        ("http://no.such.host.invalid/x", "the host name no.such.host.invalid cannot be resolved"),
+        ("carrier://pigeon/1", "unknown scheme carrier://"),
+        ("http:///video", "has no host"),
+        ("tcp://127.0.0.1", "has no port"),
+        ("http://127.0.0.1:many/", "not a valid address"),
         ("192.168.1.20:8080/video", "http://192.168.1.20:8080/video"),
     ],
 )
@@ -212,7 +212,7 @@ def test_an_address_where_nothing_is(url: str, said: str) -> None:
 
 
 def test_a_port_that_speaks_something_else(camera: Camera) -> None:
-    assert "does not speak RTSP" in refusal(camera.url.replace("http", "rtsp"))
+    assert "does not support RTSP" in refusal(camera.url.replace("http", "rtsp"))
     with Camera(rtsp=True) as other:
         assert "404" in refusal(other.url.replace("stream", "none"))
         assert "name and password" in refusal(other.url.replace("stream", "private"))

@@ -170,7 +170,7 @@ def test_ctrl_c_says_how_to_go_on_and_that_works(recipe: Path, tmp_path: Path) -
     out, err = process.communicate(timeout=60)
     assert_one_clear_line(subprocess.CompletedProcess([], process.returncode, out, err), "--resume")
     said = next(line for line in err.splitlines() if line.startswith("Error:"))
-    words = shlex.split(said.partition("Go on with: ")[2])
+    words = shlex.split(said.partition("To continue: ")[2])
     assert words[0] == "cnnedge"
     # Fewer epochs than asked for would be another recipe; so the rest is let run to the next stop.
     resumed = subprocess.Popen(
@@ -253,7 +253,7 @@ def test_force_deletes_the_run_and_nothing_else(recipe: Path, tmp_path: Path) ->
 def test_a_folder_that_is_no_run_is_never_taken(recipe: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     for force in (False, True):
-        with pytest.raises(RunFolderError, match="not empty and no run"):
+        with pytest.raises(RunFolderError, match="not empty and is not a cnnedge run"):
             fit(recipe, tmp_path, force=force)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 

@@ -277,7 +277,7 @@ def test_few_pictures_are_called_few(cache: Path, train: Any, tmp_path: Path) ->
     done = train(tmp_path / "run", STAGES[0], "training.all=null", data=few)
     assert done.returncode == 0, done.stderr
     assert "few pictures to learn from" in done.stderr
-    assert "few pictures to judge by" in done.stderr
+    assert "few pictures to test with" in done.stderr
     found = metrics(tmp_path / "run")
     low, high = found["test"]["ci95"]
     assert found["test"]["count"] < 12

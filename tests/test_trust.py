@@ -24,9 +24,9 @@ def test_seven_doubtful_results_are_one_warning(capsys: pytest.CaptureFixture) -
     said = capsys.readouterr().err.splitlines()
     warnings = [line for line in said if line.startswith("Warning:")]
     assert len(warnings) == 1
-    assert "trust the median to" in warnings[0]
-    assert "55% of the CPU was in use by others" in warnings[0]
-    assert "7 of 7 are unstable" in warnings[0]
+    assert "latencies: accurate to" in warnings[0]
+    assert "55% of the CPU was in use by other programs" in warnings[0]
+    assert "7 of 7 results are unstable" in warnings[0]
     assert not any("a.tflite with" in line for line in said)
 
 
@@ -55,5 +55,5 @@ def test_json_and_page_say_it_too() -> None:
     assert payload["trust"]["unstable"] == 7
     assert payload["trust"]["median"] > 0.05
     page = render(outcome)
-    assert "7 of 7 are unstable" in page
+    assert "7 of 7 results are unstable" in page
     assert Outcome(results=read(result()), failures=[]).as_json()["trust"] is None

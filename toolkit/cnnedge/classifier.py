@@ -143,7 +143,7 @@ class PictureModel:
         if pixels.shape != self.size.shape:
             raise DataError(
                 f"expected input pixels of shape {list(self.size.shape)}, found "
-                f"{list(pixels.shape)}; 'prepare' makes them of a frame of any size"
+                f"{list(pixels.shape)}; 'prepare' makes them from a frame of any size"
             )
         return pixels
 
@@ -155,8 +155,8 @@ class PictureModel:
         if rule is not None:
             return rule
         self.assumptions.append(
-            "no resize rule in the file: frames are stretched to the input (--resize says "
-            "otherwise)"
+            "the file has no resize rule: frames are stretched to the input (change this with "
+            "--resize)"
         )
         return Preprocess()
 
@@ -224,7 +224,7 @@ class Classifier(PictureModel):
         remedy = (
             "convert the model again"
             if self.model.provenance is not None and self.guest.names is None
-            else "give the model's own list: --labels FILE, one class a line"
+            else "give the model's own list: --labels FILE, one class per line"
         )
         labels, said = fitting(labels, count, str(self.model.path), remedy=remedy)
         self.assumptions += said
@@ -232,9 +232,8 @@ class Classifier(PictureModel):
 
 
 NO_NUMBERS = (
-    "the model answered NaN or infinity, which is no score. Its weights are damaged, or its input "
-    "is not what it was trained on (--pixels, --mean and --std); --raw gives its outputs as they "
-    "are"
+    "the model returned NaN or infinity instead of scores. Its weights are damaged, or its input "
+    "does not match its training (--pixels, --mean and --std); --raw shows the outputs"
 )
 
 
@@ -253,29 +252,29 @@ def checked_frame(frame: Any) -> Pixels:
 def _found(frame: Any) -> str:
     """What came in a frame's place, and what to do about it."""
     if frame is None:
-        return "None. cv2.imread gives None where it cannot read a file: check its path"
+        return "None. cv2.imread returns None if it cannot read a file: check the path"
     if isinstance(frame, (str, Path)):
         return f"the path {str(frame)!r}: read the picture first, cv2.imread({str(frame)!r})"
     if not isinstance(frame, np.ndarray):
         kind = type(frame)
         return (
-            f"a {kind.__module__}.{kind.__name__}: numpy.asarray makes an array of a picture, and "
-            "cv2.cvtColor(array, cv2.COLOR_RGB2BGR) the order of its colours"
+            f"a {kind.__module__}.{kind.__name__}: convert a picture with numpy.asarray, and its "
+            "order of colours with cv2.cvtColor(array, cv2.COLOR_RGB2BGR)"
         )
     said = f"{frame.dtype} {list(frame.shape)}"
     if 0 in frame.shape:
-        return f"{said}, which holds no pixel"
+        return f"{said}, which has no pixels"
     if frame.dtype != np.uint8:
         return (
-            f"{said}: pixels are whole numbers 0..255; of shares 0..1 make them by "
-            "(255 * frame).round().astype('uint8')"
+            f"{said}: pixels are whole numbers 0..255; convert fractions 0..1 with (255 * "
+            "frame).round().astype('uint8')"
         )
     if frame.ndim == 3 and frame.shape[2] == 4:
-        return f"{said}, with transparency: cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR) takes it away"
+        return f"{said}, with transparency: remove it with cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR)"
     if frame.ndim == 4:
-        return f"{said}, several frames: give them one by one"
+        return f"{said}, several frames: give them one at a time"
     if frame.ndim == 3 and frame.shape[0] in (1, 3):
-        return f"{said}, the colours first: frame.transpose(1, 2, 0) puts them last"
+        return f"{said}, with the colours first: move them last with frame.transpose(1, 2, 0)"
     return said
 
 

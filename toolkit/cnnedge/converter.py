@@ -44,8 +44,8 @@ def convert(
     serving signature, which other runtimes call the model by. sparse: store kernels of many zeros
     without them; smaller, not faster, and not for every variant (SPARSE). float_layers: layers of
     an int8 model that stay in float, by their names in `model`. Raises ModelError for a variant,
-    a combination or a layer that is not to be had, or when TensorFlow cannot convert the model;
-    MissingExtraError where a variant needs a package that is not there.
+    a combination or a layer that is not possible, or if TensorFlow cannot convert the model;
+    MissingExtraError if a variant needs a package that is not installed.
     """
     _check(model, variant, sparse, float_layers)
     with captured() as native, warnings.catch_warnings():
@@ -68,7 +68,7 @@ def convert(
 
 
 def _check(model: Any, variant: str, sparse: bool, float_layers: Sequence[str]) -> None:
-    """Refuses what cannot be made, before the minutes that making it would take."""
+    """Refuses what cannot be made before spending minutes on it."""
     if variant not in SETTINGS:
         raise ModelError(
             f"there is no variant '{variant}'.{closest(variant, SETTINGS)} "
@@ -78,7 +78,7 @@ def _check(model: Any, variant: str, sparse: bool, float_layers: Sequence[str]) 
         raise ModelError(f"{variant} cannot be stored sparse: {_NOT_SPARSE[variant]}")
     if float_layers and variant not in SELECTIVE:
         raise ModelError(
-            f"layers can be left in float in {' and '.join(SELECTIVE)} alone, not in {variant}"
+            f"layers can stay in float only in {' and '.join(SELECTIVE)}, not in {variant}"
         )
     known = layer_names(model) if float_layers else ()
     for name in float_layers:
@@ -272,8 +272,8 @@ SELECTIVE = ("int8", "int8-float-io")
 SPARSE = ("float32", "float16", *SELECTIVE)
 _NOT_SPARSE = {
     "dynamic": "LiteRT refuses to load sparse int8 kernels beside float32 values",
-    "int16x8": "TensorFlow's sparse encoding leaves its additions broken; no runtime loads it",
-    "int4": "there is no sparse encoding of 4 bits",
+    "int16x8": "TensorFlow's sparse encoding breaks its additions; no runtime loads it",
+    "int4": "there is no sparse encoding for 4 bits",
 }
 
 
@@ -325,12 +325,12 @@ def _nodes(graph: Graph, model: Any, float_layers: Sequence[str]) -> list[str]:
             if holds_layer(name, layer)
         ]
         if layer == model.output_names[0]:
-            # The output's tensor bears the signature's name, and no layer's.
+            # The output's tensor has the signature's name, not a layer's.
             found.append(graph.tensors[graph.outputs[0]].name)
         if not found:
             raise ModelError(
-                f"the layer '{layer}' leaves no operator of its own in the converted model: it is "
-                "the input, does nothing after training, or is folded into the layer before it"
+                f"the layer '{layer}' has no operator of its own in the converted model: it is the "
+                "input, has no effect after training, or is folded into the layer before it"
             )
         nodes += found
     return nodes
@@ -376,7 +376,7 @@ def _four_bits(flatbuffer: bytes) -> bytes:
     operation, rules = qtyping.TFLOperationName, recipe_manager.RecipeManager()
     rules.add_dynamic_config(regex=".*", operation_name=operation.ALL_SUPPORTED, num_bits=4)
     rules.add_dynamic_config(regex=".*", operation_name=operation.DEPTHWISE_CONV_2D, num_bits=8)
-    # It prints what it did.
+    # It prints its progress.
     with contextlib.redirect_stdout(io.StringIO()):
         made = quantizer.Quantizer(flatbuffer, rules.get_quantization_recipe()).quantize()
     return bytes(made.quantized_model)
@@ -389,6 +389,6 @@ def _check_pixels_in(flatbuffer: bytes) -> None:
     if tensor.dtype != "uint8" or not exact:
         raise ModelError(
             f"the int8 input came out as {tensor.dtype} with scale {tensor.scales} and zero point "
-            f"{tensor.zero_points}; raw pixels need uint8, scale 1, zero point 0. Please report "
-            "this with the recipe"
+            f"{tensor.zero_points}; expected uint8, scale 1, zero point 0 for raw pixels. Please "
+            "report this with the recipe"
         )

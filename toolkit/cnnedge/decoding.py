@@ -32,13 +32,13 @@ from .errors import ModelError
 Values = npt.NDArray[Any]
 Scores = npt.NDArray[np.float32]
 
-# Of a probability that a quantised or rounded one may lie outside 0..1 by.
+# How far a quantised or rounded probability may be outside 0..1.
 _SLACK = 0.05
-# How far the probabilities of classes of which one is true may be from 1 in sum.
+# How far the sum of probabilities may be from 1 if exactly one class is true.
 _SUM_SLACK = 0.1
-# What a graph does to its outputs itself, and nobody does again.
+# What a graph does to its outputs itself, so that nobody repeats it.
 _COMPUTED = frozenset({SOFTMAX, LOG_SOFTMAX, SIGMOID, INDEX})
-_RAW = "--raw gives its outputs as they are"
+_RAW = "--raw shows the outputs unchanged"
 
 
 class Decoder:
@@ -49,15 +49,15 @@ class Decoder:
     the score 1. outputs: how many output tensors it takes. listed: how many classes it scores at
     most, None for all. steps: what becomes of the output's real values, for who writes it in
     another language: of `softmax`, `sigmoid` and `exp`, then `within` (cut to 0..1), `checked`
-    (and refused where it is far outside) or `whole` (and where it does not sum up to 1), then
+    (and refused if it is far outside) or `whole` (and if it does not sum up to 1), then
     `pair`; None for an index or a list. assumptions: what nobody said.
     """
 
     def __init__(self, model: ModelFile, guest: Guest) -> None:
-        """Raises ModelError for a model that is no classifier."""
+        """Raises ModelError for a model that is not a classifier."""
         self._place = str(model.path)
         self._labels = model.labels
-        # Files of our own hold probabilities, and are taken at their word.
+        # Our own files hold probabilities, and are trusted.
         self._own = model.provenance is not None and guest.activation is None
         self.assumptions: list[str] = []
         self.classes = 0
@@ -77,12 +77,12 @@ class Decoder:
     def __call__(self, raw: Values | Sequence[Values]) -> Scores:
         """float32 [classes] of one output tensor, or of all that `outputs` counts.
 
-        What is no number (NaN) stays so.
+        NaN stays NaN.
         """
         scores = self._decode(raw)
         if scores.size != self.classes:
             raise ModelError(
-                f"{self._place}: the model answered {scores.size} scores, and its file says "
+                f"{self._place}: the model returned {scores.size} scores, but its file states "
                 f"{self.classes}; the file is damaged"
             )
         return scores
@@ -95,9 +95,8 @@ class Decoder:
             self.classes, self.steps = meaning.classes or 0, ()
             if not _are_shares(meaning):
                 self.assumptions.append(
-                    "the file says that cnnedge made it, and its outputs need not be "
-                    f"probabilities ({meaning.because}): they are shown as they are (--activation "
-                    "says otherwise)"
+                    "the file says that cnnedge made it, but its outputs may not be probabilities "
+                    f"({meaning.because}): they are shown unchanged (change this with --activation)"
                 )
             return lambda raw: real(raw, tensor)
         kind = self._kind(meaning, guest, model)
@@ -109,14 +108,15 @@ class Decoder:
             self.classes, self.steps = 2, (*self.steps, "pair")
             if guest.activation is None and model.labels is None:
                 self.assumptions.append(
-                    "the one output is taken for the score of the second of two classes"
+                    "the one output is treated as the score of the second of two classes"
                 )
             return lambda raw: _pair(finish(real(raw, tensor)))
         self.classes = meaning.classes or 0
         self.independent = kind == SIGMOID
         if self.independent:
             self.assumptions.append(
-                "each class is scored by itself (sigmoid): several or none may be in a picture"
+                "each class has an independent score (sigmoid): a picture may show several classes "
+                "or none"
             )
         return lambda raw: finish(real(raw, tensor))
 
@@ -134,7 +134,7 @@ class Decoder:
         return lambda values: self._checked(values, sums_to_one=whole)
 
     def _kind(self, meaning: OutputMeaning, guest: Guest, model: ModelFile) -> str:
-        """What the scores are, at last: by the person, the graph, or an assumption."""
+        """What the scores finally are: by the person, the graph, or an assumption."""
         kind, asked, count = meaning.kind, guest.activation, meaning.classes or 0
         if asked is not None:
             return self._asked(asked, meaning)
@@ -144,29 +144,30 @@ class Decoder:
             return self._one_logit(meaning)
         if kind == LOGITS:
             self.assumptions.append(
-                f"the outputs are no probabilities ({meaning.because}): softmax is applied "
-                "(--activation sigmoid or none says otherwise; --raw gives them as they are)"
+                f"the outputs are not probabilities ({meaning.because}): softmax is applied "
+                "(change this with --activation sigmoid or none; --raw shows them unchanged)"
             )
             return SOFTMAX
         if kind == UNKNOWN and meaning.tensor.dtype in ("int32", "int64", "bool", "string"):
             raise self._no_classifier(model)
         if kind in (UNKNOWN, SHARES):
             self.assumptions.append(
-                f"the outputs are taken to be probabilities as they are ({meaning.because}; "
-                "--activation says otherwise)"
+                f"the outputs are treated as probabilities ({meaning.because}; change this with "
+                "--activation)"
             )
         return kind
 
     def _one_logit(self, meaning: OutputMeaning) -> str:
         if len(self._labels or ()) != 2:
             raise ModelError(
-                f"{self._place}: one output without an activation ({meaning.because}) may be a "
-                "score or a measure. --activation sigmoid takes it as the score of the second of "
-                f"two classes; {_RAW}"
+                f"{self._place}: the one output has no activation ({meaning.because}), so it may "
+                "be a score or a measurement. --activation sigmoid treats it as the score of the "
+                f"second of two classes; {_RAW}"
             )
         self.assumptions.append(
-            f"the one output is no probability ({meaning.because}): by its two labels it is taken "
-            "for the score of the second, and sigmoid is applied (--activation says otherwise)"
+            f"the one output is not a probability ({meaning.because}): because there are two "
+            "labels, it is treated as the score of the second, and sigmoid is applied (change "
+            "this with --activation)"
         )
         return SIGMOID
 
@@ -176,12 +177,12 @@ class Decoder:
             return INDEX
         if meaning.classes != 1 and wanted == INDEX:
             raise ModelError(
-                f"{self._place}: --activation index is for one output, and there are "
+                f"{self._place}: --activation index is for one output, but there are "
                 f"{meaning.classes}; softmax, sigmoid, log_softmax and none are for several"
             )
         if meaning.classes == 1 and wanted in (SOFTMAX, LOG_SOFTMAX):
             raise ModelError(
-                f"{self._place}: --activation {asked} is for several outputs, and there is one; "
+                f"{self._place}: --activation {asked} is for several outputs, but there is one; "
                 "sigmoid, none and index are for one"
             )
         # Its own probabilities may be taken as they are; an index is none.
@@ -189,7 +190,7 @@ class Decoder:
         if meaning.kind in _COMPUTED and wanted not in allowed:
             raise ModelError(
                 f"{self._place}: --activation {asked}: the graph computes {meaning.kind} itself "
-                f"({meaning.because}). Leave it out; {_RAW}"
+                f"({meaning.because}). Remove the option; {_RAW}"
             )
         return wanted
 
@@ -199,11 +200,11 @@ class Decoder:
         count = traced or labels
         if count is None:
             raise ModelError(
-                f"{self._place}: the output is the index of a class, and how many there are is not "
-                f"known: name them with --labels FILE; {_RAW}"
+                f"{self._place}: the output is the index of a class, but the number of classes is "
+                f"unknown: name them with --labels FILE; {_RAW}"
             )
         self.classes, self.graded, self.listed = count, False, 1
-        self.assumptions.append("the model gives its best class alone, and no score")
+        self.assumptions.append("the model returns only its best class, without a score")
 
         def decode(raw: Any) -> Scores:
             return self._one_hot(np.asarray(raw).reshape(-1)[:1])
@@ -219,7 +220,7 @@ class Decoder:
         indices = found.astype(np.int64)
         if indices.size == 0 or indices.min() < 0 or indices.max() >= self.classes:
             raise ModelError(
-                f"{self._place}: the model answered class {indices.tolist()}; it has "
+                f"{self._place}: the model returned class {indices.tolist()}, but it has "
                 f"{self.classes} classes, counted from 0. {_RAW}"
             )
         return indices
@@ -229,22 +230,22 @@ class Decoder:
         scores = meanings[at[TOP_SCORES]]
         if scores.of in (LOGITS, EMBEDDING) or scores.classes is None:
             raise ModelError(
-                f"{self._place}: a list of the best classes by {scores.of}: without the values of "
-                f"the others these are no probabilities. {_RAW}"
+                f"{self._place}: the outputs list the best classes by {scores.of}: without the "
+                f"values of the others, these are not probabilities. {_RAW}"
             )
         kind = guest.activation or scores.of
         if scores.of in _COMPUTED and kind not in (scores.of, "none"):
             raise ModelError(
-                f"{self._place}: --activation {kind}: the listed scores are {scores.of} by the "
-                f"graph itself. Leave it out; {_RAW}"
+                f"{self._place}: --activation {kind}: the graph itself computes the listed scores "
+                f"as {scores.of}. Remove the option; {_RAW}"
             )
         self.classes, self.outputs = scores.classes, 2
         self.listed = max(abs(d) for d in scores.tensor.shape) if scores.tensor.shape else 1
         self.independent = kind == SIGMOID
         self.assumptions.append(
-            f"the model scores its best {self.listed} of {self.classes} classes alone"
+            f"the model scores only its best {self.listed} of {self.classes} classes"
         )
-        # The best of many need not sum up to 1.
+        # The best of many need not add up to 1.
         finish = self._finish(SHARES if kind in (UNKNOWN, "none") else kind, applied=True)
         tensor, order = scores.tensor, (at[TOP_SCORES], at[TOP_INDICES])
 
@@ -263,8 +264,8 @@ class Decoder:
         strange = low < -_SLACK or high > 1 + _SLACK
         if strange or (sums_to_one and values.size > 1 and abs(total - 1) > _SUM_SLACK):
             raise ModelError(
-                f"{self._place}: the outputs reach from {low:.4g} to {high:.4g} and sum up to "
-                f"{total:.4g}, so they are no probabilities. Say what they are with --activation "
+                f"{self._place}: the outputs range from {low:.4g} to {high:.4g} and add up to "
+                f"{total:.4g}, so they are not probabilities. Say what they are with --activation "
                 f"softmax, sigmoid or none; {_RAW}"
             )
         return _within(values)
@@ -273,9 +274,9 @@ class Decoder:
         shapes = [list(meaning.tensor.shape) for meaning in model.outputs]
         why = f" ({model.outputs[0].because})" if len(model.outputs) == 1 else ""
         return ModelError(
-            f"{self._place}: this is no classifier: expected one output with one score "
-            f"per class, found {shapes}{why}. 'cnnedge run --raw' gives its outputs, 'cnnedge "
-            "inspect' and 'cnnedge bench' work on it"
+            f"{self._place}: this is not a classifier: expected one output with one score per "
+            f"class, found {shapes}{why}. 'cnnedge run --raw' prints its outputs; 'cnnedge "
+            "inspect' and 'cnnedge bench' work with it"
         )
 
 
@@ -331,7 +332,7 @@ def _pair(values: Scores) -> Scores:
 
 
 def _within(values: Any) -> Scores:
-    """Without what rounding adds at the ends: a quantised share may come as 1.004."""
+    """Without what rounding adds at the ends: a quantised share may be 1.004."""
     clipped: Scores = np.clip(values, 0, 1).astype(np.float32, copy=False)
     return clipped
 

@@ -1,7 +1,7 @@
 """Input pixels to the values of a model's input tensor.
 
 The description of an input and what a person says of the model enter; an Encoder leaves, with
-what neither said and was taken for granted. A quantised input holds the real number that a pixel
+what neither stated and cnnedge assumed. A quantised input holds the real number that a pixel
 stands for, by its own scale and zero point: round(real / scale + zero_point), clipped to its type.
 """
 
@@ -26,9 +26,9 @@ Values = npt.NDArray[Any]
 _Reals = npt.NDArray[np.float64]
 
 _LEVELS = np.arange(256, dtype=np.float64)
-# Of the span of a range of pixels, that a quantised one may miss it by and still tell it.
+# The fraction of a pixel range by which a quantised range may miss it and still match.
 _MATCH = 0.02
-# A network that sees real numbers past this sees pixels; one that sees none past the other, shares.
+# Real numbers above the first are pixels; if none is above the second, they are fractions.
 _PIXELS_FROM, _SHARES_UP_TO = 16.0, 1.5
 _CHANNELS_FIRST = ("NCHW", "CHW")
 
@@ -49,7 +49,7 @@ class Encoder:
 
     in_place: the tensor is the pixels themselves, in the same order: they may be written to its
     memory. channels_first, bgr: how the tensor's values lie. assumptions: what nobody said. Raises
-    ModelError where pictures cannot be given.
+    ModelError if pictures cannot be given.
     """
 
     def __init__(self, model: ModelFile, guest: Guest) -> None:
@@ -88,7 +88,7 @@ class Encoder:
 
 
 def _values(meaning: InputMeaning, scaling: Scaling) -> tuple[Callable[[Pixels], Values], bool]:
-    """Pixels to values, in the order of the pixels; and whether that changes nothing at all."""
+    """Pixels to values, in the order of the pixels; and whether that changes anything."""
     dtype = meaning.tensor.dtype
     mean, std = (np.asarray(v, np.float32) for v in (scaling.mean, scaling.std))
     if dtype.startswith("float"):
@@ -141,8 +141,8 @@ def _scaling(model: ModelFile, meaning: InputMeaning, guest: Guest) -> Scaling:
     tensor = meaning.tensor
     if len(tensor.scales) > 1:
         raise ModelError(
-            f"{model.path}: the input has {len(tensor.scales)} scales; pictures can be given to "
-            "inputs with one"
+            f"{model.path}: the input has {len(tensor.scales)} scales; pictures need an input with "
+            "one scale"
         )
     if guest.scales:
         return _told(guest)
@@ -154,8 +154,8 @@ def _scaling(model: ModelFile, meaning: InputMeaning, guest: Guest) -> Scaling:
     if tensor.dtype.startswith("float"):
         mean, std = PIXEL_RANGES["0..1"]
         said = (
-            "no normalisation in the file: pixels are scaled to 0..1 (--pixels -1..1 or 0..255 "
-            "if the model was trained so)"
+            "the file has no normalisation: pixels are scaled to 0..1 (if the model was trained "
+            "otherwise, set --pixels -1..1 or 0..255)"
         )
         return Scaling(mean=(mean,), std=(std,), said=(said,))
     return _by_quantisation(meaning)
@@ -169,7 +169,7 @@ def _told(guest: Guest) -> Scaling:
         base = PIXEL_RANGES[guest.pixel_range]
     elif max(map(abs, (*mean, *std))) <= 1 and any(abs(s) < 1 for s in std):
         base = PIXEL_RANGES["0..1"]
-        said = ("mean and std are 1 and less: they are taken to be of pixels scaled to 0..1",)
+        said = ("mean and std are 1 or less: they are applied to pixels scaled to 0..1",)
     shift, factor = base
     # ((pixel - shift) / factor - mean) / std, as one step.
     return Scaling(
@@ -181,8 +181,9 @@ def _unless_contradicted(stated: Scaling, model: ModelFile, meaning: InputMeanin
     """The metadata's scaling, unless a quantised input cannot hold most of what comes of it."""
     if not all(map(math.isfinite, (*stated.mean, *stated.std))) or 0.0 in stated.std:
         raise ModelError(
-            f"{model.path}: the metadata's mean {list(stated.mean)} and std {list(stated.std)} are "
-            "no numbers to scale by; say what the model takes with --mean and --std, or --pixels"
+            f"{model.path}: the metadata's mean {list(stated.mean)} and std {list(stated.std)} "
+            "cannot be used for scaling; say what the model takes with --mean and --std, or "
+            "--pixels"
         )
     if (
         meaning.channels == 1
@@ -197,7 +198,7 @@ def _unless_contradicted(stated: Scaling, model: ModelFile, meaning: InputMeanin
     low, high = meaning.real_range
     said = (
         f"the metadata's mean and std do not fit the input's quantisation ({low:.4g} to "
-        f"{high:.4g}): pixels are given as they are (--pixels, or --mean and --std, says otherwise)"
+        f"{high:.4g}): pixels are passed unchanged (change this with --pixels, or --mean and --std)"
     )
     return Scaling(raw=True, said=(said,))
 
@@ -228,14 +229,14 @@ def _usual(meaning: InputMeaning) -> tuple[float, float] | None:
 
 
 def _by_quantisation(meaning: InputMeaning) -> Scaling:
-    """What the range of a quantised input tells of its pixels."""
+    """What the range of a quantised input says about its pixels."""
     dtype, found = meaning.tensor.dtype, meaning.real_range
     if found is None:
         if dtype == "uint8":
             return Scaling(raw=True)
-        said = f"the {dtype} input has no scale: pixels are given as they are, "
+        said = f"the {dtype} input has no scale: pixels are passed unchanged, "
         shown = "-128..127" if dtype == "int8" else "0..255"
-        return Scaling(raw=True, said=(f"{said}{shown} (--pixels says otherwise)",))
+        return Scaling(raw=True, said=(f"{said}{shown} (change this with --pixels)",))
     if _usual(meaning) is not None:
         # One step of the quantisation is one level of a pixel.
         return Scaling(raw=True)
@@ -245,16 +246,16 @@ def _by_quantisation(meaning: InputMeaning) -> Scaling:
         name = "0..255"
     elif largest > _SHARES_UP_TO and dtype in ("uint8", "int8"):
         said = (
-            f"the input's quantisation reaches from {low:.4g} to {high:.4g}, which is no usual "
-            "range of pixels: it is taken to be black and white (--mean and --std, or --pixels, "
-            "says otherwise)"
+            f"the input's quantisation ranges from {low:.4g} to {high:.4g}, which is not a usual "
+            "range of pixels: it is treated as black to white (change this with --mean and --std, "
+            "or --pixels)"
         )
         return Scaling(raw=True, said=(said,))
     else:
         name = "-1..1" if low < -_MATCH and dtype in ("uint8", "int8") else "0..1"
     mean, std = PIXEL_RANGES[name]
     said = (
-        f"no normalisation in the file: by the input's quantisation ({low:.4g} to {high:.4g}) "
-        f"pixels are scaled to {name} (--pixels, or --mean and --std, says otherwise)"
+        f"the file has no normalisation: pixels are scaled to {name}, as the input's quantisation "
+        f"suggests ({low:.4g} to {high:.4g}; change this with --pixels, or --mean and --std)"
     )
     return Scaling(mean=(mean,), std=(std,), said=(said,))

@@ -1,7 +1,7 @@
 """The one exception tree.
 
-Every problem a user can mend is a CnnedgeError whose text says what was found where, what is
-allowed and what to do next. The command line catches CnnedgeError alone and exits with its
+Every problem a user can fix is a CnnedgeError whose text says what was found where, what is
+allowed and what to do next. The command line catches only CnnedgeError and exits with its
 `exit_code`; anything else is a bug and keeps its traceback.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 
 class CnnedgeError(Exception):
-    """A problem that the user can mend: one clear message, exit code 1."""
+    """A problem that the user can fix: one clear message, exit code 1."""
 
     exit_code = 1
 

@@ -1,4 +1,4 @@
-"""Writing files whole: to a temporary name beside the target, then renamed.
+"""Writes files completely: to a temporary name next to the target, then renames them.
 
 Content enters, a complete file leaves, or none: a full disk or an interruption never leaves half
 a file under the target's name.
@@ -26,12 +26,12 @@ from .errors import CnnedgeError
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space and run the command again",
     errno.EDQUOT: "the disk quota is used up; free some space and run the command again",
-    errno.EACCES: "permission denied; choose a folder that you may write to",
-    errno.EPERM: "permission denied; choose a folder that you may write to",
+    errno.EACCES: "permission denied; choose a folder that you can write to",
+    errno.EPERM: "permission denied; choose a folder that you can write to",
     errno.EROFS: "the file system is read-only; choose another folder",
     errno.ENOTDIR: "a part of this path is a file, not a folder",
-    errno.EEXIST: "a file of this name is in the way",
-    errno.EFBIG: "the file grew past the size that is allowed here",
+    errno.EEXIST: "a file of this name exists already",
+    errno.EFBIG: "the file would become larger than the size limit here",
     errno.EISDIR: "this is a folder; name a file",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
     errno.ELOOP: "these links lead in a circle",
@@ -39,7 +39,7 @@ _REASONS = {
 _PART = ".part-"
 _LONGEST_NAME = 255
 _MOST_READ = 2**28
-# Folders that were looked through for leftovers.
+# Folders already searched for leftovers.
 _CLEAN: set[Path] = set()
 # What a terminal may take for a command, and what UTF-8 cannot hold.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\ud800-\udfff]")
@@ -49,9 +49,9 @@ _UNPRINTABLE = re.compile("[\x7f-\x9f\ud800-\udfff]")
 def whole(path: Path, *, busy: bool = False) -> Iterator[Path]:
     """Gives a temporary path (same ending) that becomes `path` on success.
 
-    A link is followed: the file it leads to is replaced. What is no regular file (a device, a
+    A link is followed: the file it leads to is replaced. What is not a regular file (a device, a
     pipe, a socket, anything under /dev or /proc) cannot be replaced: it is written to.
-    busy: much else happens meanwhile, and what goes wrong there is not this file's. Raises
+    busy: much else happens meanwhile, and errors there do not belong to this file. Raises
     CnnedgeError when the file cannot be written; nothing half-written stays.
     """
     if _is_special(path):
@@ -77,7 +77,7 @@ def whole(path: Path, *, busy: bool = False) -> Iterator[Path]:
 
 
 class _Part:
-    """A new file beside its target, locked for as long as its writer lives."""
+    """A new file next to its target, locked while its writer lives."""
 
     def __init__(self, target: Path) -> None:
         while True:
@@ -119,7 +119,7 @@ def _remove_if_left(path: Path) -> None:
 def left_behind(path: Path) -> Iterator[bool]:
     """Whether `path` is a file whose lock no living process holds; it is held meanwhile.
 
-    What cannot be done with it inside is left undone: it may be another user's.
+    Whatever fails inside is skipped: the file may be another user's.
     """
     with contextlib.suppress(OSError), contextlib.ExitStack() as opened:
         left = False
@@ -131,9 +131,9 @@ def left_behind(path: Path) -> Iterator[bool]:
 
 
 def lock(file: int) -> bool:
-    """Locks an open file for as long as it is open; False where another process holds it.
+    """Locks an open file for as long as it is open; False if another process holds it.
 
-    The kernel releases it when the process ends, however it ends. False where there are no locks.
+    The kernel releases it when the process ends, however it ends. False if there are no locks.
     """
     try:
         import fcntl
@@ -147,7 +147,7 @@ def lock(file: int) -> bool:
 
 
 def _is_special(path: Path) -> bool:
-    """Whether `path` leads to what is there but is no file on a disk."""
+    """Whether `path` leads to what is there but is not a file on a disk."""
     if str(path.absolute()).startswith(("/dev/", "/proc/")):
         return True
     try:
@@ -175,7 +175,7 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        # Of who reads what is printed: no file is at fault.
+        # From the reader of stdout: no file is at fault.
         raise
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
@@ -189,7 +189,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text whole; names of files that are no UTF-8 keep their bytes."""
+    """Writes UTF-8 text whole; file names that are not UTF-8 keep their bytes."""
     write_bytes(path, as_bytes(text))
 
 
@@ -202,7 +202,7 @@ def as_bytes(text: str) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """A text that cnnedge wrote. Raises CnnedgeError where it cannot be read."""
+    """A text that cnnedge wrote. Raises CnnedgeError if it cannot be read."""
     try:
         data = given_files.read(path, at_most=_MOST_READ)
     except OSError as error:
@@ -211,13 +211,13 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises CnnedgeError where there is none."""
+    """A JSON object from a file. Raises CnnedgeError if there is none."""
     try:
         found = json.loads(read_text(path))
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise CnnedgeError(f"{path}: damaged: expected a JSON object")
+        raise CnnedgeError(f"{path}: the file is damaged: expected a JSON object")
     return found
 
 
@@ -227,10 +227,10 @@ def write_json(path: Path, payload: Any) -> None:
 
 
 def json_text(payload: Any, *, ascii_only: bool = False, **layout: Any) -> str:
-    """JSON that every reader takes: numbers that are none (NaN, infinity) are null.
+    """JSON that every reader accepts: NaN and infinity become null.
 
-    Control characters, and bytes of file names that are no UTF-8, are escaped; they are read back
-    as they were. ascii_only: for a pipe, whose encoding is the other side's affair. layout:
+    Control characters, and bytes of file names that are not UTF-8, are escaped; they are read back
+    as they were. ascii_only: for a pipe, whose encoding is up to the other side. layout:
     json.dumps' indent and separators.
     """
     layout |= {"ensure_ascii": ascii_only, "allow_nan": False}

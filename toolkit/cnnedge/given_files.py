@@ -1,4 +1,4 @@
-"""Reading a file that somebody names: an ordinary one, and no more of it than is wanted.
+"""Reads a file that somebody names: an ordinary file, and no more of it than is needed.
 
 A path enters; its bytes, or the file open for reading, leave. Whoever opens a pipe waits for its
 other side, and a device may never end: neither is opened. What stands in the way is an OSError
@@ -31,12 +31,12 @@ _KINDS = (
 
 
 def opened(path: Named) -> io.BufferedReader:
-    """An ordinary file, open for reading. Raises OSError: for all else that has a name, too."""
+    """An ordinary file, open for reading. Raises OSError, also for anything else with a name."""
     return os.fdopen(_descriptor(path), "rb")
 
 
 def read(path: Named, *, at_most: int) -> bytes:
-    """The bytes of an ordinary file. Raises OSError: for more than `at_most` of them, too."""
+    """The bytes of an ordinary file. Raises OSError, also for more than `at_most` of them."""
     with os.fdopen(_descriptor(path), "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         if size <= at_most:
@@ -46,12 +46,12 @@ def read(path: Named, *, at_most: int) -> bytes:
                 data += more
             if len(data) <= at_most:
                 return data
-    said = f"the file is too large; at most {at_most:,} bytes are read"
+    said = f"the file is too large; the limit is {at_most:,} bytes"
     raise OSError(errno.EFBIG, said, str(path))
 
 
 def kind(path: Named) -> str:
-    """What lies there that is neither file nor folder: pipe, socket or device; else nothing."""
+    """What is there if neither file nor folder: pipe, socket or device; else nothing."""
     try:
         return kind_of(os.stat(path).st_mode)
     except (OSError, ValueError):
@@ -59,12 +59,12 @@ def kind(path: Named) -> str:
 
 
 def no_file(found: str) -> str:
-    """What to say of a pipe, socket or device where a file is wanted."""
-    return f"this is a {found} and no file; write what it gives to a file, and name that"
+    """What to say about a pipe, socket or device if a file is expected."""
+    return f"this is a {found}, not a file; write its output to a file, and name that file"
 
 
 def is_text(path: Named) -> bool:
-    """Whether a name is text, and not bytes that are none: OpenCV ends the process at those."""
+    """Whether a name is valid text: OpenCV ends the process at other bytes."""
     try:
         os.fspath(path).encode()
     except UnicodeEncodeError:
@@ -73,7 +73,7 @@ def is_text(path: Named) -> bool:
 
 
 def expanded(path: str) -> Path:
-    """A path with ~ as the home folder; with the ~ of nobody known it stays as it is."""
+    """A path with ~ as the home folder; with the ~ of an unknown user it stays unchanged."""
     return Path(os.path.expanduser(path))
 
 

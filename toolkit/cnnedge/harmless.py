@@ -1,4 +1,4 @@
-"""Texts that came inside somebody's file, as a terminal, a table and JSON may have them.
+"""Texts from somebody's file, made safe for a terminal, a table and JSON.
 
 A text enters; the same leaves without what moves a cursor, turns the direction of writing or is no
 character at all.

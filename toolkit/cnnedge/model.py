@@ -1,4 +1,4 @@
-"""A model as Python users hold it: called with a frame, or iterated over a source.
+"""The model of the Python API: called with a frame, or iterated over a source.
 
 The path of a .tflite classifier enters, a Model leaves; `cnnedge.load` is this module's.
 """
@@ -25,8 +25,8 @@ LIVE_SMOOTHING_SECONDS = 0.5
 class Model(Classifier):
     """A loaded classifier: `model(frame)` labels a frame, `model.stream(source)` a source.
 
-    A context: leaving it frees the memory. Not thread-safe: one thread at a time may use it, and
-    nobody while a `stream` of it is open; `workers` gives further ones, one for each thread.
+    A context manager: leaving it frees the memory. Not thread-safe: only one thread at a time may
+    use it, and none while a `stream` of it is open; `workers` returns more, one for each thread.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Model(Classifier):
     def workers(self, count: int) -> list[Classifier]:
         """This model and further interpreters of the same file and settings, `count` in all.
 
-        They are kept: asking again loads none twice, and `close` closes them.
+        They are kept: a second call loads none twice, and `close` closes them.
         """
         _check_workers(count)
         while len(self._others) < count - 1:
@@ -65,15 +65,15 @@ class Model(Classifier):
     ) -> Generator[Step, None, None]:
         """Labels the frames of a source: one Step each, in order.
 
-        source: what `cnnedge run --source` takes (a camera's index, a file, a folder, a stream,
+        source: what `cnnedge run --source` accepts (a camera's index, a file, a folder, a stream,
         "sample"), which is closed at the end; or an open Source, which is not. smooth: seconds of
         the labels' time constant, 0 for none; None: LIVE_SMOOTHING_SECONDS for a live source, none
-        for files. frames, duration: where to stop. workers: so many interpreters side by side, for
-        files and folders. timings: filled on the way. allow_disagreement: go on with a delegate
-        whose first answers are not the CPU's.
+        for files. frames, duration: when to stop. workers: the number of interpreters that work in
+        parallel, for files and folders. timings: filled while labelling. allow_disagreement:
+        continue with a delegate whose first results differ from the CPU's.
 
-        Raises SourceError, GateError, ModelError where the model answers no number, and
-        CnnedgeError for settings that are none, and for workers with a live source.
+        Raises SourceError, GateError, ModelError if the model returns no numbers, and
+        CnnedgeError for invalid settings and for workers with a live source.
         """
         _check_settings(smooth=smooth, frames=frames, duration=duration)
         _check_workers(workers)
@@ -112,7 +112,7 @@ def _check_workers(count: int) -> None:
 
 
 def _check_settings(**settings: float | None) -> None:
-    """Smoothing may be 0; a run of no frames or no time is none. Raises CnnedgeError."""
+    """Smoothing may be 0; frames and duration may not. Raises CnnedgeError."""
     for name, value in settings.items():
         if value is None or value > 0 or (name == "smooth" and value == 0):
             continue

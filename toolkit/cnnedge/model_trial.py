@@ -1,4 +1,4 @@
-"""One try of a model file in a process that may die of it; run as a program.
+"""One trial of a model file in a process that may crash from it; run as a program.
 
 The file's bytes enter on standard input, and as arguments an engine's name, the memory it may take
 and its seconds; a word for each step that was reached leaves on standard output, and at the end
@@ -16,19 +16,19 @@ from typing import Any
 
 import numpy as np
 
-# The steps, each told once it was reached. What ends before READY says nothing of the model.
+# The steps, each reported once reached. What ends before READY says nothing about the model.
 READY, LOADED, DONE, ERROR = "ready", "loaded", "done", "error"
 MODULES = {
     "litert": "ai_edge_litert.interpreter",
     "tflite-runtime": "tflite_runtime.interpreter",
     "openvino": "openvino",
 }
-# A model that takes longer is run once alone.
+# A model that takes longer is run only once.
 _QUICK_SECONDS = 1.0
 
 
 def main() -> None:
-    """Tries the model of standard input, and ends the process without any clearing up."""
+    """Tries the model from standard input, and ends the process without cleaning up."""
     engine, memory_bytes, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     module = importlib.import_module(MODULES[engine])
     data = sys.stdin.buffer.read()
@@ -37,7 +37,7 @@ def main() -> None:
     try:
         (_openvino if engine == "openvino" else _interpreter)(module, data)
     except Exception as error:
-        # Of whatever kind: the other side tells them apart.
+        # Of whatever kind: the other side distinguishes them.
         _tell(f"{ERROR} {type(error).__name__} {' '.join(str(error).split())}")
     else:
         _tell(DONE)
@@ -59,7 +59,7 @@ def _limit(memory_bytes: int, seconds: int) -> None:
         with open("/proc/self/statm", encoding="ascii") as file:
             held = int(file.read().split()[0]) * resource.getpagesize()
         limits[resource.RLIMIT_AS] = held + memory_bytes
-        # Where all memory is used up, this process goes first.
+        # If memory runs out, this process is killed first.
         with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
             file.write("1000")
     except (OSError, ValueError):
@@ -114,7 +114,7 @@ def _openvino(module: Any, data: bytes) -> None:
 
 
 def _no_numbers(entry: dict[str, Any]) -> bool:
-    """Whether an input takes texts or handles, which nobody can make up."""
+    """Whether an input takes texts or handles, for which no value can be invented."""
     return np.dtype(entry["dtype"]).kind not in "biufc"
 
 

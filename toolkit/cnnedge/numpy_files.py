@@ -1,4 +1,4 @@
-"""NumPy's files (.npy, .npz) of anybody: plain arrays, and never more memory than is there.
+"""NumPy files (.npy, .npz) from anybody: only plain arrays, never more memory than there is.
 
 A path or a file's bytes enter; arrays leave. Headers are held against the size of their file before
 any memory is taken, nothing is ever unpickled, and an archive may unpack to no more than stated
@@ -58,7 +58,7 @@ def read_arrays(source: Source) -> dict[str, Array]:
     """
     with _explained(), _open(source) as (file, size):
         if file.read(len(_MAGIC)) == _MAGIC:
-            raise ValueError("it holds one bare array")
+            raise ValueError("it contains a single array")
         _check_directory(file, size)
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
@@ -79,16 +79,16 @@ def check_unpacked(unpacked: int, packed: int) -> None:
     """Raises ValueError for what unpacks to more than files of that size may, or than fits."""
     if unpacked > max(FREELY_UNPACKED, MOST_RATIO * packed):
         raise ValueError(
-            f"it takes {packed:,} bytes and says that it unpacks to {unpacked:,}, more than "
-            f"{MOST_RATIO} times as many"
+            f"it has {packed:,} bytes and claims to unpack to {unpacked:,}, more than {MOST_RATIO} "
+            "times as many"
         )
     most = min(MOST_UNPACKED, _memory())
     if unpacked > most:
-        raise ValueError(f"it unpacks to {unpacked:,} bytes; at most {most:,} are read here")
+        raise ValueError(f"it unpacks to {unpacked:,} bytes; the limit is {most:,}")
 
 
 def _memory() -> int:
-    """Bytes of memory of this machine, as far as it says."""
+    """This machine's memory in bytes, if known."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
@@ -123,7 +123,7 @@ def _open(source: Source) -> Iterator[tuple[IO[bytes], int]]:
 
 def _check_directory(file: IO[bytes], size: int) -> None:
     """Bounds an archive's list of members before zipfile makes an object of each."""
-    # The record at the end with its 64-bit form before it; a comment of 64 KB may stand behind.
+    # The record at the end with its 64-bit form before it; a comment of 64 KB may follow.
     for length in (98, 2**16 + 98):
         file.seek(max(0, size - length))
         tail = file.read()
@@ -138,24 +138,28 @@ def _check_directory(file: IO[bytes], size: int) -> None:
         if taken != 0xFFFFFFFF
     ]
     if not sizes:
-        raise ValueError("it is no zip archive, or cut off")
+        raise ValueError("it is not a zip archive, or it is cut off")
     if max(sizes) > _MOST_DIRECTORY:
-        raise ValueError(f"its list of members takes {max(sizes):,} bytes; that is no NPZ archive")
+        raise ValueError(
+            f"its list of members takes {max(sizes):,} bytes, so it is not an NPZ archive"
+        )
     file.seek(0)
 
 
 def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
     if len(members) > _MOST_MEMBERS:
-        raise ValueError(f"it has {len(members):,} members; at most {_MOST_MEMBERS:,} are read")
+        raise ValueError(f"it has {len(members):,} members; the limit is {_MOST_MEMBERS:,}")
     seen: set[str] = set()
     for member in members:
         name = _key(member)
         if name in seen:
-            raise ValueError(f"it holds {name!r:.80} twice")
+            raise ValueError(f"it contains {name!r:.80} twice")
         seen.add(name)
         if member.flag_bits & _ENCRYPTED or member.compress_type not in _PACKINGS:
-            raise ValueError(f"{name!r:.80} in it is encrypted, or packed otherwise than by NumPy")
-    # Members may lie on top of each other: what counts is the size of the file.
+            raise ValueError(
+                f"{name!r:.80} in it is encrypted, or packed in a way that NumPy does not use"
+            )
+    # Members may overlap: what counts is the size of the file.
     check_unpacked(sum(member.file_size for member in members), size)
 
 
@@ -197,7 +201,7 @@ def _array(file: IO[bytes], size: int) -> Array:
 
 
 def _sound(values: Array, memory: npt.NDArray[np.uint8]) -> Array:
-    """Only values that their type has: NumPy believes whatever it is given."""
+    """Only values that are valid for their type: NumPy does not check them."""
     if values.dtype.kind == "b":
         flags: Array = memory != 0
         return flags
@@ -205,7 +209,7 @@ def _sound(values: Array, memory: npt.NDArray[np.uint8]) -> Array:
         order = values.dtype.byteorder
         codes = memory.view(np.dtype(np.uint32).newbyteorder("=" if order == "|" else order))
         if codes.max() > 0x10FFFF:
-            raise ValueError("its texts are no Unicode")
+            raise ValueError("its texts are not valid Unicode")
     return values
 
 
@@ -216,18 +220,18 @@ def _header(file: IO[bytes], size: int) -> tuple[np.dtype[Any], tuple[int, ...],
     form = "<I" if wide else "<H"
     prefix = file.read(struct.calcsize(form))
     if start[:6] != _MAGIC or start[6:] not in (b"\1\0", b"\2\0", b"\3\0") or len(prefix) < 2:
-        raise ValueError("it is no array as NumPy writes it, or empty")
+        raise ValueError("it is not an array in NumPy's format, or it is empty")
     (length,) = struct.unpack(form, prefix)
     if length > _MOST_HEADER:
-        raise ValueError(f"its header is of {length:,} bytes; at most {_MOST_HEADER:,} are read")
+        raise ValueError(f"its header has {length:,} bytes; the limit is {_MOST_HEADER:,}")
     text = file.read(length)
     dtype, shape, fortran = _described(text.decode("utf-8" if start[6:7] == b"\3" else "latin-1"))
     holds = size - len(start) - len(prefix) - length
     says = math.prod(shape) * dtype.itemsize
     if says != holds or (math.prod(shape) and not dtype.itemsize):
         raise ValueError(
-            f"its header says {' x '.join(map(str, shape)) or 'one'} of {dtype}, {says:,} bytes, "
-            f"and it holds {holds:,}"
+            f"its header states {' x '.join(map(str, shape)) or 'one'} of {dtype}, {says:,} bytes, "
+            f"but it holds {holds:,}"
         )
     return dtype, shape, fortran
 
@@ -245,16 +249,16 @@ def _described(text: str) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
         or math.prod(n for n in shape if n) >= 2**63
         or not isinstance(fortran, bool)
     ):
-        raise ValueError("its header gives no shape")
-    # A text with commas or brackets would be of many fields.
+        raise ValueError("its header states no shape")
+    # A text with commas or brackets would have several fields.
     if not isinstance(kind, str) or not re.fullmatch(r"[<>|=]?[a-zA-Z]\d{0,10}", kind):
-        raise ValueError(f"it holds {kind!r:.80}; read are plain numbers and texts")
+        raise ValueError(f"it contains {kind!r:.80}; only plain numbers and texts are allowed")
     try:
         dtype = np.dtype(kind)
     except Exception:
-        raise ValueError(f"it holds {kind!r:.80}, which is no type of NumPy's") from None
+        raise ValueError(f"it contains {kind!r:.80}, which is not a NumPy type") from None
     if dtype.kind == "O":
-        raise ValueError("it holds Python objects, which are not loaded")
+        raise ValueError("it contains Python objects, which are not loaded")
     if dtype.kind not in _KINDS:
-        raise ValueError(f"it holds {dtype}; read are plain numbers and texts")
+        raise ValueError(f"it contains {dtype}; only plain numbers and texts are allowed")
     return dtype, shape, fortran

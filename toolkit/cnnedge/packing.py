@@ -1,4 +1,4 @@
-"""Flatbuffers written again, each vector of numbers once.
+"""Flatbuffers rewritten, with each vector of numbers stored once.
 
 A model's bytes enter and leave: the same tensors, operators and names, fewer bytes. The converter
 writes a zero point of 8 bytes for every channel of every kernel and bias, although all are 0; in

@@ -21,7 +21,7 @@ from .specs.pixels import InputSize, Preprocess
 # Smaller, larger, and of another shape than the picture.
 _SIZES = ((96, 96), (224, 224), (160, 320), (28, 28))
 _CHOICES = get_type_hints(Preprocess)
-# The one that is OpenCV's own affair: its pixels differ between processors.
+# The one that OpenCV computes itself: its pixels differ between processors.
 _OTHER = "opencv_bilinear"
 
 
@@ -56,7 +56,7 @@ def digests() -> Digests:
 
 
 def read(answer: Any) -> Digests | None:
-    """What another machine printed; None where it is something else."""
+    """The digests that another machine printed; None for anything else."""
     if not isinstance(answer, dict) or not isinstance(answer.get("rules"), dict):
         return None
     texts = (answer.get("decoded"), answer.get("implementation"), *answer["rules"].values())

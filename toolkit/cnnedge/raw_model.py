@@ -1,4 +1,4 @@
-"""A model that takes a picture and is no classifier: its outputs as they are, by name.
+"""A model that takes a picture and is not a classifier: its outputs, unchanged, by name.
 
 A BGR frame enters; named arrays leave, of detectors, landmark and segmentation models alike. What
 the numbers mean is the caller's to know.
@@ -42,7 +42,7 @@ class RawOutput:
         return tuple(self.raw.shape)
 
     def as_json(self) -> dict[str, Any]:
-        """name, dtype, shape, and the values as nested lists; what is no number (NaN) is null."""
+        """name, dtype, shape, and the values as nested lists; NaN is null."""
         return {
             "name": self.name,
             "dtype": self.dtype,
@@ -64,7 +64,7 @@ class RawOutputs:
         return len(self.outputs)
 
     def __getitem__(self, name: str) -> Values:
-        """The values of one output, as float32; KeyError says which names there are."""
+        """The values of one output, as float32; the KeyError lists the names."""
         for output in self.outputs:
             if output.name == name:
                 return output.values
@@ -79,7 +79,7 @@ class RawModel(PictureModel):
     """A loaded model with one picture in and any outputs. Not thread-safe: one for each thread.
 
     names: of the outputs, as the file's signature calls them, or as its tensors are called. Frames
-    are stretched to the input where the file has no resize rule, and `assumptions` says so.
+    are stretched to the input if the file has no resize rule, and `assumptions` says so.
     """
 
     def __init__(self, model: ModelFile, engine: Engine, *, guest: Guest = NO_GUEST) -> None:
@@ -98,7 +98,7 @@ class RawModel(PictureModel):
         return self.decode(self.infer())
 
     def infer(self) -> tuple[Values, ...]:
-        """Runs the graph on what was fed; what `decode` takes, valid whatever runs next."""
+        """Runs the graph on the fed input; what `decode` takes, still valid after later runs."""
         self.engine.invoke()
         return self.engine.outputs()
 

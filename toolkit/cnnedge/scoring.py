@@ -110,14 +110,12 @@ def load_model_data(
     trained = told or TrainingData()
     chosen = source or trained.source
     if not chosen:
-        raise DataError(
-            f"{model.path}: the file does not say what data it belongs to; name it: --data DIR"
-        )
+        raise DataError(f"{model.path}: the file does not state its data; name it with --data DIR")
     if not source and not _PLAIN_SOURCE.fullmatch(chosen):
         # What follows such a name may be a program that prepares the data.
         raise DataError(
-            f"{model.path}: the file names the data {chosen}; to have it fetched, name it "
-            f"yourself: --data {chosen}"
+            f"{model.path}: the file states the data {chosen}; to download it, name it yourself: "
+            f"--data {chosen}"
         )
     return load_dataset(
         chosen,
@@ -143,12 +141,12 @@ def class_map(
     unknown = [c for c, i in zip(dataset.classes, found, strict=True) if i is None]
     if len(unknown) == len(found) or (unknown and own):
         shown = ", ".join(labels[:_MOST_LABELS]) + ("" if len(labels) <= _MOST_LABELS else ", ...")
-        remedy = " The file has no labels: name them with --labels FILE."
+        remedy = " The file has no labels: give them with --labels FILE."
         if model is None or model.labels:
             remedy = ""
         raise DataError(
-            f"{dataset.source}: its class '{unknown[0]}' is none of the model's."
-            f"{closest(unknown[0], labels)}{remedy} {place} knows: {shown}"
+            f"{dataset.source}: its class '{unknown[0]}' is not one of the "
+            f"model's.{closest(unknown[0], labels)}{remedy} {place} knows: {shown}"
         )
     return np.array([-1 if i is None else i for i in found], np.int64)
 
@@ -162,7 +160,7 @@ def part_of(dataset: Dataset, split: Part, mapping: npt.NDArray[np.int64]) -> np
     indices = indices[mapping[dataset.targets[indices]] >= 0]
     if not len(indices):
         raise DataError(
-            f"{dataset.source}: the {split} split holds no picture; use --split all, or another "
+            f"{dataset.source}: the {split} split has no pictures; use --split all, or another "
             "--data"
         )
     return indices
@@ -277,8 +275,8 @@ def judged(
     """
     dataset, unmatched = chosen.dataset, chosen.unmatched
     left_out = (
-        f"{len(unmatched)} of {len(dataset.classes)} classes are none of the model's labels, and "
-        f"their pictures are left out: {', '.join(unmatched)}"
+        f"skipped pictures of classes that are not among the model's labels ({len(unmatched)} of "
+        f"{len(dataset.classes)}): {', '.join(unmatched)}"
     )
     matrix = confusion(chosen.targets, predictions, len(classifier.labels))
     return Evaluation(

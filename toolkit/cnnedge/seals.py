@@ -42,9 +42,9 @@ def holds(found: Any, payload: Any, *contents: bytes) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def _key() -> bytes:
-    """This user's key, made where there is none.
+    """This user's key, made if there is none.
 
-    Where it cannot be kept it lasts for this process: what is sealed then is made again later.
+    If it cannot be saved, it lasts for this process: what is sealed then is made again later.
     """
     path = cache_root() / "key"
     with contextlib.suppress(OSError):

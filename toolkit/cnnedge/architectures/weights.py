@@ -87,7 +87,7 @@ def _fill(layers: Sequence[Any], backbone: str, file: StoredFile) -> LoadedWeigh
     if BACKBONES[backbone].bgr and not found.ours:
         kernel, *rest = arrays[0]
         arrays[0] = (kernel[:, :, ::-1, :], *rest)
-        text += "; its first kernel turned from BGR to RGB"
+        text += "; its first kernel converted from BGR to RGB"
     # Only now: a file that does not fit leaves the model as it was.
     for layer, values in zip(weighted, arrays, strict=True):
         layer.set_weights(values)
@@ -103,7 +103,7 @@ def _matched(layers: Sequence[Any], found: FileWeights, problem: str) -> list[Ar
         try:
             return _by_order(layers, found, problem)
         except WeightsError:
-            # Where the file knows some of the names, these say more than its order.
+            # If the file has some of the names, they say more than its order.
             if not any(known):
                 raise
     for layer in layers:
@@ -119,7 +119,9 @@ def _check_between(layers: Sequence[Any], found: FileWeights, problem: str) -> N
     names = list(found.layers)
     for name in names[names.index(inside[0]) : names.index(inside[-1])]:
         if name not in own:
-            raise WeightsError(f"{problem}: found a layer {name}, which it does not have. {_NEXT}")
+            raise WeightsError(
+                f"{problem}: found a layer {name}, which the backbone does not have. {_NEXT}"
+            )
 
 
 def _by_order(layers: Sequence[Any], found: FileWeights, problem: str) -> list[Arrays]:
@@ -138,8 +140,8 @@ def _by_order(layers: Sequence[Any], found: FileWeights, problem: str) -> list[A
 
 
 _NEXT = (
-    "Allowed: a file of this backbone's weights whose layers have its names, or whose arrays have "
-    "its shapes in its order. Give another file, or the backbone that this one belongs to"
+    "Allowed: a file of this backbone's weights with the same layer names, or with arrays of the "
+    "same shapes in the same order. Give another file, or the backbone that this file belongs to"
 )
 
 

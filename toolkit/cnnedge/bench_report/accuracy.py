@@ -27,12 +27,12 @@ def accuracy_section(results: Sequence[Result], naming: Naming) -> str:
         for device in dict.fromkeys(r.device for r in known)
     )
     unknown = listed([escape(naming.plain(r)) for r in real if not _known(r)])
-    missing = f" No accuracy is known of {unknown}." if unknown else ""
+    missing = f" The accuracy of {unknown} is unknown." if unknown else ""
     return (
-        '<section><h2>Accuracy and latency</h2><p class="note">Up and to the left is better. '
-        "Upright bars are 95 % intervals of the accuracy, level ones reach from the median to the "
-        "90th percentile; the dotted line is the device's frame budget. Accuracy as each file "
-        f"states it, measured at its conversion.{missing}</p>"
+        '<section><h2>Accuracy and latency</h2><p class="note">Better is up and to the '
+        "left. Vertical bars are 95 % intervals of the accuracy; horizontal bars run from the "
+        "median latency to the 90th percentile; the dotted line is the device's frame budget. "
+        f"Each file states its accuracy, which was measured at its conversion.{missing}</p>"
         f'<div class="plots">{figures}</div></section>'
     )
 

@@ -47,9 +47,10 @@ def curves_section(results: Sequence[Result], naming: Naming) -> str:
         return ""
     figures = "".join(_figure(naming.name(r), found) for r, found in long)
     return (
-        '<section><h2>Without a pause</h2><p class="note">Each point is a second, or several in '
-        "a long run. Throttled: from there on the median stays more than 10 % above that of the "
-        f'first minute.</p><div class="curves">{figures}</div></section>'
+        '<section><h2>Without a pause</h2><p class="note">Each point is one second, or several '
+        "seconds in a long run. Throttled: from that point on, the median stays more than 10 % "
+        "above that of the first minute.</p>"
+        f'<div class="curves">{figures}</div></section>'
     )
 
 
@@ -82,9 +83,9 @@ def _in_words(found: Sustained) -> str:
     first, last = (time_text(m.median) for m in (found.first_minute, found.last_minute))
     change = f"{100 * found.slowdown:+.1f} %"
     when = found.throttled_at_s
-    end = "not throttled" if when is None else f"throttled from {format_seconds(when)} on"
+    end = "not throttled" if when is None else f"throttled after {format_seconds(when)}"
     kept = found.samples_every
-    thinned = "" if kept == 1 else f" Of the samples, one of {kept} is kept."
+    thinned = "" if kept == 1 else f" One of every {kept} samples is kept."
     return (
         f"First {span}: {first}; last: {last} ({change}); {end}. "
         f"{found.inferences:,} inferences.{thinned}"

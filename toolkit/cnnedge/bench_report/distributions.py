@@ -32,10 +32,10 @@ def distributions_section(results: Sequence[Result], naming: Naming) -> str:
     if not figures:
         return ""
     return (
-        '<section><h2>How latencies are spread</h2><p class="note">The hill: how many inferences '
-        "took so long. Beneath, a line for each fresh process from its 10th to its 90th "
-        "percentile, its median a dot. What repeats well is one narrow hill, its dots one above "
-        f'the other.</p><div class="spreads">{figures}</div></section>'
+        '<section><h2>Distribution of latencies</h2><p class="note">Each hill shows how many '
+        "inferences took how long. Below it, one line per fresh process runs from its 10th to its "
+        "90th percentile, with a dot at the median. A repeatable result has one narrow hill and "
+        f'its dots in a column.</p><div class="spreads">{figures}</div></section>'
     )
 
 
@@ -98,7 +98,9 @@ def _without_samples(r: Result, naming: Naming) -> str:
     pairs = [(p.median_ms, p.p90_ms) for p in r.repeats]
     known = [(m, p) for m, p in pairs if m is not None and p is not None]
     if not known:
-        return _card(naming.name(r), "", "The device's tool tells neither samples nor percentiles.")
+        return _card(
+            naming.name(r), "", "The device's tool reports neither samples nor percentiles."
+        )
     axis = _axis(min(m for m, _ in known), max(p for _, p in known))
     floor, height = 14, 22 + _ROW * len(known) + 24
     parts = [_line(m, m, p, axis, floor + _ROW * i) for i, (m, p) in enumerate(known)]

@@ -19,7 +19,7 @@ def time_text(ms: float) -> str:
 
 
 def tick_text(ticks: Sequence[float]) -> Callable[[float], str]:
-    """What writes the ticks of an axis: one unit for all, as many decimals as tell them apart."""
+    """What writes the ticks of an axis: one unit for all, with enough decimals to differ."""
     scale, unit = (1000.0, "µs") if max(ticks, default=1.0) < _LEAST_MS else (1.0, "ms")
     steps = [scale * (b - a) for a, b in itertools.pairwise(sorted(ticks))]
     step = min(steps, default=1.0)

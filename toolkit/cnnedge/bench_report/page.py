@@ -87,16 +87,16 @@ def _headline(results: list[Result], naming: Naming) -> str:
     real = [r for r in results if not r.emulated]
     timed = [(float(r.latency_ms.typical), r) for r in real]
     if not timed:
-        return "Timings of an emulator alone: they say nothing about the devices."
+        return "Only an emulator was timed: its timings say nothing about real devices."
     fastest_ms, fastest = min(timed, key=lambda pair: pair[0])
-    said = f"<b>{naming.name(fastest)}</b> takes <b>{time_text(fastest_ms)}</b> a picture"
+    said = f"<b>{naming.name(fastest)}</b> takes <b>{time_text(fastest_ms)}</b> per picture"
     if len(timed) > 1:
         said = f"Fastest: {said}"
     within = sum(_within(r) for r in real)
     if within == len(real):
-        who = "it holds" if len(real) == 1 else f"all {len(real)} hold"
+        who = "it meets" if len(real) == 1 else f"all {len(real)} meet"
     else:
-        who = f"{within} of {len(real)} hold"
+        who = f"{within} of {len(real)} meet"
     budgets = sorted({float(r.frame_budget_ms) for r in real if r.frame_budget_ms})
     if not budgets:
         return f"{said}."
@@ -146,7 +146,7 @@ def _doubts(results: list[Result], naming: Naming) -> str:
         for r in doubtful
     )
     return (
-        '<section class="how"><h2>What not to trust to a few percent, and why</h2>'
+        '<section class="how"><h2>Results to treat with caution, and why</h2>'
         f"{f'<p>{escape(trust_line(found))}</p>' if found else ''}<ul>{items}</ul></section>"
     )
 
@@ -163,11 +163,11 @@ def _conditions(results: list[Result]) -> str:
         text = ", ".join(str(part) for part in said if part)
         items.append(f"<li><b>{escape(device)}</b>: {escape(text)}</li>")
     how = (
-        "<li>Latency: from the call to the output being readable in host memory, warm-up and first "
-        "inference apart. Bars reach from the median to the 90th percentile.</li>"
-        "<li>Noise floor: by how much two such runs may differ with nothing changed, from halves "
-        "of the run compared with each other in every way.</li>"
-        "<li>Memory: the largest resident size of the whole process.</li>"
+        "<li>Latency: from the call until the output can be read in host memory; warm-up and first "
+        "inference are separate. Bars run from the median to the 90th percentile.</li><li>Noise "
+        "floor: how much two such runs may differ although nothing changed, found by comparing "
+        "halves of the run in every possible way.</li><li>Memory: the peak resident size of the "
+        "whole process.</li>"
     )
     return (
         f'<section class="how"><h2>How it was measured</h2><ul>{"".join(items)}{how}</ul></section>'

@@ -1,6 +1,6 @@
 """The table of results, one row each, sorted by a click on a head. Results enter, HTML leaves.
 
-A column that no result has a figure for is left out. Of an emulator's timings none is shown.
+A column without any figure is left out. Timings of an emulator are not shown.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Column:
 
 def table_section(results: Sequence[Result], naming: Naming) -> str:
     columns = [c for c in _COLUMNS if any(_cell(c, r).main for r in results)]
-    # One engine for all is said beneath, with the versions.
+    # A single engine for all is named below the table, with the versions.
     if len({_cell(_ENGINE, r) for r in results}) == 1:
         columns.remove(_ENGINE)
     heads = "".join(_head(c.head, c.below) for c in columns)
@@ -203,6 +203,6 @@ _COLUMNS = (
     _Column(head="Noise floor", below="of the median", cell=_noise),
     _Column(head="Start", below="initialisation", cell=_start),
     _Column(head="Memory", below="peak", cell=_memory),
-    _Column(head="Energy", below="an inference", cell=_energy),
+    _Column(head="Energy", below="per inference", cell=_energy),
     _Column(head="Size", below="of the file", cell=_size, timed=False),
 )

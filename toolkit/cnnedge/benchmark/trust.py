@@ -43,13 +43,13 @@ def trust(results: Sequence[Result]) -> Trust | None:
 def trust_line(found: Trust) -> str:
     """What `trust` found, in one sentence."""
     floors = [
-        f"the {name} to {100 * floor:.{0 if floor >= 0.1 else 1}f} %"
+        f"{100 * floor:.{0 if floor >= 0.1 else 1}f} % ({name})"
         for name, floor in (("median", found.median), ("p90", found.p90))
         if floor is not None
     ]
-    told = f"trust {' and '.join(floors)}, no closer" if floors else "how far to trust is not known"
+    known = f"accurate to {' and '.join(floors)} at best" if floors else "of unknown accuracy"
     causes = f": {', '.join(found.causes)}" if found.causes else ""
-    return f"latencies: {told}{causes}; {found.unstable} of {found.results} are unstable"
+    return f"latencies: {known}{causes}; {found.unstable} of {found.results} results are unstable"
 
 
 def bad_conditions(around: Conditions) -> list[str]:
@@ -57,13 +57,13 @@ def bad_conditions(around: Conditions) -> list[str]:
     reasons = []
     busy, others, steal = around.busy_fraction, around.others_fraction, around.steal_fraction
     if busy is not None and busy > 0.1:
-        reasons.append(f"{busy:.0%} of the CPU was in use by others before the run")
+        reasons.append(f"{busy:.0%} of the CPU was in use by other programs before the run")
     if others is not None and others > 0.1:
-        reasons.append(f"{others:.0%} of the CPU was in use by others during the run")
+        reasons.append(f"{others:.0%} of the CPU was in use by other programs during the run")
     if around.governor in SLOW_GOVERNORS:
         reasons.append(f"the CPU governor is '{around.governor}'")
     if steal is not None and steal > 0.02:
-        reasons.append(f"{steal:.0%} of CPU time was taken by other virtual machines")
+        reasons.append(f"other virtual machines took {steal:.0%} of the CPU time")
     return reasons
 
 

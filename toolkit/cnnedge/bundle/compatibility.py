@@ -1,4 +1,4 @@
-"""What tflite-runtime cannot run of a model file, told without it.
+"""What tflite-runtime cannot run in a model file, found without running it.
 
 A ModelFile enters; the reasons leave, each a line to read. tflite-runtime 2.14.0 is the last
 release, and what many boards have; newer converters write operators that it does not know, and
@@ -15,7 +15,7 @@ from .graph import Graph, OperatorInfo
 RELEASE = "tflite-runtime 2.14.0"
 
 # The highest version of each operator that the release registers, found by asking it: a model of
-# that one operator, for every operator and version. What is missing it has not at all.
+# that one operator, for every operator and version. It does not have those that are missing.
 _VERSIONS = {
     1: """
         FLOOR HASHTABLE_LOOKUP L2_POOL_2D LOCAL_RESPONSE_NORMALIZATION LSH_PROJECTION
@@ -74,10 +74,10 @@ _DTYPES = (
 
 
 def not_runnable(model: ModelFile) -> tuple[str, ...]:
-    """Why tflite-runtime 2.14.0 cannot run the model; empty where it can.
+    """Why tflite-runtime 2.14.0 cannot run the model; empty if it can.
 
     A reason is an operator's version, as "FULLY_CONNECTED version 12: tflite-runtime 2.14.0 has
-    up to 10", or arithmetic that the release takes without a word and gets wrong. The smallest
+    up to 10", or arithmetic that the release accepts silently and gets wrong. The smallest
     runtime that a file's metadata states is no help: it is the converter's, and tools that pack
     weights to 4 bits afterwards leave it.
     """
@@ -97,12 +97,12 @@ def _reasons(graph: Graph, op: OperatorInfo) -> Iterator[str]:
         yield f"{op.name} version {op.version}: {RELEASE} has up to {highest}"
     inputs = [graph.tensors[i] for i in op.inputs if i >= 0]
     for dtype in dict.fromkeys(t.dtype for t in inputs if t.dtype not in _DTYPES):
-        yield f"{op.name} with {dtype} values: {RELEASE} gives wrong answers or none"
+        yield f"{op.name} with {dtype} values: {RELEASE} returns wrong results or none"
     if op.name == "FULLY_CONNECTED" and op.version <= highest and len(inputs) > 1:
         pixels, kernel = inputs[:2]
-        # Later versions have a number of their own for it; tools that pack weights may not set it.
+        # Later versions have a separate number for it; tools that pack weights may not set it.
         if pixels.dtype == "float32" and kernel.dtype != "float32" and len(kernel.scales) > 1:
             yield (
-                f"{op.name} with one scale for each output's weights and float32 values in: "
-                f"{RELEASE} takes it and gives wrong answers"
+                f"{op.name} with one scale for each output's weights and float32 inputs: {RELEASE} "
+                "accepts it and returns wrong results"
             )

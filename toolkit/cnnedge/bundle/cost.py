@@ -15,7 +15,7 @@ from .layer_names import layer_name
 from .tables import refusing_damage
 from .values import constant
 
-# Operators whose weights are their second input: those that hold a network's parameters.
+# Operators whose weights are their second input: they hold a network's parameters.
 _MEDIAPIPE_TRANSPOSE = "CUSTOM Convolution2DTransposeBias"
 _WEIGHTED = (
     *("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D"),
@@ -38,7 +38,7 @@ def macs(graph: Graph) -> int:
 
 
 def operator_macs(graph: Graph, op: OperatorInfo) -> int:
-    """The same of one operator; 0 for those that are no sums of products with weights."""
+    """The same for one operator; 0 for those that are not sums of products with weights."""
     if not _weighted(op):
         return 0
     kernel = graph.tensors[op.inputs[1]]
@@ -64,7 +64,7 @@ def sparsity(model: ModelFile) -> float:
 def weights(model: ModelFile) -> Iterator[tuple[TensorInfo, npt.NDArray[np.generic]]]:
     """The kernels of weighted operators with their stored values, in the tensor's shape.
 
-    Values packed to 4 bits come as int8, and the zeros that a sparse tensor leaves out are there.
+    Values packed to 4 bits become int8, and the zeros that a sparse tensor omits are included.
     """
     kernels = {op.inputs[1] for op in model.graph.operators if _weighted(op)}
     for tensor in _behind(model.graph, kernels):
@@ -108,7 +108,7 @@ def layer_costs(model: ModelFile) -> list[dict[str, Any]]:
 
 
 def _weighted(op: OperatorInfo) -> bool:
-    # A damaged file may leave out what the operator cannot do without.
+    # A damaged file may lack what the operator needs.
     return op.name in _WEIGHTED and len(op.inputs) > 1 and min(op.inputs[:2]) >= 0 < len(op.outputs)
 
 
@@ -118,7 +118,7 @@ def _zeros(tensor: TensorInfo, content: npt.NDArray[np.generic]) -> int:
 
 
 def _behind(graph: Graph, indices: set[int]) -> list[TensorInfo]:
-    """The tensors that the file holds the values of, behind what unpacks them at run time."""
+    """The tensors whose values the file holds, before they are unpacked at run time."""
     through = {
         op.outputs[0]: op.inputs[0]
         for op in graph.operators

@@ -27,16 +27,16 @@ _FILES = (
     "vocabulary",
     "search index",
 )
-# A damaged file may name one long list many times.
+# A damaged file may refer to one long list many times.
 _TABLE_BYTES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class TensorDescription:
-    """What is said of one input or output.
+    """What is said about one input or output.
 
-    content: `image RGB`, `feature` and such; "" where nothing is said. mean, std: of the
-    normalisation, empty where there is none. units: other processing steps by name. low, high:
+    content: `image RGB`, `feature` and such; "" if nothing is said. mean, std: of the
+    normalisation, empty if there is none. units: other processing steps by name. low, high:
     the range of its values. files: associated files with what they are for.
     """
 
@@ -68,7 +68,7 @@ class TensorDescription:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDescription:
-    """What is said of the model; inputs and outputs in the order of the first subgraph's."""
+    """What is said about the model; inputs and outputs in the order of the first subgraph's."""
 
     name: str
     description: str

@@ -30,9 +30,9 @@ from .soundness import refuse_unsound
 from .tables import refusing_damage
 
 LABELS_FILE = "labels.txt"
-# A label list is small; an archive that asks for more is not ours to unpack.
+# A label list is small; a larger archive is not unpacked.
 _MOST_UNPACKED = 16 * 2**20
-# Offsets in a flatbuffer reach so far; weights behind it and files packed there come on top.
+# Offsets in a flatbuffer reach this far; weights and files packed after it are extra.
 _MOST_BYTES = 2**32
 
 
@@ -40,11 +40,11 @@ _MOST_BYTES = 2**32
 class ModelFile:
     """A model file, read once.
 
-    labels: None where the file has none. associated: sizes in bytes of the files packed behind the
+    labels: None if the file has none. associated: sizes in bytes of the files packed behind the
     flatbuffer, by name. provenance: cnnedge.json, None for a third party's.
-    preprocess: the resize rule, None where the file does not say. normalization: the standard
-    metadata's mean and std, None where it has none. inputs, outputs: what each means, in the
-    graph's order. size: height and width that the input was brought to (`fitted`), None where it is
+    preprocess: the resize rule, None if the file does not say. normalization: the standard
+    metadata's mean and std, None if it has none. inputs, outputs: what each means, in the
+    graph's order. size: height and width that the input was brought to (`fitted`), None if it is
     as the file has it. assumptions: what was taken for granted on the way.
     """
 
@@ -77,13 +77,13 @@ class ModelFile:
     def picture_size(self, given: tuple[int, int] | None = None) -> InputSize:
         """The input as a picture. given: height and width, where the file leaves them open.
 
-        Raises ModelError where it is none.
+        Raises ModelError if it is not one.
         """
         return picture_size(self.inputs, given, str(self.path))
 
 
 def read_model(path: str | Path) -> ModelFile:
-    """Reads a .tflite with all that it carries. Raises ModelError."""
+    """Reads a .tflite with everything in it. Raises ModelError."""
     path = Path(path)
     if other := foreign_model(path):
         raise ModelError(other)
@@ -128,7 +128,7 @@ def read_model(path: str | Path) -> ModelFile:
 
 
 def meanings(graph: Graph) -> tuple[tuple[InputMeaning, ...], tuple[OutputMeaning, ...]]:
-    """What the inputs and outputs of a graph are, by its own words."""
+    """What the inputs and outputs of a graph are, as the file states."""
     described = graph.metadata.get(metadata.METADATA_NAME)
     inputs = describe_inputs(graph, described)
     return inputs, describe_outputs(graph, described, batch=inputs[0].batch)
@@ -183,7 +183,7 @@ def _associated_files(data: bytes) -> dict[str, bytes]:
                     left -= info.file_size
             return files
     except Exception:
-        # Each way to pack a file raises errors of its own for what is damaged.
+        # Each way of packing raises its own errors for damaged files.
         return {}
 
 
@@ -199,7 +199,7 @@ def _without_archive(data: bytes) -> bytes:
 def _labels(
     files: dict[str, bytes], described: bytes | None
 ) -> tuple[Labels | None, tuple[str, ...]]:
-    """The file's own list, and what had to be said of it."""
+    """The file's own list, and notes about it."""
     name = metadata.label_file(described) if described else None
     if name is None or name not in files:
         return None, ()
@@ -207,24 +207,24 @@ def _labels(
 
 
 def _check_unchanged(data: bytes, provenance: Provenance | None, path: Path) -> None:
-    """What a file says of its accuracy holds for the weights that were measured, bit for bit."""
+    """A file's stated accuracy applies only to the weights that were measured, bit for bit."""
     expected = provenance.flatbuffer_sha256 if provenance else ""
     if expected and hashlib.sha256(_without_archive(data)).hexdigest() != expected:
         raise ModelError(
-            f"{path}: the model file is damaged or was changed since it was made: its checksum is "
-            "another. Copy or convert it again"
+            f"{path}: the model file is damaged or was changed after it was made: its checksum "
+            "does not match. Copy or convert it again"
         )
 
 
 def _check_input(meaning: InputMeaning, provenance: Provenance | None, path: Path) -> None:
-    """A file of our own takes the very picture that it says it takes."""
+    """Checks that the input of our own file has the size that the file states."""
     said = provenance.input if provenance else None
     if said is None or meaning.layout != "NHWC":
         return
     found = (meaning.height, meaning.width, meaning.channels)
     if found != (said.height, said.width, said.channels):
         raise ModelError(
-            f"{path}: its {PROVENANCE_FILE} says that it takes {said.height}x{said.width}x"
-            f"{said.channels}, and its input is {list(meaning.tensor.shape)}; convert the model "
-            "again"
+            f"{path}: its {PROVENANCE_FILE} says that its input is "
+            f"{said.height}x{said.width}x{said.channels}, but the model's input is "
+            f"{list(meaning.tensor.shape)}; convert the model again"
         )

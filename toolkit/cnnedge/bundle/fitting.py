@@ -1,6 +1,6 @@
-"""A model file brought to one picture of one size, with what a person says of it.
+"""A model file set to one picture of one size, with what a person states about it.
 
-A ModelFile and a Guest enter; a ModelFile leaves whose input has the very shape of one picture.
+A ModelFile and a Guest enter; a ModelFile leaves whose input has the shape of exactly one picture.
 The shape is written into the bytes that engines load: what the interpreter's own resizing would
 change, and all engines, here and on a device, read it alike.
 """
@@ -24,7 +24,7 @@ from .inputs import FLAT, InputMeaning
 def fitted(model: ModelFile, guest: Guest) -> ModelFile:
     """The model with its input fixed to one picture, and with the person's labels.
 
-    Raises ModelError where the input is no picture, or where nobody says its size.
+    Raises ModelError if the input is not a picture, or if nobody says its size.
     """
     if guest.names is not None:
         model = replace(model, labels=guest.names)
@@ -48,8 +48,8 @@ def fitted(model: ModelFile, guest: Guest) -> ModelFile:
 def sized(model: ModelFile, size: tuple[int, int] | None) -> ModelFile:
     """The same for a model that need not take a picture: one that does not stays as it is.
 
-    Raises ModelError for a picture whose size is open and not said, and for a size given to what
-    is no picture or leaves none open.
+    Raises ModelError for a picture whose size is open and not stated, and for a size given to what
+    is not a picture or leaves none open.
     """
     first = model.inputs[0]
     picture = len(model.inputs) == 1 and first.layout not in ("", FLAT)
@@ -59,7 +59,7 @@ def sized(model: ModelFile, size: tuple[int, int] | None) -> ModelFile:
 
 
 def _with_input_shape(model: ModelFile, shape: Sequence[int]) -> ModelFile:
-    """The model with another shape of its first input. Raises ModelError where none is written."""
+    """The model with another shape of its first input. Raises ModelError if none is written."""
     place, batch = str(model.path), model.inputs[0].batch
     data = bytearray(model.data)
     with tables.refusing_damage(place):
@@ -67,14 +67,14 @@ def _with_input_shape(model: ModelFile, shape: Sequence[int]) -> ModelFile:
         tensors = list(tables.children(subgraph, 0))
         at, length = _shape_at(tensors[model.graph.inputs[0]])
         if length != len(shape):
-            raise ModelError(f"{place}: the input has no shape in the file that could be set")
+            raise ModelError(f"{place}: the file states no input shape that could be set")
         struct.pack_into(f"<{length}i", data, at, *shape)
         # Of the outputs, what an engine may ask the file for: a row for each picture.
         for index in model.graph.outputs if batch is not None and batch > 1 else ():
             at, length = _shape_at(tensors[index])
             if length and struct.unpack_from("<i", data, at)[0] == batch:
                 struct.pack_into("<i", data, at, 1)
-    # What the outputs mean was told by the file as it was.
+    # The meaning of the outputs comes from the original file.
     return replace(model, data=bytes(data), graph=read_graph(bytes(data), place))
 
 
@@ -87,11 +87,13 @@ def _shape_at(tensor: Table) -> tuple[int, int]:
 def _said(meaning: InputMeaning, size: tuple[int, int], guest: Guest) -> list[str]:
     found = []
     if meaning.batch is not None and meaning.batch > 1:
-        found.append(f"the file takes {meaning.batch} pictures at once: it is given one")
-    if meaning.open and guest.size is None:
-        who = "the metadata names" if meaning.default else "its shape holds"
         found.append(
-            f"the file leaves height and width open: {size[0]}x{size[1]} is taken, which {who} "
-            "(--input HxW says another)"
+            f"the model takes {meaning.batch} pictures at once; cnnedge gives it one at a time"
+        )
+    if meaning.open and guest.size is None:
+        who = "in its metadata" if meaning.default else "in its shape"
+        found.append(
+            f"the file leaves height and width open: using {size[0]}x{size[1]}, the size {who} "
+            "(set another size with --input HxW)"
         )
     return found

@@ -1,6 +1,6 @@
-"""Models of other frameworks, known by what is in them.
+"""Models of other frameworks, recognised by their content.
 
-A path enters; what lies there, and how a .tflite is made of it, leaves.
+A path enters; what is there, and how to make a .tflite of it, leaves.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _KERAS_ENTRIES = {"config.json", "model.weights.h5"}
 
 
 def foreign_model(path: Path) -> str | None:
-    """What a model at this path is where it is no .tflite, and what to do; None for anything else.
+    """What a model at this path is if it is not a .tflite, and what to do; None for anything else.
 
     One sentence or two, for the end of an error. Never raises.
     """
@@ -74,21 +74,21 @@ _SUFFIXES = {
 def _keras(path: Path) -> str:
     if (path.parent / "recipe.yaml").is_file() and path.name == "model.keras":
         return (
-            f"{path}: this is the Keras model of the run {path.parent}, and no .tflite; convert "
-            f"the run: cnnedge convert {path.parent}"
+            f"{path}: this is the Keras model of the run {path.parent}, not a .tflite file; "
+            f"convert the run: cnnedge convert {path.parent}"
         )
     load = f"tf.keras.models.load_model('{path}')"
     return (
-        f"{path}: this is a Keras model, no .tflite and no run of 'cnnedge train'. TensorFlow "
-        f"makes a .tflite of it: {_by_tensorflow('from_keras_model', load, path)} Or train with "
-        f"its weights, where it is a backbone: cnnedge train RECIPE --set weights={path}"
+        f"{path}: this is a Keras model, not a .tflite file and not a run of 'cnnedge train'. "
+        f"TensorFlow can convert it: {_by_tensorflow('from_keras_model', load, path)} Or train "
+        f"with its weights, if it is a backbone: cnnedge train RECIPE --set weights={path}"
     )
 
 
 def _saved_model(path: Path) -> str:
     return (
-        f"{path}: this is a SavedModel of TensorFlow, no .tflite and no run of 'cnnedge train'. "
-        "TensorFlow makes a .tflite of it: "
+        f"{path}: this is a TensorFlow SavedModel, not a .tflite file and not a run of 'cnnedge "
+        "train'. TensorFlow can convert it: "
         f"{_by_tensorflow('from_saved_model', repr(str(path)), path)}"
     )
 
@@ -103,36 +103,37 @@ def _by_tensorflow(maker: str, what: str, path: Path) -> str:
 
 def _onnx(path: Path) -> str:
     return (
-        f"{path}: this is an ONNX model, no .tflite. onnx2tf makes one of it: "
-        f"pip install onnx2tf, onnx2tf -i {path}, in an environment of its own"
+        f"{path}: this is an ONNX model, not a .tflite file. Convert it with onnx2tf in a separate "
+        f"environment: pip install onnx2tf, onnx2tf -i {path}"
     )
 
 
 def _torch(path: Path) -> str:
     return (
-        f"{path}: this is a file of PyTorch, no .tflite. litert-torch makes one "
-        "of the module in Python: pip install litert-torch, litert_torch.convert(module.eval(), "
-        "(example,)).export('model.tflite'), in an environment of its own"
+        f"{path}: this is a PyTorch file, not a .tflite file. Convert the module with litert-torch "
+        "in a separate environment: pip install litert-torch, then in Python "
+        "litert_torch.convert(module.eval(), (example,)).export('model.tflite')"
     )
 
 
 def _frozen(path: Path) -> str:
     return (
-        f"{path}: this is a graph of TensorFlow, no .tflite. Make one of it "
-        "with tf.compat.v1.lite.TFLiteConverter.from_frozen_graph, or export a SavedModel anew"
+        f"{path}: this is a TensorFlow graph, not a .tflite file. Convert it with "
+        "tf.compat.v1.lite.TFLiteConverter.from_frozen_graph, or export the model again as a "
+        "SavedModel"
     )
 
 
 def _tfjs(path: Path) -> str:
     return (
-        f"{path}: this is a model of TensorFlow.js, no .tflite. Export the "
-        "model it came from as .tflite (Teachable Machine: Export Model, TensorFlow Lite)"
+        f"{path}: this is a TensorFlow.js model, not a .tflite file. Export the model it came from "
+        "as .tflite (Teachable Machine: Export Model, TensorFlow Lite)"
     )
 
 
 def _coreml(path: Path) -> str:
     return (
-        f"{path}: this is a Core ML model, which only Apple's systems run, no .tflite. "
+        f"{path}: this is a Core ML model, which only Apple's systems run, not a .tflite file. "
         "Export the model it came from as .tflite"
     )
 

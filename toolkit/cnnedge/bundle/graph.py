@@ -33,7 +33,7 @@ from .tables import (
 
 IDENTIFIER = b"TFL3"
 _LFS = b"version https://git-lfs.github.com/spec/"
-# The least that a tensor takes in a file, with its place in the list.
+# The minimum size of a tensor in a file, with its place in the list.
 _TABLE_BYTES = 24
 DTYPES = (
     "float32",
@@ -119,7 +119,7 @@ class SparseLayout:
 
     @property
     def index_bytes(self) -> int:
-        """What the lists take in the file beside the values."""
+        """The size of the lists in the file, besides the values."""
         lists = (a for level in self.levels for a in (level.segments, level.indices) if a)
         return sum(a.count * BITS[a.dtype] // 8 for a in lists)
 
@@ -130,8 +130,8 @@ class TensorInfo:
 
     scales/zero_points are empty for unquantised, longer than 1 for per-channel, then one for each
     place along quantized_dimension. shape_signature: the shape with -1 for what the caller may
-    choose; empty where nothing may be. constant_at and constant_bytes: where the file holds its
-    values, 0 where they come at run time. sparse: None where all values are stored. variable:
+    choose; empty if nothing may be. constant_at and constant_bytes: where the file holds its
+    values, 0 if they come at run time. sparse: None if all values are stored. variable:
     kept from one inference to the next.
     """
 
@@ -150,17 +150,17 @@ class TensorInfo:
 
     @property
     def values(self) -> int:
-        """How many values it holds (dynamic dimensions counted as 1)."""
+        """The number of its values (dynamic dimensions count as 1)."""
         return math.prod(abs(d) for d in self.shape)
 
     @property
     def size_bytes(self) -> int:
-        """What its values take in memory when all are there; 0 for texts and handles."""
+        """The memory for all its values; 0 for texts and handles."""
         return (self.values * BITS.get(self.dtype, 0) + 7) // 8
 
     @property
     def dynamic(self) -> bool:
-        """Whether the caller may choose a part of its shape."""
+        """Whether the caller may choose part of its shape."""
         return any(d < 0 for d in (*self.shape, *self.shape_signature))
 
 
@@ -168,8 +168,8 @@ class TensorInfo:
 class OperatorInfo:
     """One operator: its builtin or custom name, and the indices of its tensors (-1: absent).
 
-    version: what a runtime must have of it at least, as the file's writer states. options: those
-    of its table that say what can run it (`options.options_of`).
+    version: the minimum that a runtime must have, as the file's writer states. options: those
+    of its table that decide what can run it (`options.options_of`).
     """
 
     name: str
@@ -192,7 +192,7 @@ class Subgraph:
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """A name for a subgraph, its inputs and outputs: what callers may use instead of indices."""
+    """A name for a subgraph, its inputs and outputs: callers may use it instead of indices."""
 
     key: str
     subgraph: int
@@ -219,26 +219,26 @@ class Graph(Subgraph):
 def read_graph(data: bytes, place: str) -> Graph:
     """The graph in the bytes of a .tflite; `place` names the file in messages.
 
-    Raises ModelError when the bytes are no TFLite model.
+    Raises ModelError if the bytes are not a TFLite model.
     """
     if not data:
         raise ModelError(f"{place}: the file is empty; expected a .tflite model")
     if data.startswith(_LFS):
         raise ModelError(
-            f"{place}: this is a Git LFS pointer and not the model itself. In its repository run "
-            "'git lfs pull', or download the file from its page"
+            f"{place}: this is a Git LFS pointer, not the model itself. In its repository run 'git "
+            "lfs pull', or download the file from its page"
         )
     if data[4:8] != IDENTIFIER:
         raise ModelError(
-            f"{place}: this is no TFLite model: bytes 4 to 8 are {data[4:8]!r}, "
-            f"expected {IDENTIFIER!r}. cnnedge convert makes one"
+            f"{place}: this is not a TFLite model: bytes 4 to 8 are {data[4:8]!r}, expected "
+            f"{IDENTIFIER!r}. 'cnnedge convert' writes .tflite files"
         )
     with refusing_damage(place):
         return _Reader(data).graph()
 
 
 class _Reader:
-    """One pass over a model file. Lists are counted, so that no file is read for ever."""
+    """One pass over a model file. Lists are counted, so that no file is read forever."""
 
     def __init__(self, data: bytes) -> None:
         self._model = root(data)
@@ -252,9 +252,9 @@ class _Reader:
     def graph(self) -> Graph:
         subgraphs = listed(children(self._model, 2), lambda _, t: self._subgraph(t))
         if not subgraphs:
-            raise ValueError("it holds no graph")
+            raise ValueError("it contains no graph")
         if not subgraphs[0].inputs or not subgraphs[0].outputs:
-            raise ValueError("its inputs or outputs name tensors that are not there")
+            raise ValueError("its inputs or outputs refer to tensors that do not exist")
         first, *others = subgraphs
         return Graph(
             name=first.name,
@@ -302,7 +302,7 @@ class _Reader:
         return info
 
     def _content(self, number: int) -> tuple[int, int]:
-        """Where a buffer's bytes lie, and how many they are; files past 2 GB keep them outside."""
+        """Where a buffer's bytes are, and how many; files past 2 GB keep them outside."""
         if number == 0 and not self._buffers:
             # Buffer 0 is the empty one: a file that needs no other may leave the list out.
             return 0, 0
@@ -332,7 +332,7 @@ class _Reader:
         found = whole(numbers(table, slot, "i"))
         self._allowance.take(_TABLE_BYTES // 2 + 4 * len(found))
         if any(not least <= i < tensors for i in found):
-            raise ValueError("its inputs or outputs name tensors that are not there")
+            raise ValueError("its inputs or outputs refer to tensors that do not exist")
         return found
 
     def _metadata(self, entry: Table) -> bytes:
@@ -348,7 +348,7 @@ class _Reader:
         )
         self._allowance.take(_TABLE_BYTES * (1 + len(inputs) + len(outputs)))
         if any(i >= tensors for i in (*inputs.values(), *outputs.values())):
-            raise ValueError("a signature names tensors that are not there")
+            raise ValueError("a signature refers to tensors that do not exist")
         return Signature(key=text(table, 2), subgraph=subgraph, inputs=inputs, outputs=outputs)
 
 

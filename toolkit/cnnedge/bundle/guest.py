@@ -59,7 +59,7 @@ class Guest:
         self._set("mean", _numbers("mean", self.mean))
         self._set("std", _numbers("std", self.std))
         if self.std is not None and 0.0 in self.numbers("std"):
-            raise ModelError("std: 0 is no divisor; it must be another number")
+            raise ModelError("std: found 0, which cannot be divided by; give another number")
         for name, allowed in (
             ("pixel_range", tuple(PIXEL_RANGES)),
             ("resize", RESIZES),
@@ -124,7 +124,7 @@ class Guest:
             return cls(**given)
         except (TypeError, AttributeError) as error:
             raise ModelError(
-                f"{name}: what is said of the model is not understood: {error}"
+                f"{name}: cannot read what is stated about the model: {error}"
             ) from None
 
     def _set(self, name: str, value: Any) -> None:
@@ -161,7 +161,7 @@ def _size(value: Any) -> tuple[int, int]:
         raise ModelError(f"size: found {value!r}; expected height and width in pixels") from None
     low, high = _SIDES
     if not (low <= height <= high and low <= width <= high):
-        raise ModelError(f"size: found {height}x{width}; sides go from {low} to {high}")
+        raise ModelError(f"size: found {height}x{width}; sides must be from {low} to {high}")
     return height, width
 
 

@@ -1,7 +1,7 @@
-"""What the inputs of a .tflite take, by its own words.
+"""What the inputs of a .tflite take, as the file states.
 
 A graph and its standard metadata enter; one frozen InputMeaning for each input leaves: how its
-dimensions lie, which of them are left open, and how pixels are scaled.
+dimensions are laid out, which of them are open, and how pixels are scaled.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _AXES: dict[str, tuple[int, int, int]] = {
     "NHW": (1, 2, -1),
     "HW": (0, 1, -1),
 }
-# One row of all values; only a person can say how a picture lies in it.
+# One row of all values; only a person can say how a picture is laid out in it.
 FLAT = "flat"
 _COLOURS = (1, 3)
 
@@ -41,9 +41,9 @@ Dimension = int | None
 class InputMeaning:
     """One input.
 
-    layout: a picture's, like `NHWC`; `flat` for a row of values, "" for what is no picture. batch:
-    pictures at once; height, width, batch None: the caller chooses. default: height and width that
-    the metadata names. normalization: the metadata's mean and std.
+    layout: a picture's, like `NHWC`; `flat` for a row of values, "" if it is not a picture.
+    batch: pictures at once; height, width, batch None: the caller chooses. default: height and
+    width that the metadata states. normalization: the metadata's mean and std.
     """
 
     tensor: TensorInfo
@@ -57,12 +57,12 @@ class InputMeaning:
 
     @property
     def open(self) -> bool:
-        """Whether a picture's height or width is the caller's to choose."""
+        """Whether the caller chooses a picture's height or width."""
         return self.layout not in ("", FLAT) and None in (self.height, self.width)
 
     @property
     def real_range(self) -> tuple[float, float] | None:
-        """The real numbers that a quantised input reaches; None for others."""
+        """The range of real numbers of a quantised input; None for others."""
         return real_range(self.tensor)
 
     def shape(self, size: InputSize) -> tuple[int, ...]:
@@ -153,7 +153,7 @@ def _layout(sizes: list[Dimension]) -> str:
 
 
 def _are_sides(sizes: list[Dimension], layout: str) -> bool:
-    """Whether height and width may be those of a picture: one row of pixels is none."""
+    """Whether height and width may be those of a picture: one row of pixels is not a picture."""
     height, width = (sizes[axis] for axis in _AXES[layout][:2])
     if height == width == 1:
         return True
@@ -165,7 +165,7 @@ def _at(sizes: list[Dimension], layout: str) -> tuple[Dimension, Dimension, Dime
         return None, None, None
     height, width, channels = _AXES[layout]
     sides = (sizes[height], sizes[width])
-    # Old converters write 1 for what is left open, and no more.
+    # Old converters write just 1 for an open dimension.
     if sides == (1, 1):
         sides = (None, None)
     return (*sides, sizes[channels] if channels >= 0 else 1)
@@ -176,7 +176,7 @@ def picture_size(
 ) -> InputSize:
     """The size of the one picture that a model takes. given: height and width, by a person.
 
-    Raises ModelError where it takes no picture, where its size is open and nobody says it, and for
+    Raises ModelError if it takes no picture, if its size is open and nobody states it, and for
     a size that the file does not leave open.
     """
     meaning = inputs[0]
@@ -192,7 +192,7 @@ def picture_size(
         if height is None or width is None:
             raise ModelError(
                 f"{place}: the input {_shown(meaning.tensor)} leaves height and width open, and "
-                "the file names no size: say it with --input HxW, such as --input 224x224"
+                "the file states no size: set it with --input HxW, such as --input 224x224"
             )
     else:
         height, width = fixed
@@ -200,14 +200,14 @@ def picture_size(
     if given is not None and any(f not in (None, g) for f, g in zip(fixed, given, strict=True)):
         shown = "x".join("any" if side is None else str(side) for side in fixed)
         raise ModelError(
-            f"{place}: the input is fixed at {shown}, and --input says {given[0]}x{given[1]}; that "
-            "option is for what a file leaves open"
+            f"{place}: the input has a fixed size of {shown}, but --input says "
+            f"{given[0]}x{given[1]}; use that option only for a model that leaves its size open"
         )
     return InputSize(height=height, width=width, channels=meaning.channels)
 
 
 def _own(meaning: InputMeaning) -> tuple[Dimension, Dimension]:
-    """The size that the file itself names for what it leaves open."""
+    """The size that the file itself states for what it leaves open."""
     if meaning.default:
         return meaning.default
     height, width, _ = _AXES[meaning.layout]
@@ -221,7 +221,7 @@ def _folded(meaning: InputMeaning, given: tuple[int, int], place: str) -> InputS
     if channels is None:
         raise ModelError(
             f"{place}: a picture of {given[0]}x{given[1]} does not fill the input "
-            f"{_shown(meaning.tensor)}, in grey or in colour"
+            f"{_shown(meaning.tensor)}, neither in grey nor in colour"
         )
     return InputSize(height=given[0], width=given[1], channels=channels)
 
@@ -229,11 +229,11 @@ def _folded(meaning: InputMeaning, given: tuple[int, int], place: str) -> InputS
 def _no_picture(inputs: tuple[InputMeaning, ...], place: str) -> str:
     found = ", ".join(_shown(i.tensor) for i in inputs)
     flat = len(inputs) == 1 and inputs[0].layout == FLAT
-    more = " --input HxW says which picture is laid out in such a row." if flat else ""
+    more = " --input HxW states the size of the picture in such a row." if flat else ""
     return (
-        f"{place}: the input is not one picture: found {found}; needed one of "
-        "[1, height, width, 1 or 3], [1, 1 or 3, height, width] or [1, height, width]."
-        f"{more} 'cnnedge inspect' shows the whole model"
+        f"{place}: the input is not one picture: found {found}; expected one of [1, height, width, "
+        f"1 or 3], [1, 1 or 3, height, width] or [1, height, width].{more} 'cnnedge inspect' shows "
+        "the whole model"
     )
 
 

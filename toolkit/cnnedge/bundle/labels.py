@@ -26,42 +26,42 @@ _INDEX_HEADERS = frozenset({"index", "id", "idx", "class_id", "class_index", "la
 _NAME_HEADERS = frozenset(
     {"label", "labels", "name", "class", "classes", "class_name", "category", "display_name"}
 )
-# What the class before the first real one is called, by those who keep one.
+# Names for a background class before the first real class.
 _BACKGROUND = frozenset(
     {"background", "__background__", "???", "none", "nothing", "dummy", "/m/background"}
 )
 # ImageNet's classes, and the outputs of the many networks that count a background among them.
 _IMAGENET = (1000, 1001)
-# A list with gaps, such as COCO's, has a few; a number past this is no index of a class.
+# A list with gaps, such as COCO's, has a few; a number past this is not an index of a class.
 _HIGHEST_INDEX = 100_000
-# Past these a list is none of class names, and a line no name.
+# Beyond these limits, it is not a list of class names, or a line is not a name.
 _MOST_LABELS, _MOST_CHARACTERS = 100_000, 1_000
 _MOST_BYTES = 2**26
 
 
 def read_labels(path: str | Path) -> Labels:
-    """The class names of a file, by its content. Raises ModelError where it is none."""
+    """The class names of a file, by its content. Raises ModelError if it is none."""
     path = Path(path)
     try:
         text = given_files.read(path, at_most=_MOST_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
-        raise ModelError(f"{path}: there is no such file of labels") from None
+        raise ModelError(f"{path}: there is no such file; expected a list of labels") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot read the labels: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ModelError(f"{path}: the labels are not UTF-8 text; save the file as UTF-8") from None
     labels = parse_labels(text, str(path), table=path.suffix.lower() in (".csv", ".tsv"))
     if not any(labels):
-        raise ModelError(f"{path}: holds no label; expected one class a line")
+        raise ModelError(f"{path}: the file contains no labels; expected one class per line")
     if len(labels) > _MOST_LABELS:
         raise ModelError(
-            f"{path}: holds {len(labels):,} labels; at most {_MOST_LABELS:,} are taken"
+            f"{path}: the file contains {len(labels):,} labels; the limit is {_MOST_LABELS:,}"
         )
     for number, label in enumerate(labels):
         if len(label) > _MOST_CHARACTERS:
             raise ModelError(
-                f"{path}: label {number} is of {len(label):,} characters; at most "
-                f"{_MOST_CHARACTERS:,} are allowed. Is this a list of class names?"
+                f"{path}: label {number} has {len(label):,} characters; the limit is "
+                f"{_MOST_CHARACTERS:,}. Is this a list of class names?"
             )
     return tuple(harmless(name) for name in labels)
 
@@ -69,7 +69,7 @@ def read_labels(path: str | Path) -> Labels:
 def parse_labels(text: str, place: str, *, table: bool = False) -> Labels:
     """The names in a text; `place` names it in messages. table: its fields are separated.
 
-    Empty lines at the end are passed over; one between two names is a class without a name.
+    Empty lines at the end are skipped; one between two names is a class without a name.
     """
     if text.lstrip()[:1] in ("{", "["):
         found = _of_json(text)
@@ -90,14 +90,14 @@ def parse_labels(text: str, place: str, *, table: bool = False) -> Labels:
 
 
 def parsed_lines(text: str) -> tuple[Labels | None, tuple[str, ...]]:
-    """The names in a model's own list, one a line, and what had to be said of them.
+    """The names in a model's own list, one per line, and notes about them.
 
-    Empty lines at the end are passed over. None where no name is left, or more than any model has.
+    Empty lines at the end are skipped. None if no name is left, or more than any model has.
     """
     count = text.rstrip().count("\n") + 1
     if count > _MOST_LABELS:
         return None, (
-            f"the file's list of {count:,} labels is left out: at most {_MOST_LABELS:,} are taken",
+            f"the file's list of {count:,} labels is ignored: the limit is {_MOST_LABELS:,}",
         )
     labels = [line.rstrip("\r") for line in text.split("\n")]
     while labels and not labels[-1].strip():
@@ -106,12 +106,14 @@ def parsed_lines(text: str) -> tuple[Labels | None, tuple[str, ...]]:
 
 
 def _shortened(labels: Labels) -> tuple[Labels, tuple[str, ...]]:
-    """The names without what harms, none longer than a line of text; and a word on those cut."""
+    """The names without harmful characters, none longer than a line; and a note on those cut."""
     cut = [i for i, name in enumerate(labels) if len(name) > _MOST_CHARACTERS]
     said = (
         (
-            f"label {cut[0]} has {len(labels[cut[0]]):,} characters: the first "
-            f"{_MOST_CHARACTERS:,} are kept" + (f", so of {len(cut) - 1:,} more" * (len(cut) > 1)),
+            f"label {cut[0]} has {len(labels[cut[0]]):,} characters: only the first "
+            f"{_MOST_CHARACTERS:,} are kept"
+            + f", as in other labels that are too long ({len(cut) - 1:,})"
+            * (len(cut) > 1),
         )
         if cut
         else ()
@@ -122,14 +124,14 @@ def _shortened(labels: Labels) -> tuple[Labels, tuple[str, ...]]:
 def fitting(
     labels: Labels | None, count: int, place: str, *, remedy: str
 ) -> tuple[Labels, tuple[str, ...]]:
-    """A label for each of `count` outputs, and what was assumed on the way.
+    """A label for each of `count` outputs, and what was assumed.
 
-    A list that differs by its background class alone is brought into line, and that is said. place,
-    remedy: for the message. Raises ModelError where the list belongs to another model.
+    A list that differs only by its background class is aligned, and that is reported. place,
+    remedy: for the message. Raises ModelError if the list belongs to another model.
     """
     if labels is None:
         return tuple(f"class {i}" for i in range(count)), (
-            "no labels in the file: classes are numbered (--labels FILE names them)",
+            "the file has no labels: classes are numbered (--labels FILE names them)",
         )
     end = len(labels)
     while end > count and not labels[end - 1].strip():
@@ -140,19 +142,19 @@ def fitting(
     if len(labels) == count + 1 and _is_background(first):
         labels = labels[1:]
         said = (
-            f"{count + 1} labels for {count} outputs: the first, '{first}', is taken for a "
-            "background class that the model leaves out",
+            f"{count + 1} labels for {count} outputs: the first, '{first}', is treated as a "
+            "background class that the model does not have",
         )
     elif (len(labels), count) == _IMAGENET:
         labels = ("background", *labels)
         said = (
-            f"{len(labels) - 1} labels for {count} outputs: output 0 is taken for ImageNet's "
-            "background class, which the list leaves out",
+            f"{len(labels) - 1} labels for {count} outputs: output 0 is treated as ImageNet's "
+            "background class, which the list does not have",
         )
     if len(labels) != count:
         raise ModelError(
-            f"{place}: {len(labels)} labels for {count} outputs, so it cannot be told which "
-            f"belongs to which; {remedy}"
+            f"{place}: {len(labels)} labels for {count} outputs, so cnnedge cannot tell which "
+            f"label belongs to which output; {remedy}"
         )
     return tuple(name or f"class {i}" for i, name in enumerate(labels)), said
 
@@ -196,7 +198,7 @@ def _rows(lines: Sequence[str], place: str) -> list[list[str]]:
 
 
 def _numbered(rows: list[list[str]]) -> dict[int, str] | None:
-    """{index: name} of a table that has both; None of one that has names alone."""
+    """{index: name} of a table that has both; None for a table of only names."""
     header = [field.casefold() for field in rows[0]] if rows else []
     name_at = next((i for i, field in enumerate(header) if field in _NAME_HEADERS), None)
     index_at = next((i for i, field in enumerate(header) if field in _INDEX_HEADERS), None)
@@ -230,16 +232,16 @@ def _column_of_indices(rows: list[list[str]], at: int) -> bool:
 
 
 def _are_indices(numbers: Sequence[int]) -> bool:
-    """Distinct, and few enough missing between them: a year or a house number is no index."""
+    """Distinct, with few gaps between them: a year or a house number is not an index."""
     if len(set(numbers)) != len(numbers) or not numbers:
         return False
     return min(numbers) in (0, 1) and max(numbers) < 2 * len(numbers) + 16
 
 
 def _ordered(numbered: Mapping[int, str], place: str) -> Labels:
-    """By number; counted from 1 where no 0 is there and none is missing. Gaps have no name."""
+    """By number; counted from 1 if there is no 0 and no gap. Gaps have no name."""
     highest = max(numbered, default=-1)
     if highest > _HIGHEST_INDEX:
-        raise ModelError(f"{place}: {highest} is no index of a class")
+        raise ModelError(f"{place}: {highest} is not a valid class index")
     start = 1 if min(numbered, default=0) == 1 and highest == len(numbered) else 0
     return tuple(numbered.get(i, "") for i in range(start, highest + 1))

@@ -20,7 +20,7 @@ _INNER = re.compile(r"/(Tensordot|separable_conv2d)$")
 def layer_name(tensor: str) -> str:
     """The layer whose operation leads in an operator, by its output tensor's name.
 
-    The layer that brings the weights, where one does, otherwise the first of those fused. A name
+    The layer that brings the weights, if one does, otherwise the first of those fused. A name
     of no layer, such as a quantisation's, comes back as it is.
     """
     parts = _parts(tensor)
@@ -32,7 +32,7 @@ def layer_name(tensor: str) -> str:
 
 
 def known_layer(tensor: str, known: Collection[str]) -> str | None:
-    """The same, as one of the names of a model's layers; None where none is in it."""
+    """The same, as one of the names of a model's layers; None if none is in it."""
     parts = _parts(tensor)
     weighted = [p for p in parts if _WEIGHTED.search(p)]
     for part in (*reversed(weighted), *reversed(parts)):

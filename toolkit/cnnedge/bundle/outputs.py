@@ -38,7 +38,7 @@ _KEEPING = frozenset(
     {"ADD", "SUB", "MEAN", "SUM", "AVERAGE_POOL_2D", "MAX_POOL_2D", "REDUCE_MAX", "MUL", "DIV"}
 )
 _GATHERING = frozenset({"CONCATENATION", "PACK", "SPLIT", "STRIDED_SLICE", "SLICE", "GATHER"})
-# A way back of more steps than this is no head of a classifier.
+# A way back of more steps than this is not a head of a classifier.
 _MOST_STEPS = 12
 # Steps of 8 bits that a range may miss 0 and 1 by.
 _STEPS = 2
@@ -51,7 +51,7 @@ class OutputMeaning:
     kind: `softmax`, `log_softmax`, `sigmoid` (each value by itself), `logits`, `index` of the best
     class, `top_scores` and `top_indices` of a list of the best; `shares`: within 0..1, by what is
     not known; `embedding`; `unknown`. of: what the scores of such a list are. classes: how many
-    there are, None where the output is not one value for each. because: what told it.
+    there are, None if the output is not one value for each. because: the evidence.
     """
 
     tensor: TensorInfo
@@ -85,18 +85,18 @@ def _described(
 ) -> OutputMeaning:
     kind, because, of, classes = trace.kind(tensor.index)
     if kind == UNKNOWN and stated == (0.0, 1.0):
-        kind, because = SHARES, "its metadata says 0 to 1"
+        kind, because = SHARES, "its metadata states 0 to 1"
     if kind == UNKNOWN and _fills_unit_range(tensor):
-        kind, because = SHARES, "its quantisation reaches from 0 to 1"
+        kind, because = SHARES, "its quantisation ranges from 0 to 1"
     if kind not in (INDEX, TOP_SCORES, TOP_INDICES):
         classes = _row(tensor, batch)
     elif kind == INDEX and _row(tensor, batch) != 1:
-        kind, classes, because = UNKNOWN, None, "an index for each of many places"
+        kind, classes, because = UNKNOWN, None, "an index for each of many positions"
     return OutputMeaning(tensor=tensor, kind=kind, classes=classes, because=because, of=of)
 
 
 def _row(tensor: TensorInfo, batch: int | None) -> int | None:
-    """How many values there are for a picture; None where they are more than one row."""
+    """How many values there are for a picture; None if they are more than one row."""
     shape = [abs(d) for d in tensor.shape]
     if batch and batch > 1 and shape and shape[0] == batch:
         shape[0] = 1
@@ -134,10 +134,10 @@ class _Trace:
         self._known: dict[int, tuple[str, str, str, int | None]] = {}
 
     def kind(self, index: int, steps: int = _MOST_STEPS) -> tuple[str, str, str, int | None]:
-        """(kind, because, of, classes) of a tensor's values; classes of indices alone."""
+        """(kind, because, of, classes) of a tensor's values; classes only for indices."""
         if index not in self._known:
             # Each tensor is looked at once, however many ways lead to it, or back to itself.
-            self._known[index] = (UNKNOWN, "it is made of itself", "", None)
+            self._known[index] = (UNKNOWN, "it is computed from itself", "", None)
             self._known[index] = self._found(index, steps)
         return self._known[index]
 
@@ -147,7 +147,7 @@ class _Trace:
             index, steps = op.inputs[0], steps - 1
             op = self._maker.get(index)
         if op is None or steps <= 0:
-            return UNKNOWN, "no operator is known that makes it", "", None
+            return UNKNOWN, "no known operator computes it", "", None
         last = f"its last operator is {op.name.removeprefix('CUSTOM ')}"
         if op.name == "TOPK_V2":
             return self._of_list(op, index, steps, last)
@@ -176,7 +176,7 @@ class _Trace:
         return UNKNOWN if bounded else LOGITS
 
     def _computed(self, op: OperatorInfo) -> Iterator[int]:
-        """The inputs that are no constants."""
+        """The inputs that are not constants."""
         tensors = self._graph.tensors
         return (i for i in op.inputs if i >= 0 and not tensors[i].constant_bytes)
 

@@ -1,4 +1,4 @@
-"""cnnedge.json: what a file of our own says of where it comes from.
+"""cnnedge.json: what a file of our own states about its origin.
 
 The bytes of that file enter, which a stranger may have written; a frozen Provenance leaves, every
 field of its type and within its range, or a ModelError that names the field. Keys that this
@@ -63,7 +63,7 @@ class StatedInput:
 class Provenance:
     """cnnedge.json. raw: all of it as JSON has it, its texts harmless; the rest: what is used.
 
-    Texts are empty, and objects None, where the file does not say.
+    Texts are empty, and objects None, if the file does not say.
     """
 
     cnnedge: str = ""
@@ -96,7 +96,7 @@ def read_provenance(content: bytes, place: str) -> Provenance:
         held = read(Provenance, said, PROVENANCE_FILE)
     except (SpecError, ValueError) as error:
         raise ModelError(
-            f"{place}: its {PROVENANCE_FILE} is damaged, or nothing that cnnedge wrote "
+            f"{place}: its {PROVENANCE_FILE} is damaged, or cnnedge did not write it "
             f"({harmless(str(error), _MOST_SAID)}); convert the model again"
         ) from None
     return dataclasses.replace(held, preprocess=_preprocess(found, place), raw=found)
@@ -105,19 +105,19 @@ def read_provenance(content: bytes, place: str) -> Provenance:
 def _parsed(content: bytes) -> dict[str, Any]:
     """The JSON object, its texts harmless. Raises ValueError."""
     if len(content) > _MOST_BYTES:
-        raise ValueError(f"it has {len(content):,} bytes, at most {_MOST_BYTES:,} are read")
+        raise ValueError(f"it has {len(content):,} bytes; the limit is {_MOST_BYTES:,}")
     try:
         found = json.loads(content, parse_constant=_no_number)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(found, dict):
-        raise ValueError("expected an object at the top")
+        raise ValueError("expected an object at the top level")
     cleaned: dict[str, Any] = _cleaned(found, 0)
     return cleaned
 
 
 def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number in JSON")
+    raise ValueError(f"{text} is not a number in JSON")
 
 
 def _cleaned(value: Any, depth: int) -> Any:
@@ -132,9 +132,9 @@ def _cleaned(value: Any, depth: int) -> Any:
         return [_cleaned(v, depth + 1) for v in value]
     # JSON's 1e999 is read as infinity.
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("it holds a number past all that can be counted with")
+        raise ValueError("it contains a number that is too large")
     if isinstance(value, int) and abs(value) >= 2**64:
-        raise ValueError("it holds a whole number of more than 64 bits")
+        raise ValueError("it contains a whole number of more than 64 bits")
     return value
 
 
@@ -161,6 +161,6 @@ def _preprocess(found: Mapping[str, Any], place: str) -> Preprocess | None:
         return read(Preprocess, found["preprocess"], "preprocess")
     except SpecError as error:
         raise ModelError(
-            f"{place}: its resize rule is not known to this cnnedge "
+            f"{place}: this version of cnnedge does not know its resize rule "
             f"({harmless(str(error), _MOST_SAID)}); update cnnedge or convert the model again"
         ) from None

@@ -1,6 +1,6 @@
-"""What no runtime could make sense of in a model's graph, told without running it.
+"""What no runtime could make sense of in a model's graph, found without running it.
 
-A Graph enters; ModelError leaves where its tables contradict themselves or ask for more memory than
+A Graph enters; ModelError leaves if its tables contradict themselves or ask for more memory than
 an image CNN takes. Native runtimes check little of this and die, or compute nonsense. What is
 not certain to be wrong passes: a trial in a process of its own (`engines.trial`) shows the rest.
 """
@@ -47,8 +47,8 @@ def refuse_unsound(graph: Graph, place: str) -> None:
     """Raises ModelError for the first thing in a graph that cannot be; `place` names the file."""
     for complaint in _complaints(graph):
         raise ModelError(
-            f"{place}: the model file is damaged or hostile: {complaint}. Nothing was run; take "
-            "the file from its source again"
+            f"{place}: the model file is damaged or malicious: {complaint}. cnnedge did not run "
+            "it; get the file from its source again"
         )
 
 
@@ -68,25 +68,25 @@ def _complaints(graph: Graph) -> Iterator[str]:
 def _of_tensor(tensor: TensorInfo) -> Iterator[str]:
     name, shape = _named(tensor), tensor.shape
     if tensor.dtype.startswith("type "):
-        yield f"{name} is of {tensor.dtype}, types go from 0 to {len(DTYPES) - 1}"
+        yield f"{name} has the type {tensor.dtype}; types range from 0 to {len(DTYPES) - 1}"
     if len(shape) > _MOST_DIMENSIONS:
-        yield f"{name} has {len(shape)} dimensions, at most {_MOST_DIMENSIONS} are taken"
+        yield f"{name} has {len(shape)} dimensions; the limit is {_MOST_DIMENSIONS}"
     if any(d < -1 for d in (*shape, *tensor.shape_signature)):
         yield f"{name} has a dimension of {min((*shape, *tensor.shape_signature))}"
     if tensor.dtype in _QUANTISED:
         low, high = _limits(tensor.dtype)
         for zero in (min(tensor.zero_points, default=0), max(tensor.zero_points, default=0)):
             if not low <= zero <= high:
-                yield f"{name} has the zero point {zero}, which is no {tensor.dtype}"
+                yield f"{name} has the zero point {zero}, which is not a valid {tensor.dtype}"
     # Texts and handles have no size of their own, and a sparse tensor leaves values out.
     fixed = tensor.dtype in BITS and tensor.sparse is None and min(shape, default=0) >= 0
     if tensor.constant_bytes and fixed and tensor.constant_bytes != tensor.size_bytes:
         yield (
-            f"{name} is {tensor.dtype} {list(shape)}, {tensor.size_bytes:,} bytes, and the file "
+            f"{name} is {tensor.dtype} {list(shape)}, {tensor.size_bytes:,} bytes, but the file "
             f"holds {tensor.constant_bytes:,} for it"
         )
     if not tensor.constant_bytes and tensor.size_bytes > MOST_TENSOR_BYTES:
-        yield f"{name} takes {_gib(tensor.size_bytes)}, at most {_gib(MOST_TENSOR_BYTES)} is taken"
+        yield f"{name} takes {_gib(tensor.size_bytes)}; the limit is {_gib(MOST_TENSOR_BYTES)}"
 
 
 def _of_ends(subgraph: Subgraph) -> Iterator[str]:
@@ -95,12 +95,12 @@ def _of_ends(subgraph: Subgraph) -> Iterator[str]:
         tensor = subgraph.tensors[index]
         small = tensor.dtype in ("uint8", "int8", "uint16", "int16")
         if small and any(not (math.isfinite(s) and s > 0) for s in tensor.scales):
-            yield f"{_named(tensor)} has a scale that is no number above 0"
+            yield f"{_named(tensor)} has a scale that is not a number above 0"
     for index in subgraph.inputs:
         tensor = subgraph.tensors[index]
         if tensor.size_bytes > MOST_INPUT_BYTES:
-            taken = f"at most {_gib(MOST_INPUT_BYTES)} is taken"
-            yield f"the input, {_named(tensor)}, takes {_gib(tensor.size_bytes)}, {taken}"
+            taken = f"the limit is {_gib(MOST_INPUT_BYTES)}"
+            yield f"the input, {_named(tensor)}, takes {_gib(tensor.size_bytes)}; {taken}"
 
 
 def _of_operator(operator: OperatorInfo, place: int) -> Iterator[str]:
@@ -113,7 +113,7 @@ def _of_operator(operator: OperatorInfo, place: int) -> Iterator[str]:
         yield f"{name} has no output"
     for option, count in (("padding", _PADDINGS), ("activation", len(ACTIVATIONS))):
         if not 0 <= options.get(option, 0) < count:
-            yield f"{name} has the {option} {options[option]}, allowed are 0 to {count - 1}"
+            yield f"{name} has the {option} {options[option]}; allowed: 0 to {count - 1}"
     for option in _SIZES:
         if options.get(option, 1) < 1:
             yield f"{name} has the {option} {options[option]}, which must be 1 or more"
@@ -133,8 +133,8 @@ def _of_variables(subgraph: Subgraph) -> Iterator[str]:
     used = {i for op in subgraph.operators for i in (*op.inputs, *op.outputs)}
     for index in sorted(variables.intersection(used) - written):
         yield (
-            f"{_named(subgraph.tensors[index])} is marked as a variable, and no operator that "
-            "keeps a state has it"
+            f"{_named(subgraph.tensors[index])} is marked as a variable, but no operator that "
+            "keeps a state uses it"
         )
 
 
@@ -179,8 +179,8 @@ def _of_memory(subgraph: Subgraph) -> Iterator[str]:
         alive += more
         if alive > MOST_ALIVE_BYTES:
             yield (
-                f"its values take {_gib(alive)} at operator {place}, at most "
-                f"{_gib(MOST_ALIVE_BYTES)} is taken"
+                f"its values take {_gib(alive)} at operator {place}; the limit is "
+                f"{_gib(MOST_ALIVE_BYTES)}"
             )
             return
 

@@ -13,26 +13,26 @@ _CUSTOM = "CUSTOM "
 _COMPILED = {
     "edgetpu-custom-op": (
         "compiled for Google's Edge TPU: libedgetpu runs it (--delegate libedgetpu.so.1 on a "
-        "machine with a Coral device); elsewhere take the file that edgetpu_compiler was given"
+        "machine with a Coral device); elsewhere, use the file that was given to edgetpu_compiler"
     ),
     "ethos-u": (
         "compiled by Vela for Arm's Ethos-U: its delegate library runs it on such a board "
-        "(--delegate libethosu_delegate.so), or TensorFlow Lite Micro; elsewhere take the file "
-        "that vela was given"
+        "(--delegate libethosu_delegate.so), or TensorFlow Lite Micro; elsewhere, use the file "
+        "that was given to vela"
     ),
     "NeutronGraph": (
         "compiled for NXP's eIQ Neutron: its delegate library runs it on such a board (--delegate "
-        "libneutron_delegate.so); elsewhere take the file that neutron-converter was given"
+        "libneutron_delegate.so); elsewhere, use the file that was given to neutron-converter"
     ),
     "DISPATCH_OP": (
-        "compiled for an NPU by LiteRT's compiler plugin of its maker: it runs on that maker's "
-        "processor alone; elsewhere take the file that was compiled"
+        "compiled for an NPU by its maker's LiteRT compiler plugin: it runs only on that maker's "
+        "processor; elsewhere, use the file that was given to the compiler"
     ),
 }
 
 
 def special_needs(graph: Graph) -> list[str]:
-    """What beside an interpreter the file may need; empty where its operators are all builtin."""
+    """What the file may need besides an interpreter; empty if its operators are all builtin."""
     names = [
         op.name.removeprefix(_CUSTOM)
         for subgraph in graph.subgraphs
@@ -44,15 +44,15 @@ def special_needs(graph: Graph) -> list[str]:
     flex = [name for name in names if name.startswith("Flex")]
     if flex:
         found.append(
-            f"TensorFlow's own operators ({', '.join(n.removeprefix('Flex') for n in flex)}): the "
-            "Flex delegate of the tensorflow package runs them, and no LiteRT; convert the model "
-            "with builtin operators alone (without SELECT_TF_OPS)"
+            f"TensorFlow's own operators ({', '.join(n.removeprefix('Flex') for n in flex)}): only "
+            "the Flex delegate of the tensorflow package runs them, not LiteRT; convert the model "
+            "with only builtin operators (without SELECT_TF_OPS)"
         )
     others = [name for name in names if name not in _COMPILED and name not in flex]
     if others:
         found.append(
-            f"custom operators ({', '.join(_plain(n) for n in others)}): where the runtime does "
-            "not bring them, the program that the model was made for does"
+            f"custom operators ({', '.join(_plain(n) for n in others)}): only the program that the "
+            "model was made for can run them, unless the runtime includes them"
         )
     return found
 

@@ -31,8 +31,8 @@ def refusing_damage(place: str) -> Iterator[None]:
         yield
     except struct.error:
         raise ModelError(
-            f"{place}: the model file is damaged (it points past its own end; was it cut short?). "
-            "Copy or convert it again"
+            f"{place}: the model file is damaged (it refers to data past its end; was it cut "
+            "short?). Copy or convert it again"
         ) from None
     except (IndexError, ValueError, TypeError, KeyError, OverflowError, *_CONTRADICTIONS) as error:
         raise ModelError(
@@ -54,7 +54,7 @@ class Allowance:
     def take(self, count: int) -> None:
         self._left -= count
         if self._left < 0:
-            raise ValueError("its tables hold more than the file has bytes for")
+            raise ValueError("its tables need more bytes than the file has")
 
 
 def root(data: bytes | bytearray) -> Table:
@@ -63,7 +63,7 @@ def root(data: bytes | bytearray) -> Table:
 
 
 def field(table: Table, slot: int) -> int:
-    """The absolute position of a field, or 0 where it is absent."""
+    """The absolute position of a field, or 0 if it is absent."""
     offset = table.Offset(4 + 2 * slot)
     return int(offset and table.Pos + offset)
 
@@ -131,5 +131,5 @@ def length(table: Table, offset: int, size: int) -> int:
     """How many items of `size` bytes a list holds; ValueError when it leaves the file."""
     count = int(table.VectorLen(offset))
     if table.Vector(offset) + count * size > len(table.Bytes):
-        raise ValueError("a list reaches past the end of the file")
+        raise ValueError("a list extends past the end of the file")
     return count

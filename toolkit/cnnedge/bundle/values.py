@@ -23,7 +23,7 @@ _MOST_VALUES, _MOST_SPREAD = 2**27, 4096
 def constant(data: bytes, tensor: TensorInfo) -> Values | None:
     """The stored values of a constant tensor, of its shape; int4 and int2 widened to int8.
 
-    None where the tensor is no constant, or of a type that numpy does not have. Raises ValueError
+    None if the tensor is not a constant, or of a type that numpy does not have. Raises ValueError
     or IndexError where the file contradicts itself.
     """
     stored = _stored(data, tensor)
@@ -62,7 +62,7 @@ def _spread(data: bytes, stored: Values, tensor: TensorInfo) -> Values:
     assert layout is not None
     rank, places = len(tensor.shape), _places(data, layout)
     if sorted(layout.order) != list(range(rank + len(layout.blocks))):
-        raise ValueError("a sparse tensor's order names other dimensions than it has")
+        raise ValueError("a sparse tensor's order lists dimensions that it does not have")
     if len(places) != len(layout.order) or places[0].size > stored.size:
         raise ValueError("a sparse tensor's indices and values do not match")
     at = dict(zip(layout.order, places, strict=True))
@@ -94,7 +94,7 @@ def _places(data: bytes, layout: SparseLayout) -> list[_Whole]:
             segments, indices = _numbers(data, level.segments), _numbers(data, level.indices)
             starts, counts = segments[nodes], segments[nodes + 1] - segments[nodes]
             if not 0 <= counts.sum() <= indices.size:
-                raise ValueError("a sparse tensor's segments hold other indices than there are")
+                raise ValueError("the segments and indices of a sparse tensor do not match")
             firsts = np.cumsum(counts) - counts
             following = np.repeat(starts - firsts, counts) + np.arange(counts.sum())
             here = indices[following]

@@ -17,7 +17,7 @@ from .rotation import turned
 class AnimationSource:
     """Every frame of an animation, in order, upright and over white, at its own rate.
 
-    loop: again and again; a frame's index goes on, its name says the frame of the animation.
+    loop: repeats; a frame's index continues, its name contains the frame of the animation.
     rotate: degrees clockwise. One that is damaged gives what can be decoded; `skipped` says so.
     """
 
@@ -39,7 +39,7 @@ class AnimationSource:
         self._within = 0
 
     def __iter__(self) -> Iterator[Frame]:
-        """Raises SourceError where no frame at all can be read."""
+        """Raises SourceError if no frame at all can be read."""
         while self._animation is not None:
             if self._within >= self._animation.count:
                 if not self._loop:
@@ -66,10 +66,12 @@ class AnimationSource:
         """A frame builds on those before it: behind a damaged one the animation is over."""
         assert self._animation is not None
         if self._within == 0:
-            raise SourceError(f"--source {self.name}: nothing could be read: {error}") from None
+            raise SourceError(
+                f"--source {self.name}: cannot read anything from it: {error}"
+            ) from None
         line = (
-            f"{self.name}: the animation ends after {self._within:,} of "
-            f"{self._animation.count:,} frames: it is cut off or damaged there"
+            f"{self.name}: the animation ends after {self._within:,} of {self._animation.count:,} "
+            "frames: the file is cut off or damaged there"
         )
         if line not in self.skipped:
             self.skipped.append(line)

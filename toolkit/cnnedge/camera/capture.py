@@ -36,7 +36,7 @@ _BUFFERS = 2
 # Longer than this nothing is skipped; a frame that came within this part of the time that lies
 # between it and the one before had been waiting.
 _BACKLOG_SECONDS, _CATCHING_UP = 2.0, 0.6
-# One core decodes so many several times as fast as they are filmed.
+# One core decodes this many pixels several times as fast as they are filmed.
 _SMALL_PIXELS = 1_000_000
 _MJPEG = cv2.VideoWriter.fourcc(*"MJPG")
 
@@ -56,15 +56,15 @@ def check_backend(options: CaptureOptions) -> None:
         raise SourceError(f"--backend {name}: unknown; allowed: {', '.join(BACKENDS)}")
     raise SourceError(
         f"--backend {name}: this OpenCV ({cv2.__version__}) was built without it; it has "
-        f"{', '.join(backends()) or 'none of them'}. Leave --backend away, or install an OpenCV "
-        "that has it"
+        f"{', '.join(backends()) or 'none of them'}. Remove --backend, or install an OpenCV that "
+        "has it"
     )
 
 
 def open_camera(target: int | str, options: CaptureOptions) -> Any | None:
-    """A camera by number or device path, set to what is asked of it; None if it does not open.
+    """A camera by number or device path, set to the options; None if it does not open.
 
-    What the capture really gives is for `given` to say.
+    `given` reports what the capture really delivers.
     """
     _let_v4l2_give_up(options)
     usual = "v4l2" if sys.platform.startswith("linux") else "any"
@@ -80,7 +80,7 @@ def open_camera(target: int | str, options: CaptureOptions) -> Any | None:
 
 
 def open_stream(url: str, options: CaptureOptions, *, recorded: bool = False) -> Any | None:
-    """A stream's address as a capture that gives up when nothing comes; None if it does not open.
+    """A stream's address as a capture that gives up when nothing arrives; None if it does not open.
 
     Frames are decoded on one thread: with n of them FFmpeg hands each H.264 frame out n - 1
     frames late. recorded: every frame counts, the first too.
@@ -129,7 +129,7 @@ def open_file(path: str, options: CaptureOptions) -> Any | None:
 
 
 def _open_by_link(path: str, options: CaptureOptions) -> Any | None:
-    """A file under another name, which it needs only while it is opened."""
+    """A file under another name, which is needed only for opening."""
     suffix = os.path.splitext(path)[1]
     with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder:
         link = os.path.join(folder, f"video{suffix if given_files.is_text(suffix) else ''}")
@@ -138,23 +138,26 @@ def _open_by_link(path: str, options: CaptureOptions) -> Any | None:
 
 
 def by_backend(options: CaptureOptions) -> str:
-    """What to add to a refusal: the backend, where one was asked for."""
+    """What to add to a refusal: the backend, if one was requested."""
     name = options.backend
     return f" with --backend {name}" if name and name != "any" else ""
 
 
 def say_what_is_given(capture: Any, name: str, options: CaptureOptions, say: Say) -> None:
-    """One line where a camera gives another size or rate than it was asked for."""
+    """One line if a camera delivers another size or rate than requested."""
     if not _as_asked(capture, options):
         width, height, fps = given(capture)
         wanted = [f"{options.width}x{options.height}"] if options.width else []
         wanted += [f"{options.fps:g} frames/s"] if options.fps else []
         rate = f" at {fps:g} frames/s" if fps else ""
-        say(f"{name} gives {width}x{height}{rate}; asked for {' at '.join(wanted)}")
+        say(
+            f"{name} delivers {width}x{height}{rate} instead of the {' at '.join(wanted)} that you "
+            "asked for"
+        )
 
 
 def given(capture: Any) -> tuple[int, int, float]:
-    """(width, height, frames per second) as the backend states them; 0 where it does not."""
+    """(width, height, frames per second) as the backend states them; 0 if it does not."""
     fps = capture.get(cv2.CAP_PROP_FPS)
     return (
         int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
@@ -179,20 +182,20 @@ def _opened(capture: Any) -> Any | None:
 
 
 def _let_v4l2_give_up(options: CaptureOptions) -> None:
-    """OpenCV reads this from the environment, once; what the user has set there stays."""
+    """OpenCV reads this from the environment, once; the user's own value stays."""
     seconds = str(math.ceil(options.stall_seconds))
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", seconds)
 
 
 def _is_mjpeg_over_http(url: str, capture: Any) -> bool:
-    """Such a stream is not looked through before it starts, and its timestamps are made up."""
+    """Such a stream is not analysed before it starts, and its timestamps are invented."""
     return url.startswith("http") and int(capture.get(cv2.CAP_PROP_FOURCC)) == _MJPEG
 
 
 def _pass_over_backlog(capture: Any) -> None:
     """Skips what FFmpeg collected while it looked the stream through: up to seconds, old by now.
 
-    Such frames come faster than they were made.
+    Such frames arrive faster than they were made.
     """
     began = time.perf_counter()
     before: tuple[float, float] | None = None
@@ -229,7 +232,7 @@ def _as_asked(capture: Any, options: CaptureOptions) -> bool:
 
 
 def _quiet() -> None:
-    """Keeps FFmpeg's own messages off the terminal: a lost stream is said in one line of ours.
+    """Keeps FFmpeg's own messages off the terminal: cnnedge reports a lost stream in one line.
 
     OpenCV reads this once, when FFmpeg is first used, reading or writing. What the user has set
     stays; 16 shows errors (on stdout).

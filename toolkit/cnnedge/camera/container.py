@@ -1,7 +1,7 @@
-"""What an MP4 or QuickTime file says of its video beside the pictures.
+"""What an MP4 or QuickTime file says about its video besides the pictures.
 
 A path enters; the codec, the display matrix and how many frames are shown leave. FFmpeg applies
-edit lists and says nothing of them, and OpenCV takes a mirrored matrix for a rotation.
+edit lists without reporting them, and OpenCV treats a mirrored matrix as a rotation.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# An index of hours of video is a few MB; one that asks for more is not read.
+# The index of hours of video is a few MB; a larger one is not read.
 _MOST_INDEX = 64 * 2**20
 _MOST_SAMPLES = 10_000_000
 _FIXED = 65536.0
@@ -24,7 +24,7 @@ Matrix = tuple[tuple[float, float], tuple[float, float]]
 class VideoTrack:
     """codec: the four letters of the sample entry, such as av01. matrix: for display.
 
-    shown: how many frames its edit list shows; None where it has none, or it cannot be told.
+    shown: how many frames its edit list shows; None if it has none, or it cannot be told.
     """
 
     codec: str
@@ -33,7 +33,7 @@ class VideoTrack:
 
     @property
     def mirrored(self) -> bool:
-        """Whether left and right change sides, turned or not."""
+        """Whether left and right are swapped, rotated or not."""
         (a, b), (c, d) = self.matrix
         return a * d - b * c < 0
 
@@ -148,7 +148,7 @@ class _Index:
         shown = 0
         for duration, begin in self._edits(edits):
             if begin >= 0:
-                # Without a length it goes on to the end, as in files that are still written.
+                # Without a length it continues to the end, as in files that are still written.
                 end = begin + duration * media / movie if duration else float("inf")
                 shown += sum(begin <= time < end for time in times)
         return shown
@@ -161,7 +161,7 @@ class _Index:
         return [(duration, begin) for duration, begin in found]
 
     def _times(self, table: Span) -> list[int]:
-        """When each frame is shown, in the track's units; nothing where it cannot be told."""
+        """When each frame is shown, in the track's units; nothing if it cannot be told."""
         durations = self._runs(self._one(table, "stts"), "II")
         offsets = self._runs(self._one(table, "ctts"), "Ii")
         if durations is None or len(durations) > _MOST_SAMPLES:

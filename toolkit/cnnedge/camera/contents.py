@@ -1,6 +1,6 @@
 """Why a video file does not open, and what to do about it.
 
-A path and what the libraries wrote enter; sentences leave. It looks into the file itself, because
+A path and what the libraries wrote enter; sentences leave. It reads the file itself, because
 FFmpeg is kept quiet and says little.
 """
 
@@ -17,7 +17,7 @@ from .container import video_track
 _EBML = b"\x1a\x45\xdf\xa3"
 _START = 65536
 _NO_DECODER = "Could not find decoder"
-# Names of codecs, by what containers call them: MP4's sample entries, Matroska's codec IDs.
+# Names of codecs, by their names in containers: MP4's sample entries, Matroska's codec IDs.
 _CODECS = {
     "av01": "AV1",
     "V_AV1": "AV1",
@@ -29,7 +29,7 @@ _CODECS = {
     **dict.fromkeys(("apch", "apcn", "apcs", "apco", "ap4h", "ap4x", "V_PRORES"), "ProRes"),
     **dict.fromkeys(("mp4v", "V_MPEG4/ISO/ASP"), "MPEG-4"),
 }
-# What the OpenCV of every package decodes: then the file is at fault.
+# What every OpenCV package decodes: for these, the file is at fault.
 _DECODED = ("H.264", "HEVC (H.265)", "VP9", "VP8", "MPEG-4")
 _ENCRYPTED = "encv"
 
@@ -44,31 +44,31 @@ def video_problem(path: Path, said: str) -> str:
         start = file.read(4096)
     if _is_text(start):
         kind = "a web page" if b"<html" in start.lower() else "text"
-        return f"this is {kind}, not a video, whatever its name says. Download or export it again"
+        return f"this is {kind}, not a video, despite its name. Download or export it again"
     if start[4:8] == b"ftyp" and b"moov" not in _boxes(path):
         return (
-            "the file is cut off: the index at its end is missing. Copy it again, or mend it with "
-            "untrunc"
+            "the file is cut off: the index at its end is missing. Copy it again, or repair it "
+            "with untrunc"
         )
     if _NO_DECODER in said:
         return _no_decoder(path, codec_name(path))
-    return f"OpenCV cannot decode it; it is no video, damaged, or of a rare kind. {_convert(path)}"
+    return (
+        "OpenCV cannot decode it: it is not a video, it is damaged, or it uses a rare format. "
+        f"{_convert(path)}"
+    )
 
 
 def undecodable(path: Path) -> str:
-    """What is wrong with a file that opens as a video and gives no frame, and the remedy."""
+    """What is wrong with a file that opens as a video but delivers no frame, and the remedy."""
     codec = codec_name(path)
     if codec and codec not in _DECODED:
         return _no_decoder(path, codec)
     of = f" of its {codec}" if codec else ""
-    return (
-        f"the video holds no frame that can be read: nothing{of} can be decoded. Copy or record it "
-        "again"
-    )
+    return f"the video has no readable frame: nothing{of} can be decoded. Copy or record it again"
 
 
 def codec_name(path: Path) -> str:
-    """The video codec as the container names it, in words where it is known; "" for none."""
+    """The video codec as the container names it, in words if it is known; "" for none."""
     track = video_track(path)
     if track is not None:
         return _CODECS.get(track.codec, track.codec.strip())
@@ -83,7 +83,7 @@ def codec_name(path: Path) -> str:
 
 
 def is_raw_jpeg(path: Path) -> bool:
-    """Whether a file is one JPEG after the other, without a container."""
+    """Whether a file is a sequence of JPEGs without a container."""
     try:
         with path.open("rb") as file:
             return file.read(3) == b"\xff\xd8\xff"
@@ -93,7 +93,7 @@ def is_raw_jpeg(path: Path) -> bool:
 
 def _no_decoder(path: Path, codec: str) -> str:
     if codec == _ENCRYPTED:
-        return "the video is encrypted (DRM), and nothing here may decode it"
+        return "the video is encrypted (DRM), so it cannot be decoded here"
     decoder = f"no {codec} decoder" if codec else "no decoder for its codec"
     return f"this OpenCV has {decoder}. {_convert(path)}"
 
@@ -114,7 +114,7 @@ def _is_text(start: bytes) -> bool:
 
 
 def _boxes(path: Path) -> set[bytes]:
-    """The names of the top-level boxes that an MP4 or QuickTime file holds whole."""
+    """The names of the complete top-level boxes of an MP4 or QuickTime file."""
     found = set()
     length = path.stat().st_size
     with path.open("rb") as file:

@@ -1,7 +1,7 @@
 """Why a camera does not open, and what to do about it.
 
 A camera's number or device path enters; a sentence leaves. It asks the operating system, because
-OpenCV says no more than that it did not open.
+OpenCV only says that it did not open.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _OWN_CAPABILITIES = 0x80000000  # V4L2_CAP_DEVICE_CAPS: the node states its own
 
 
 def camera_problem(target: int | str) -> str:
-    """What is found where the camera should be, and the remedy."""
+    """What is found in place of the camera, and the remedy."""
     if not sys.platform.startswith("linux"):
         return _elsewhere(target)
     device = Path(f"/dev/video{target}") if isinstance(target, int) else Path(target)
     if not device.exists():
         return _missing(target, device)
     if not stat.S_ISCHR(device.stat().st_mode):
-        return f"{device} is no device; give a camera's number or its /dev/video* path"
+        return f"{device} is not a device; give a camera's number or its /dev/video* path"
     if not os.access(device, os.R_OK | os.W_OK):
         return _not_allowed(device)
     try:
@@ -42,14 +42,14 @@ def camera_problem(target: int | str) -> str:
 
 
 def is_there(target: int | str) -> bool:
-    """Whether the camera's device node exists; True where there are no such nodes."""
+    """Whether the camera's device node exists; True if there are no such nodes."""
     if not sys.platform.startswith("linux"):
         return True
     return Path(f"/dev/video{target}" if isinstance(target, int) else target).exists()
 
 
 def is_no_camera(device: Path) -> bool:
-    """Whether a device opens and does not speak as cameras do; False where that is not told."""
+    """Whether a device opens but does not behave like a camera; False if that is unknown."""
     if not sys.platform.startswith("linux"):
         return False
     if not stat.S_ISCHR(device.stat().st_mode):
@@ -71,7 +71,7 @@ def _missing(target: int | str, device: Path) -> str:
         return f"there is no camera {number}({device}); found {', '.join(others)}"
     return (
         f"there is no camera {number}({device}): no camera is connected. Plug one in; in a "
-        "container pass it on (--device /dev/video0); or try --source sample"
+        "container, pass it in (--device /dev/video0); or try --source sample"
     )
 
 
@@ -94,26 +94,29 @@ def _refused(device: Path, error: OSError) -> str:
     if error.errno == errno.EBUSY:
         return _busy(device)
     if error.errno in (errno.ENODEV, errno.ENXIO):
-        return f"{device} is there, but no camera behind it ({error.strerror}). Plug it in again"
+        return (
+            f"{device} exists, but no camera is connected to it ({error.strerror}). Plug it in "
+            "again"
+        )
     if error.errno in (errno.EPERM, errno.EACCES):
         return (
-            f"permission denied for {device} by the system ({error.strerror}). In a container, "
-            f"pass it on: --device {device}"
+            f"the system denied access to {device} ({error.strerror}). In a container, pass it in: "
+            f"--device {device}"
         )
     return f"{device} cannot be opened: {error.strerror}. Plug the camera in again"
 
 
 def _as_it_says(device: Path, handle: int) -> str:
-    """For a node that opens: whether it is a camera, and who has it."""
+    """For a node that opens: whether it is a camera, and who uses it."""
     capabilities, card = _query(handle)
     if capabilities is None:
-        return f"{device} is no camera: nothing there speaks Video4Linux. {_instead(device)}"
+        return f"{device} is not a camera: it does not support Video4Linux. {_instead(device)}"
     if not capabilities & _CAPTURES:
-        return f"{device} ({card}) gives no pictures: it is not for capture. {_instead(device)}"
+        return f"{device} ({card}) is not a capture device. {_instead(device)}"
     if _holders(device):
         return _busy(device)
     return (
-        f"{device} ({card}) opens, but gives no frame; another program may be using it. Close "
+        f"{device} ({card}) opens, but delivers no frames; another program may be using it. Close "
         "video calls and browsers, or plug the camera in again"
     )
 
@@ -130,7 +133,7 @@ def _instead(device: Path) -> str:
 
 
 def _query(handle: int) -> tuple[int | None, str]:
-    """(capabilities, name) of an opened node; (None, "") where it is no video device."""
+    """(capabilities, name) of an opened node; (None, "") if it is not a video device."""
     import fcntl
 
     answer = bytearray(104)
@@ -144,7 +147,7 @@ def _query(handle: int) -> tuple[int | None, str]:
 
 
 def _capturing() -> list[str]:
-    """`video0 (its name)` for every node that gives pictures, or that cannot be asked."""
+    """`video0 (its name)` for every node that captures pictures, or that cannot be queried."""
     found = []
     for device in sorted(Path("/dev").glob("video*"), key=lambda p: natural(p.name)):
         try:
@@ -172,7 +175,7 @@ def _holders(device: Path) -> list[str]:
                 name = (folder / "comm").read_text().strip()
                 holders.append(f"{name} (process {folder.name})")
         except OSError:
-            continue  # another user's, or gone meanwhile
+            continue  # another user's, or already gone
     return holders
 
 
@@ -183,6 +186,6 @@ def _elsewhere(target: int | str) -> str:
         else "Settings > Privacy > Camera must allow desktop apps"
     )
     return (
-        f"camera {target} does not open: it is not there, another program is using it, or it is "
-        f"not allowed. Close video calls; {allow}; another number may be the camera's"
+        f"cannot open camera {target}: it does not exist, another program is using it, or access "
+        f"is not allowed. Close video calls; {allow}; or try another camera number"
     )

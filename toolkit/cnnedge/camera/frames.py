@@ -1,4 +1,4 @@
-"""What a source is: frames, the protocol of every source, and what is asked of a camera.
+"""What a source is: frames, the protocol of every source, and the options of a camera.
 
 Nothing enters; the types leave that sources, pipelines and sinks share.
 """
@@ -13,7 +13,7 @@ from typing import Protocol
 from ..errors import SourceError
 from ..preprocess import Pixels
 
-# A live source that stays away is tried again for this long, and is given up then.
+# How long a lost live source is tried again before it is given up.
 RETRY_SECONDS = 30.0
 # No frame for this long: the source counts as cut.
 STALL_SECONDS = 5.0
@@ -32,7 +32,7 @@ class Frame:
     BGR; for a file, when it had been read and decoded. The way from the lens to here (exposure,
     the camera's own encoder, the network) cannot be known and is not in it.
     pts_s: the time within a recording at which it is shown, in seconds from its beginning; None
-    for what is no recording, or one that tells no times.
+    for anything that is not a recording, or for one without times.
     """
 
     pixels: Pixels
@@ -44,13 +44,13 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class CaptureOptions:
-    """What is asked of a camera, stream or video.
+    """The options of a camera, stream or video.
 
     backend: one of capture.BACKENDS; None: the usual one for the kind of source and the system.
-    width, height (pixels), fps: asked of a camera; what it gives is its own affair, and is said.
+    width, height (pixels), fps: requested from a camera; what it delivers instead is reported.
     rotate: degrees clockwise, one of ROTATIONS, on top of a video's own orientation.
-    retry_seconds: how long a live source that went away is tried again; 0: not at all;
-    math.inf: for ever. stall_seconds: without a frame for this long, it counts as cut.
+    retry_seconds: how long to try to reopen a live source that was lost; 0: not at all;
+    math.inf: forever. stall_seconds: without a frame for this long, it counts as cut.
 
     Raises SourceError for a value that is not allowed.
     """
@@ -79,10 +79,10 @@ class CaptureOptions:
 class Source(Protocol):
     """An iterable of frames with something to close.
 
-    Iterating again goes on where the last iteration stopped.
+    Iterating again continues where the last iteration stopped.
 
-    live: whether frames arrive by themselves. pictures: whether each frame stands alone.
-    total: how many frames there will be, None where unknown. dropped: older frames that were
+    live: whether frames arrive on their own. pictures: whether each frame is a separate picture.
+    total: how many frames there will be, None if unknown. dropped: older frames that were
     replaced by newer ones. reconnects: how often a live source was lost and came back.
     skipped: what could not be read, one line each. lost: why a live source ended by itself.
     """

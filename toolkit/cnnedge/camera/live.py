@@ -1,7 +1,7 @@
-"""Cameras and streams as a source: the newest frame, and coming back after a cut.
+"""Cameras and streams as a source: the newest frame, and reconnecting after a cut.
 
-An address enters; frames leave as they arrive. A thread of its own reads on, whatever the
-consumer does: nothing piles up in drivers and sockets, and what is handed out is the newest.
+An address enters; frames leave as they arrive. A separate thread keeps reading, whatever the
+consumer does: nothing accumulates in drivers and sockets, and each frame returned is the newest.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .frames import CaptureOptions, Frame, Say
 from .rotation import turned
 
 _USUAL_FPS = 30.0
-# Seconds between the tries to get a lost source back; the last one repeats.
+# Seconds between the attempts to reopen a lost source; the last one repeats.
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
-# A driver may hang for so much longer than it was told to; after that it is left alone.
+# A driver may exceed its time limit by this much; after that it is abandoned.
 _GRACE_SECONDS = 10.0
 _MOST_DAMAGED = 5
-# What was the newest frame when a source was cut is not handed out when it is older than this.
+# The newest frame from before a cut is not returned if it is older than this.
 _STALE_SECONDS = 1.0
 
 
@@ -34,7 +34,7 @@ class Address:
     """A camera or stream.
 
     asked: the text of --source as it may be printed. open: to an opened capture, or None.
-    problem: why it did not open, sentences. cut: what to say when it stops, a clause.
+    problem: why it did not open, in sentences. cut: what to say when it stops, a clause.
     """
 
     asked: str
@@ -46,11 +46,11 @@ class Address:
 
 
 class LiveSource:
-    """A camera or stream. Raises SourceError where it does not open or gives no frame.
+    """A camera or stream. Raises SourceError if it does not open or delivers no frame.
 
     When it is cut, or nothing comes for options.stall_seconds, it is opened again after 1, 2, 4,
     8, 15, 15 ... s, for options.retry_seconds in all; every step is said. When it stays away the
-    iteration ends, and `lost` says why. The numbers of the frames go on after a cut.
+    iteration ends, and `lost` says why. The numbers of the frames continue after a cut.
     """
 
     live = True
@@ -106,7 +106,7 @@ class LiveSource:
             yield frame
 
     def close(self) -> None:
-        """Stops the reading thread, which releases the device; waits 2 s for it at most."""
+        """Stops the reading thread, which releases the device; waits at most 2 s for it."""
         self._closing.set()
         atexit.unregister(self.close)
         with self._fresh:
@@ -119,14 +119,14 @@ class LiveSource:
     def _wait(self, condition: Callable[[], bool]) -> None:
         """Waits for the reading thread; ends the source when a library hangs for good."""
         with self._fresh:
-            # In short turns: Ctrl-C must get through on every system.
+            # In short intervals: Ctrl-C must work on every system.
             while not self._fresh.wait_for(condition, timeout=0.5):
                 if time.perf_counter() > self._allowed_until:
                     self._closing.set()
                     self._ended = True
                     self.lost = (
-                        f"--source {self._address.asked}: nothing has come from the driver or the "
-                        "network for too long. Plug the camera in again, or restart the stream"
+                        f"--source {self._address.asked}: the driver or the network has sent "
+                        "nothing for too long. Plug the camera in again, or restart the stream"
                     )
 
     def _allow(self, seconds: float) -> None:
@@ -156,7 +156,7 @@ class LiveSource:
                 self._fresh.notify_all()
 
     def _connect(self) -> Any | None:
-        """An opened capture that holds its first frame; None where it opens not, or gives none."""
+        """An opened capture that holds its first frame; None if it does not open or deliver one."""
         self._allow(OPEN_SECONDS)
         capture = self._address.open()
         if capture is not None and not self._grab(capture):
@@ -165,7 +165,7 @@ class LiveSource:
         return capture
 
     def _grab(self, capture: Any) -> bool:
-        """Takes the next frame; one that arrives damaged is passed over, it is no cut yet."""
+        """Takes the next frame; a damaged one is skipped and does not count as a cut."""
         for _ in range(_MOST_DAMAGED):
             self._allow(self._options.stall_seconds)
             began = time.perf_counter()
@@ -176,7 +176,7 @@ class LiveSource:
         return False
 
     def _read_until_cut(self, capture: Any) -> str:
-        """Hands frames out until none comes any more; says how it ended."""
+        """Returns frames until no more arrive; says how it ended."""
         while not self._closing.is_set():
             arrived = time.perf_counter()
             ok, pixels = capture.retrieve()
@@ -201,7 +201,7 @@ class LiveSource:
             self._fresh.notify_all()
 
     def _back(self, clause: str) -> Any | None:
-        """The source opened again after a cut; None when it stays away or is closed."""
+        """The source, reopened after a cut; None if it does not come back or is closed."""
         if self._closing.is_set():
             return None
         self._cut = True
@@ -221,7 +221,7 @@ class LiveSource:
                 self.reconnects += 1
                 self._say(f"{self.name}: back after {away:.0f} s")
                 return capture
-            clause = f"still away after {away:.0f} s"
+            clause = f"still gone after {away:.0f} s"
         self._give_up(time.perf_counter() - began)
         return None
 
@@ -231,7 +231,9 @@ class LiveSource:
         self._allow(OPEN_SECONDS)
         frames = f"{self._index:,} frame{'' if self._index == 1 else 's'}"
         stayed = (
-            f" and stayed away for {away:.0f} s (--retry)" if self._options.retry_seconds else ""
+            f" and did not come back within {away:.0f} s (--retry)"
+            if self._options.retry_seconds
+            else ""
         )
         problem = self._address.problem()
         self.lost = f"--source {self._address.asked}: lost after {frames}{stayed}: {problem}"

@@ -1,6 +1,6 @@
 """Why a stream does not open, and what to do about it.
 
-An address enters; a sentence leaves. It knocks at the address itself, because OpenCV says no more
+An address enters; a sentence leaves. It tries the address itself, because OpenCV says no more
 than that it did not open.
 """
 
@@ -16,7 +16,7 @@ from ..errors import SourceError
 if TYPE_CHECKING:
     from email.message import Message
 
-# Port, where the address names none; 0: it must.
+# The port if the address has none; 0: it must have one.
 _PORTS = {
     "http": 80,
     "https": 443,
@@ -39,26 +39,26 @@ def check_address(url: str) -> None:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise SourceError(f"--source {shown(url)}: this is no address: {error}") from None
+        raise SourceError(f"--source {shown(url)}: this is not a valid address: {error}") from None
     if parts.scheme not in _PORTS:
         raise SourceError(
-            f"--source {shown(url)}: the scheme {parts.scheme}:// is not known; allowed: "
+            f"--source {shown(url)}: unknown scheme {parts.scheme}://; allowed: "
             f"{', '.join(f'{s}://' for s in SCHEMES)}"
         )
     if not parts.hostname and parts.scheme not in ("udp", "rtp", "srt"):
         raise SourceError(
-            f"--source {shown(url)}: this address names no host; give it as in "
+            f"--source {shown(url)}: this address has no host; give one, as in "
             f"{parts.scheme}://192.168.1.20:8080/video"
         )
     if port is None and _PORTS[parts.scheme] == 0:
         raise SourceError(
-            f"--source {shown(url)}: this address names no port; give it as in "
+            f"--source {shown(url)}: this address has no port; give one, as in "
             f"{parts.scheme}://{parts.hostname or '0.0.0.0'}:8888"
         )
 
 
 def shown(url: str) -> str:
-    """The address as it may be printed and stored: a password in it as ***."""
+    """The address, safe to print and store: a password in it becomes ***."""
     try:
         parts = urlsplit(url)
         password = parts.password
@@ -75,8 +75,8 @@ def stream_problem(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme in ("udp", "rtp", "srt"):
         return (
-            f"nothing that can be decoded arrived at port {parts.port}. Is it sent to this "
-            "machine and port, and does the firewall let it in?"
+            f"nothing that can be decoded arrived on port {parts.port}. Is it sent to this machine "
+            "and port, and does the firewall let it in?"
         )
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     try:
@@ -88,24 +88,24 @@ def stream_problem(url: str) -> str:
             return _rtsp_answer(parts, connection)
     if parts.scheme in ("http", "https"):
         return _http_answer(parts)
-    return f"{host} answers at port {port}, but sends nothing that can be decoded as video"
+    return f"{host} answers on port {port}, but sends nothing that can be decoded as video"
 
 
 def _not_reached(host: str, port: int, error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return (
-            f"the host {host} is not known. Check the name, or give its number (192.168.1.20); "
-            "is this machine in the same network?"
+            f"the host name {host} cannot be resolved. Check the name, or give its IP address "
+            "(such as 192.168.1.20); is this machine in the same network?"
         )
     if isinstance(error, ConnectionRefusedError):
         return (
-            f"{host} refuses connections at port {port}. Is the camera or its app running, and "
-            "is this its port?"
+            f"{host} refuses connections on port {port}. Is the camera or its app running, and "
+            "does it use this port?"
         )
     if isinstance(error, TimeoutError):
         return (
-            f"{host} does not answer at port {port} within {_SECONDS:g} s. Is it switched on, in "
-            "the same network, and does no firewall stand between?"
+            f"{host} does not answer on port {port} within {_SECONDS:g} s. Is it switched on and "
+            "in the same network, and does a firewall block it?"
         )
     return (
         f"{host} cannot be reached ({error.strerror or error}). Is it switched on and in the same "
@@ -124,7 +124,7 @@ def _http_answer(parts: SplitResult) -> str:
     if parts.username:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         request.add_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
-    # A camera is in the house: no proxy stands between.
+    # A camera is in the local network: no proxy is in between.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=_SECONDS) as answer:
@@ -134,22 +134,25 @@ def _http_answer(parts: SplitResult) -> str:
     except (urllib.error.URLError, OSError) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLError):
-            return f"{netloc} does not speak https ({reason.reason}). Try http://"
+            return f"{netloc} does not support https ({reason.reason}). Try http://"
         if isinstance(reason, TimeoutError):
-            return f"{netloc} is there, but does not answer within {_SECONDS:g} s. Start it again"
-        return f"{netloc} does not answer as a web server does ({reason}). Is this its port?"
+            return (
+                f"{netloc} accepts connections, but does not answer within {_SECONDS:g} s. "
+                "Restart it"
+            )
+        return f"{netloc} does not answer like a web server ({reason}). Is this the right port?"
     except Exception as error:  # http.client's own, of a server that speaks something else
-        return f"{netloc} does not speak http ({type(error).__name__}). Is this its port?"
+        return f"{netloc} does not support http ({type(error).__name__}). Is this the right port?"
 
 
 def _http_content(parts: SplitResult, headers: Message) -> str:
     kind = headers.get_content_type()
     if kind in ("text/html", "application/xhtml+xml"):
         return (
-            "this address gives a web page, not a stream. Open it in a browser and look for the "
-            "stream's own address; often it ends in /video, /stream or /mjpeg"
+            "this address returns a web page, not a stream. Open it in a browser and look for the "
+            "address of the stream itself; it often ends in /video, /stream or /mjpeg"
         )
-    return f"{parts.hostname} answers with {kind}, which cannot be decoded as video"
+    return f"{parts.hostname} returns {kind}, which cannot be decoded as video"
 
 
 def _rtsp_answer(parts: SplitResult, connection: socket.socket) -> str:
@@ -162,7 +165,7 @@ def _rtsp_answer(parts: SplitResult, connection: socket.socket) -> str:
         line = ""
     words = line.split(maxsplit=2)
     if len(words) < 2 or not words[0].startswith("RTSP/") or not words[1].isdigit():
-        return f"{parts.netloc.rsplit('@', 1)[-1]} does not speak RTSP. Is this its port?"
+        return f"{parts.netloc.rsplit('@', 1)[-1]} does not support RTSP. Is this the right port?"
     return _status(parts, int(words[1]), words[2] if len(words) > 2 else "")
 
 
@@ -170,8 +173,8 @@ def _status(parts: SplitResult, code: int, reason: str) -> str:
     if code in (401, 403, 407):
         if parts.username:
             return (
-                f"{parts.hostname} does not take this name and password ({code} {reason}). Check "
-                "them; characters such as @ and : must be written as %40 and %3A"
+                f"{parts.hostname} does not accept this name and password ({code} {reason}). Check "
+                "them; write characters such as @ and : as %40 and %3A"
             )
         return (
             f"{parts.hostname} asks for a name and password ({code} {reason}). Give them: "

@@ -38,7 +38,7 @@ def open_source(
 ) -> Source:
     """Opens what --source names: see the package.
 
-    say takes one-line notes while the source is open, from any thread: what a camera gives in
+    say receives one-line notes while the source is open, from any thread: what a camera delivers in
     place of what was asked, a cut, a return. loop: a file, folder or `sample` begins again at its
     end; frames keep their order, none is dropped. Raises SourceError.
     """
@@ -52,7 +52,9 @@ def open_source(
 
 def _opened(text: str, options: CaptureOptions, say: Say | None, loop: bool) -> Source:
     if not given_files.is_text(text) and (_is_address(text) or text.startswith(_PIPELINE)):
-        raise SourceError(f"--source {text}: an address is text, and this holds other bytes")
+        raise SourceError(
+            f"--source {text}: an address must be text, but this contains other bytes"
+        )
     if text == "sample":
         return SampleSource(rotate=options.rotate, loop=loop)
     if re.fullmatch(r"\d{1,9}", text):
@@ -68,7 +70,7 @@ def _opened(text: str, options: CaptureOptions, say: Say | None, loop: bool) -> 
     found = given_files.kind(path)
     if found == "device":
         if is_no_camera(path) or not given_files.is_text(path):
-            # Whoever reads /dev/zero as a film reads for ever.
+            # Reading /dev/zero as a film would never end.
             raise SourceError(f"--source {text}: {camera_problem(str(path))}")
         return LiveSource(_camera(str(path), text, str(path), options), options, say)
     if found:
@@ -78,7 +80,7 @@ def _opened(text: str, options: CaptureOptions, say: Say | None, loop: bool) -> 
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "this cannot be a path"
         raise SourceError(
-            f"--source {text}: cannot be read: {why}. Check the path and who may read it"
+            f"--source {text}: cannot be read: {why}. Check the path and its permissions"
         ) from None
 
 
@@ -96,7 +98,7 @@ def _files(text: str, path: Path, options: CaptureOptions, loop: bool) -> Source
 
 
 def _file(path: Path, options: CaptureOptions, loop: bool) -> Source:
-    """One file, by what it holds; by its suffix where that cannot be told."""
+    """One file, by what it holds; by its suffix if that cannot be told."""
     if is_video(path):
         return VideoSource(path, options=options, loop=loop)
     content = content_or_unknown(path)
@@ -117,8 +119,8 @@ def _missing(text: str, path: Path) -> str:
         return f"--source {text}: {camera_problem(str(path))}"
     if re.match(r"[\w.-]+(:\d+)(/|$)", text) or re.match(r"\w+:/[^/]", text):
         return (
-            f"--source {text}: there is no such file or folder. If it is a stream's address, it "
-            "begins with its scheme, as in http://192.168.1.20:8080/video"
+            f"--source {text}: there is no such file or folder. If this is the address of a "
+            "stream, begin it with its scheme, as in http://192.168.1.20:8080/video"
         )
     return f"--source {text}: there is no such file or folder. Allowed: {_ALLOWED}"
 
@@ -131,7 +133,7 @@ def _camera(target: int | str, asked: str, name: str, options: CaptureOptions) -
         camera=True,
         open=lambda: open_camera(target, options) if is_there(target) else None,
         problem=lambda: f"{by}{camera_problem(target)}",
-        cut=lambda: "gives no frames any more" if is_there(target) else "unplugged",
+        cut=lambda: "no longer delivers frames" if is_there(target) else "unplugged",
     )
 
 
@@ -142,17 +144,17 @@ def _stream(url: str, options: CaptureOptions) -> Address:
         camera=False,
         open=lambda: open_stream(url, options),
         problem=lambda: f"this stream cannot be opened{by_backend(options)}: {stream_problem(url)}",
-        cut=lambda: "the stream was cut",
+        cut=lambda: "the stream was cut off",
     )
 
 
 def _pipeline(text: str, options: CaptureOptions) -> Address:
     if "gstreamer" not in backends() or options.backend not in (None, "any", "gstreamer"):
-        has = f"--backend {options.backend} was asked for"
+        has = f"you asked for --backend {options.backend}"
         if "gstreamer" not in backends():
-            has = "this OpenCV was built without GStreamer, as all of pip's opencv-python are"
+            has = "this OpenCV was built without GStreamer, like every opencv-python from pip"
         raise SourceError(
-            f"--source {text}: {has}. On Debian and Raspberry Pi OS use the system's own "
+            f"--source {text}: {has}. On Debian and Raspberry Pi OS, use the system's OpenCV "
             "(python3-opencv), or give the camera as a stream: rpicam-vid -t 0 --inline --listen "
             "-o tcp://127.0.0.1:8888 and --source tcp://127.0.0.1:8888"
         )
@@ -163,7 +165,7 @@ def _pipeline(text: str, options: CaptureOptions) -> Address:
         camera=False,
         open=lambda: open_pipeline(pipeline, options),
         problem=lambda: (
-            "GStreamer cannot run this pipeline, or it gives no frame. Try it by itself: "
+            "GStreamer cannot run this pipeline, or it delivers no frames. Try it on its own: "
             f"gst-launch-1.0 {pipeline} ! fakesink"
         ),
         cut=lambda: "the pipeline ended",
@@ -171,12 +173,14 @@ def _pipeline(text: str, options: CaptureOptions) -> Address:
 
 
 def _without_effect(source: Source, options: CaptureOptions, loop: bool) -> list[str]:
-    """What was asked and cannot be: a file has its own size, a camera no beginning."""
+    """Options that cannot apply: a file has its own size, a camera has no beginning."""
     notes = []
     camera = source.name.startswith(("camera ", "/dev/"))
     if not camera and (options.width or options.fps):
         what = "--camera-size" if options.width else "--camera-fps"
-        notes.append(f"{what} has no effect: {source.name} is no camera, and has its own")
+        notes.append(
+            f"{what} has no effect: {source.name} is not a camera, and keeps its own size and rate"
+        )
     if loop and source.live:
-        notes.append(f"--loop has no effect: {source.name} is live")
+        notes.append(f"--loop has no effect: {source.name} is a live source")
     return notes

@@ -1,4 +1,4 @@
-"""From the pixels that a video holds to the picture that is meant: mirrored, and of square pixels.
+"""From the pixels in a video to the intended picture: mirrored, and with square pixels.
 
 An opened capture and what its container says enter; a function from frame to frame leaves.
 """
@@ -14,14 +14,14 @@ import numpy as np
 from ..preprocess import Pixels
 from .container import Matrix, VideoTrack
 
-# A model was trained on square pixels; what is nearer to square than this is square.
+# A model was trained on square pixels; anything closer to square than this counts as square.
 _SQUARE = 0.005
 _ODDEST = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Presentation:
-    """matrix: to mirror by, as the container has it; None where OpenCV turns the frame alone.
+    """matrix: to mirror by, as the container has it; None if OpenCV only turns the frame.
 
     aspect: the width of a pixel over its height, as frames come.
     """
@@ -30,7 +30,7 @@ class Presentation:
     aspect: float = 1.0
 
     def of(self, pixels: Pixels) -> Pixels:
-        """The frame as a player shows it, BGR uint8 [h, w, 3]; the frame itself where it is so."""
+        """The frame as a player shows it, BGR uint8 [h, w, 3]; the frame itself if it is so."""
         shown = _with_square_pixels(pixels, self.aspect)
         return shown if self.matrix is None else _placed(shown, self.matrix)
 
@@ -56,7 +56,7 @@ def _aspect(capture: Any) -> float:
 
 
 def _with_square_pixels(pixels: Pixels, aspect: float) -> Pixels:
-    """Enlarged along one side, so that no pixel is lost."""
+    """Enlarges one side, so that no pixel is lost."""
     if aspect == 1:
         return pixels
     height, width = pixels.shape[:2]
@@ -69,7 +69,7 @@ def _placed(pixels: Pixels, matrix: Matrix) -> Pixels:
     """The frame through the matrix, to the nearest quarter turn."""
     (a, b), (c, d) = matrix
     if abs(b) + abs(c) > abs(a) + abs(d):
-        # x and y change places.
+        # x and y are swapped.
         pixels, a, d = pixels.transpose(1, 0, 2), c, b
     if a < 0:
         pixels = pixels[:, ::-1]

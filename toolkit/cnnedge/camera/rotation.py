@@ -1,4 +1,4 @@
-"""Frames turned by quarters. BGR uint8 [h, w, 3] enters and leaves."""
+"""Frames rotated by quarter turns. BGR uint8 [h, w, 3] enters and leaves."""
 
 from __future__ import annotations
 

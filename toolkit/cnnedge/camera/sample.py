@@ -21,7 +21,7 @@ _FRAMES = SAMPLE_SECONDS * SAMPLE_FPS
 
 
 class SampleSource:
-    """Pieces of clothing that drift and turn, one a second, 640 x 480."""
+    """Pieces of clothing that drift and rotate, one per second, 640 x 480."""
 
     live = False
     pictures = False
@@ -46,7 +46,7 @@ class SampleSource:
             yield Frame(pixels, index, f"sample#{index % _FRAMES}", time.perf_counter())
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """There is nothing to close."""
 
     def _draw(self, index: int) -> Pixels:
         second, within = divmod(index, SAMPLE_FPS)

@@ -30,11 +30,11 @@ from ..pictures import (
 from .frames import Frame
 from .rotation import turned
 
-# So many things that are no files are named one by one.
+# This many things that are not files are named one by one.
 _MOST_SAID = 10
 _RESTS = {
     "animation": ("an animation", "animations", "frame"),
-    "pages": ("a file of several pages", "files of several pages", "page"),
+    "pages": ("a file with several pages", "files with several pages", "page"),
 }
 
 
@@ -42,7 +42,7 @@ class PictureSource:
     """Picture files in order; an unreadable one among several is skipped and listed.
 
     loop: again and again, every picture in order. rotate: degrees clockwise, on top of EXIF.
-    left_out: lines on files that were not taken, to begin `skipped` with.
+    left_out: lines about files that were not used, which `skipped` begins with.
     """
 
     live = False
@@ -74,7 +74,7 @@ class PictureSource:
         self._said: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[Frame]:
-        """Raises SourceError where no picture at all can be read."""
+        """Raises SourceError if no picture at all can be read."""
         while self._next < len(self._files):
             file = self._files[self._next]
             self._next += 1
@@ -90,15 +90,15 @@ class PictureSource:
                 index, self._index = self._index, self._index + 1
                 pixels = turned(picture.pixels, self._rotate)
                 yield Frame(pixels, index, str(file), time.perf_counter())
-            # Pictures that have all become unreadable end a loop instead of spinning in it.
+            # If all pictures have become unreadable, a loop ends instead of spinning.
             if self._loop and len(self._unreadable) < len(self._files):
                 self._next %= len(self._files)
         if self._index == 0:
             reason = next(iter(self._unreadable.values()))
-            raise SourceError(f"--source {self.name}: nothing could be read: {reason}")
+            raise SourceError(f"--source {self.name}: no picture could be read: {reason}")
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """There is nothing to close."""
 
     def _say_rest(self, kind: str, file: str) -> None:
         """One line for all files of a kind, which counts on."""
@@ -106,9 +106,9 @@ class PictureSource:
         files.setdefault(file)
         one, many, part = _RESTS[kind]
         first = next(iter(files))
-        line = f"{first}: {one}; only its first {part} is taken"
+        line = f"{first}: {one}; only its first {part} is used"
         if len(files) > 1:
-            line = f"{len(files)} {many}, like {first}: only the first {part} of each is taken"
+            line = f"{len(files)} {many}, like {first}: only the first {part} of each is used"
         before = self._said.get(kind)
         if before is None:
             self.skipped.append(line)
@@ -118,7 +118,7 @@ class PictureSource:
 
 
 def pictures_in(folder: Path) -> tuple[list[Path], list[str]]:
-    """The picture files in a folder and below, in natural order, and lines on what else is there.
+    """The picture files in a folder and below, in natural order, and lines about everything else.
 
     Hidden files and folders are passed over, as in training. Raises SourceError for no picture.
     """
@@ -145,11 +145,11 @@ def pictures_among(pattern: str) -> tuple[list[Path], list[str]]:
     )
     if not found.files and not found.passed:
         raise SourceError(f"--source {pattern}: no file matches this pattern in {Path.cwd()}")
-    return _sorted_out(found, f"--source {pattern}: no pictures among the files that match")
+    return _sorted_out(found, f"--source {pattern}: no pictures among the matching files")
 
 
 def is_video(path: Path) -> bool:
-    """By its content; by its suffix where that says nothing, or each frame is a picture."""
+    """By its content; by its suffix if that says nothing, or each frame is a picture."""
     suffix = path.suffix.lower()
     if suffix in CONCATENATED_JPEGS:
         return True
@@ -158,7 +158,7 @@ def is_video(path: Path) -> bool:
 
 
 def content_or_unknown(path: Path) -> Content:
-    """What a file is; unknown where it cannot be opened: its reader says why."""
+    """What a file is; unknown if it cannot be opened: its reader says why."""
     try:
         return sniffed(path)
     except OSError:
@@ -182,23 +182,23 @@ def _sorted_out(found: Below, none: str) -> tuple[list[Path], list[str]]:
             (videos if is_video(path) else others).append(path)
     passed = [f"{item.path} {item.reason}" for item in found.passed[:_MOST_SAID]]
     if len(found.passed) > _MOST_SAID:
-        passed.append(f"and {len(found.passed) - _MOST_SAID:,} more were passed over like these")
+        passed.append(f"others like these were also skipped ({len(found.passed) - _MOST_SAID:,})")
     if not pictures:
         raise SourceError(none + _instead(videos, others, passed))
     said = []
     if videos:
         plural = f"{len(videos)} videos" if len(videos) > 1 else "1 video"
-        said.append(f"{plural} left out, like {videos[0]}: give a video by itself")
+        said.append(f"{plural} skipped, like {videos[0]}: give each video separately")
     if others:
-        said.append(f"{_counted(others)} left out that hold no picture, like {others[0]}")
+        said.append(f"skipped {_counted(others)} without a picture, like {others[0]}")
     return pictures, said + passed
 
 
 def _instead(videos: list[Path], others: list[Path], passed: list[str]) -> str:
     if videos:
-        return f". It holds videos: give one of them, as in --source {videos[0]}"
+        return f". It contains videos: give one of them, as in --source {videos[0]}"
     if others:
-        return f"; found {_counted(others)} that hold none, like {others[0]}"
+        return f"; found only {_counted(others)} without a picture, like {others[0]}"
     return f"; {passed[0]}" if passed else "; it is empty"
 
 
@@ -208,6 +208,6 @@ def _counted(files: list[Path]) -> str:
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:
-    """A sort key by which shot9 comes before shot10."""
+    """A sort key that puts shot9 before shot10."""
     parts = re.split(r"(\d+)", text)
     return [(0, int(p), "") if i % 2 else (1, 0, p) for i, p in enumerate(parts)]

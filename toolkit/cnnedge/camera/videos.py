@@ -26,7 +26,7 @@ from .rotation import turned
 # Behind an http address: files, whose frames all count. Other addresses are live.
 _RECORDED = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mts"})
 _USUAL_FPS = 30.0
-# So many frames in a row may be damaged before a recording counts as ended.
+# After this many damaged frames in a row, a recording counts as ended.
 _MOST_DAMAGED = 300
 # These containers count their frames; others estimate the number from duration and rate.
 _COUNTING = frozenset({".mp4", ".mov", ".m4v", ".avi"})
@@ -35,9 +35,9 @@ _COUNTING = frozenset({".mp4", ".mov", ".m4v", ".avi"})
 class VideoSource:
     """Every frame of a recording, in order, upright, unmirrored and of square pixels, as it states.
 
-    loop: again and again; a frame's index goes on, its name says the frame of the recording.
-    A recording that is damaged or cut off gives what can be decoded; `skipped` says the rest.
-    Raises SourceError where nothing can be read.
+    loop: again and again; a frame's index continues, its name says the frame of the recording.
+    A damaged or cut-off recording delivers what can be decoded; `skipped` lists the rest.
+    Raises SourceError if nothing can be read.
     """
 
     live = False
@@ -69,10 +69,10 @@ class VideoSource:
         self._capture: Any = capture
         self.fps = given(capture)[2] or _USUAL_FPS
         self._presentation = presentation(capture, track)
-        # Raw JPEG after JPEG tells no times; FFmpeg makes some up.
+        # A sequence of raw JPEGs has no times; FFmpeg invents some.
         self._timed = not isinstance(address, Path) or not is_raw_jpeg(address)
         count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-        # FFmpeg counts what an edit list cuts away too.
+        # FFmpeg also counts what an edit list removes.
         self._promised = count if track is None or track.shown is None else track.shown
         self.total: int | None = self._promised or None if not loop else None
         self._index = 0
@@ -81,7 +81,7 @@ class VideoSource:
         self._until = 0.0
 
     def __iter__(self) -> Iterator[Frame]:
-        """Raises SourceError where the video opens, but holds no frame that can be read."""
+        """Raises SourceError if the video opens, but has no frame that can be read."""
         while self._capture is not None:
             pixels = self._read()
             if pixels is None:
@@ -103,7 +103,7 @@ class VideoSource:
             self._capture = None
 
     def _read(self) -> Any | None:
-        """The next frame that can be decoded; what is damaged before it keeps its number."""
+        """The next frame that can be decoded; damaged frames before it keep their numbers."""
         for missed in range(_MOST_DAMAGED):
             ok, pixels = self._capture.read()
             if ok:
@@ -115,7 +115,7 @@ class VideoSource:
         return None
 
     def _at_its_end(self) -> bool:
-        """Judges what was read; whether there is more, because it begins again."""
+        """Checks what was read; returns whether there is more, because it begins again."""
         within, missed = self._within, self._missed
         self._within = self._missed = 0
         self.close()
@@ -124,7 +124,7 @@ class VideoSource:
         self._judge(within, missed)
         if not self._loop:
             return False
-        # Opened anew rather than wound back: not every container can be.
+        # Opened again rather than wound back: not every container can be.
         self._capture = self._open() if within else None
         if self._capture is None:
             self._note("the video could not be read again")
@@ -133,14 +133,14 @@ class VideoSource:
         return self._capture is not None
 
     def _judge(self, within: int, missed: int) -> None:
-        """Says when fewer frames came than the file promises."""
-        # A container may count by duration, and so be one off; some only estimate.
+        """Reports if there were fewer frames than the file promises."""
+        # A container may count by duration, so it may be off by one; some only estimate.
         short = self._promised - within if within < self._promised - 1 else 0
         early = self._until / 1000 < self._promised / self.fps - max(0.2, 3 / self.fps)
         if short and early:
             self._note(
-                f"the video ends after {within:,} of {self._promised:,} frames: it is cut off or "
-                "damaged there"
+                f"the video ends after {within:,} of {self._promised:,} frames: the file is cut "
+                "off or damaged there"
             )
             short = 0
         elif Path(self.name).suffix.lower() not in _COUNTING:
@@ -162,10 +162,10 @@ class VideoSource:
         return open_file(str(self._address.resolve()), self._options)
 
     def _nothing(self) -> str:
-        """Why a recording opens and gives no frame."""
+        """Why a recording opens but delivers no frame."""
         if isinstance(self._address, Path):
             return undecodable(self._address)
-        return "the video holds no frame that can be read. Copy or record it again"
+        return "the video has no readable frame. Copy or record it again"
 
     def _problem(self, said: str) -> str:
         if isinstance(self._address, str):
@@ -176,7 +176,7 @@ class VideoSource:
 def is_recording(url: str) -> bool:
     """Whether an http address is a file's by its suffix: then every frame counts.
 
-    At an address that ends in .mjpg a camera sends its pictures for ever.
+    At an address that ends in .mjpg a camera sends its pictures forever.
     """
     parts = urlsplit(url)
     return parts.scheme in ("http", "https") and Path(parts.path).suffix.lower() in _RECORDED

@@ -1,6 +1,6 @@
 """The command line: click commands, one module each, imported only when called.
 
-Printing and exit codes live here alone: 0 done, 1 a problem the user can mend, 2 wrong usage,
+Only this package prints and sets exit codes: 0 done, 1 a problem the user can fix, 2 wrong usage,
 3 a gate was not met.
 """
 
@@ -24,12 +24,12 @@ COMMANDS = {
     "run": "Label a camera, video or pictures, live.",
     "demo": "Show models on a phone: a code to scan, live labels in its browser.",
     "bench": "Measure latency and memory.",
-    "compare": "Tell whether a benchmark became slower or faster.",
-    "verify": "Find the first stage at which a model parts from its training run.",
+    "compare": "Report whether a benchmark became slower or faster.",
+    "verify": "Find the first stage at which a model differs from its training run.",
     "inspect": "Show what is inside a .tflite file.",
     "recipes": "List the shipped recipes.",
     "models": "List model definitions, or show one layer by layer.",
-    "devices": "List device profiles; check one, or clean up there.",
+    "devices": "List device profiles; check a device, or clean it up.",
 }
 _MODULES = {"eval": "evaluate"}
 
@@ -71,9 +71,7 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except EOFError:
             # click takes it for Ctrl-D and says "Aborted!".
-            problem = CnnedgeError(
-                "a file that was read is empty or cut off; -v shows where it was read"
-            )
+            problem = CnnedgeError("a file is empty or cut off; -v shows where it was read")
             _say(problem)
             ctx.exit(problem.exit_code)
         except CnnedgeError as error:
@@ -99,8 +97,8 @@ def _import_problem(error: ImportError) -> CnnedgeError:
             "sudo apt-get install libgl1 libglib2.0-0"
         )
     return MissingExtraError(
-        f"a package that cnnedge needs is missing or broken ({error}). Install it anew: "
-        "pip install --force-reinstall cnnedge"
+        f"a package that cnnedge needs is missing or broken ({error}). Install it again: pip "
+        "install --force-reinstall cnnedge"
     )
 
 
@@ -172,5 +170,5 @@ def _run() -> int:
         click.echo("Stopped.", err=True)
         return 130
     except BrokenPipeError:
-        # The reader (head, less) is gone: nothing to say, and nobody to say it to.
+        # The reader (head, less) has gone: there is nobody to report to.
         return 1

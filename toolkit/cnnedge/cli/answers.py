@@ -43,7 +43,7 @@ def as_text(step: Step, top: int) -> Text:
         return Text("  ".join(described(o) for o in step.prediction))
     answer = step.prediction
     if not answer.finite:
-        return Text("no answer: NaN or infinity", style="red")
+        return Text("no result: NaN or infinity", style="red")
     best = answer.top(top)
     line = Text()
     for place, score in enumerate(best):
@@ -53,7 +53,7 @@ def as_text(step: Step, top: int) -> Text:
     return (
         line
         if best[0].score >= PRESENT_FROM or not answer.independent
-        else (Text(f"none from {PRESENT_FROM:.0%} on:  ").append_text(line))
+        else (Text(f"none at {PRESENT_FROM:.0%} or more:  ").append_text(line))
     )
 
 
@@ -97,7 +97,7 @@ def as_readout(step: Step, top: int, timings: Timings, base: Readout) -> Readout
     if isinstance(answer, RawOutputs):
         return replace(base, lines=tuple(described(o) for o in answer), figures=figures)
     if not answer.finite:
-        return replace(base, lines=("no answer: NaN or infinity",), figures=figures)
+        return replace(base, lines=("no result: NaN or infinity",), figures=figures)
     if not answer.graded:
         return replace(base, lines=(answer.label,), figures=figures)
     return replace(base, labels=tuple(answer.top(top)), figures=figures)

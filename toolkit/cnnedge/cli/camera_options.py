@@ -92,7 +92,7 @@ camera_options = gathered(
         click.option(
             "--backend",
             type=click.Choice(BACKENDS),
-            help="Capture with this OpenCV backend. [default: the one that suits the source]",
+            help="Capture with this OpenCV backend. [default: one that suits the source]",
         ),
         click.option(
             "--retry",
@@ -100,8 +100,8 @@ camera_options = gathered(
             default=f"{RETRY_SECONDS:g}",
             show_default=True,
             metavar="S",
-            help="Keep trying for S seconds to reopen a camera or stream that went away. "
-            "inf: forever.",
+            help="Keep trying for S seconds to reopen a camera or stream that was lost. inf: "
+            "forever.",
         ),
         click.option("--loop", is_flag=True, help="Start a file or folder again when it ends."),
     ),

@@ -28,7 +28,7 @@ _STYLES = {"regression": "bold red", "improvement": "green", "no difference": ""
     type=click.FloatRange(min=0, max=1000),
     default=0.0,
     metavar="PERCENT",
-    help="Accept a slowdown of the median up to PERCENT. [default: what noise explains]",
+    help="Accept a slowdown of the median of up to PERCENT. [default: what noise can explain]",
 )
 @click.option(
     "--allow",
@@ -52,9 +52,9 @@ def command(
     markdown: str | None,
     verbose: bool,
 ) -> None:
-    """Say by how much NEW is slower than BASE, and whether that is more than noise.
+    """Report how much slower NEW is than BASE, and whether that is more than noise.
 
-    Both are files of `cnnedge bench --json`, measured under like conditions. Exit code 3 on a
+    Both are files from `cnnedge bench --json`, measured under the same conditions. Exit code 3 on a
     regression.
     """
     from ..comparison import KEYS, as_markdown, compare, read_run
@@ -63,7 +63,9 @@ def command(
     if unknown:
         raise click.UsageError(f"--allow {unknown[0]}: allowed: {', '.join(KEYS)}")
     if json_file == markdown == "-":
-        raise click.UsageError("--json - and --markdown - would share stdout; give one a file")
+        raise click.UsageError(
+            "--json - and --markdown - cannot both use stdout; name a file for one of them"
+        )
     found = compare(read_run(base), read_run(new), max_slower=max_slower / 100, allow=allow)
     if "-" not in (json_file, markdown):
         _print(found)
@@ -118,8 +120,7 @@ def _regressions(found: Comparison) -> str:
 
     slower = [c for c in found.compared if c.verdict == "regression"]
     said = ", ".join(
-        f"{_plain(PurePath(c.model).name)} {change(c.ratio)} (what counts: more than "
-        f"{percent(c.threshold)})"
+        f"{_plain(PurePath(c.model).name)} {change(c.ratio)} (limit: {percent(c.threshold)})"
         for c in slower
     )
     return f"slower than {found.base}: {said}"

@@ -12,7 +12,7 @@ from .progress import TrainingReporter
 
 
 def compare_models(recipe: Recipe, models: list[str], json_file: str | None) -> None:
-    """Compares, prints a table, and JSON where asked."""
+    """Compares, prints a table, and writes JSON if asked."""
     from ..training.comparison import compare
 
     with output.progress_bar("pictures") as progress:
@@ -43,8 +43,8 @@ def _print(result: dict[str, Any], recipe: Recipe) -> None:
     output.results().print(table)
     count = f"{result['pictures']:,}"
     output.note(
-        f"accuracy: logistic regression on frozen features, cross-validated on {count} "
-        "pictures; fine-tuning adds to it. latency: float32, one thread, here; int8 is faster"
+        f"accuracy: logistic regression on frozen features, cross-validated on {count} pictures; "
+        "fine-tuning improves it. latency: float32, one thread, on this machine; int8 is faster"
     )
     random = [row["model"] for row in result["compared"] if row["weights"].startswith("none")]
     if random:

@@ -87,7 +87,7 @@ def command(
     """
     variants = _variants(names)
     if budget and variants:
-        raise click.UsageError("--budget searches by itself; leave --variant away")
+        raise click.UsageError("--budget searches on its own; remove --variant")
     wishes = Wishes(
         variants=variants,
         max_drop=max_drop,
@@ -123,8 +123,7 @@ def _convert(run: Path, wishes: Wishes, device: Target) -> dict[str, Any]:
             return convert(run, _Reporter(progress), wishes, device=device)
     except KeyboardInterrupt:
         raise CnnedgeError(
-            "stopped; variants that were finished and epochs that were trained are kept. Go on by "
-            "the same command"
+            "stopped. Finished variants and epochs are kept; run the same command again to continue"
         ) from None
 
 
@@ -156,7 +155,7 @@ def _check_gate(report: dict[str, Any]) -> None:
 
     if report["chosen"]:
         if report["chosen"]["name"] is None:
-            raise GateError(f"nothing holds the budget: {report['chosen']['why']}")
+            raise GateError(f"no variant meets the budget: {report['chosen']['why']}")
         return
     failed = unmended(report["variants"])
     if failed:
@@ -164,7 +163,7 @@ def _check_gate(report: dict[str, Any]) -> None:
         raise GateError(f"the accuracy gate was not met: {said}. All files are kept")
     if report["not_made"]:
         said = "; ".join(f"{m['name']}: {m['reason']}" for m in report["not_made"])
-        raise CnnedgeError(f"not every variant could be made; the others are. {said}")
+        raise CnnedgeError(f"some variants could not be made; the others were. {said}")
 
 
 class _Reporter:
@@ -262,10 +261,9 @@ def _print(report: dict[str, Any], run: Path, verbose: bool) -> None:
     console.print(table)
     counts = {v["latency_ms"]["count"] for v in report["variants"]}
     output.note(
-        f"{report['test_pictures']:,} test pictures; drop in points from model.keras (minus: "
-        "gained); control: points against the same model trained on for as long; latency on "
-        f"{report['device']}, {report['threads']} thread, "
-        f"{min(counts):,} inferences or more each"
+        f"{report['test_pictures']:,} test pictures; drop: points lost against model.keras (minus: "
+        "gained); control: points against the same model trained for as long; latency on "
+        f"{report['device']}, {report['threads']} thread, at least {min(counts):,} inferences each"
     )
     for warning in report["warnings"]:
         output.warn(warning)
@@ -275,7 +273,7 @@ def _print(report: dict[str, Any], run: Path, verbose: bool) -> None:
     console.print(f"report: {export / 'report.html'}", highlight=False, soft_wrap=True)
     if report["chosen"]:
         output.note(report["chosen"]["why"])
-        output.note(f"frontier, the fastest first: {', '.join(report['frontier'])}")
+        output.note(f"frontier, fastest first: {', '.join(report['frontier'])}")
     picked = (report["chosen"] or {}).get("name") or report["best"]
     best = f"{picked or report['variants'][0]['name']}.tflite"
     output.note(f"next: cnnedge run {output.quoted(export / best)} --source sample")

@@ -22,24 +22,31 @@ _EXTRA = "pip install 'cnnedge[web]'"
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL.tflite...")
 @click.option(
-    "--host", metavar="ADDRESS", help="Listen on this address alone. [default: all of this machine]"
+    "--host",
+    metavar="ADDRESS",
+    help=("Listen only on this address. [default: all addresses of this machine]"),
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     metavar="N",
-    help="Listen on this port; 0: any that is free. [default: 8443 or the next; 8080 with --http]",
+    help=(
+        "Listen on this port; 0: any free port. [default: 8443 or the next free one; 8080 with "
+        "--http]"
+    ),
 )
 @click.option(
     "--http",
     "plain",
     is_flag=True,
-    help="No https: for a phone on USB (adb), or behind a tunnel. Listens on this machine alone.",
+    help=(
+        "Use no https: for a phone on USB (adb), or behind a tunnel. Listens only on this machine."
+    ),
 )
 @click.option(
     "--public",
     metavar="URL",
-    help="With --http: the https address under which a tunnel shows it, such as "
+    help="With --http: the https address at which a tunnel serves the page, such as "
     "https://name.example.com.",
 )
 @click.option(
@@ -65,13 +72,15 @@ def command(
 ) -> None:
     """Show models on a phone: print a code; the page behind it labels what the phone's camera sees.
 
-    Nothing is installed there: the models run in the phone's own browser, and no picture leaves it.
+    Nothing is installed on the phone: the models run in its browser, and no picture leaves it.
     With several MODELs, the page switches between them.
     """
     if site is not None and (host, port, public, plain) != (None, None, None, False):
-        raise click.UsageError("--export serves nothing: leave --host, --port, --http and --public")
+        raise click.UsageError(
+            "--export serves nothing: remove --host, --port, --http and --public"
+        )
     if public is not None and not plain:
-        raise click.UsageError("--public is for --http behind a tunnel; say both")
+        raise click.UsageError("--public is for --http behind a tunnel; give both")
     public = _public(public)
     described = _described(models, guest)
     for model in described:
@@ -107,7 +116,7 @@ def _described(models: tuple[str, ...], guest: Guest) -> list[WebModel]:
 
 
 def _public(address: str | None) -> str | None:
-    """An address without what follows the host. Raises CnnedgeError."""
+    """An address up to and including the host. Raises CnnedgeError."""
     if address is None:
         return None
     parts = urlsplit(address if "://" in address else f"https://{address}")

@@ -1,6 +1,6 @@
 """The serving half of `cnnedge demo`: where it listens, the code it prints, what phones did.
 
-Models and wishes enter; it ends by Ctrl-C with a row for each phone.
+Models and options enter; Ctrl-C stops it, with a row for each phone.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ async def _serve(
 
 @contextlib.contextmanager
 def _stopped_by_signals() -> Iterator[asyncio.Event]:
-    """An event that Ctrl-C sets, so that pages are told before all ends."""
+    """An event that Ctrl-C sets, so that pages are notified before the server stops."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     numbers = [getattr(signal, name) for name in _STOPPING if hasattr(signal, name)]
     before = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) != signal.SIG_IGN}
@@ -105,13 +105,13 @@ def _stopped_by_signals() -> Iterator[asyncio.Event]:
 
 
 def _addresses(wanted: Wanted) -> list[Address]:
-    """Where phones reach the server. Raises CnnedgeError where they cannot."""
+    """Where phones reach the server. Raises CnnedgeError if they cannot."""
     if wanted.host is None:
         found = [] if wanted.plain else lan_addresses()
         if not found and not wanted.plain:
             raise CnnedgeError(
-                "this machine is in no network that a phone could be in. Join one, or plug the "
-                "phone in and use --http (adb)"
+                "this machine is not in a network that a phone could join. Connect it to one, or "
+                "plug the phone in and use --http (adb)"
             )
         return found
     try:
@@ -143,18 +143,21 @@ def _print_address(
         output.note(f"or {base}/{site.token}/")
     if certificate:
         output.note(
-            "The phone warns once of a certificate that nobody vouches for, because it was made "
-            "here: Safari: Show Details, visit this website; Chrome: Advanced, Proceed. "
-            f"Its SHA-256 begins with {certificate.fingerprint[:29]}"
+            "The phone warns once about the certificate, because this machine made it and no "
+            "authority signed it. Safari: Show Details, visit this website. Chrome: Advanced, "
+            f"Proceed. Its SHA-256 begins with {certificate.fingerprint[:29]}"
         )
     elif wanted.host is not None:
-        output.note("browsers give no camera over plain http from another machine: pictures alone")
-    output.note("Ctrl-C ends it")
+        output.note(
+            "browsers do not allow the camera over plain http from another machine: only "
+            "pictures work"
+        )
+    output.note("Ctrl-C stops it")
 
 
 @contextlib.contextmanager
 def _on_usb(port: int) -> Iterator[None]:
-    """Makes the address work on phones that hang at USB, for as long as it is entered."""
+    """Makes the address work on phones connected by USB, inside the `with` block."""
     connections = []
     try:
         adb = client.find_client("--http")
@@ -163,7 +166,7 @@ def _on_usb(port: int) -> Iterator[None]:
                 connection = client.Connection(adb=adb, serial=phone.serial, name=phone.serial)
                 connection.ask("reverse", f"tcp:{port}", f"tcp:{port}", seconds=_ADB_SECONDS)
                 connections.append(connection)
-                output.note(f"phone {phone.serial}: open that address in its browser")
+                output.note(f"phone {phone.serial}: open this address in its browser")
         if not connections:
             output.note(f"no phone is attached: {attached.NONE_REMEDY}")
     except DeviceError as error:
@@ -191,7 +194,7 @@ def _code(address: str) -> str:
 def _print_phones(phones: Sequence[Phone]) -> None:
     console = output.results()
     if not phones:
-        console.print("no phone came")
+        console.print("no phone connected")
         return
     table = output.table()
     for title in ("phone", "model", "engine"):

@@ -48,15 +48,16 @@ class Reach:
         for option, transport in self.given.items():
             if transport not in reached:
                 kind = "boards over ssh" if transport == "ssh" else "phones over adb"
-                raise click.UsageError(f"{option} is for {kind}, and {where}; leave it away")
+                raise click.UsageError(f"{option} is for {kind}, but {where}; remove it")
             if transport == "adb" and not measures:
                 raise click.UsageError(
-                    f"{option} is for measuring, as bench does, and does nothing here; leave it "
-                    "away"
+                    f"{option} is only for measuring, as bench does, and has no effect here; "
+                    "remove it"
                 )
         if self.benchmark_tool and self.python:
             raise click.UsageError(
-                "--benchmark-tool and --python: a phone is measured by one of them; leave one away"
+                "--benchmark-tool and --python: a phone is measured with only one of them; remove "
+                "one"
             )
 
     @property
@@ -109,7 +110,7 @@ target_options = gathered(
             "--benchmark-tool",
             metavar="FILE",
             type=_FILE,
-            help="On phones, run this benchmark_model binary (TensorFlow Lite's or LiteRT's).",
+            help="On phones, run this benchmark_model binary (from TensorFlow Lite or LiteRT).",
         ),
         click.option(
             "--python",
@@ -154,8 +155,9 @@ def _list(json_file: str | None) -> None:
         )
     output.results().print(table)
     output.note(
-        "next: cnnedge devices check NAME; a board needs no profile as user@host, a phone as "
-        f"adb:SERIAL. Profiles of your own: cnnedge devices show pi4 > {user_folder()}/NAME.yaml"
+        "next: cnnedge devices check NAME. A board does not need a profile (user@host), nor does "
+        "a phone (adb:SERIAL). To make your own profile: cnnedge devices show pi4 > "
+        f"{user_folder()}/NAME.yaml"
     )
 
 
@@ -179,10 +181,10 @@ def check(
     json_file: str | None,
     verbose: bool,
 ) -> None:
-    """Whether each NAME can be measured on: a profile, user@host or adb:SERIAL.
+    """Check whether each NAME is ready for measuring: a profile, user@host or adb:SERIAL.
 
-    Looks whether it is reachable and has what is needed, and at what would spoil a measurement.
-    Exits 1 when something must be mended; each remedy is said.
+    Checks that it can be reached, has what is needed, and that nothing would spoil a measurement.
+    Exits with 1 if something must be fixed, and prints the remedy.
     """
     from ..targets import find
 
@@ -213,7 +215,7 @@ def check(
     if bad:
         from ..errors import DeviceError
 
-        raise DeviceError(f"{', '.join(bad)}: not ready to be measured on; see above")
+        raise DeviceError(f"{', '.join(bad)}: not ready for measuring; see above")
     threads = sorted({count for device in named for count in device.profile.threads})
     words = " ".join(f"--device {shlex.quote(name)}" for name in names)
     output.note(f"next: cnnedge bench MODEL {words} --threads {','.join(map(str, threads))}")
@@ -267,11 +269,11 @@ def clean(names: tuple[str, ...], reach: Reach, verbose: bool) -> None:
 )
 @output.verbose_option
 def fetch(kind: str, abi: str, sha256: str, address: str, verbose: bool) -> None:
-    """Fetch the benchmark_model of KIND for phones, and keep it."""
+    """Download the benchmark_model of KIND for phones, and keep it."""
     from ..targets.adb.downloads import download
 
-    with output.progress_console().status("fetching benchmark_model"):
+    with output.progress_console().status("downloading benchmark_model"):
         place = download(
             "tflite" if kind == "tflite" else "litert", abi, sha256=sha256, address=address
         )
-    output.note(f"kept at {place}; bench --device takes it from there")
+    output.note(f"saved as {place}; bench --device finds it there")

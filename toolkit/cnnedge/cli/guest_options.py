@@ -88,22 +88,22 @@ guest_options = gathered(
             "--pixels",
             "pixel_range",
             type=click.Choice(list(PIXEL_RANGES)),
-            help="Feed pixels in this range, for a model that other people made.",
+            help="Feed pixels in this range, for a model that cnnedge did not make.",
         ),
         click.option(
             "--mean",
             type=Numbers(),
             metavar="R[,G,B]",
-            help="Subtract this from pixels 0..255, or from pixels in the range of --pixels.",
+            help="Subtract this from pixels 0..255, or from pixels in the --pixels range.",
         ),
         click.option(
             "--std", type=Numbers(), metavar="R[,G,B]", help="Divide (pixel - mean) by this."
         ),
-        click.option("--bgr", is_flag=True, help="Feed the channels as blue, green, red."),
+        click.option("--bgr", is_flag=True, help="Feed blue first, then green, then red."),
         click.option(
             "--resize",
             type=click.Choice(RESIZES),
-            help="Fit frames of another shape into the input this way.",
+            help="Fit frames of a different shape into the input this way.",
         ),
         click.option(
             "--interpolation",
@@ -128,8 +128,8 @@ guest_options = gathered(
         click.option(
             "--activation",
             type=click.Choice(ACTIVATIONS),
-            help="Tell how to read the outputs, if the file does not. none: they are probabilities "
-            "already.",
+            help="Say how to read the outputs, if the file does not. none: they are already "
+            "probabilities.",
         ),
         input_option,
     ),

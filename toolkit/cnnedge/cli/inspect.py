@@ -47,7 +47,7 @@ _MOST_PATH = 4_096
 def command(
     model: str, operators: bool, layers: int, plot: str | None, json_file: str | None, verbose: bool
 ) -> None:
-    """Show what MODEL is, what it takes, and which delegates would run it; nothing is run."""
+    """Show what MODEL is, what it takes, and which delegates would run it, without running it."""
     found = inspect_model(read_model(model))
     if plot:
         from ..inspection.picture import save_picture
@@ -101,8 +101,8 @@ def _print_delegates(console: Console, found: Inspection) -> None:
     console.print(table)
     console.print(
         Text(
-            "Forecast from each delegate's own rules, before running; "
-            "'cnnedge bench' and 'run' say what a delegate really took.",
+            "Forecast from each delegate's own rules, without running the model; 'cnnedge bench' "
+            "and 'run' report what a delegate really took.",
             style="dim",
         )
     )

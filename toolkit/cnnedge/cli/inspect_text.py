@@ -29,7 +29,7 @@ _SHOWN_SEPARATELY = ("TFLITE_METADATA",)
 
 
 def facts(found: Inspection) -> Iterator[tuple[str, Text]]:
-    """Name and value of each line about the file, in order; of what is too much, the first."""
+    """Name and value of each line about the file, in order; long lists are cut."""
     counts: Counter[str] = Counter()
     for name, text in _facts(found):
         counts[name] += 1
@@ -87,7 +87,7 @@ def delegate_name(forecast: Forecast) -> str:
 
 
 def left_behind(forecast: Forecast) -> Text:
-    """What stays and why, those of one reason together, the most first."""
+    """What stays and why, grouped by reason, the most frequent first."""
     by_reason: dict[str, list[str]] = {}
     counts: Counter[str] = Counter()
     for left in forecast.left:
@@ -100,14 +100,14 @@ def left_behind(forecast: Forecast) -> Text:
         names = by_reason[reason]
         listed = ", ".join(names[:_MOST_LEFT])
         if len(names) > _MOST_LEFT:
-            listed += f" and {len(names) - _MOST_LEFT} more kinds, {count} in all"
+            listed += f" and {len(names) - _MOST_LEFT} more kinds, {count} in total"
         text.append("\n" if text else "").append(listed).append(f": {reason}", style="dim")
     if len(counts) > len(shown):
         text.append(f"\nand {len(counts) - len(shown)} more reasons", style="dim")
     if not text:
         text.append("nothing", style="green")
     elif not forecast.taken:
-        text = Text("all of it:\n") + text
+        text = Text("everything:\n") + text
     if forecast.note:
         text.append(f"\n{forecast.note}", style="dim")
     return text
@@ -129,7 +129,7 @@ def bar(value: int, most: int, length: int) -> Text:
 
 
 def one_line(text: str, most: int = _MOST_TEXT) -> str:
-    """A text of a file as it may go to a terminal: nothing that moves the cursor, not too long."""
+    """A file's text, made safe for a terminal: nothing that moves the cursor, not too long."""
     return "".join(c if c.isprintable() else "�" for c in _short(text, most))
 
 
@@ -154,24 +154,24 @@ def _tensor(tensor: TensorInfo, about: TensorDescription | None) -> Text:
 
 
 def _meanings(found: Inspection) -> Iterator[tuple[str, Text]]:
-    """What the input and the output are taken for."""
+    """How the input and the output are interpreted."""
     file = found.file
     first = file.inputs[0]
     if len(file.inputs) == 1 and first.layout:
         sides = "x".join("any" if s is None else str(s) for s in (first.height, first.width))
         if first.layout == FLAT:
-            shown = "a row of values: --input HxW says which picture is laid out in it"
+            shown = "a row of values: --input HxW states the size of the picture in it"
         else:
             colour = "grey" if first.channels == 1 else "colour"
             shown = f"one picture, {sides} {colour}, {first.layout}"
         if first.open:
-            shown += "; its size is the caller's: --input HxW" + (
-                f", or {first.default[0]}x{first.default[1]} by its metadata"
+            shown += "; the caller chooses its size: --input HxW" + (
+                f", or {first.default[0]}x{first.default[1]} from its metadata"
                 if first.default
                 else ""
             )
         if first.batch is not None and first.batch > 1:
-            shown += f"; {first.batch} at once, brought to one"
+            shown += f"; {first.batch} at once, set to one"
         yield "takes", Text(shown)
     answers = [
         f"{output_.kind.replace('_', ' ')}"
@@ -230,8 +230,8 @@ def _memory(found: Inspection) -> str:
         text = f"arena {output.size(arena.arena_bytes)} for values"
     text += f", largest operator {output.size(arena.working_set_bytes)}"
     if arena.unpacked_bytes:
-        text += f"; {output.size(arena.unpacked_bytes)} of weights unpacked at load"
-    return text + " (computed from shapes and lifetimes)"
+        text += f"; {output.size(arena.unpacked_bytes)} of weights unpacked when it loads"
+    return text + " (calculated from shapes and lifetimes)"
 
 
 def _said(found: Inspection) -> Iterator[tuple[str, Text]]:
@@ -272,16 +272,16 @@ def _provenance(about: Provenance | None) -> Iterator[tuple[str, str]]:
     if about is None:
         yield "provenance", "none: not made by cnnedge"
         return
-    version, recipe = about.cnnedge or "of no version", about.recipe or "not named"
+    version, recipe = about.cnnedge or "without a version", about.recipe or "not named"
     yield "made by", f"cnnedge {version}, recipe {recipe}"
     rule = about.preprocess
     color = about.input.color if about.input else "pixels"
-    shown = f"{rule.resize} ({rule.interpolation})" if rule else "no rule that it names"
+    shown = f"{rule.resize} ({rule.interpolation})" if rule else "no rule in the file"
     yield "pixels", f"{color} 0..255, resized by {shown}"
     accuracy = about.accuracy
     if accuracy:
         yield (
             "accuracy",
-            f"{output.percent(accuracy.accuracy)} of {accuracy.count:,} test pictures "
-            f"(95 % interval {output.interval(list(accuracy.ci95))}), as the file says",
+            f"{output.percent(accuracy.accuracy)} of {accuracy.count:,} test pictures (95 % "
+            f"interval {output.interval(list(accuracy.ci95))}), as the file states",
         )

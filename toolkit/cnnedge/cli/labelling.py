@@ -160,7 +160,7 @@ class Labelling:
             watching.hint(f"loading {delegate} …")
             try:
                 self._take(watching, delegate, self.loading.load(delegate))
-                return watching.say(f"on {words(self.models[0].engine.delegate)} now")
+                return watching.say(f"now on {words(self.models[0].engine.delegate)}")
             except CnnedgeError as error:
                 watching.say(str(error))
         watching.say("no other delegate runs this model here")

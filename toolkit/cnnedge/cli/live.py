@@ -1,4 +1,4 @@
-"""The live window of `cnnedge run`: labelled frames enter, the wishes of whoever watches leave."""
+"""The live window of `cnnedge run`: labelled frames enter, the viewer's requests leave."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class LiveView:
 
     @property
     def gone(self) -> bool:
-        """Whether nobody can see anything any more."""
+        """Whether the window can no longer be seen."""
         return self.closed or bool(self.lost)
 
     def show(self, frame: Pixels, readout: Readout) -> None:
@@ -92,20 +92,20 @@ class LiveView:
         self._news.set()
 
     def toast(self, text: str, *, seconds: float = _TOAST_SECONDS, passing: bool = False) -> None:
-        """Says something in the window for a while; `passing`: until the next thing is said."""
+        """Shows a message in the window for a while; `passing`: until the next message."""
         with self._lock:
             kept = [t for t in self._toasts if not t.passing]
             self._toasts = [*kept[-3:], _Toast(time.monotonic() + seconds, text, passing)]
         self._news.set()
 
     def take_wish(self) -> bool:
-        """Whether the next delegate was asked for since the last call."""
+        """Whether the next delegate was requested since the last call."""
         with self._lock:
             wish, self._next_delegate = self._next_delegate, False
         return wish
 
     def wait_until_closed(self) -> None:
-        """Leaves the last picture on until the user closes the window."""
+        """Shows the last picture until the user closes the window."""
         self.toast("that was the last picture; q closes the window", seconds=math.inf)
         while not self.gone:
             self._over.wait(0.1)
@@ -160,7 +160,7 @@ class LiveView:
         if self._paced:
             self._paced.let_run()
         self.lost = lost
-        self._say(f"the window is gone ({lost}); the run goes on without it")
+        self._say(f"the window closed ({lost}); the run continues without it")
 
     def _hints(self) -> Lines:
         if self._source.pictures:
@@ -175,13 +175,13 @@ class LiveView:
 
     def _help_lines(self) -> Lines:
         moving: Lines = (
-            ("space", "pause, and go on"),
-            ("d", "next delegate that runs here"),
+            ("space", "pause and continue"),
+            ("d", "next delegate that works here"),
         )
         return (
             *((("space", "next picture"),) if self._source.pictures else moving),
-            ("s", "save what is shown as a picture"),
-            ("h or ?", "this help, on and off"),
+            ("s", "save the current view as a picture"),
+            ("h or ?", "show or hide this help"),
             ("q or Esc", "quit"),
         )
 

@@ -129,18 +129,18 @@ def _list_all(size: InputSize | None, classes: int) -> tuple[dict[str, Any], lis
     shown: list[Table | str] = [table, *_published_table(models.values())]
     if left_out:
         shown.append(
-            f"Not shown, as backbones take RGB pictures from {MINIMUM_SIDE}x{MINIMUM_SIDE} on: "
-            f"{', '.join(left_out)}."
+            "Not shown, because backbones need RGB pictures of at least "
+            f"{MINIMUM_SIDE}x{MINIMUM_SIDE}: {', '.join(left_out)}."
         )
     shown += [
         f"For {classes} classes. MACs: multiply-accumulates for one picture.",
-        "One model layer by layer: cnnedge models lenet",
+        "To show one model layer by layer: cnnedge models lenet",
     ]
     return {"classes": classes, "models": listed, "left_out": left_out}, shown
 
 
 def _fitting(size: InputSize | None) -> tuple[dict[str, ModelSpec], dict[str, str]]:
-    """The shipped models; apart, what backbones say to a size that is none for them.
+    """The shipped models; separately, the backbones' reasons to refuse this size.
 
     A size meant for small networks must not end the list at the first backbone.
     """
@@ -305,7 +305,7 @@ def _notes(rows: list[LayerRow], picture: InputSize) -> str:
 
 def _working_memory(rows: list[LayerRow], picture: InputSize) -> str:
     if _has_backbone(rows):
-        return "Working memory: what the layers within the backbone need, which are not listed."
+        return "Working memory: what the layers inside the backbone need; they are not listed."
     working = _working_values(rows, picture)
     return (
         f"Working memory: at least {_kib(working * 4)} as float32, {_kib(working)} as int8: the "
@@ -314,7 +314,7 @@ def _working_memory(rows: list[LayerRow], picture: InputSize) -> str:
 
 
 def _working_values(rows: list[LayerRow], picture: InputSize) -> int:
-    """The most values that one layer reads and writes; layers without a sum of their own
+    """The most values that one layer reads and writes; layers without their own sum
     (normalisation, activations, scaling) are folded or work in place on a device."""
     real = [r.activation_values for r in rows if r.arithmetic and r.type != "Flatten"]
     values = [math.prod(picture.shape), *real]

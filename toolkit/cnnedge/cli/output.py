@@ -1,4 +1,4 @@
-"""What all commands print with: results to stdout, progress to stderr, JSON where asked."""
+"""How all commands print: results to stdout, progress to stderr, JSON if requested."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ..files import json_text, write_text
 from .streams import CleanConsole
 
 F = TypeVar("F", bound=Callable[..., Any])
-# In place of a figure that nobody told.
+# In place of an unknown figure.
 UNKNOWN = "–"
 # A message may quote a stranger's file.
 _MOST_SAID = 10_000
@@ -71,7 +71,7 @@ def error(problem: Exception) -> None:
 
 @contextlib.contextmanager
 def kept(command: str, payload: dict[str, Any]) -> Iterator[None]:
-    """For printing results that took minutes: where that fails they are kept in a file.
+    """For printing results that took minutes: if that fails, they are saved in a file.
 
     Raises CnnedgeError, with the name of that file.
     """
@@ -82,7 +82,7 @@ def kept(command: str, payload: dict[str, Any]) -> Iterator[None]:
         place = _keep(command, payload)
         if place is None or isinstance(problem, BrokenPipeError):
             raise
-        problem.args = (f"{problem}. The results are kept in {place}",)
+        problem.args = (f"{problem}. The results were saved in {place}",)
         raise
 
 
@@ -148,7 +148,7 @@ class Rate(ProgressColumn):
 
 @contextlib.contextmanager
 def progress_bar(unit: str = "") -> Iterator[Progress]:
-    """A progress bar on stderr with rate and time left; nothing is drawn into a pipe."""
+    """A progress bar on stderr with rate and time left; not drawn into a pipe."""
     columns: list[ProgressColumn] = [
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
@@ -182,7 +182,7 @@ def size(count: int) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """Latency for people: three significant digits; a dash where it is not known."""
+    """Latency for people: three significant digits; a dash if it is not known."""
     if value is None:
         return UNKNOWN
     if value < 0.1:

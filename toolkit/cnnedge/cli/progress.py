@@ -1,4 +1,4 @@
-"""How training goes, drawn on stderr."""
+"""The progress of training, drawn on stderr."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TrainingReporter:
         output.note(f"{len(dataset.classes)} classes, {parts} pictures from {dataset.source}")
         if dataset.skipped:
             output.warn(
-                f"{len(dataset.skipped)} files could not be read and are left out, first "
+                f"unreadable files skipped: {len(dataset.skipped)}; the first is "
                 f"{dataset.skipped[0].path}: {dataset.skipped[0].reason}"
             )
         for warning in dataset.warnings:
@@ -81,7 +81,7 @@ class TrainingReporter:
 
 
 def epoch_line(row: dict[str, Any], epochs: int) -> str:
-    """One finished epoch of so many, as a line of text."""
+    """One finished epoch out of all, as a line of text."""
     text = (
         f"epoch {row['epoch']:>3}/{epochs}  loss {row['loss']:.4f}  accuracy {row['accuracy']:.4f}"
     )

@@ -195,7 +195,7 @@ def _smoothing(labels: Labels, source: Source, show: bool) -> float:
     asked = labels.smooth
     if asked and source.pictures:
         raise click.UsageError(
-            "--smooth averages over time, and pictures stand alone; leave it away."
+            "--smooth averages over time, and these are separate pictures; remove it."
         )
     if asked is not None:
         return asked

@@ -1,4 +1,4 @@
-"""A folder for temporary files that goes with the process, however it ends.
+"""A folder for temporary files that is deleted with the process, however it ends.
 
 What a killed command leaves in the system's folder for temporary files, the next command deletes:
 libraries write there too, and none of them tidies up after a kill.
@@ -21,9 +21,9 @@ _LOCK = ".lock"
 
 @contextlib.contextmanager
 def own_temporary_folder() -> Iterator[Path]:
-    """Makes a folder for this process and its children; gives the one that it lies in.
+    """Makes a folder for this process and its children; returns its parent folder.
 
-    Where none can be made, temporary files go where they always go.
+    If none can be made, temporary files go to the usual place.
     """
     above, told = Path(tempfile.gettempdir()), os.environ.get("TMPDIR")
     _remove_left(above)

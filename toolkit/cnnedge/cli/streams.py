@@ -29,7 +29,7 @@ _AGAIN_SECONDS = 2.0
 
 
 class StdoutError(CnnedgeError):
-    """Nobody can read what is printed: the disk that stdout goes to is full, for example."""
+    """The output cannot be written: for example, the disk that stdout goes to is full."""
 
 
 class CleanConsole(Console):
@@ -57,9 +57,9 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def prepare() -> None:
-    """Standard streams that are there, take every character, and say what is wrong in one line.
+    """Standard streams that exist, accept every character, and report a problem in one line.
 
-    SIGTERM and SIGHUP end a command as Ctrl-C does: files are closed, and what can be kept is.
+    SIGTERM and SIGHUP end a command as Ctrl-C does: files are closed, and results are kept.
     """
     codecs.register_error("cnnedge", _replaced)
     for number in (0, 1, 2):
@@ -77,7 +77,7 @@ def finish() -> None:
 
 
 def leave(code: int) -> int:
-    """To be called last: nothing that comes now may print a traceback."""
+    """To be called last: nothing after it may print a traceback."""
     for each in _signals():
         signal.signal(each, signal.SIG_IGN)
     for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
@@ -115,7 +115,7 @@ def _stream(stream: Any, number: int) -> Any:
 
 
 class _Guarded(io.RawIOBase):
-    """A standard stream. Nobody is told that stderr is full; stdout's end is one clear line."""
+    """A standard stream. A full stderr is not reported; the end of stdout is one clear line."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -140,8 +140,8 @@ class _Guarded(io.RawIOBase):
             if self._number == 2:
                 return len(data)
             raise StdoutError(
-                f"standard output: cannot write: {error.strerror or error}. Send it elsewhere, or "
-                "free some space"
+                f"standard output: cannot write: {error.strerror or error}. Redirect it to another "
+                "place, or free some space"
             ) from None
 
 

@@ -44,7 +44,7 @@ from .progress import TrainingReporter, clock
 @click.option(
     "--compare",
     metavar="MODEL,MODEL...",
-    help="Compare the frozen features of these models on the pictures; no network is trained.",
+    help="Compare the frozen features of these models on the pictures, without training a network.",
 )
 @click.option("--resume", is_flag=True, help="Continue from the last finished epoch.")
 @click.option("--force", is_flag=True, help="Delete the run in --out and start again.")
@@ -68,7 +68,7 @@ def command(
     or .csv file works too, as do embedded:fashion_mnist, keras:NAME and tfds:NAME.
     """
     if resume and force:
-        raise click.UsageError("--resume and --force exclude each other")
+        raise click.UsageError("--resume and --force cannot be used together")
     if compare is not None:
         _refuse_beside_compare(out, strategy, resume, force)
     resolved = resolve(recipe, data, overrides, comparing=compare is not None)
@@ -108,7 +108,7 @@ def command(
 def resolve(
     recipe: str, data: str | None, overrides: tuple[str, ...], *, comparing: bool = False
 ) -> Recipe:
-    """The recipe with --set and --data applied, and without what then does nothing.
+    """The recipe with --set and --data applied, and without keys that then have no effect.
 
     comparing: for --compare, which uses less of it. Raises SpecError for a setting without effect.
     """
@@ -127,7 +127,7 @@ def resolve(
         found, dropped = read_used(text, place, overrides, _idle)
         if dropped:
             output.note(
-                f"{place}: left out, because they do nothing with these changes: "
+                f"{place}: ignored keys, which have no effect with these changes: "
                 f"{', '.join(dropped)}"
             )
     resolved = named(found, recipe)
@@ -145,14 +145,14 @@ def _idle(recipe: Recipe) -> list[Idle]:
 def _refuse_beside_compare(out: str | None, strategy: str, resume: bool, force: bool) -> None:
     given = {"--out": out, "--strategy": strategy != "auto", "--resume": resume, "--force": force}
     for name in (name for name, value in given.items() if value):
-        raise click.UsageError(f"{name} is of training, and --compare trains nothing.")
+        raise click.UsageError(f"{name} is for training, but --compare trains nothing.")
 
 
 def _names(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise click.UsageError(
-            "--compare names no model, for example --compare resnet50,mobilenet_v2"
+            "--compare needs models, for example --compare resnet50,mobilenet_v2"
         )
     return names
 
@@ -185,15 +185,15 @@ def _print(metrics: dict[str, Any], folder: Path, recipe: Recipe) -> None:
     share = max((c["count"] for c in recalls), default=0) / max(test["count"], 1)
     if recalls and test["ci95"][0] <= share:
         output.warn(
-            f"not surely better than always answering the commonest class ({share:.1%} of the test "
-            "pictures): train longer, on more pictures, or with another model"
+            f"not reliably better than always predicting the most common class ({share:.1%} of the "
+            "test pictures): train longer, on more pictures, or with another model"
         )
     output.note(f"next: cnnedge convert {output.quoted(folder)}")
 
 
 def _test_accuracy(test: dict[str, Any]) -> str:
     if test["accuracy"] is None:
-        return "unknown: the pictures are of none of the network's classes"
+        return "unknown: none of the pictures belong to the network's classes"
     return (
         f"{output.percent(test['accuracy'])} of {test['count']:,} pictures "
         f"(95 % interval {output.interval(test['ci95'])})"
@@ -245,5 +245,5 @@ def _stopped(
     words += [f"--out {output.quoted(folder)}"]
     # TensorFlow's own list of checkpoints: the folder is there before the first of them.
     if not any((folder / "checkpoints").rglob("checkpoint")):
-        return "stopped before the first epoch was done; nothing to resume"
-    return f"stopped; all whole epochs are kept. Go on with: {' '.join(words)} --resume"
+        return "stopped before the first epoch was finished; nothing to resume"
+    return f"stopped; every finished epoch is kept. To continue: {' '.join(words)} --resume"

@@ -1,6 +1,6 @@
-"""Whoever watches a run: a live window, a file of annotated frames, both or nobody.
+"""The viewers of a run: a live window, a file of annotated frames, both or nobody.
 
-A source enters, and the steps that are made of it; the source leaves again, at the pace of the
+A source enters, and the steps made of it; the source leaves again, at the pace of the
 person at the window, and what that person wishes.
 """
 
@@ -28,7 +28,7 @@ _RATE_SECONDS = 2.0
 
 
 class Watching:
-    """Shows and saves labelled frames. Raises CnnedgeError where a window or file cannot be.
+    """Shows and saves labelled frames. Raises CnnedgeError if a window or file cannot be.
 
     source: what to label; files shown in a window come at their own pace, so that a person can
     follow.
@@ -69,11 +69,11 @@ class Watching:
 
     @property
     def over(self) -> bool:
-        """Whether the person at the window has had enough."""
+        """Whether the person at the window has closed it."""
         return self._view is not None and self._view.closed
 
     def wants_next_delegate(self) -> bool:
-        """Whether another delegate was asked for since the last call."""
+        """Whether another delegate was requested since the last call."""
         return self._view is not None and self._view.take_wish()
 
     def say(self, text: str) -> None:
@@ -88,7 +88,7 @@ class Watching:
             self._view.toast(text, seconds=math.inf, passing=True)
 
     def interrupt(self) -> None:
-        """Lets a pipeline end that waits for a frame of a file."""
+        """Ends a pipeline that waits for a frame of a file."""
         if self._paced:
             self._paced.interrupt()
 

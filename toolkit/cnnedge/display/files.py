@@ -1,6 +1,6 @@
 """Annotated frames as files: a video, one picture, a folder of pictures.
 
-Annotated BGR frames enter; files appear, whole or not at all.
+Annotated BGR frames enter; files appear, complete or not at all.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ..native_stderr import captured
 from ..preprocess import Pixels
 from .mp4_times import set_times
 
-# What a picture may be written as, where this OpenCV has the encoder.
+# The formats for pictures, if this OpenCV has the encoder.
 _PICTURES = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".jp2"),
         *(".ppm", ".pgm", ".pbm", ".pnm", ".avif"),
     }
 )
-# A frame that is this part of its period late is in time.
+# A frame that is late by this fraction of its period counts as on time.
 _SAME_TIME = 0.25
 # Bytes of a name; file systems take 255.
 _LONGEST = 200
@@ -46,13 +46,14 @@ class Sink(Protocol):
 def open_sink(target: str, source: Source, say: Say = lambda _text: None) -> Iterator[Sink]:
     """A sink for --save: a video, one picture, or a folder of pictures. Raises CnnedgeError.
 
-    say: is told what the file cannot hold.
+    say: receives a note about what the file cannot hold.
     """
     path = Path(target)
     suffix = path.suffix.lower()
     if suffix in _CODECS and not given_files.is_text(path.absolute()):
         raise CnnedgeError(
-            f"--save {target}: OpenCV writes videos under names that are text alone; take another"
+            f"--save {target}: OpenCV writes videos only under names that are plain text; choose "
+            "another name"
         )
     if suffix in _CODECS:
         with whole(path, busy=True) as temporary:
@@ -67,13 +68,13 @@ def open_sink(target: str, source: Source, say: Say = lambda _text: None) -> Ite
     elif suffix in _PICTURES and cv2.haveImageWriter(f"picture{suffix}"):
         if source.total != 1:
             raise CnnedgeError(
-                f"--save {target}: {source.name} gives more than one frame and this file holds "
+                f"--save {target}: {source.name} has more than one frame, but this file holds only "
                 "one; name a video (.mp4) or a folder"
             )
         yield _PictureSink(path)
     elif not suffix:
         if path.exists() and not path.is_dir():
-            raise CnnedgeError(f"--save {target}: a file of this name is in the way")
+            raise CnnedgeError(f"--save {target}: a file of this name exists already")
         with explained(path):
             path.mkdir(parents=True, exist_ok=True)
         yield _FolderSink(path)
@@ -101,14 +102,14 @@ class _VideoSink:
             with captured():
                 self._writer = cv2.VideoWriter(str(self._temporary), code, self._fps, self._size)
             if not self._writer.isOpened():
-                raise CnnedgeError(f"--save {self._path}: OpenCV cannot write such a video here")
+                raise CnnedgeError(f"--save {self._path}: this OpenCV cannot write such a video")
         self._writer.write(_fitted(frame, *self._size))
         self._written += 1
         if moment_s is not None:
             self._take(moment_s)
 
     def _take(self, moment_s: float) -> None:
-        """A recording that begins again goes on behind its end."""
+        """A recording that begins again continues after its end."""
         if self._times and moment_s + self._later <= self._times[-1]:
             self._later = self._times[-1] + 1 / self._fps - moment_s
         self._times.append(moment_s + self._later)
@@ -125,9 +126,9 @@ class _VideoSink:
         if mp4 and set_times(self._temporary, self._times, 1 / self._fps):
             return ""
         return (
-            f"--save {self._path}: its frames come {self._fps:.3g} times a second, and they were "
-            f"not so regular: times in it are up to {off:.2g} s off"
-            + ("" if mp4 else "; an .mp4 keeps them")
+            f"--save {self._path}: the video has {self._fps:.3g} frames per second, but the source "
+            f"frames were irregular; times in it are off by up to {off:.2g} s"
+            + ("" if mp4 else "; an .mp4 keeps the exact times")
         )
 
     def close(self) -> None:
@@ -135,7 +136,7 @@ class _VideoSink:
             self._writer.release()
 
     def check(self) -> None:
-        """OpenCV says nothing when the disk is full: the file itself is asked."""
+        """OpenCV does not report a full disk: this checks the file itself."""
         if self._written == 0:
             raise CnnedgeError(f"--save {self._path}: no frame was written")
         with captured():
@@ -145,8 +146,8 @@ class _VideoSink:
         # A container may count by duration, and so be one off.
         if count < max(1, self._written - 1):
             raise CnnedgeError(
-                f"--save {self._path}: the video was not written whole: {count} of "
-                f"{self._written} frames. Is the disk full? Free some space, or save elsewhere"
+                f"--save {self._path}: the video is incomplete: it has {count} of {self._written} "
+                "frames. Is the disk full? Free some space, or save elsewhere"
             )
 
 
@@ -181,7 +182,7 @@ def write_picture(path: Path, frame: Pixels) -> None:
     """One picture, by its suffix. Raises CnnedgeError."""
     ok, encoded = cv2.imencode(path.suffix, frame)
     if not ok:
-        raise CnnedgeError(f"{path}: OpenCV cannot write {path.suffix} pictures here")
+        raise CnnedgeError(f"{path}: this OpenCV cannot write {path.suffix} pictures")
     write_bytes(path, encoded.tobytes())
 
 

@@ -1,7 +1,7 @@
 """The times of the frames of an MP4 that was written at one rate, set to those they had.
 
-A finished file and a time for each frame enter; the same file leaves, its index written anew.
-OpenCV's writer takes a rate and no times.
+A finished file and a time for each frame enter; the same file leaves, with its index rewritten.
+OpenCV's writer takes only a rate.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Box:
 def set_times(path: Path, times_s: Sequence[float], last_s: float) -> bool:
     """Whether the file now shows frame i from times_s[i] on, in seconds, and the last for last_s.
 
-    times_s: ascending; counted from the first. False, and the file as it was, where it is laid out
+    times_s: ascending; counted from the first. False, and an unchanged file, if it is laid out
     in another way than OpenCV's: one track, a constant rate, the index at the end. Raises
     CnnedgeError when it cannot be written.
     """
@@ -61,7 +61,7 @@ def set_times(path: Path, times_s: Sequence[float], last_s: float) -> bool:
 
 
 def _place_of_index(data: bytes) -> int | None:
-    """Where the moov begins, if nothing stands behind it: its length changes."""
+    """Where the moov begins, if nothing follows it: its length changes."""
     at = 0
     while at + 8 <= len(data):
         size, name = struct.unpack_from(">I4s", data, at)
@@ -106,7 +106,7 @@ def _ticks(times_s: Sequence[float], last_s: float) -> list[int]:
 
 
 def _retimed(moov: _Box, ticks: list[int]) -> bool:
-    """Writes the ticks into the boxes; False, and nothing written, where they do not fit."""
+    """Writes the ticks into the boxes; False, and nothing written, if they do not fit."""
     tracks = [box for box in moov.boxes if box.name == b"trak"]
     movie, track = moov.find(b"mvhd"), tracks[0] if len(tracks) == 1 else None
     head = track.find(b"tkhd") if track else None

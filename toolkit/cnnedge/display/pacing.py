@@ -1,4 +1,4 @@
-"""Files at the pace of people: a video at its own rate, pictures one by one, both stoppable.
+"""Files at a pace for people: a video at its own rate, pictures one by one; both can be paused.
 
 A source of files enters; the same frames leave, each no sooner than it is due.
 """
@@ -17,7 +17,7 @@ class Paced:
     """A source whose frames come as a camera's would: a video at its rate, in order, none dropped.
 
     Pictures come one at a time: each after `forward`. `hold` stops the frames until `release`. A
-    frame's captured_at is the moment at which it was let go. Iterating again goes on where the
+    frame's captured_at is the moment of its release. Iterating again continues where the
     last iteration stopped. All methods may be called from any thread.
     """
 
@@ -54,7 +54,7 @@ class Paced:
             frame = self._waiting or next(frames, None)
             if frame is None:
                 return
-            # A frame that was fetched and not let go is the first of the next iteration.
+            # A frame that was fetched but not released is the first of the next iteration.
             self._waiting = frame
             if not self._let_go(mine):
                 return
@@ -62,7 +62,7 @@ class Paced:
             yield replace(frame, captured_at=time.perf_counter())
 
     def hold(self) -> None:
-        """Lets no further frame go until `release`."""
+        """Holds all further frames until `release`."""
         self._set(held=True)
 
     def release(self) -> None:
@@ -70,13 +70,13 @@ class Paced:
         self._set(held=False)
 
     def forward(self) -> None:
-        """Lets one further picture go."""
+        """Releases one more picture."""
         with self._changed:
             self._steps += 1
             self._changed.notify_all()
 
     def let_run(self) -> None:
-        """From now on every frame as soon as it is asked for: nobody is watching."""
+        """Releases every frame as soon as it is requested: nobody is watching."""
         with self._changed:
             self._free = True
             self._changed.notify_all()
@@ -114,7 +114,7 @@ class Paced:
                 elif left > 0:
                     self._changed.wait(left)
                 else:
-                    # Behind by more than a frame, the clock starts anew: nothing is hurried.
+                    # If late by more than a frame, the clock starts again: nothing is hurried.
                     late = -left > period
                     self._due = (time.perf_counter() if late else self._due) + period
                     return True

@@ -1,4 +1,4 @@
-"""The window itself, a process of its own that runs this module; its argument is the title.
+"""The window itself: a separate process that runs this module; its argument is the title.
 
 Frames enter on standard input: height and width as two little-endian 32-bit numbers, then BGR
 bytes; 0 and 0 mean no new frame. After each one line of JSON leaves on standard output: the keys
@@ -33,7 +33,7 @@ def main() -> None:
     try:
         import cv2
 
-        # The frames are drawn to the window's size: Qt need keep no ratio and show no buttons.
+        # Frames are drawn at the window's size: Qt need not keep a ratio or show buttons.
         plain = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
         cv2.namedWindow(title, plain)
         cv2.resizeWindow(title, 640, 480)
@@ -51,7 +51,7 @@ def _show(cv2: Any, title: str, frames: IO[bytes], replies: IO[str]) -> None:
     keys: list[int] = []
     first = True
     while True:
-        # Qt keeps the last key alone: it is asked more often than anybody types.
+        # Qt keeps only the last key: it is asked more often than anybody types.
         if (key := cv2.waitKey(_TICK_MS)) != -1:
             keys.append(key & 0xFF)
         if asked.empty():
@@ -71,7 +71,7 @@ def _show(cv2: Any, title: str, frames: IO[bytes], replies: IO[str]) -> None:
 
 
 def _read(frames: IO[bytes], asked: SimpleQueue[Any]) -> None:
-    """Frames as they come, an empty one where none was sent, None at the end."""
+    """Frames as they arrive, an empty one if none was sent, None at the end."""
     while len(header := frames.read(HEADER.size)) == HEADER.size:
         height, width = HEADER.unpack(header)
         data = frames.read(height * width * 3)

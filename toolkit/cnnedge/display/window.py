@@ -20,18 +20,18 @@ from ..preprocess import Pixels
 # Before each frame on its way to the viewer: height and width, 0 and 0 for none.
 HEADER = struct.Struct("<II")
 
-_INSTEAD = "Leave --show away, or write a video: --save out.mp4"
+_INSTEAD = "Remove --show, or write a video: --save out.mp4"
 _SECONDS_TO_OPEN = 60.0
 _NAMES = {27: "escape", 32: "space", 13: "enter", 10: "enter"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class WindowState:
-    """What a window says after a frame.
+    """What a window reports after a frame.
 
     keys: pressed since the last frame, as characters in lower case, or `space`, `escape`,
     `enter`. size: (width, height) in pixels, (0, 0) where unknown. open: False once the user has
-    closed it. lost: why it is gone without the user's doing, "" while it is there.
+    closed it. lost: why it closed without the user, "" while it exists.
     """
 
     keys: tuple[str, ...] = ()
@@ -41,10 +41,10 @@ class WindowState:
 
 
 class Window:
-    """A window in a process of its own, so that a display that goes away takes nothing with it.
+    """A window in a separate process, so that a display that disappears takes nothing with it.
 
-    It takes the size of the first frame, until the user gives it another. One thread at a time may
-    use it. Raises CnnedgeError where there is no display, or none that opens.
+    It has the size of the first frame until the user changes it. One thread at a time may
+    use it. Raises CnnedgeError if there is no display, or none that opens.
     """
 
     def __init__(self, title: str) -> None:
@@ -52,10 +52,10 @@ class Window:
         if sys.platform.startswith("linux") and not self._display:
             remote = "SSH_CONNECTION" in os.environ
             why = " in this ssh session" if remote else ""
-            way = "connect with ssh -X, leave" if remote else "leave"
+            way = "connect with ssh -X, remove" if remote else "remove"
             raise CnnedgeError(
-                f"--show needs a display and there is none here (DISPLAY is not set{why}); {way} "
-                "--show away, or write a video: --save out.mp4"
+                f"--show needs a display, but there is none here (DISPLAY is not set{why}); {way} "
+                "--show, or write a video: --save out.mp4"
             )
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the window
         self._process = subprocess.Popen(
@@ -90,7 +90,7 @@ class Window:
         except (OSError, ValueError):
             reply = None
         if reply is None:
-            return WindowState(open=False, lost=self._reason() or "it ended without a word")
+            return WindowState(open=False, lost=self._reason() or "it ended without a message")
         keys = tuple(_NAMES.get(key, chr(key).lower()) for key in reply["keys"])
         return WindowState(keys=keys, size=tuple(reply["size"]), open=reply["open"])
 
@@ -117,8 +117,8 @@ class Window:
             reason = self._reason() or "it does not answer"
             self.close()
             raise CnnedgeError(
-                f"--show: no window can be opened on the display '{self._display}'"
-                f" ({reason}). Is it yours and still there? {_INSTEAD}"
+                f"--show: no window can be opened on the display '{self._display}' ({reason}). Is "
+                f"it your display, and does it still exist? {_INSTEAD}"
             )
         if reply["error"]:
             self.close()
@@ -133,7 +133,7 @@ class Window:
         return json.loads(line) if line.endswith(b"\n") else None
 
     def _reason(self) -> str:
-        """The first thing the viewer wrote that is no remark on fonts."""
+        """The first line that the viewer wrote other than remarks on fonts."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=2)
         if self._errors.closed:

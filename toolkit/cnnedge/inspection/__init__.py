@@ -1,4 +1,4 @@
-"""What is told of a model before it runs: who would take which operator, its memory, its layers."""
+"""What is known about a model before it runs: what each delegate takes, memory, layers."""
 
 from .delegation import Forecast, Left, forecasts
 from .layers import LayerCost

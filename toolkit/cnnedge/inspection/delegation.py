@@ -1,8 +1,8 @@
-"""Who would take which operator of a model, told before it runs.
+"""Which delegate would take which operator of a model, found before it runs.
 
 A ModelFile enters; one forecast for each delegate leaves, with the pieces that the graph falls
-into and what stays behind and why. A forecast comes of published rules, named in `source`; what a
-run reports (`DelegateReport`) is the truth.
+into, and what stays on the CPU and why. A forecast follows published rules, named in `source`;
+what a run reports (`DelegateReport`) is the truth.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from .nodes import Node, Rule, nodes_of
 
 Verdicts = Mapping[int, str | None]
 
-_AFTER = "able to, but behind what stays: the Edge TPU takes one piece"
-_SMALLER = "able to, but not in the largest piece, which is all that this delegate takes"
+_AFTER = "supported, but after operators that stay on the CPU: the Edge TPU takes only one piece"
+_SMALLER = "supported, but not in the largest piece, the only one that this delegate takes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +155,7 @@ def _verdicts(
             continue
         if leaves(verdicts[r] is not None for r in there):
             name = nodes[staying[0]].name
-            verdicts[node.index] = f"unpacks weights for {name}, which stays"
+            verdicts[node.index] = f"unpacks weights for {name}, which stays on the CPU"
     return verdicts
 
 

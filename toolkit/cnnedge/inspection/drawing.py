@@ -69,12 +69,12 @@ Shape = Rectangle | Area | Line | Words
 
 
 def text_width(text: str, size: float) -> float:
-    """About how wide a text is drawn."""
+    """The approximate width of a drawn text."""
     return 0.56 * size * len(text)
 
 
 def as_svg(shapes: Sequence[Shape], width: int, height: int, title: str) -> str:
-    """A standalone SVG document; title: what a screen reader says."""
+    """A standalone SVG document; title: for screen readers."""
     body = "".join(_svg(shape) for shape in shapes)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
@@ -146,7 +146,7 @@ def _write(canvas: Pixels, words: Words, colour: tuple[int, int, int], scale: in
         strokes = size / _STROKES
         (wide, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, strokes, 1)
     else:
-        # OpenCV ends the process at bytes that are no text.
+        # OpenCV ends the process at bytes that are not text.
         text = words.text.encode("utf-8", "replace").decode()
         font, weight = face("sans"), _BOLD if words.bold else _REGULAR
         wide = cv2.getTextSize((0, 0), text, (0, 0), font, round(size), weight)[2]

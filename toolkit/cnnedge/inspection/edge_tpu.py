@@ -2,7 +2,7 @@
 
 Written from https://coral.ai/docs/edgetpu/models-intro (runtime 14, the last). The compiler maps
 one piece: all that comes before the first operator that it cannot map. Its limits of size are its
-own and not told here. A node enters, a reason leaves.
+own and not checked here. A node enters, a reason leaves.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _MOST_SOFTMAX = 16_000
 
 
 def reason(node: Node) -> str | None:
-    """Why the compiler leaves a node; None where it maps it."""
+    """Why the compiler leaves a node; None if it maps it."""
     if node.unpacks:
-        return "unpacks float weights; 8 bits alone"
+        return "unpacks float weights; only 8 bits are supported"
     rule = _RULES.get(node.name)
     if rule is None:
         return "not supported"
@@ -29,7 +29,7 @@ def reason(node: Node) -> str | None:
         return "no inputs or outputs"
     for tensor in (*node.runtime, *node.outputs):
         if tensor.dtype not in _QUANTIZED or not tensor.scales:
-            return f"{tensor.dtype} values; 8 bits alone"
+            return f"{tensor.dtype} values; only 8 bits are supported"
         if tensor.dynamic:
             return "a size that is not fixed"
         if any(d != 1 for d in tensor.shape[:-3]):
@@ -106,7 +106,7 @@ def _squeeze(node: Node) -> str | None:
     shape = list(node.given[0].shape)
     while shape and shape[0] == 1:
         shape.pop(0)
-    return "ones behind other dimensions" if 1 in shape else None
+    return "dimensions of 1 after other dimensions" if 1 in shape else None
 
 
 def _strided_slice(node: Node) -> str | None:

@@ -2,7 +2,7 @@
 
 Written from tflite/tools/versioning/gpu_compatibility.cc of LiteRT, which both ask, and from
 GetOpsToReplace in tflite/delegates/gpu/common/model_builder.cc. What LiteRT's own accelerator
-(WebGPU, OpenCL) adds to it is not published; so a run has the last word. A node enters, a reason
+(WebGPU, OpenCL) adds to it is not published; so only a run is certain. A node enters, a reason
 leaves.
 """
 
@@ -17,7 +17,7 @@ SOURCE = "gpu_compatibility.cc and model_builder.cc of LiteRT"
 
 _MOST_DIMENSIONS = 4
 _REAL = ("float32", "float16", "int8", "uint8")
-# What an operator takes and gives beside these.
+# What an operator takes and returns besides these.
 _LOGICAL = "EQUAL NOT_EQUAL GREATER GREATER_EQUAL LESS LESS_EQUAL LOGICAL_AND".split()
 _ALSO_IN = {
     "CAST": ("bool", "int32"),
@@ -31,7 +31,7 @@ _ALSO_OUT = {"CAST": ("bool", "int32"), **dict.fromkeys(_LOGICAL, ("bool",))}
 
 
 def classic(node: Node) -> str | None:
-    """Why TFLite's GPU delegate leaves a node; None where it takes it."""
+    """Why TFLite's GPU delegate leaves a node; None if it takes it."""
     if node.name in _ACCELERATOR_ALONE:
         return "no kernel for it"
     return _reason(node, _broadcast_few)
@@ -66,7 +66,9 @@ def _types(node: Node) -> str | None:
             if tensor.dtype not in allowed:
                 return f"{tensor.dtype} values"
     most = max(len(t.shape) for t in (*node.given, *node.outputs))
-    return f"{most} dimensions; up to {_MOST_DIMENSIONS}" if most > _MOST_DIMENSIONS else None
+    return (
+        (f"{most} dimensions; the limit is {_MOST_DIMENSIONS}") if most > _MOST_DIMENSIONS else None
+    )
 
 
 def _broadcast(node: Node, allowed: _Broadcast) -> str | None:
@@ -101,7 +103,7 @@ def _shape(tensor: TensorInfo) -> str:
 
 
 def _inputs(node: Node, runtime: int, *, constants: int | None = None) -> str | None:
-    """So many inputs at run time, and with `constants` so many more that are known before."""
+    """This many inputs at run time, and with `constants` this many more that are known before."""
     known = sum(node.static(i) for i in range(len(node.inputs)))
     brought = len(node.given) - known
     if brought != runtime:
@@ -127,7 +129,7 @@ def _elementwise(node: Node) -> str | None:
 
 def _pair(node: Node) -> str | None:
     if _inputs(node, 2, constants=0) and _inputs(node, 1, constants=1):
-        return "inputs that are all constant, or more than 2"
+        return "only constant inputs, or more than 2"
     return _activation(node)
 
 
@@ -147,9 +149,9 @@ def _depthwise(node: Node) -> str | None:
     if pixels is None or kernel is None:
         return "no weights"
     if not len(pixels.shape) == len(kernel.shape) == len(output.shape) == 4:
-        return "other than 4 dimensions"
+        return "a number of dimensions other than 4"
     if output.shape[3] != pixels.shape[3] * int(node.option("depth_multiplier")):
-        return "a depth multiplier that its shapes do not bear out"
+        return "a depth multiplier that does not match its shapes"
     return _convolution(node)
 
 
@@ -158,7 +160,7 @@ def _dense(node: Node) -> str | None:
         return "shuffled weights"
     values = node.input(0)
     if node.option("keep_num_dims") and values and len(values.shape) != len(node.outputs[0].shape):
-        return "another number of dimensions behind it"
+        return "a different number of dimensions after it"
     return _convolution(node)
 
 
@@ -178,7 +180,7 @@ def _axes(node: Node) -> str | None:
 def _pad(node: Node) -> str | None:
     paddings = node.input(1)
     if paddings is None or paddings.shape not in ((3, 2), (4, 2)):
-        return "padding of other than 3 or 4 dimensions"
+        return "padding of a number of dimensions other than 3 or 4"
     if node.name == "MIRROR_PAD" and node.option("mode"):
         return "symmetric padding"
     return _inputs(node, 1)
@@ -198,7 +200,11 @@ def _slice(node: Node) -> str | None:
     values = node.input(0)
     if len(node.inputs) < 3 or values is None:
         return f"{len(node.inputs)} inputs"
-    return None if len(values.shape) in (3, 4) else f"{len(values.shape)} dimensions; 3 or 4"
+    return (
+        None
+        if len(values.shape) in (3, 4)
+        else (f"{len(values.shape)} dimensions; expected 3 or 4")
+    )
 
 
 def _strided_slice(node: Node) -> str | None:
@@ -211,7 +217,7 @@ def _strided_slice(node: Node) -> str | None:
 def _gather(node: Node) -> str | None:
     indices = node.input(1)
     if indices is None or len(indices.shape) != 1:
-        return "indices of other than 1 dimension"
+        return "indices of more or fewer than 1 dimension"
     return None if indices.dtype == "int32" else f"{indices.dtype} indices"
 
 

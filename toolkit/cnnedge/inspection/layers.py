@@ -17,7 +17,7 @@ from .nodes import unpacked_constants
 class LayerCost:
     """One operator.
 
-    name: the layer that it was, as far as its output's name tells. weight_bytes: of the constants
+    name: the layer that it was, as far as its output's name shows. weight_bytes: of the constants
     in the file that it is the first to use. macs: multiply-accumulates of one inference.
     output_bytes: of the values that it makes. alive_bytes: of all values alive while it runs.
     """

@@ -1,8 +1,8 @@
-"""What a model needs in memory beside its file, computed from shapes and lifetimes.
+"""What a model needs in memory besides its file, computed from shapes and lifetimes.
 
-A ModelFile enters; an ArenaPlan leaves. It is computed, not measured: runtimes do not tell. TFLite
-keeps all values of an inference in one arena, in which tensors that are never alive together share
-bytes; XNNPACK and GPUs have memory of their own beside it.
+A ModelFile enters; an ArenaPlan leaves. It is computed, not measured: runtimes do not report it.
+TFLite keeps all values of an inference in one arena, in which tensors that are never alive together
+share bytes; XNNPACK and GPUs have their own memory besides it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .nodes import unpacked_constants
 
 # TFLite's: kDefaultTensorAlignment of tensorflow/lite/arena_planner and interpreter.
 ALIGNMENT = 64
-# Planning takes time that grows with the square; no model of pictures comes near it.
+# Planning time grows with the square; no picture model comes near this.
 _MOST_TENSORS = 5_000
 
 
@@ -93,7 +93,7 @@ def arena_size(lifetimes: Sequence[Lifetime]) -> int:
 
 
 def _place(offsets: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], size: int) -> int:
-    """The tightest gap's offset, or the first free one behind all."""
+    """The tightest gap's offset, or the first free one after all."""
     if not offsets.size:
         return 0
     order = np.argsort(offsets, kind="stable")

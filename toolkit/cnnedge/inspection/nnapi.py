@@ -1,7 +1,7 @@
 """Which operators TFLite's NNAPI delegate hands to Android, by the phone's API level.
 
 Written from NNAPIDelegateKernel::Validate in tensorflow/lite/delegates/nnapi/nnapi_delegate.cc,
-with an accelerator named. What it hands over a phone's driver may still refuse. NNAPI is
+with an accelerator named. A phone's driver may still refuse what it passes on. NNAPI is
 deprecated since Android 15 (API level 35). A node and a level enter, a reason leaves.
 """
 
@@ -35,7 +35,7 @@ class _Spec:
 
 
 def reason(node: Node, level: int) -> str | None:
-    """Why the delegate leaves a node on a phone of this API level; None where it takes it."""
+    """Why the delegate leaves a node on a phone of this API level; None if it takes it."""
     if node.unpacks:
         sparse = node.name == "DENSIFY" and level < _NNAPI_13
         return "sparse weights need API level 30" if sparse else None
@@ -47,7 +47,7 @@ def reason(node: Node, level: int) -> str | None:
     if level < spec.level:
         return f"needs API level {spec.level}"
     if node.version > spec.version:
-        return f"version {node.version}; up to {spec.version}"
+        return f"version {node.version}; the limit is {spec.version}"
     dtype = node.given[0].dtype
     if spec.dtypes and dtype not in spec.dtypes:
         return f"{dtype} values"
@@ -115,7 +115,9 @@ def _subtract(node: Node, level: int) -> str | None:
     if node.given[0].dtype in ("int8", "uint8") and level < _NNAPI_12:
         return f"{node.given[0].dtype} values need API level 29"
     most = max(len(t.shape) for t in node.given)
-    return one_of(_arithmetic(node, level), f"{most} dimensions; up to 4" if most > 4 else None)
+    return one_of(
+        _arithmetic(node, level), f"{most} dimensions; the limit is 4" if most > 4 else None
+    )
 
 
 def _tanh(node: Node, level: int) -> str | None:
@@ -128,7 +130,7 @@ def _concatenation(node: Node, level: int) -> str | None:
     if node.option("activation"):
         return f"fused {node.activation}"
     if len(first.shape) > 4:
-        return f"{len(first.shape)} dimensions; up to 4"
+        return f"{len(first.shape)} dimensions; the limit is 4"
     other = any((t.scales, t.zero_points) != (first.scales, first.zero_points) for t in node.given)
     if first.dtype == "uint8" and other and level < _NNAPI_12:
         return "inputs of different scales need API level 29"
@@ -138,7 +140,7 @@ def _concatenation(node: Node, level: int) -> str | None:
 def _softmax(node: Node, level: int) -> str | None:
     rank = len(node.given[0].shape)
     if rank > 4:
-        return f"{rank} dimensions; up to 4"
+        return f"{rank} dimensions; the limit is 4"
     return (
         f"{rank} dimensions need API level 29" if level < _NNAPI_12 and rank not in (2, 4) else None
     )
@@ -156,7 +158,7 @@ def _resize(node: Node, level: int) -> str | None:
     shape = node.outputs[0].shape
     moved = next((o for o in ("align_corners", "half_pixel_centers") if node.option(o)), None)
     if len(node.given[0].shape) != 4:
-        return "other than 4 dimensions"
+        return "a number of dimensions other than 4"
     if node.name == "RESIZE_BILINEAR" and level < _NNAPI_12:
         if len(shape) == 4 and shape[1] != shape[2]:
             return "outputs that are not square need API level 29"
@@ -174,7 +176,7 @@ def _mean(node: Node, level: int) -> str | None:
     if not output.shape:
         return "a single number as output"
     same = (values.scales, values.zero_points) == (output.scales, output.zero_points)
-    return None if same else "an output scaled otherwise"
+    return None if same else "an output with a different scale"
 
 
 def _pad(node: Node, level: int) -> str | None:

@@ -1,6 +1,6 @@
-"""A model's operators as a delegate looks at them: with their tensors, and what is constant.
+"""A model's operators as a delegate sees them: with their tensors, and what is constant.
 
-A ModelFile enters; nodes leave, in the order of execution. What a rule says of one is None where
+A ModelFile enters; nodes leave, in the order of execution. What a rule says of one is None if
 the delegate takes it, and otherwise the reason, a few words that follow the operator's name.
 """
 
@@ -23,7 +23,7 @@ _UNPACKED = {"DEQUANTIZE": ("float16", "int8"), "DENSIFY": ("float32", "float16"
 class Node:
     """One operator of the first subgraph.
 
-    inputs: None where an optional one is left out. small: the values of constant inputs that hold
+    inputs: None if an optional one is left out. small: the values of constant inputs that hold
     axes, shapes and such, by place. unpacked: the tensors that constants become at load.
     """
 
@@ -55,7 +55,7 @@ class Node:
         return self.inputs[place] if place < len(self.inputs) else None
 
     def stored(self, place: int) -> bool:
-        """Whether an input's values are in the file as they are."""
+        """Whether an input's values are in the file unchanged."""
         tensor = self.input(place)
         return tensor is not None and tensor.constant_bytes > 0
 
@@ -66,7 +66,7 @@ class Node:
 
     @property
     def unpacks(self) -> bool:
-        """Whether all it does is to unpack a constant at load."""
+        """Whether it only unpacks a constant at load."""
         return bool(self.outputs) and self.outputs[0].index in self.unpacked
 
     @property
@@ -76,7 +76,7 @@ class Node:
 
     @property
     def runtime(self) -> list[TensorInfo]:
-        """The inputs whose values only an inference brings."""
+        """The inputs whose values are known only during inference."""
         return [t for t in self.given if not t.constant_bytes]
 
 
@@ -101,7 +101,7 @@ def nodes_of(model: ModelFile) -> tuple[Node, ...]:
 
 
 def unpacked_constants(model: ModelFile) -> frozenset[int]:
-    """The tensors that DEQUANTIZE and DENSIFY make of constants alone, at load."""
+    """The tensors that DEQUANTIZE and DENSIFY compute only from constants, at load."""
     known: set[int] = set()
     for operator in model.graph.operators:
         dtypes = _UNPACKED.get(operator.name)

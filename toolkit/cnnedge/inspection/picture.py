@@ -1,4 +1,4 @@
-"""A model's layers as a picture: where its bytes, its work and its memory are.
+"""A model's layers as a picture: which ones take its bytes, its work and its memory.
 
 An Inspection enters; a PNG or SVG file leaves, with three panels over the same layers in the order
 of execution.
@@ -22,7 +22,7 @@ WIDTH, HEIGHT = 960, 640
 SUFFIXES = (".png", ".svg")
 
 _INK, _SOFT, _LINE = "#1b2430", "#5c6877", "#e3e7ec"
-# One colour for each family of operators; what is in none is grey.
+# One colour for each family of operators; all others are grey.
 _FAMILIES = (
     ("convolution", "#2563eb", ("CONV_2D", "TRANSPOSE_CONV", "CONV_3D")),
     ("depthwise convolution", "#0d9488", ("DEPTHWISE_CONV_2D",)),
@@ -38,9 +38,11 @@ _NAMED = 4
 def save_picture(path: Path, found: Inspection) -> None:
     """Writes the picture; ModelError for another suffix, or a model without operators."""
     if path.suffix.lower() not in SUFFIXES:
-        raise ModelError(f"{path}: a picture is written as {' or '.join(SUFFIXES)}")
+        raise ModelError(f"{path}: allowed suffixes for the picture: {' or '.join(SUFFIXES)}")
     if not found.layers:
-        raise ModelError(f"{found.file.path}: it has no operators, so there is nothing to draw")
+        raise ModelError(
+            f"{found.file.path}: the model has no operators, so there is nothing to draw"
+        )
     shapes = _shapes(found)
     title = f"Layers of {found.file.path.name}"
     if path.suffix.lower() == ".svg":
@@ -164,7 +166,7 @@ def _frame(
 
 
 def _names(marks: Sequence[tuple[int, str]], tops: Sequence[float], step: float) -> list[Shape]:
-    """Names above their bars, beside what stands in the way; those without room are left out.
+    """Names above their bars, next to obstacles; those without room are left out.
 
     marks: bars by their places, the most important first. tops: every bar's upper edge.
     """
@@ -205,7 +207,7 @@ def _order(count: int, step: float) -> list[Shape]:
         )
         for place in range(every - 1, count, every)
     ]
-    note = "layers in the order of execution; what only unpacks weights is left out"
+    note = "layers in order of execution, without those that only unpack weights"
     shapes.append(Words(x=_RIGHT, base=base + 24, text=note, size=11, colour=_SOFT, anchor="end"))
     return shapes
 

@@ -1,4 +1,4 @@
-"""All that `inspect` knows of a model file.
+"""Everything that `inspect` knows about a model file.
 
 A ModelFile enters; an Inspection leaves, and its JSON. Nothing is run.
 """
@@ -27,10 +27,10 @@ _MOST_TEXT = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What a file tells of its model.
+    """What a file says about its model.
 
     weights: bytes of constants by dtype. not_runnable: why tflite-runtime cannot run it, empty
-    where it can. described: the standard metadata, None where there is none.
+    if it can. described: the standard metadata, None if there is none.
     """
 
     file: ModelFile
@@ -102,7 +102,7 @@ class Inspection:
 
 
 def inspect_model(file: ModelFile) -> Inspection:
-    """Reads all of it. Raises ModelError where the file contradicts itself."""
+    """Reads everything. Raises ModelError if the file contradicts itself."""
     with refusing_damage(str(file.path)):
         arena = plan_arena(file)
         metadata = file.graph.metadata.get(METADATA_NAME)
@@ -135,7 +135,7 @@ def quantization(tensors: Sequence[TensorInfo]) -> dict[str, dict[str, int]]:
 
 
 def entry_text(content: bytes) -> str | None:
-    """A metadata entry's content where it is a short text, such as a version."""
+    """A metadata entry's content if it is a short text, such as a version."""
     stripped = content.rstrip(b"\0")
     if not stripped or len(stripped) > _MOST_TEXT:
         return None

@@ -1,7 +1,7 @@
 """Which operators the XNNPACK delegate takes: LiteRT's and TFLite's way to run on the CPU.
 
 Written from tflite/delegates/xnnpack/xnnpack_delegate.cc of LiteRT (its Visit*Node functions and
-PrepareOpsToDelegate) and checked against LiteRT 2.3.0 by the tests. One thing it does is not told
+PrepareOpsToDelegate) and checked against LiteRT 2.3.0 by the tests. One thing it does is missing
 here: a float16 kernel that a convolution shares with a transposed one keeps the convolution on the
 interpreter. A node enters, a reason leaves.
 """
@@ -33,7 +33,7 @@ _CONVERTED_SCALES = (1 / 256, 128.0)
 
 
 def reason(node: Node) -> str | None:
-    """Why XNNPACK leaves a node; None where it takes it."""
+    """Why XNNPACK leaves a node; None if it takes it."""
     if node.unpacks:
         return None
     rule = _RULES.get(node.name)
@@ -117,7 +117,7 @@ def _dense(node: Node) -> str | None:
         return f"{kernel.dtype} weights"
     per_channel = kernel.shape and len(kernel.scales) == kernel.shape[0]
     if kernel.dtype == "int4" and (not per_channel or kernel.shape[-1] % 2):
-        return "int4 weights with one scale, or an odd number of inputs"
+        return "int4 weights with one scale, or with an odd number of inputs"
     return one_of(
         real_or_8bit(values),
         dimensions(kernel, 2, 2),
@@ -132,7 +132,7 @@ def _dense(node: Node) -> str | None:
 
 def _dense_types(values: TensorInfo, kernel: TensorInfo) -> str | None:
     both = {"int8", "int4"}
-    # float32 values: quantised anew for each inference.
+    # float32 values: quantised again for each inference.
     if values.dtype in ("int8", "float32") and kernel.dtype in both:
         return None
     return one_type(values, kernel)
@@ -154,7 +154,7 @@ def _pool(node: Node) -> str | None:
 
 
 def _scales(node: Node, low: float, high: float, *, product: bool = False) -> str | None:
-    """Whether quantised inputs' scales are near enough to the output's."""
+    """Whether quantised inputs' scales are close enough to the output's."""
     tensors = [node.input(0), node.input(1), node.outputs[0]]
     if any(t is None or t.dtype not in ("int8", "uint8") for t in tensors):
         return None
@@ -199,7 +199,8 @@ def _float_pair(node: Node) -> str | None:
 def _float_one(node: Node) -> str | None:
     wrong = [t.dtype for t in (*node.given, *node.outputs) if t.dtype not in ("float32", "float16")]
     return one_of(
-        f"{wrong[0]} values; float alone" if wrong else None, dimensions(node.input(0), 0)
+        f"{wrong[0]} values; only float is supported" if wrong else None,
+        dimensions(node.input(0), 0),
     )
 
 
@@ -247,12 +248,12 @@ def _dequantize(node: Node) -> str | None:
 
 def _concatenation(node: Node) -> str | None:
     if not 2 <= len(node.inputs) <= 5:
-        return f"{len(node.inputs)} inputs; 2 to 5"
+        return f"{len(node.inputs)} inputs; expected 2 to 5"
     output = node.outputs[0]
     if output.dtype == "uint8" and any(
         (t.scales, t.zero_points) != (output.scales, output.zero_points) for t in node.given
     ):
-        return "uint8 inputs of other scales than the output"
+        return "uint8 inputs with scales that differ from the output's"
     return one_of(real_or_8bit(output), *(real_or_8bit(t) for t in node.given))
 
 
@@ -283,7 +284,7 @@ def _reshape(node: Node) -> str | None:
         input_and_outputs(node),
         dimensions(values, 0),
         dimensions(output, 0),
-        "an output scaled otherwise" if moved and output.dtype in ("int8", "uint8") else None,
+        "an output with a different scale" if moved and output.dtype in ("int8", "uint8") else None,
         in_the_file(node, 1, "shape") if len(node.inputs) > 1 else None,
     )
 
@@ -338,13 +339,13 @@ def _space_to_depth(node: Node) -> str | None:
     if found is None and values is not None:
         shape = values.shape
         if len(shape) != 4 or shape[1] % size or shape[2] % size:
-            return "a size that its blocks do not divide"
+            return "a size that is not a multiple of its blocks"
     return found
 
 
 def _split(node: Node) -> str | None:
     if not 2 <= len(node.outputs) <= 4:
-        return f"{len(node.outputs)} outputs; 2 to 4"
+        return f"{len(node.outputs)} outputs; expected 2 to 4"
     return one_of(
         in_the_file(node, 0, "axis"),
         real_or_8bit(node.input(1)),
@@ -359,7 +360,7 @@ def _transpose(node: Node) -> str | None:
 def _batch_matmul(node: Node) -> str | None:
     first, second = node.input(0), node.input(1)
     if first is None or second is None:
-        return "an input is left out"
+        return "an input is missing"
     if min(len(first.shape), len(second.shape)) < 2:
         return "fewer than 2 dimensions"
     return float_alone(first, second, *node.outputs)

@@ -1,4 +1,4 @@
-"""What the XNNPACK delegate asks of one tensor or option; None where it is met.
+"""What the XNNPACK delegate asks of one tensor or option; None if it is met.
 
 A node or tensor enters; a reason to leave the operator leaves.
 """
@@ -15,7 +15,7 @@ _CLAMPS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")
 def real_or_8bit(tensor: TensorInfo | None, *, uint8: bool = True) -> str | None:
     """float32, or 8 bits with one scale for the whole tensor."""
     if tensor is None:
-        return "an input is left out"
+        return "an input is missing"
     if tensor.dtype == "float32":
         return None
     if tensor.dtype == "int8" or (uint8 and tensor.dtype == "uint8"):
@@ -26,7 +26,7 @@ def real_or_8bit(tensor: TensorInfo | None, *, uint8: bool = True) -> str | None
 def float_alone(*tensors: TensorInfo | None) -> str | None:
     """float32 everywhere."""
     wrong = [t.dtype for t in tensors if t is not None and t.dtype != "float32"]
-    return f"{wrong[0]} values; float32 alone" if wrong else None
+    return f"{wrong[0]} values; only float32 is supported" if wrong else None
 
 
 def input_and_outputs(node: Node) -> str | None:
@@ -42,7 +42,7 @@ def clamped_at_most(node: Node) -> str | None:
 def dimensions(tensor: TensorInfo | None, least: int, most: int = _MOST_DIMENSIONS) -> str | None:
     """A known shape of `least` to `most` dimensions."""
     if tensor is None:
-        return "an input is left out"
+        return "an input is missing"
     if not least <= len(tensor.shape) <= most:
         return f"{len(tensor.shape)} dimensions"
     return "a dimension of 0 or unknown size" if min(tensor.shape, default=1) <= 0 else None
@@ -67,7 +67,7 @@ def static_kernel(node: Node, place: int, channel: int) -> str | None:
     if len(kernel.scales) > 1 and (
         kernel.dtype == "uint8" or kernel.quantized_dimension != channel
     ):
-        return "weights scaled along another dimension than their channels"
+        return "weights scaled along a dimension other than their channels"
     return None
 
 

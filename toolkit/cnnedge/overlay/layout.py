@@ -1,4 +1,4 @@
-"""A frame with its readout: where everything goes, from 320 x 240 to 1920 x 1080 and upright.
+"""A frame with its readout: the layout, from 320 x 240 to 1920 x 1080 and upright.
 
 A BGR frame and a readout enter; a new annotated picture leaves.
 """
@@ -13,7 +13,7 @@ from . import shapes, text
 from .readout import QUIET, Figure, Messages, Readout
 from .shapes import SOFT, WHITE
 
-# A picture with a shorter side than this could not hold text that can be read.
+# A picture with a shorter side than this cannot hold readable text.
 _SHORTEST_SIDE = 360
 _BACKGROUND = 18
 
@@ -89,7 +89,7 @@ def _inside(frame: Pixels, size: tuple[int, int]) -> Pixels:
     if (h, w) == frame.shape[:2]:
         resized = frame
     else:
-        # Enlarged far, soft pixels would hide what the model is given.
+        # When enlarged a lot, soft pixels would hide what the model sees.
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST if scale > 4 else cv2.INTER_LINEAR
         resized = cv2.resize(frame, (w, h), interpolation=how).astype(np.uint8, copy=False)
     if (h, w) == (height, width):
@@ -135,7 +135,7 @@ def _labels(
             canvas, (*readout.lines, *([status] if status else [])), unit, left, bottom, wide
         )
     extra = 1.3 * unit if status else 0.0
-    # A long list of labels leaves the upper half of the picture alone.
+    # A long list of labels leaves the upper half of the picture free.
     most = 1 + max(0, int((0.6 * bottom - 3.9 * unit - extra) / (1.7 * unit)))
     labels = readout.labels[:most]
     if not labels:
@@ -197,7 +197,7 @@ def _figures(
     middle, last = x1 - 3.1 * unit, x1
     base = top + 1.25 * unit
     budget = readout.budget_ms
-    heading = f"budget {number(budget)} ms a frame" if budget else "ms"
+    heading = f"budget {number(budget)} ms per frame" if budget else "ms"
     text.draw(canvas, heading, x0, base, small, SOFT)
     text.draw(canvas, "median", middle, base, small, SOFT, right=True)
     text.draw(canvas, "p90", last, base, small, SOFT, right=True)
@@ -246,7 +246,7 @@ def _messages(canvas: Pixels, messages: Messages, unit: float, lowest: float) ->
 def _pill(
     canvas: Pixels, lines: list[str], unit: float, top: float, *, pause: bool = False
 ) -> float:
-    """A centred message; returns where the next one goes."""
+    """A centred message; returns the place for the next one."""
     size = 0.88 * unit
     sign = 1.3 * unit if pause else 0.0
     wide = max(text.width(line, size) for line in lines) + 1.8 * unit + sign

@@ -15,7 +15,7 @@ class Figure:
     """One row of the table of stages: milliseconds of the last seconds.
 
     periods: how many of the source's periods it may take before it is shown as too long. waits:
-    most of it may be waiting for the source, so that a long one is no fault.
+    most of it may be waiting for the source, so a long one is not a fault.
     """
 
     name: str
@@ -29,9 +29,9 @@ class Figure:
 class Readout:
     """What is said about a frame.
 
-    labels: best first. lines: what a model says that is no classifier. rate, where: the source,
-    in few words. delegate, detail: what computes, in plain words. budget_ms: the source's period
-    (1000 / fps), None where there is none.
+    labels: best first. lines: the output of a model that is not a classifier. rate, where: the
+    source, in a few words. delegate, detail: what computes, in plain words. budget_ms: the source's
+    period (1000 / fps), None if there is none.
     """
 
     labels: tuple[Score, ...] = ()
@@ -46,7 +46,7 @@ class Readout:
 
 @dataclass(frozen=True, kw_only=True)
 class Messages:
-    """What is said to the person at the keyboard. help: lines of (key, what it does)."""
+    """Messages for the person at the keyboard. help: lines of (key, what it does)."""
 
     toasts: tuple[str, ...] = ()
     hints: tuple[tuple[str, str], ...] = ()

@@ -22,14 +22,14 @@ NEAR: Colour = (70, 190, 250)
 OVER: Colour = (92, 92, 244)
 REST: Colour = (190, 160, 110)
 
-# How much of a card is the card; the rest is the picture behind it.
+# The opacity of a card; the rest is the picture behind it.
 _OPAQUE = 0.78
 
 
 def card(
     canvas: Pixels, left: float, top: float, right: float, bottom: float, radius: float
 ) -> None:
-    """A dark rounded rectangle that lets the picture through a little."""
+    """A dark rounded rectangle, slightly transparent."""
     x0, y0 = max(0, round(left)), max(0, round(top))
     x1, y1 = min(canvas.shape[1], round(right)), min(canvas.shape[0], round(bottom))
     if x1 <= x0 or y1 <= y0:
@@ -62,7 +62,7 @@ def bar(
 
 
 def tick(canvas: Pixels, x: float, middle: float, height: float, colour: Colour) -> None:
-    """A short upright line, such as a p90 on a bar."""
+    """A short vertical line, such as a p90 on a bar."""
     half = max(2, round(height / 2))
     place = round(x)
     thick = max(1, round(height / 7))
@@ -70,7 +70,7 @@ def tick(canvas: Pixels, x: float, middle: float, height: float, colour: Colour)
 
 
 def pause_sign(canvas: Pixels, left: float, middle: float, height: float) -> None:
-    """Two upright bars."""
+    """Two vertical bars."""
     for place in (0.15, 0.6):
         x0, x1 = left + place * height, left + (place + 0.27) * height
         y0, y1 = middle - height / 2, middle + height / 2
@@ -84,7 +84,7 @@ def load_colour(share: float) -> Colour:
 
 @lru_cache(maxsize=32)
 def _rounded(width: int, height: int, radius: int) -> tuple[Pixels, Weights, Weights]:
-    """A card's own pixels, their weights and those of what lies behind, float32 [h, w]."""
+    """A card's own pixels, their weights and those of the background, float32 [h, w]."""
     dark = np.empty((height, width, 3), np.uint8)
     dark[...] = INK
     # Drawn four times as large, so that the corners are smooth.

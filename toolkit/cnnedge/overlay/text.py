@@ -1,7 +1,7 @@
 """Text in any script, measured, fitted and drawn into BGR pictures.
 
-Strings enter as they are written; pixels leave in the order in which they are read. OpenCV 5 draws
-real fonts; before it there are ASCII strokes alone, and what they lack becomes a question mark.
+Strings enter in logical order; pixels leave in visual order. OpenCV 5 draws
+real fonts; before it there are only ASCII strokes, and other characters become question marks.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def draw(
     bold: bool = False,
     right: bool = False,
 ) -> None:
-    """Draws one line of text on its baseline; with `right`, so that it ends at `left`."""
+    """Draws one line of text on its baseline; with `right`, it ends at `left`."""
     if right:
         left -= width(text, size, bold=bold)
     place = (round(left), round(base))
@@ -98,7 +98,7 @@ def visual(text: str) -> str:
 
     A small part of the Unicode bidirectional algorithm: runs of one direction, numbers kept.
     """
-    # OpenCV ends the process at bytes that are no text.
+    # OpenCV ends the process at bytes that are not text.
     text = text.encode("utf-8", "replace").decode()
     kinds = [unicodedata.bidirectional(c) for c in text]
     if not any(kind in ("R", "AL") for kind in kinds):

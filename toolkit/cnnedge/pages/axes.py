@@ -28,7 +28,7 @@ class Axis:
 
 
 def value_axis(values: Sequence[float], start: float, end: float) -> Axis:
-    """An axis over positive values: logarithmic where they span more than a factor of 4."""
+    """An axis over positive values: logarithmic if they span more than a factor of 4."""
     low, high = min(values), max(values)
     if low <= 0 or high / low <= 4:
         return linear_axis(values, start, end, floor=0.0)

@@ -1,7 +1,7 @@
-"""Where the names of a chart's points stand, so that all can be read.
+"""Where to put the names of a chart's points, so that all can be read.
 
-Texts, their points and what is drawn already enter; a place for each leaves. Each name takes the
-place that covers least; then each moves again, knowing the others, until none does.
+Texts, their points and what is already drawn enter; a place for each leaves. Each name takes the
+place that covers least; then each moves again, given the others, until none moves.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DIRECTIONS = tuple(
 _NEAR = 9
 _DISTANCES = (_NEAR, 15, 22, 30, 40, 52, 66, 82, 100, 120)
 _ROUNDS = 6
-# What covering one square unit costs: a name over a name cannot be read at all.
+# The cost of covering one square unit: a name over a name cannot be read at all.
 _NAME_WEIGHT, _INK_WEIGHT, _LEADER_COST = 30.0, 4.0, 60.0
 
 
@@ -53,7 +53,7 @@ class Placed(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class _Chart:
-    """Where names may stand, what is drawn there, and the points."""
+    """Where names may be, what is drawn there, and the points."""
 
     area: Box
     taken: tuple[Box, ...]
@@ -83,7 +83,7 @@ def place_labels(
 def _settle(
     costed: Sequence[Sequence[tuple[float, Placed]]], order: Sequence[int]
 ) -> tuple[float, list[Placed]]:
-    """Each label in its best place, one after another and again; with what that costs."""
+    """Each label in its best place, one after another, repeatedly; with the cost."""
     placed: dict[int, Placed] = {}
     for _ in range(_ROUNDS):
         before, total = dict(placed), 0.0
@@ -145,7 +145,7 @@ def _fixed_cost(option: Placed, chart: _Chart) -> float:
 def _cost_among(option: Placed, others: Sequence[Placed]) -> float:
     cost = 0.0
     left, top, right, bottom, _ = option.box
-    # With room at the sides: two names in a row would read as one.
+    # With room at the sides: two adjacent names would read as one.
     roomy = Box(left - 6, top - 1, right + 6, bottom + 1)
     for other in others:
         cost += _overlap(roomy, other.box) * _NAME_WEIGHT

@@ -14,7 +14,7 @@ from .axes import Axis, linear_axis, value_axis
 from .labels import Box, Placed, covered, place_labels, text_width
 from .text import escape, format_percent, shortened
 
-# A limit further than this from all points would squeeze them into a corner.
+# A limit further than this from all points would push them into a corner.
 LIMIT_REACH = 2.0
 
 
@@ -22,7 +22,7 @@ LIMIT_REACH = 2.0
 class Point:
     """One variant: x in the axis' unit, accuracies as fractions, x_high the end of a bar in x.
 
-    beneath: too inaccurate to be drawn to scale; a mark at the lower edge says so.
+    beneath: too inaccurate to draw to scale; a mark at the lower edge shows this.
     """
 
     label: str
@@ -76,7 +76,7 @@ def frontier(points: Sequence[Point]) -> list[Point]:
 def limit_in_reach(
     points: Sequence[Point], limit: float | None, reach: float = LIMIT_REACH
 ) -> bool:
-    """Whether a limit of x can be drawn without squeezing the points."""
+    """Whether a limit of x can be drawn without compressing the points."""
     if limit is None or not points:
         return False
     xs = [p.x for p in points]
@@ -95,9 +95,9 @@ def scatter(
 ) -> str:
     """Accuracy in per cent against `x_title` as one `<svg>`; "" without points.
 
-    x is logarithmic where the largest value is more than 4 times the smallest. x_text writes a
+    x is logarithmic if the largest value is more than 4 times the smallest. x_text writes a
     tick. reference: name and accuracy (fraction) of a model drawn as a level line. limit: the
-    largest x allowed, an upright line where it is at most `reach` times away from every point.
+    largest x allowed, a vertical line if it is at most `reach` times away from every point.
     """
     if not points:
         return ""
@@ -149,7 +149,7 @@ def _roomy(plot: Box) -> Box:
 def _kind(point: Point, best: Sequence[Point]) -> str:
     if point.failed:
         return "bad"
-    # The page's pick is never pale, also where it is beaten.
+    # The page's pick is never pale, even if it is beaten.
     if point.marked:
         return "best"
     return "edge" if point in best else "dot"
@@ -177,7 +177,7 @@ def _corners(best: Sequence[Point], axes: _Axes) -> list[tuple[float, float]]:
 
 
 def _stairs(best: Sequence[Point], axes: _Axes, plot: Box) -> str:
-    """The frontier as a line, and what it beats as a pale area."""
+    """The frontier as a line, and the area that it beats in a pale colour."""
     if len(best) < 2:
         return ""
     corners = _corners(best, axes)
@@ -230,7 +230,7 @@ def _frame(axes: _Axes, canvas: Canvas, x_title: str, x_text: Callable[[float], 
 def _level(
     reference: tuple[str, float], y_axis: Axis, taken: Sequence[Box], plot: Box
 ) -> tuple[str, list[Box]]:
-    """The line of the reference model; its name where least is drawn already."""
+    """The line of the reference model; its name where the least is drawn."""
     name, accuracy = reference
     y = y_axis.place(100 * accuracy)
     text = f"{shortened(name)} {format_percent(accuracy)}"
@@ -240,7 +240,7 @@ def _level(
         for left in (plot.right - width, plot.left + 3, *range(60, int(plot.right - width), 20))
         for rise in (-17, 3)
     ]
-    # The names of the points will stand around them.
+    # The names of the points will be around them.
     around = [Box(t.left - 45, t.top - 15, t.right + 45, t.bottom + 15, 0.3) for t in taken]
     box = min(options, key=lambda option: covered(option, [*taken, *around]))
     at_end = box.right == plot.right
@@ -253,7 +253,7 @@ def _level(
 
 
 def _upright(text: str, x: float, taken: Sequence[Box], plot: Box) -> tuple[str, list[Box]]:
-    """The line of a budget; its name on the side and at the end where less is drawn already."""
+    """The line of a budget; its name on the side and at the end where less is drawn."""
     width = text_width(text)
     options = [
         Box(left, top, left + width, top + 14, 30.0)

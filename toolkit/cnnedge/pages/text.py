@@ -50,7 +50,7 @@ def format_count(count: float) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration, as coarse as it is read: 41 s, 12 min, 2.5 h."""
+    """A rounded duration: 41 s, 12 min, 2.5 h."""
     if seconds < 99.5:
         return f"{seconds:.0f}\u00a0s"
     if seconds < 99.5 * 60:
@@ -79,17 +79,17 @@ def p_value(p: float) -> str:
 
 
 def digits(report: Row) -> int:
-    """Decimals of a percentage of the test pictures that mean something."""
+    """The meaningful decimals of a percentage of the test pictures."""
     return 2 if (report.get("test_pictures") or 0) >= 2000 else 1
 
 
 def shortened(text: str, most: int = 24) -> str:
-    """A name that fits beside a point; the end tells variants apart, so it stays."""
+    """A name that fits next to a point; the end distinguishes variants, so it stays."""
     return text if len(text) <= most else text[: most - 9] + "\u2026" + text[-8:]
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names as a sentence says them: a, b and c."""
+    """Names as in a sentence: a, b and c."""
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 

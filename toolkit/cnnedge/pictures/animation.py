@@ -19,9 +19,9 @@ from .reading import file_bytes
 Frame = npt.NDArray[np.uint8]
 
 _ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF", "FLI"})
-# What browsers make of a frame that is to be shown for 10 ms or less, or does not say.
+# What browsers use for a frame that lasts 10 ms or less, or states no duration.
 _USUAL_MS, _SHORTEST_MS = 100.0, 11.0
-# So many frames tell the rate: it is wanted before the first one is labelled.
+# The rate comes from this many frames: it is needed before the first one is labelled.
 _MOST_TIMED = 64
 
 
@@ -32,10 +32,10 @@ class Animation:
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises DataError for what is no animation of several frames."""
+        """Raises DataError for anything that is not an animation of several frames."""
         found = _opened(path)
         if found is None:
-            raise DataError(f"{path}: this is no animation of several frames")
+            raise DataError(f"{path}: this is not an animation with several frames")
         self.path = path
         self._image, self._first = found
         self.count = int(self._image.n_frames) - self._first
@@ -50,7 +50,7 @@ class Animation:
             return None
 
     def frame(self, number: int) -> Frame:
-        """uint8 [h, w, 3] BGR of a frame, 0..count-1. Raises DataError where it is damaged."""
+        """uint8 [h, w, 3] BGR of a frame, 0..count-1. Raises DataError if it is damaged."""
         from .by_pillow import shown
 
         self._seek(number)
@@ -74,7 +74,7 @@ class Animation:
         try:
             for number in range(min(self.count, _MOST_TIMED)):
                 self._image.seek(number + self._first)
-                # WebP and AVIF say how long a frame lasts when they have decoded it.
+                # WebP and AVIF report how long a frame lasts after decoding it.
                 self._image.load()
                 timed.append(float(self._image.info.get("duration") or 0))
         except Exception:
@@ -98,7 +98,7 @@ def _opened(path: Path) -> tuple[Any, int] | None:
 
     image = opened(data, str(path), content)
     try:
-        # A PNG's picture for programs that know no animations is none of its frames.
+        # A PNG's picture for programs without animation support is not one of its frames.
         first = int(bool(getattr(image, "default_image", False)))
         if getattr(image, "n_frames", 1) - first > 1:
             return image, first

@@ -3,8 +3,8 @@
 A file's bytes enter; upright, opaque pixels leave, or DataError. Only this module and `colours`
 import Pillow, and they are imported only when a picture needs them.
 
-Nothing is ever run for a picture: the formats are named, so that Pillow calls neither Ghostscript
-nor anything that another package has put into its register.
+No program is ever run for a picture: the formats are listed, so that Pillow calls neither
+Ghostscript nor anything that another package has put into its register.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _PLUGINS = {"AVIF": "Avif", "GIF": "Gif", "PNG": "Png", "TIFF": "Tiff", "WEBP": 
 _ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF", "FLI"})
 _PAGED = frozenset({"TIFF", "DCX"})
 _HEIF_MISSING = (
-    "this is a HEIF picture (HEIC), and pillow-heif, which reads it, is not installed. Install it "
+    "this is a HEIF picture (HEIC), but pillow-heif, which reads it, is not installed. Install it "
     "(pip install pillow-heif; there is no wheel for 32-bit Arm), or save the picture as JPEG"
 )
 _lock = threading.Lock()
@@ -95,7 +95,7 @@ def stated_orientation(exif: bytes, xmp: bytes) -> object:
 
 
 def _orientation(image: Any) -> object:
-    """1 where it cannot be read: EXIF that is damaged spoils no pixels."""
+    """1 if it cannot be read: damaged EXIF does not affect the pixels."""
     for _ in range(2):
         try:
             return image.getexif().get(_ORIENTATION, 1)
@@ -156,13 +156,13 @@ def _reason(error: Exception, content: Content, data: bytes) -> str:
         return TOO_LARGE
     if content.kind == "video":
         return (
-            f"this is a video ({content.name}), whatever its name says; it is taken by "
-            "`cnnedge run --source` alone"
+            f"this is a video ({content.name}), despite its name; only `cnnedge run --source` "
+            "accepts videos"
         )
     if content.kind == "unknown" and isinstance(error, UnidentifiedImageError):
         return (
-            "this is not a picture that can be read; expected a file like "
-            "JPEG, PNG, HEIC, WebP, AVIF, TIFF, GIF or BMP"
+            "this is not a picture that cnnedge can read; expected a file such as JPEG, PNG, HEIC, "
+            "WebP, AVIF, TIFF, GIF or BMP"
         )
     missing = _missing_codec(content.name) or _tiff_kind(content.name, data)
     if missing:
@@ -173,7 +173,7 @@ def _reason(error: Exception, content: Content, data: bytes) -> str:
 
 
 def _tiff_kind(name: str, data: bytes) -> str:
-    """What is said of a whole TIFF whose numbers Pillow has no mode for; else nothing."""
+    """The message for an intact TIFF whose numbers Pillow has no mode for; else nothing."""
     if name != "TIFF" or not data:
         return ""
     from PIL import TiffImagePlugin as tiff
@@ -196,7 +196,7 @@ def _tiff_kind(name: str, data: bytes) -> str:
         return ""
     kind = {2: ", signed whole numbers", 3: ", floating point"}.get(format_, "")
     return (
-        f"Pillow reads no TIFF of this kind (bits of a pixel: {bits}{kind}); save it with 8 bits "
+        f"Pillow cannot read this kind of TIFF (bits per pixel: {bits}{kind}); save it with 8 bits "
         "for each of red, green and blue"
     )
 
@@ -215,7 +215,7 @@ def _missing_codec(name: str) -> str:
 
 
 def _quieten() -> None:
-    """Pillow's warnings off the terminal: what matters in them becomes a DataError.
+    """Keeps Pillow's warnings off the terminal: what matters in them becomes a DataError.
 
     Filters of the user's own come first; only what no filter names is left unsaid. Asked each
     time, because others restore the list of filters.

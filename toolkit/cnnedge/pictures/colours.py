@@ -46,7 +46,7 @@ def _is_transparent(image: Any) -> bool:
 
 
 def _over_white(image: Any) -> Any:
-    # Premultiplied grey becomes colour by way of plain grey alone.
+    # Premultiplied grey becomes colour only by way of plain grey.
     rgba = _converted(image.convert("LA") if image.mode == "La" else image, "RGBA")
     white = Image.new("RGB", rgba.size, "white")
     white.paste(rgba, mask=rgba.getchannel("A"))
@@ -58,7 +58,7 @@ def _converted(image: Any, mode: str) -> Any:
         return image if image.mode == mode else image.convert(mode)
     except ValueError:
         raise Unconvertible(
-            f"its colours are {image.mode}, which Pillow does not convert to RGB; save it as RGB"
+            f"its colours are {image.mode}, which Pillow cannot convert to RGB; save it as RGB"
         ) from None
 
 
@@ -71,15 +71,15 @@ def _eight_bits(image: Any) -> Frame:
     if image.mode == "I":
         if low < 0 or high > _DEEPEST:
             raise Unconvertible(
-                f"its values of 32 bits go from {low} to {high}; read are 0 to {_DEEPEST}. Scale "
+                f"its 32-bit values range from {low} to {high}; allowed: 0 to {_DEEPEST}. Scale "
                 "them to 8 or 16 bits"
             )
         return _scaled(values)
     if not (low >= 0 and high <= 1):
-        found = "hold NaN" if np.isnan(values).any() else f"go from {low:g} to {high:g}"
+        found = "contain NaN" if np.isnan(values).any() else f"range from {low:g} to {high:g}"
         raise Unconvertible(
-            f"its floating-point values {found}; read are 0 to 1. Scale them to 0 to 1, or to "
-            "8 bits"
+            f"its floating-point values {found}; allowed: 0 to 1. Scale them to 0 to 1, or to 8 "
+            "bits"
         )
     scaled: Frame = np.rint(values.astype(np.float64) * 255).astype(np.uint8)
     return scaled

@@ -18,9 +18,9 @@ HEAD_BYTES = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What a file is. name: of its format, as Pillow names it; empty where unknown.
+    """What a file is. name: of its format, as Pillow names it; empty if unknown.
 
-    kind: "refused" is what holds a picture that cnnedge does not take; then `why` says so.
+    kind: "refused" is a picture that cnnedge does not accept; then `why` says why.
     """
 
     kind: Literal["picture", "video", "refused", "unknown"]
@@ -66,12 +66,12 @@ _VIDEOS = (
     ("QuickTime", rb".{4}(?:moov|mdat|wide|skip|free|pnot)"),
     ("H.264", rb"\0?\0\0\x01[\x67\x09][^\0]"),
 )
-_PROGRAM = "is a program that draws, and is not run. Export it as PNG"
-_OUTLINES = "holds outlines and no pixels. Export it as PNG"
-_DATA = "holds measurements and is read by none of our libraries. Export it as PNG"
+_PROGRAM = "is a program that draws, so it is not run. Export it as PNG"
+_OUTLINES = "contains outlines instead of pixels. Export it as PNG"
+_DATA = "contains measurements that no library used here can read. Export it as PNG"
 _REFUSED = (
     ("EPS", rb"%!PS|\xc5\xd0\xd3\xc6", _PROGRAM),
-    ("PDF", rb"%PDF-", "holds pages and no picture. Export them as PNG"),
+    ("PDF", rb"%PDF-", "contains pages instead of a picture. Export them as PNG"),
     ("WMF", rb"\xd7\xcd\xc6\x9a\0\0|[\x01\x02]\0\x09\0\0[\x01\x03]", _OUTLINES),
     ("EMF", rb"\x01\0\0\0.{36} EMF", _OUTLINES),
     ("SVG", rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg[\s>]", _OUTLINES),
@@ -95,7 +95,7 @@ _HEIF = frozenset(
 
 
 def content_of(head: bytes) -> Content:
-    """What the first HEAD_BYTES of a file say of it."""
+    """What the first HEAD_BYTES of a file say about it."""
     if head[4:8] == b"ftyp":
         return _by_brand(head)
     for name, pattern, why in _COMPILED["refused"]:
@@ -111,7 +111,7 @@ def content_of(head: bytes) -> Content:
 
 
 def sniffed(path: str | os.PathLike[str]) -> Content:
-    """What a file is by its first bytes. Raises OSError: for what is no file, too."""
+    """What a file is by its first bytes. Raises OSError, also for anything that is not a file."""
     with given_files.opened(path) as file:
         return content_of(file.read(HEAD_BYTES))
 
@@ -125,7 +125,7 @@ def _by_brand(head: bytes) -> Content:
     if major in _HEIF:
         return Content(kind="picture", name="HEIF")
     if major == b"crx ":
-        why = "a camera's raw picture (CR3) has to be developed. Export it as JPEG or PNG"
+        why = "a camera's raw picture (CR3) must be developed first. Export it as JPEG or PNG"
         return Content(kind="refused", name="CR3", why=why)
     if major in (b"jp2 ", b"jpx "):
         return UNKNOWN

@@ -1,4 +1,4 @@
-"""Which files are taken as pictures, for training and for `cnnedge run` alike."""
+"""Which files count as pictures, for both training and `cnnedge run`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .suffixes import CONCATENATED_JPEGS, PICTURE_SUFFIXES
 
 
 def is_picture(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is taken as a picture: by its suffix, or else by its first bytes.
+    """Whether a file counts as a picture: by its suffix, or else by its first bytes.
 
     A file with a picture's suffix is not opened: a folder of thousands is listed at once, and
-    what turns out to be no picture is said when it is read.
+    a file that turns out not to be a picture is reported when it is read.
     """
     suffix = os.path.splitext(path)[1].lower()
     if suffix in PICTURE_SUFFIXES:

@@ -9,7 +9,7 @@ from ..errors import DataError
 MAX_PIXELS = 2**27
 # That many pixels without compression, of 64 bits each.
 MAX_BYTES = 2**30
-TOO_LARGE = f"the picture is too large; at most {MAX_PIXELS:,} pixels are read. Make it smaller"
+TOO_LARGE = f"the picture is too large; the limit is {MAX_PIXELS:,} pixels. Make it smaller"
 
 
 def check_size(width: int, height: int, name: str) -> None:

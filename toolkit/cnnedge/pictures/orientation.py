@@ -23,7 +23,7 @@ _FLIPS = {2: 1, 4: 0}
 
 
 def sound_orientation(exif: bytes) -> int | None:
-    """The orientation in an EXIF segment of a JPEG, 0 where it states none.
+    """The orientation in an EXIF segment of a JPEG, 0 if it states none.
 
     None: ask Pillow, which reads odd segments too.
     """

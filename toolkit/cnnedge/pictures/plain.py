@@ -1,7 +1,7 @@
 """The plain JPEGs and PNGs that OpenCV decodes to the same pixels as Pillow, only faster.
 
 A file's bytes enter; a `Plain` leaves, or None: then Pillow reads the file. The markers and chunks
-are walked, nothing is decoded. Whatever is not quite usual is none of this module's.
+are walked, nothing is decoded. Anything unusual is left to Pillow.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _jpeg(data: bytes) -> Plain | None:
 
 
 def _ends(data: bytes, scan: int) -> bool:
-    """Whether an end marker follows; what stands behind it is no part of the picture."""
+    """Whether an end marker follows; what follows it is not part of the picture."""
     return data.endswith(b"\xff\xd9") or data.find(b"\xff\xd9", scan) >= 0
 
 
@@ -120,13 +120,13 @@ def _png(data: bytes) -> Plain | None:
 
 
 def _sound(data: bytes, start: int, length: int) -> bool:
-    """Whether the check sum behind a chunk is right; the pixels have one of their own inside."""
+    """Whether the checksum after a chunk is right; the pixels have their own inside."""
     (given,) = _LENGTH.unpack_from(data, start + length)
     return zlib.crc32(data[start : start + length]) == int(given)
 
 
 def _silent(data: bytes, name: bytes, start: int, length: int) -> bool:
-    """Whether a chunk changes nothing in how the picture is shown, and is of a usual size."""
+    """Whether a chunk does not change how the picture is shown, and has a usual size."""
     if name in (b"tEXt", b"iTXt"):
         begins = data[start : start + 24].lower()
         return length < _LONGEST_TEXT and not begins.startswith(_MEANT)

@@ -39,30 +39,30 @@ def read_picture(source: str | os.PathLike[str] | bytes) -> Frame:
 
     - Upright: by EXIF or XMP as PIL.ImageOps.exif_transpose does it; HEIF and AVIF by their own
       rotation. An orientation that cannot be read turns nothing.
-    - Transparency lies over white: colour * alpha + 255 * (1 - alpha), rounded.
+    - Transparency is laid over white: colour * alpha + 255 * (1 - alpha), rounded.
     - Grey of 16 bits is divided by 257 and rounded. So are whole numbers of 32 bits from 0 to
       65535; others are refused. Colour of 16 bits is the upper byte, as Pillow reads it.
     - Floating-point grey is 0 to 1, times 255, rounded; other values are refused.
     - Palettes, CMYK, YCbCr, HSV and LAB become RGB by Pillow's formulas; colour profiles are not
-      applied. What Pillow does not convert is refused.
+      applied. What Pillow cannot convert is refused.
     - Of an animation the first frame, of several pages the first, of several sizes the largest, of
       a HEIF container its primary picture.
 
     Raises DataError, with path and reason, for a file that is missing, unreadable, empty, cut
-    off, no picture, of a kind that is refused, or larger than MAX_PIXELS. Thread-safe.
+    off, not a picture, of a refused kind, or larger than MAX_PIXELS. Thread-safe.
     """
     data, name = _content(source)
     frame = _by_opencv(data, name)
     if frame is not None:
         return frame
-    # Imported only when it is needed: it takes as long as all else of a plain picture.
+    # Imported only when needed: it takes as long as everything else for a plain picture.
     from .by_pillow import decoded
 
     return decoded(data, name).pixels
 
 
 def read_with_rest(source: str | os.PathLike[str] | bytes) -> Picture:
-    """As `read_picture`, with what the file holds beside the picture. Raises DataError."""
+    """As `read_picture`, with what the file holds besides the picture. Raises DataError."""
     data, name = _content(source)
     frame = _by_opencv(data, name)
     if frame is not None:
@@ -99,7 +99,7 @@ def _content(source: str | os.PathLike[str] | bytes) -> tuple[bytes, str]:
 
 
 def _by_opencv(data: bytes, name: str) -> Frame | None:
-    """A plain picture's pixels; None where OpenCV does not decode it: then Pillow's word counts."""
+    """A plain picture's pixels; None if OpenCV does not decode it: then Pillow decides."""
     found = plain(data)
     if found is None:
         return None
@@ -119,7 +119,7 @@ def _by_opencv(data: bytes, name: str) -> Frame | None:
 
 def _orientation(found: Plain) -> object:
     orientation = sound_orientation(found.exif)
-    # XMP counts where EXIF says nothing.
+    # XMP counts if EXIF says nothing.
     if orientation or (orientation == 0 and not found.xmp):
         return orientation
     from .by_pillow import stated_orientation
@@ -128,7 +128,7 @@ def _orientation(found: Plain) -> object:
 
 
 def _quiet() -> None:
-    """Warnings about single files off: each becomes a DataError that names its file."""
+    """Silences warnings about single files: each becomes a DataError that names its file."""
     logging = getattr(getattr(cv2, "utils", None), "logging", None)
     if logging is not None and hasattr(logging, "LOG_LEVEL_ERROR"):
         logging.setLogLevel(logging.LOG_LEVEL_ERROR)

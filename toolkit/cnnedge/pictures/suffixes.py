@@ -1,7 +1,7 @@
 """Which suffixes name pictures and videos.
 
 A suffix only saves opening a file while files are listed, and settles what its bytes leave open:
-what a file is goes by its content.
+its content decides what a file is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PICTURE_SUFFIXES = frozenset(
         *(".xbm", ".xpm"),
     }
 )
-# JPEGs one behind the other: each of them looks like a picture.
+# A sequence of JPEGs: each of them looks like a picture.
 CONCATENATED_JPEGS = frozenset({".mjpg", ".mjpeg"})
 VIDEO_SUFFIXES = frozenset(
     {

@@ -1,7 +1,7 @@
-"""The files of a folder, in natural order, whatever else lies there.
+"""The files of a folder, in natural order, whatever else is there.
 
 A folder or a glob pattern enters; files leave, and what was passed over with the reason: folders
-that cannot be listed, links that lead nowhere or to what was seen already, pipes, sockets and
+that cannot be listed, links that lead nowhere or to what was already seen, pipes, sockets and
 devices. Hidden files and folders, and what systems and other programs leave behind, are passed over
 without a word. Each folder is listed once, so links cannot make the way endless.
 """
@@ -30,7 +30,7 @@ _ANY_DEPTH = "**"
 
 @dataclass(frozen=True, kw_only=True)
 class PassedOver:
-    """What is no file and no folder to go into. reason: 'is a pipe', 'is a link that ...'."""
+    """What is neither a file nor a folder to enter. reason: 'is a pipe', 'is a link that ...'."""
 
     path: str
     reason: str
@@ -38,7 +38,7 @@ class PassedOver:
 
 @dataclass(frozen=True, kw_only=True)
 class Entries:
-    """What lies right in one folder, as paths, each in natural order."""
+    """What is directly in one folder, as paths, each in natural order."""
 
     folder: str
     folders: tuple[str, ...]
@@ -55,7 +55,7 @@ class Below:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name is passed over."""
+    """Whether a file or folder of this name is skipped."""
     return name.startswith(".") or name.lower() in _LEFT_BEHIND
 
 
@@ -66,7 +66,7 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
 
 
 def entries(folder: str | os.PathLike[str]) -> Entries:
-    """Folders and files right in a folder. Raises OSError where it cannot be listed."""
+    """Folders and files directly in a folder. Raises OSError if it cannot be listed."""
     with os.scandir(folder) as found:
         shown = [(entry.name, *_judged(entry)) for entry in found if not is_hidden(entry.name)]
     shown.sort(key=lambda item: natural_key(item[0]))
@@ -85,7 +85,7 @@ def entries(folder: str | os.PathLike[str]) -> Entries:
 
 
 def below(folder: str | os.PathLike[str]) -> Below:
-    """The files below a folder. Raises OSError where the folder itself cannot be listed."""
+    """The files below a folder. Raises OSError if the folder itself cannot be listed."""
     files: list[str] = []
     passed: list[PassedOver] = []
     for found in _walk(folder):
@@ -117,7 +117,7 @@ def matching(pattern: str) -> list[str]:
 
 
 def _walk(folder: str | os.PathLike[str]) -> Iterator[Entries | PassedOver]:
-    """Each folder once, by what it is and not by its name."""
+    """Each folder once, by its identity, not by its name."""
     seen = {_identity(folder)}
     first = entries(folder)
     yield first
@@ -127,7 +127,7 @@ def _walk(folder: str | os.PathLike[str]) -> Iterator[Entries | PassedOver]:
         try:
             who = _identity(inner)
             if who in seen:
-                reason = "is a folder that is read already, by another way"
+                reason = "is a folder that was already read through another path"
                 yield PassedOver(path=inner, reason=reason)
                 continue
             seen.add(who)
@@ -146,18 +146,19 @@ def _identity(folder: str | os.PathLike[str]) -> tuple[int, int]:
 
 
 def _judged(entry: os.DirEntry[str]) -> tuple[int, str]:
-    """st_mode of what an entry is or leads to; and why it is passed over, else nothing."""
+    """st_mode of what an entry is or leads to; and why it is skipped, else nothing."""
     link = entry.is_symlink()
     try:
         if entry.is_dir():
-            return stat.S_IFDIR, "is a link that leads back up" if link and _leads_up(entry) else ""
+            up = link and _leads_up(entry)
+            return stat.S_IFDIR, "is a link that leads back to a parent folder" if up else ""
         if entry.is_file():
             return stat.S_IFREG, ""
         mode = entry.stat().st_mode
     except OSError as error:
-        what = "link that leads nowhere" if link else "thing that cannot be looked at"
+        what = "broken link" if link else "file of unknown type"
         return 0, f"is a {what}: {error.strerror or error}"
-    return mode, f"is a {given_files.kind_of(mode) or 'thing of another kind'}"
+    return mode, f"is a {given_files.kind_of(mode) or 'file of another kind'}"
 
 
 def _leads_up(entry: os.DirEntry[str]) -> bool:

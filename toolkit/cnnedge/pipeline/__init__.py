@@ -1,6 +1,6 @@
 """Frames to labels: staged over threads, timed per stage, smoothed over time.
 
-A source and a model enter (or several, as workers side by side); one Step per frame leaves, and a
+A source and a model enter (or several, as parallel workers); one Step per frame leaves, and a
 summary in the form of the run contract at the end.
 """
 

@@ -1,8 +1,8 @@
-"""Threads that fail together and end together, and what they hand each other.
+"""Threads that fail and end together, and the queues between them.
 
 Functions to run enter; queues between them leave. No put ever waits: what bounds the queues are
-tokens that a stage takes before it makes something. So nothing can stand still for good, and to
-stop is to wake everybody once.
+tokens that a stage takes before it makes something. So nothing can block forever, and to
+stop means to wake every thread once.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
-# A thread that waits for a camera which gives no frame ends when its source is closed: it is not
+# A thread that waits for a camera without frames ends when its source is closed: it is not
 # waited for any longer than this.
 PATIENCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class End:
-    """What comes last through a queue. error: why, where it is not simply the end."""
+    """What comes last through a queue. error: why, if it is not simply the end."""
 
     error: BaseException | None = None
 
@@ -28,7 +28,7 @@ class End:
 class Handover:
     """A queue between two stages.
 
-    newest: an item that was not fetched yet gives way to the next one, and is counted in `dropped`.
+    newest: an item that was not yet fetched is replaced by the next one, and counted in `dropped`.
     """
 
     def __init__(self, *, newest: bool = False) -> None:
@@ -41,7 +41,7 @@ class Handover:
         self.last: Callable[[object], None] = self._queue.put
 
     def put(self, item: Any) -> Any:
-        """Hands over an item; returns the one that gave way to it, or None."""
+        """Hands over an item; returns the one that it replaced, or None."""
         displaced = None
         if self._newest:
             try:
@@ -57,7 +57,7 @@ class Handover:
 class Crew:
     """Threads and the queues that they wait at.
 
-    stopping: to be asked after every wait. Used by the thread that started it, as a context.
+    stopping: to be checked after every wait. Used by the thread that started it, as a context.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Crew:
         return queue
 
     def start(self, name: str, work: Callable[[], None], tell: Callable[[End], None]) -> None:
-        """Runs `work` on a thread of its own; what it raises goes to `tell`."""
+        """Runs `work` on a separate thread; what it raises goes to `tell`."""
 
         def run() -> None:
             try:

@@ -67,9 +67,9 @@ def label_frames(
     several = tuple(models) if isinstance(models, Sequence) else (models,)
     if len(several) > 1 and source.live:
         raise CnnedgeError(
-            f"{source.name}: {len(several)} workers, but a live source is labelled by one: side by "
-            "side, frames would be labelled later, not more often than they come. Use --threads "
-            f"{len(several)} to make each frame faster"
+            f"{source.name}: {len(several)} workers, but only one can label a live source: in "
+            "parallel, frames would be labelled later, not more often than they arrive. Use "
+            f"--threads {len(several)} to make each frame faster"
         )
     return _steps(several, source, timings, wanted)
 

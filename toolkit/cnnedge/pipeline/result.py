@@ -19,7 +19,7 @@ from ..specs.values import Length, omitted
 from .step import STAGES, FrameModel, Step
 from .timings import Timings
 
-_NO_NUMBERS = "the model answered no numbers"
+_NO_NUMBERS = "the model returned no numbers"
 # Predictions are kept for pictures and short videos; an endless camera would fill the memory.
 MOST_PREDICTIONS = 100_000
 _Count = Annotated[int, Range(0, 10**15)]
@@ -187,7 +187,7 @@ def summary(
 
 
 def answer_of(step: Step, top: int) -> FrameAnswer:
-    """One prediction; all None where the model answered no numbers."""
+    """One prediction; all None where the model returned no numbers."""
     found: Prediction = step.prediction
     frame, name = step.frame.index, step.frame.name
     if not found.finite:

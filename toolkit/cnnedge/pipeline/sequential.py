@@ -18,7 +18,7 @@ _clock = time.perf_counter
 def one_by_one(
     model: FrameModel, reading: Reading, check: AgreementCheck | None
 ) -> Generator[Labelled, None, None]:
-    """On the caller's thread alone: where there is no second picture, or no second core."""
+    """Only on the caller's thread: if there is no second picture, or no second core."""
     for read in reading:
         yield label_one(model, read, check)
 

@@ -1,8 +1,8 @@
-"""Labels that stand still: predictions of moving pictures, smoothed over time.
+"""Steady labels: predictions of moving pictures, smoothed over time.
 
 Predictions with the time of their frames enter in order; smoothed ones leave. Scores follow an
 exponential average, so that one odd frame is not seen; the label has hysteresis, so that two
-classes of nearly the same score do not flicker.
+classes with nearly the same score do not flicker.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class SmoothedPrediction(Prediction):
 class Smoothing:
     """An exponential average of the scores, with hysteresis of the label.
 
-    seconds: the time constant: after so long a change has come through by 63 %, whatever the frame
+    seconds: the time constant: after it, 63 % of a change has taken effect, whatever the frame
     rate. margin: how far another class must lead the shown one before it is shown instead, as a
     share of the span of the scores. Keeps state: one for each source, not thread-safe. Raises
     ValueError for a time that is not positive (without smoothing, give no Smoothing).
@@ -55,9 +55,9 @@ class Smoothing:
         self._shown = 0
 
     def __call__(self, prediction: Prediction, time: float) -> Prediction:
-        """The smoothed prediction. time: of the frame, in seconds from anywhere.
+        """The smoothed prediction. time: of the frame, in seconds from any origin.
 
-        One that holds no numbers, or names a class without a score, comes back as it is.
+        One without numbers, or with a class without a score, is returned unchanged.
         """
         if not (prediction.finite and prediction.graded):
             return prediction

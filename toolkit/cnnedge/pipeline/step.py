@@ -1,6 +1,6 @@
-"""What one frame becomes, and what the pipeline asks of a model.
+"""The result for one frame, and what the pipeline needs from a model.
 
-Nothing enters and nothing leaves: shared types alone.
+Nothing enters and nothing leaves: only shared types.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ STAGES = ("capture", "preprocess", "inference", "postprocess")
 class Step:
     """One labelled frame.
 
-    prediction: what `decode` of the model gives (a Prediction), smoothed over time where that was
-    asked for. measured: the same without smoothing. inference_ms: of the engine alone. age_ms:
+    prediction: what the model's `decode` returns (a Prediction), smoothed over time if that was
+    requested. measured: the same without smoothing. inference_ms: of the engine only. age_ms:
     from captured pixels to label. stages_ms: of this frame, by the names in STAGES, waiting not
     counted.
     """

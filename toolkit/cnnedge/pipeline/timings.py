@@ -18,7 +18,7 @@ from ..camera import Frame, Source
 from ..results import stage
 from .step import STAGES
 
-# 10,000 frames of five figures are 0.4 MB; an endless run goes on in a histogram.
+# 10,000 frames of five figures are 0.4 MB; an endless run continues in a histogram.
 EXACT_SAMPLES = 10_000
 RECENT_SECONDS = 2.0
 _RECENT_FRAMES = 1000
@@ -32,7 +32,7 @@ class Samples:
     """The distribution of one figure, in milliseconds.
 
     Exact up to EXACT_SAMPLES samples; after that a histogram with bins 1 % wide, in the manner of
-    HdrHistogram, so that the memory of an endless run stays where it is. `maximum` is exact always.
+    HdrHistogram, so that the memory of an endless run stays constant. `maximum` is always exact.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Samples:
             self._bins[_bin(value_ms)] += 1
 
     def statistics(self) -> dict[str, float]:
-        """{"median", "p90", "p99", "max"}; zeros where nothing was added."""
+        """{"median", "p90", "p99", "max"}; zeros if nothing was added."""
         if self._bins is None:
             figures = stage(self._exact)
         else:
@@ -89,7 +89,7 @@ class Timings:
     """What a run took: filled by `label_frames` as its steps are fetched, on the caller's thread.
 
     stages: by the names in STAGES. age: from captured pixels to label. dropped: frames of a live
-    source that the pipeline let go for newer ones, beside those that the source dropped itself.
+    source that the pipeline dropped for newer ones, besides those that the source dropped itself.
     """
 
     stages: dict[str, Samples] = field(default_factory=lambda: {name: Samples() for name in STAGES})
@@ -114,7 +114,7 @@ class Timings:
         return self.frames / seconds if seconds > 0 else 0.0
 
     def begin(self) -> None:
-        """The clock starts with the first call, and goes on in later ones."""
+        """The clock starts with the first call, and continues in later ones."""
         if not self.frames:
             self.started = time.perf_counter()
         self.ended = 0.0
@@ -138,7 +138,7 @@ class Timings:
     def recent(self) -> dict[str, dict[str, float]]:
         """Median, p90 and p99 of the last seconds by stage, and of the age under "age".
 
-        For a display: worked out anew a few times a second, however often it is called; empty
+        For a display: computed again a few times a second, however often it is called; empty
         before the first frame.
         """
         now = time.perf_counter()

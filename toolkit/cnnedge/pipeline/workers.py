@@ -1,4 +1,4 @@
-"""Several interpreters side by side, for files and folders.
+"""Several interpreters in parallel, for files and folders.
 
 Models and a Reading enter; Labelled frames leave, in the order of the frames.
 """
@@ -15,7 +15,7 @@ from .reading import Read, Reading
 from .sequential import label_one
 from .step import FrameModel, Labelled
 
-# Frames on their way for each worker: one in work, one waiting to be handed out.
+# Frames in transit per worker: one in work, one waiting to be returned.
 _FRAMES_PER_WORKER = 2
 
 
@@ -26,7 +26,7 @@ def side_by_side(
 
     A worker takes the next frame from the source itself and prepares it into its model's own input:
     no other thread competes for the cores, and the frame stays in the core's cache. check: of the
-    first model. At most two frames for each worker are on their way: a slow caller holds them up.
+    first model. At most two frames per worker are in transit: a slow caller delays them.
     """
     with Crew() as crew:
         room, results = crew.handover(), crew.handover()
@@ -41,7 +41,7 @@ def side_by_side(
 
 
 class _Queue:
-    """Numbered frames of a source, for several threads: one at a time reads."""
+    """Numbered frames of a source, for several threads: only one reads at a time."""
 
     def __init__(self, reading: Reading, room: Handover, results: Handover) -> None:
         """room: gives a token for each frame that may be taken. results: takes the answers."""
@@ -52,7 +52,7 @@ class _Queue:
         self._over = False
 
     def take(self) -> tuple[int, Read | End] | None:
-        """The next frame with its number, then once the end; None behind it."""
+        """The next frame with its number, then the end once; None after it."""
         with self._lock:
             if self._over:
                 return None

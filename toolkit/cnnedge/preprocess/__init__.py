@@ -3,7 +3,7 @@
 A frame as OpenCV delivers it (BGR or grey, uint8) enters; the raw pixels that a model takes
 (RGB or grey, uint8, 0..255, height x width x channels) leave. Training, calibration, scoring
 and the runtime all call `prepare`, so a model sees on the device what it saw in training. Mean
-and scale are no business of this module: they live inside the exported graph.
+and scale do not belong to this module: they are inside the exported graph.
 
 The rule is stated in integers (docs/pixels.md), so every processor computes the same pixels.
 """
@@ -24,8 +24,8 @@ __all__ = ["PIXELS_VERSION", "Pixels", "crop_box", "implementation", "letterbox_
 
 Pixels = npt.NDArray[np.uint8]
 
-# Counts the meanings that the rules have had: what was computed from other pixels is computed
-# anew. 1: OpenCV's own area and bilinear; 2: the integers of docs/pixels.md.
+# The version of the rules: what was computed from other pixels is computed
+# again. 1: OpenCV's own area and bilinear; 2: the integers of docs/pixels.md.
 PIXELS_VERSION = 2
 _OPENCV_BILINEAR = "opencv_bilinear"
 
@@ -88,7 +88,7 @@ def _part(picture: Pixels, box: tuple[int, int, int, int]) -> Pixels:
 def _scale(frame: Pixels, interpolation: str, out: Pixels) -> None:
     """Scales the frame to the size of out, then brings it to its colours.
 
-    One order, always: scaling and colour conversion each round, so swapping them moves pixels.
+    Always in this order: scaling and colour conversion each round, so swapping them changes pixels.
     """
     height, width = out.shape[:2]
     if frame.shape[:2] == (height, width):
@@ -106,5 +106,5 @@ def _scale(frame: Pixels, interpolation: str, out: Pixels) -> None:
 
 
 def _lies_in_rows(picture: Pixels) -> bool:
-    """Whether the pixels of a row are neighbours in memory; rows may lie anywhere."""
+    """Whether the pixels of a row are adjacent in memory; rows may be anywhere."""
     return picture.strides[1:] == (picture.shape[2], 1)

@@ -1,6 +1,6 @@
-"""resample.c as a function, where it was compiled.
+"""resample.c as a function, if it was compiled.
 
-Nothing enters; `resample` leaves, or None. The library lies beside this file: setup.py builds it
+Nothing enters; `resample` leaves, or None. The library is next to this file: setup.py builds it
 when cnnedge is installed, and a board's own compiler when cnnedge is pushed there. A library that
 was built from another source is not used.
 """
@@ -39,7 +39,7 @@ def source_hash() -> str:
 
 @cache
 def find() -> Resample | None:
-    """The compiled function; None where this installation has none."""
+    """The compiled function; None if this installation has none."""
     for suffix in EXTENSION_SUFFIXES:
         path = SOURCE.with_name(f"_resample{suffix}")
         try:
@@ -58,7 +58,7 @@ def load(path: Path) -> Resample:
     library = ctypes.CDLL(str(path))
     library.cnnedge_source.restype = ctypes.c_char_p
     if library.cnnedge_source().decode() != source_hash():
-        raise ValueError(f"{path} was built from another resample.c")
+        raise ValueError(f"{path} was built from a different resample.c")
     function = library.cnnedge_resample
     function.argtypes = _SIGNATURE
     function.restype = ctypes.c_int
@@ -78,6 +78,6 @@ def load(path: Path) -> Resample:
             columns.taps,
         )
         if failed:
-            raise MemoryError("no memory is left to scale a picture")
+            raise MemoryError("not enough memory to scale a picture")
 
     return resample

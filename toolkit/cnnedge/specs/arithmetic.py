@@ -106,7 +106,7 @@ class _Step:
 
 
 def trace(model: ModelSpec, size: InputSize | None, classes: int) -> list[LayerRow]:
-    """One row per layer of `model`, in order, after one for its backbone where it has one.
+    """One row per layer of `model`, in order, after one for its backbone if it has one.
 
     size: the input picture, None for the model's own; classes: the number of classes. Raises
     SpecError for shapes that cannot be, and for a model that does not end in one softmax
@@ -165,8 +165,8 @@ def _check_size(rows: list[LayerRow]) -> None:
     ):
         if count > most:
             raise SpecError(
-                f"layers[{last.index}].{last.type}: {count:,} {what}; at most {most:,} are built. "
-                "Use fewer channels or units, or more pooling before it"
+                f"layers[{last.index}].{last.type}: {count:,} {what}; the limit is {most:,}. Use "
+                "fewer channels or units, or more pooling before it"
             )
 
 
@@ -175,9 +175,9 @@ def _check_end(layers: tuple[LayerSpec, ...], rows: list[LayerRow], classes: int
     where = f"layers[{last.index}].{last.type}"
     if last.output_shape != (classes,):
         raise SpecError(
-            f"{where}: the model ends in shape [{_times(last.output_shape)}], and must end in one "
-            f"value for each of the {classes} classes. End it with Dense: {{units: classes, "
-            f"activation: softmax}}, after Flatten or GlobalAveragePooling2D"
+            f"{where}: the model ends in shape [{_times(last.output_shape)}], but it must end in "
+            f"one value for each of the {classes} classes. End it with Dense: {{units: classes, "
+            "activation: softmax}, after Flatten or GlobalAveragePooling2D"
         )
     if layers[-1].arguments.get("activation") != "softmax":
         raise SpecError(
@@ -220,9 +220,8 @@ def _both(vertical: str, horizontal: str) -> str:
 def _picture(before: _Step) -> tuple[int, int, int]:
     if len(before.shape) != 3:
         raise SpecError(
-            f"this layer needs a feature map of height x width x channels, and its input is "
-            f"{_times(before.shape)} values in a row. Move it before Flatten, Dense or global "
-            f"pooling"
+            "this layer needs a feature map of height x width x channels, but its input is a row "
+            f"of {_times(before.shape)} values. Move it before Flatten, Dense or global pooling"
         )
     height, width, channels = before.shape
     return height, width, channels

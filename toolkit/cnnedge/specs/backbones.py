@@ -31,7 +31,7 @@ class Backbone:
     trainable_parameters: without batch statistics.
     kernels: how many kernel values each place of a feature map is multiplied with, by the map's
     stride; under 0 what is done once per picture (squeeze-and-excite). receptive_field: pixels
-    that a place of the feature map sees in either direction; None where squeeze-and-excite shows
+    that a place of the feature map sees in either direction; None if squeeze-and-excite shows
     it the whole picture. scale, offset: raw RGB pixels times scale plus offset are what the
     weights were trained on. bgr: the published first kernel reads blue, green, red.
     imagenet_top1: published accuracy, as a fraction. weights, licence: where they come from.

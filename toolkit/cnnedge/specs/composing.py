@@ -35,16 +35,16 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         if self._depth == _MOST_DEPTH:
-            raise self._refusal(mark, f"it is nested more than {_MOST_DEPTH} deep")
+            raise self._refusal(mark, f"it has more than {_MOST_DEPTH} nested levels")
         self._nodes += 1
         if self._nodes > _MOST_VALUES:
-            raise self._refusal(mark, f"it holds more than {_MOST_VALUES:,} values")
+            raise self._refusal(mark, f"it contains more than {_MOST_VALUES:,} values")
         alias = self.check_event(yaml.AliasEvent)
         self._depth += 1
         node = super().compose_node(parent, index)
         self._depth -= 1
         if alias and id(node) not in self._measures:
-            raise self._refusal(mark, "an alias stands within what it stands for")
+            raise self._refusal(mark, "an alias refers to something that contains it")
         if not alias and node is not None:
             self._measures[id(node)] = self._measured(node, mark)
         return node
@@ -56,9 +56,9 @@ class _Loader(yaml.SafeLoader):
         values = 1 + sum(values for values, _ in below)
         depth = 1 + max((depth for _, depth in below), default=0)
         if values > _MOST_VALUES:
-            raise self._refusal(mark, f"it holds more than {_MOST_VALUES:,} values")
+            raise self._refusal(mark, f"it contains more than {_MOST_VALUES:,} values")
         if depth > _MOST_DEPTH:
-            raise self._refusal(mark, f"it is nested more than {_MOST_DEPTH} deep")
+            raise self._refusal(mark, f"it has more than {_MOST_DEPTH} nested levels")
         return values, depth
 
     def _refusal(self, mark: yaml.Mark, why: str) -> yaml.composer.ComposerError:
@@ -68,12 +68,12 @@ class _Loader(yaml.SafeLoader):
 def compose(text: str, source: str) -> yaml.MappingNode:
     """Parses YAML text to its node tree, whose nodes know file and line.
 
-    Raises SpecError when the text is no YAML, or its top level no mapping.
+    Raises SpecError if the text is not YAML, or its top level no mapping.
     """
     if len(text) > MOST_CHARACTERS:
         raise SpecError(
-            f"{source}: the text is of {len(text):,} characters; at most {MOST_CHARACTERS:,} are "
-            "read. Is this the right file?"
+            f"{source}: the text has {len(text):,} characters; the limit is {MOST_CHARACTERS:,}. "
+            "Is this the right file?"
         )
     try:
         loader = _Loader(text)
@@ -86,20 +86,22 @@ def compose(text: str, source: str) -> yaml.MappingNode:
         line = text.count("\n", 0, error.position) + 1
         raise SpecError(
             f"{source}:{line}: this is not valid YAML: the character {error.character:#06x} is not "
-            "allowed in it; remove it, or write it escaped in double quotes"
+            "allowed; remove it, or write it as an escape in double quotes"
         ) from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        said = one_line(error.problem or error.context or "it cannot be read", 2 * SHOWN)
+        said = one_line(error.problem or error.context or "it cannot be parsed", 2 * SHOWN)
         raise SpecError(f"{source}:{line}: this is not valid YAML: {said}") from None
     except (ValueError, OverflowError):
         # PyYAML makes characters of escapes, and numbers of directives, without a look at them.
-        said = "an escape or a version in it is out of range"
+        said = "it contains an escape or a version that is out of range"
         raise SpecError(f"{source}: this is not valid YAML: {said}") from None
     if root is None:
         raise SpecError(f"{source}: the file is empty; expected keys and values")
     if not isinstance(root, yaml.MappingNode):
-        raise SpecError(f"{source}:1: expected keys and values at the top, found a {kind_of(root)}")
+        raise SpecError(
+            f"{source}:1: expected keys and values at the top level, found a {kind_of(root)}"
+        )
     return root
 
 
@@ -171,7 +173,7 @@ def compose_value(text: str, source: str) -> yaml.Node:
     """One YAML value (scalar, list or mapping) as a node; empty text is null."""
     wrapped = compose(f"value: {text}", source)
     if len(wrapped.value) != 1:
-        raise SpecError(f"{source}: expected one value; write a list as [a, b], in one line")
+        raise SpecError(f"{source}: expected one value; write a list as [a, b], on one line")
     return typing.cast(yaml.Node, wrapped.value[0][1])
 
 

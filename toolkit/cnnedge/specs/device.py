@@ -19,12 +19,12 @@ class DeviceProfile:
 
     address: ssh: a host of ~/.ssh/config, a name or an address, with user@ before it where needed;
     adb: the serial, or nothing for the only phone; local, browser: nothing.
-    soc, cores, memory_gb, os: what it is, as its maker says. threads: the counts worth
+    soc, cores, memory_gb, os: what it is, as its maker states. threads: the counts worth
     measuring there. delegates: what can be expected to run on it. frame_budget_ms: per picture.
     power: how to feed it so that its clocks hold. python: the interpreter on a board. folder: where
     files are kept on the device; nothing for the usual place of its kind.
     cool_to_c, cool_seconds: before each measured process of a long protocol, wait until it is as
-    cool as that, but no longer than so many seconds; where the temperature is not told, so long.
+    cool as that, but at most this long; exactly this long if the temperature is unknown.
     measured: whether cnnedge was run on the hardware itself.
     """
 
@@ -51,11 +51,11 @@ def parse_device(text: str, source: str) -> DeviceProfile:
     profile = build(DeviceProfile, compose(text, source))
     if profile.address and profile.transport in ("local", "browser"):
         raise SpecError(
-            f"{source}: address: {profile.address}: transport {profile.transport} has no address; "
-            "allowed with ssh and adb. Leave it out, or name another transport"
+            f"{source}: address: {profile.address}: an address is allowed only with the transports "
+            f"ssh and adb, not with {profile.transport}. Remove it, or name another transport"
         )
     if profile.transport == "ssh" and not profile.address:
         raise SpecError(
-            f"{source}: transport ssh needs an address: a host of ~/.ssh/config, or user@host"
+            f"{source}: transport ssh needs an address: a host from ~/.ssh/config, or user@host"
         )
     return profile

@@ -241,7 +241,7 @@ def _converted(signature: Signature, arguments: yaml.Node | None, where: str) ->
         argument = key_node.value
         at = f"{where}.{argument}"
         if argument not in hints:
-            allowed = f"Allowed: {', '.join(hints)}" if hints else "This layer takes none"
+            allowed = f"Allowed: {', '.join(hints)}" if hints else "This layer takes no arguments"
             near = _near(argument, hints)
             said = f"unknown argument '{one_line(argument, SHOWN)}'"
             raise problem(key_node, at, f"{said}.{near} {allowed}")
@@ -269,10 +269,10 @@ def _example(layer: str) -> str:
 
 
 def _disagreement(layer: str, arguments: Mapping[str, Any]) -> str | None:
-    """What TensorFlow's kernels refuse although each argument is right by itself."""
+    """What TensorFlow's kernels refuse although each argument is valid on its own."""
     strides = arguments.get("strides", (1, 1))
     if max(arguments.get("dilation_rate", (1, 1))) > 1 and max(strides) > 1:
-        return "strides and dilation_rate cannot both be above 1; leave one of them at 1"
+        return "strides and dilation_rate cannot both be above 1; set one of them to 1"
     if layer in ("DepthwiseConv2D", "SeparableConv2D") and strides[0] != strides[1]:
-        return f"strides must be the same in both directions here, found {list(strides)}"
+        return f"strides must be equal in both directions here, found {list(strides)}"
     return None

@@ -57,7 +57,7 @@ class ModelSpec:
         if not self.layers:
             return "layers is empty; list at least one Keras layer"
         if len(self.layers) > MOST_LAYERS:
-            return f"layers lists {len(self.layers):,}; at most {MOST_LAYERS} are built"
+            return f"layers lists {len(self.layers):,} layers; the limit is {MOST_LAYERS}"
         return self.check_input(self.input)
 
     def check_input(self, size: InputSize) -> str | None:
@@ -67,14 +67,13 @@ class ModelSpec:
         if size.channels != 3:
             return (
                 f"input.channels is {size.channels}; the backbone {self.backbone} was trained on "
-                "RGB and takes 3. Grey pictures are repeated over the three"
+                "RGB and needs 3. Grey pictures are copied to all three"
             )
         if min(size.height, size.width) < MINIMUM_SIDE:
             trained = BACKBONES[self.backbone].side
             return (
-                f"input is {size.height}x{size.width}; the backbone {self.backbone} takes "
-                f"pictures from {MINIMUM_SIDE}x{MINIMUM_SIDE} on, and was trained at "
-                f"{trained}x{trained}"
+                f"input is {size.height}x{size.width}; the backbone {self.backbone} needs pictures "
+                f"of at least {MINIMUM_SIDE}x{MINIMUM_SIDE}, and was trained at {trained}x{trained}"
             )
         return None
 

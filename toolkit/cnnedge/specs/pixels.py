@@ -56,7 +56,7 @@ class Preprocess:
     def check(self) -> str | None:
         if self.crop_fraction != 1 and self.resize != "center_crop":
             return (
-                f"crop_fraction is {self.crop_fraction:g}, and resize is {self.resize}; "
-                "crop_fraction goes with resize: center_crop alone"
+                f"crop_fraction is {self.crop_fraction:g}, but resize is {self.resize}; "
+                "crop_fraction works only with resize: center_crop"
             )
         return None

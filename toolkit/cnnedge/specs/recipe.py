@@ -21,7 +21,7 @@ from .variant import FORMATS, Variant, check_names
 Method = Literal["scratch", "transfer", "logistic", "svm", "pretrained"]
 Remedy = Literal["calibration", "selective", "qat"]
 Fraction = Annotated[float, Range(0, 1)]
-# What Keras and NumPy both take.
+# What Keras and NumPy both accept.
 Seed = Annotated[int, Range(0, 2**32 - 1)]
 _LONGEST_NAME = 100
 
@@ -43,7 +43,7 @@ class Splits:
         if abs(total - 1) > 1e-6:
             return f"train + val + test is {total:g}; the three must add up to 1"
         if self.train == 0 or self.test == 0:
-            return "train and test must be above 0: a model is judged on pictures it never saw"
+            return "train and test must be above 0: a model is tested on pictures that it never saw"
         return None
 
 
@@ -65,9 +65,9 @@ class DataSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer:
-    """SGD with momentum, Adam or AdamW; weight_decay is decoupled and AdamW's alone.
+    """SGD with momentum, Adam or AdamW; weight_decay is decoupled and only for AdamW.
 
-    learning_rate: of training from scratch; the stages of a transfer have their own.
+    learning_rate: for training from scratch; the stages of a transfer have their own.
     """
 
     name: Literal["sgd", "adam", "adamw"] = "adamw"
@@ -78,7 +78,7 @@ class Optimizer:
 
     def check(self) -> str | None:
         if self.weight_decay and self.name != "adamw":
-            return f"weight_decay is adamw's; this optimizer is {self.name}"
+            return f"weight_decay works only with adamw; this optimizer is {self.name}"
         return None
 
 
@@ -106,7 +106,7 @@ class EarlyStopping:
 
 @dataclass(frozen=True, kw_only=True)
 class HeadStage:
-    """Transfer, first stage: the head alone, on cached features of the frozen backbone.
+    """Transfer, first stage: only the head, on cached features of the frozen backbone.
 
     views: versions of each training picture in the cache; the first is the picture itself, the
     others are augmented. schedule: within the stage; so for the other stages.
@@ -138,7 +138,7 @@ class AllStage:
     """Transfer, third stage: every layer.
 
     batch_norm: `frozen` keeps the statistics and scales of the pretrained network (few pictures
-    make bad statistics); `trained` learns them anew.
+    make bad statistics); `trained` learns them again.
     """
 
     epochs: Annotated[int, Range(1, 10_000)] = 8
@@ -149,12 +149,12 @@ class AllStage:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Training of one model. `keep`: the weights that leave, of the best validation or the last.
+    """Training of one model. `keep`: the weights to keep, of the best validation or the last.
 
     method: `scratch` trains every layer from random weights. The others begin with the weights
-    that the recipe names: `pretrained` takes the network as it is, with its ImageNet labels;
+    that the recipe names: `pretrained` uses the network unchanged, with its ImageNet labels;
     `logistic` and `svm` fit a linear classifier on the features of the frozen backbone and fold
-    it into the head; `transfer` goes through the stages head, top and all (those that are given;
+    it into the head; `transfer` trains the stages head, top and all (those that are given;
     head and all when none is), which no other method uses.
     epochs: of scratch. views: of logistic and svm, as in HeadStage.
     """
@@ -178,14 +178,14 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Random changes to training pictures, each drawn anew per picture and epoch.
+    """Random changes to training pictures, drawn again for each picture and epoch.
 
     Geometry (one warp, so that pixels are resampled once): flip (horizontal, vertical, both);
     shift and crop as a fraction of the side; rotate and shear in degrees either way; zoom as a
     fraction either way. `crop` cuts up to that fraction of each side away and resizes.
     Pixels: brightness (fraction of 255 added), contrast (fraction of gain), noise (standard
     deviation as a fraction of 255), cutout (side of one square as a fraction), mixup (alpha of
-    the Beta distribution, Zhang et al. 2018). `fill`: what stands where the warp has no pixel,
+    the Beta distribution, Zhang et al. 2018). `fill`: what is put where the warp has no pixel,
     and in the cutout square (black there unless `fill` is edge or reflect: then grey).
     """
 
@@ -235,7 +235,7 @@ class Conversion:
 class Recipe:
     """One experiment, from pictures to variants.
 
-    name: of the recipe's file where it is left out. weights: what the backbone begins with:
+    name: of the recipe's file if it is left out. weights: what the backbone begins with:
     `imagenet`, `none`, or a file (.h5, .keras, .npz). input: overrides the model's own input size.
     """
 
@@ -252,12 +252,12 @@ class Recipe:
     convert: Conversion = Conversion()
 
     def check(self) -> str | None:
-        # It names the run's folder where nobody says another.
+        # It names the run's folder if nobody says another.
         odd = re.search(r"[/\\\n\t]|^\.", self.name)
         if odd or len(self.name) > _LONGEST_NAME:
             return (
-                f"name is {self.name[:_LONGEST_NAME]!r}; allowed: a word or two for a folder, of "
-                f"at most {_LONGEST_NAME} characters, without slashes and no dot in front"
+                f"name is {self.name[:_LONGEST_NAME]!r}; allowed: a folder name of at most "
+                f"{_LONGEST_NAME} characters, without slashes and not beginning with a dot"
             )
         return None
 

@@ -42,8 +42,8 @@ def read(kind: Kind, name: str) -> tuple[str, str]:
             return read_text(path), str(path)
         except FileNotFoundError:
             raise SpecError(
-                f"{path}: there is no such {singular} file. A shipped {singular} is named "
-                f"without slash and suffix: {', '.join(names(kind))}"
+                f"{path}: there is no such {singular} file. Name a shipped {singular} without "
+                f"slash and suffix: {', '.join(names(kind))}"
             ) from None
         except OSError as error:
             why = error.strerror or error

@@ -26,7 +26,7 @@ from .composing import SHOWN, describe, is_null, kind_of
 
 T = TypeVar("T")
 
-# Whole numbers of 64 bits: what computers count with.
+# Whole numbers of 64 bits, the usual limit.
 _MOST_WHOLE = 2**63 - 1
 _TRUE = {"true", "yes", "on"}
 _FALSE = {"false", "no", "off"}
@@ -204,7 +204,7 @@ def _convert_scalar(hint: Any, node: yaml.Node, key: str) -> Any:
             raise problem(node, key, wanted)
         return _text(node, key)
     if node.style in ("'", '"'):
-        raise problem(node, key, f"{wanted} in quotes, which is text{_unquoted(hint, node)}")
+        raise problem(node, key, f"{wanted} in quotes, which makes it text{_unquoted(hint, node)}")
     if hint is bool:
         lowered = node.value.lower()
         if lowered not in _TRUE | _FALSE:
@@ -218,7 +218,9 @@ def _convert_scalar(hint: Any, node: yaml.Node, key: str) -> Any:
     if isinstance(number, int):
         if abs(number) > _MOST_WHOLE:
             digits = len(node.value.lstrip("+-"))
-            raise problem(node, key, f"{wanted}: {digits} digits; whole numbers are of 64 bits")
+            raise problem(
+                node, key, f"{wanted}: {digits} digits; whole numbers must fit in 64 bits"
+            )
     elif not math.isfinite(number):
         raise problem(node, key, wanted)
     return number
@@ -229,7 +231,7 @@ def _text(node: yaml.ScalarNode, key: str) -> str:
     text: str = node.value
     odd = next((c for c in text if unicodedata.category(c) == "Cc" and c not in "\n\t"), None)
     if odd is not None:
-        raise problem(node, key, f"the control character {odd!a} is not allowed in a text")
+        raise problem(node, key, f"the control character {odd!a} is not allowed in text")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Which keys of a recipe do nothing: by its method, its model and its other keys.
+"""Which keys of a recipe have no effect: by its method, its model and its other keys.
 
 A recipe enters; its idle keys leave, each with the reason. `read_used` reads a recipe's text, and
 refuses what is set there without effect.
@@ -37,7 +37,7 @@ _PARTS = ("training.head", "training.top", "training.all", "training.early_stopp
 
 @dataclass(frozen=True, kw_only=True)
 class Idle:
-    """A dotted key that does nothing, with all below it; reason: why, and what would use it.
+    """A dotted key without effect, with all keys below it; reason: why, and what would use it.
 
     later: a technique that somebody names only when the run is converted would use it. To set it
     is refused all the same; what a recipe had for another method stays.
@@ -54,7 +54,7 @@ Rule = Callable[[Recipe], list[Idle]]
 def read_used(
     text: str, source: str, overrides: Sequence[str], rule: Rule
 ) -> tuple[Recipe, tuple[str, ...]]:
-    """A Recipe from YAML text and KEY=VALUE changes, without a setting that does nothing.
+    """A Recipe from YAML text and KEY=VALUE changes, without a setting that has no effect.
 
     Also the keys of the text that do nothing because of a change, as head and all do once the
     method is another: those are left out of the recipe. Raises SpecError for an idle key of the
@@ -69,7 +69,7 @@ def read_used(
         found = []
         for idle, key, node in _set_idle(root, recipe, rule(recipe)):
             if _is_override(node) or own is None or key in own:
-                raise problem(node, key, f"this does nothing: {idle.reason}")
+                raise problem(node, key, f"this has no effect: {idle.reason}")
             found += [] if idle.later else [(idle, key)]
         if not found:
             return recipe, tuple(dropped)
@@ -79,11 +79,11 @@ def read_used(
 
 
 def refuse_idle(overrides: Sequence[str], recipe: Recipe, idle: Sequence[Idle]) -> None:
-    """Raises SpecError for a KEY=VALUE change that does nothing; the recipe's own keys may."""
+    """Raises SpecError for a KEY=VALUE change without effect; the recipe's own keys are exempt."""
     root = compose("{}", "")
     override(root, overrides)
     for each, key, node in _set_idle(root, recipe, idle):
-        raise problem(node, key, f"this does nothing: {each.reason}")
+        raise problem(node, key, f"this has no effect: {each.reason}")
 
 
 def in_training(recipe: Recipe, *, backbone: bool) -> list[Idle]:
@@ -106,7 +106,7 @@ def in_comparison(recipe: Recipe) -> list[Idle]:
         for f in dataclasses.fields(Training)
         if f.name not in ("class_weights", "seed")
     ]
-    reason = "--compare trains nothing, and fits one classifier on each model's frozen features"
+    reason = "--compare trains nothing; it fits one classifier on each model's frozen features"
     return [Idle(key=key, reason=reason) for key in fields] + list(_resizing(recipe))
 
 
@@ -119,19 +119,22 @@ def in_conversion(
     """
     found = []
     if named or budget:
-        instead = "--variant names them" if named else "--budget searches by itself"
+        instead = "--variant names them instead" if named else "--budget searches on its own"
         found.append(Idle(key="convert.variants", reason=instead))
     if gate_told:
-        found.append(Idle(key="convert.max_drop", reason="--max-drop says it"))
+        found.append(Idle(key="convert.max_drop", reason="--max-drop sets it instead"))
     remedied = recipe.convert.max_drop is not None or gate_told
     mendable = any(v.format in ("int8", "int8-float-io") for v in variants)
     if budget or not remedied or not mendable:
         why = (
-            "a search by --budget tries none"
+            "a search with --budget tries none"
             if budget
             else "no int8 variant is made"
             if remedied
-            else "they are for what a gate refuses, and there is none; set one with --max-drop"
+            else (
+                "they apply when a gate refuses a variant, but there is no gate; set one with "
+                "--max-drop"
+            )
         )
         found.append(Idle(key="convert.remedies", reason=why))
     techniques = {t.word for v in variants for t in v.techniques}
@@ -140,16 +143,16 @@ def in_conversion(
     elif remedied and mendable and "qat" in recipe.convert.remedies:
         techniques.add("qat")
     if not techniques and not budget and not any(v.format in _CALIBRATED for v in variants):
-        why = "no variant that is made is calibrated"
+        why = "none of the variants is calibrated"
         found.append(Idle(key="convert.calibration", reason=why))
     return found + _compression(variants, techniques)
 
 
 def _compression(variants: Sequence[Variant], techniques: set[str]) -> list[Idle]:
     if not techniques:
-        return [Idle(key="compress", reason="no variant that is made has a technique")]
+        return [Idle(key="compress", reason="none of the variants has a technique")]
     found = [
-        Idle(key=f"compress.{word}", reason=f"no variant that is made has {word}")
+        Idle(key=f"compress.{word}", reason=f"none of the variants has {word}")
         for word in ("channels", "prune", "cluster", "distil", "qat")
         if word not in techniques
     ]
@@ -157,7 +160,9 @@ def _compression(variants: Sequence[Variant], techniques: set[str]) -> list[Idle
     if "distil" in techniques and not any(t.student for t in distils):
         found.append(Idle(key="compress.distil.student_epochs", reason="no student is trained"))
     if distils and all(t.student for t in distils):
-        why = "every distil here has a student, which takes student_epochs at the recipe's rate"
+        why = (
+            "every distil here has a student, which trains for student_epochs at the recipe's rate"
+        )
         found += [Idle(key=f"compress.distil.{key}", reason=why) for key in ("epochs", "rate")]
     return found
 
@@ -174,13 +179,13 @@ def _weights(recipe: Recipe, backbone: bool) -> Iterator[Idle]:
         return
     if not backbone:
         why = (
-            f"{recipe.model} has no backbone that weights are published for, and begins with "
-            "random ones. Leave it away, or take a model with a backbone: 'cnnedge models'"
+            f"{recipe.model} has no backbone with published weights, so it begins with random "
+            "ones. Remove the key, or use a model with a backbone: 'cnnedge models' lists them"
         )
         yield Idle(key="weights", reason=why)
     elif recipe.training.method == "scratch":
         why = (
-            "method scratch begins with random weights; take training.method transfer, logistic, "
+            "method scratch begins with random weights; use training.method transfer, logistic, "
             "svm or pretrained"
         )
         yield Idle(key="weights", reason=why)
@@ -192,11 +197,11 @@ def _fitting(recipe: Recipe) -> Iterator[Idle]:
     fits = method in ("scratch", "transfer")
     if method != "scratch":
         instead = (
-            "its stages have their own, like training.head.epochs"
+            "its stages have their own, such as training.head.epochs"
             if method == "transfer"
             else "it has none"
         )
-        why = f"it is scratch's; the method is {method}: {instead}"
+        why = f"it belongs to method scratch; the method is {method}: {instead}"
         yield Idle(key="training.epochs", reason=why)
         yield Idle(key="training.optimizer.learning_rate", reason=why)
         yield Idle(key="training.schedule", reason=why)
@@ -212,14 +217,14 @@ def _fitting(recipe: Recipe) -> Iterator[Idle]:
             for key in ("batch_size", "optimizer", "label_smoothing"):
                 yield Idle(key=f"training.{key}", reason=why, later=later)
     if training.optimizer.name != "sgd":
-        why = f"momentum is sgd's; this optimizer is {training.optimizer.name}"
+        why = f"momentum works only with sgd; this optimizer is {training.optimizer.name}"
         for key in ("momentum", "nesterov"):
             yield Idle(key=f"training.optimizer.{key}", reason=why)
     if training.optimizer.name != "adamw":
-        why = f"weight_decay is adamw's; this optimizer is {training.optimizer.name}"
+        why = f"weight_decay works only with adamw; this optimizer is {training.optimizer.name}"
         yield Idle(key="training.optimizer.weight_decay", reason=why)
     if method not in _LINEAR:
-        yield Idle(key="training.views", reason="it is for the methods logistic and svm")
+        yield Idle(key="training.views", reason="it works only with the methods logistic and svm")
     if method == "pretrained":
         for key in ("class_weights", "seed"):
             yield Idle(key=f"training.{key}", reason="method pretrained trains nothing")
@@ -232,7 +237,7 @@ def _stages(training: Training, *, trained_on: bool) -> Iterator[Idle]:
             if stage is not None:
                 yield from _schedule(f"training.{name}.schedule", stage.schedule)
         return
-    why = f"only method transfer goes through stages; this is {training.method}"
+    why = f"only method transfer has stages; the method is {training.method}"
     yield Idle(key="training.head", reason=why)
     yield Idle(key="training.top", reason=why)
     if training.method in _LINEAR and trained_on:
@@ -247,7 +252,7 @@ def _stages(training: Training, *, trained_on: bool) -> Iterator[Idle]:
 def _schedule(key: str, schedule: Schedule) -> Iterator[Idle]:
     for name, fields in (("step", ("step_epochs", "step_factor")), ("cosine", ("final_fraction",))):
         if schedule.name != name:
-            why = f"it is of the schedule {name}; this one is {schedule.name}"
+            why = f"it belongs to the schedule {name}; this one is {schedule.name}"
             yield from (Idle(key=f"{key}.{field}", reason=why) for field in fields)
 
 
@@ -265,24 +270,24 @@ def _augmentation(recipe: Recipe) -> Iterator[Idle]:
         why = (
             "method pretrained trains nothing"
             if training.method == "pretrained"
-            else "each picture is seen once, as it is; more views of it would be augmented: "
+            else "each picture is seen once, unchanged; more views of it would be augmented: "
             + ("training.head.views" if training.method == "transfer" else "training.views")
         )
         later = training.method != "pretrained"
         yield Idle(key="augmentation", reason=why, later=later)
     elif not every:
-        why = "cached views have one class each, and mixup blends two"
+        why = "cached views have one class each, but mixup blends two"
         yield Idle(key="augmentation.mixup", reason=why, later=True)
     moves = ("shift", "rotate", "zoom", "shear", "cutout")
     if not any(getattr(augmentation, name) for name in moves):
-        why = f"it fills what these leave open, and none is set: {', '.join(moves)}"
+        why = f"it fills the gaps that these leave, but none of them is set: {', '.join(moves)}"
         yield Idle(key="augmentation.fill", reason=why)
 
 
 def _rest(recipe: Recipe) -> Iterator[Idle]:
     yield from _resizing(recipe)
     if recipe.training.method == "pretrained":
-        why = "techniques train a network on, and method pretrained leaves it as it is"
+        why = "techniques continue to train a network, but method pretrained leaves it unchanged"
         yield Idle(key="compress", reason=why)
 
 
@@ -309,7 +314,7 @@ def _set_idle(
 
 
 def _idle_in_text(text: str, source: str, rule: Rule) -> set[str] | None:
-    """The set keys that are idle without any change; None where it is no recipe by itself."""
+    """The set keys that are idle without any change; None if it is not a recipe by itself."""
     try:
         root = compose(text, source)
         recipe = build(Recipe, root)

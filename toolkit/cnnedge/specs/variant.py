@@ -52,12 +52,12 @@ class Channels:
     def check(self) -> str | None:
         given = [n for n in ("ratio", "macs", "latency") if getattr(self, n) is not None]
         if len(given) > 1:
-            return f"{' and '.join(given)} are given; name one target"
+            return f"{' and '.join(given)} are given; name only one target"
         return None
 
     @property
     def target(self) -> tuple[str, float]:
-        """What is aimed at, and its value; half of the channels where nothing is said."""
+        """What is aimed at, and its value; half of the channels if nothing is said."""
         for name in ("macs", "latency"):
             value = getattr(self, name)
             if value is not None:
@@ -86,7 +86,7 @@ class Prune:
 
     def check(self) -> str | None:
         if self.pattern == "2:4" and self.sparsity not in (None, 0.5):
-            return f"sparsity is {self.sparsity:g}; the pattern 2:4 is 0.5, two of four"
+            return f"sparsity is {self.sparsity:g}; the pattern 2:4 means 0.5, two of four"
         return None
 
     @property
@@ -122,7 +122,7 @@ class Distil:
     """Training on a teacher's answers as well as the labels, from here to the variant's end.
 
     student: a model (a name, or a path to its YAML) that is trained from the beginning; the run's
-    own model goes on where none is named. teacher: the folder of another run; this one where none
+    own model continues if none is named. teacher: the folder of another run; this one where none
     is named.
     """
 
@@ -196,37 +196,37 @@ class Variant:
         return items[0] if len(items) == 1 else items
 
     def check(self) -> str | None:
-        """What does not go together, and why."""
+        """What cannot be combined, and why."""
         words = [technique.word for technique in self.techniques]
         twice = [w for w in dict.fromkeys(words) if words.count(w) > 1]
         if twice:
-            return f"{twice[0]} is named twice"
+            return f"{twice[0]} is listed twice"
         return self._order(words) or self._format(words)
 
     def _order(self, words: list[str]) -> str | None:
         for technique in self.techniques[1:]:
             if isinstance(technique, Distil) and technique.student:
-                return "distil with a student begins a new model: name it first"
+                return "distil with a student begins a new model: put it first"
         for first, second in itertools.pairwise(words):
             if _RANK[second] >= _RANK[first]:
                 continue
             if second == "distil":
                 return (
-                    f"distil after {first} would train away what it made; name distil first: what "
-                    "comes after it still hears the teacher"
+                    f"distil after {first} would undo its result; put distil first: the techniques "
+                    "after it still learn from the teacher"
                 )
             return f"{second} after {first} would undo it; write [{second}, {first}]"
         return None
 
     def _format(self, words: list[str]) -> str | None:
         if "qat" in words and self.format not in ("int8", "int8-float-io"):
-            return f"qat trains for int8; {self.format} would throw away what it learned"
+            return f"qat trains for int8; {self.format} would discard what it learned"
         if self.sparse and "prune" not in words:
-            return "sparse stores zeros in less room, and only prune makes zeros"
+            return "sparse stores zeros in less space, and only prune creates zeros"
         if self.sparse and self.format not in ("float32", "float16"):
             return (
-                f"sparse {self.format} has no kernels in LiteRT: such a file does not load or "
-                "does not run. Take float32 or float16"
+                f"sparse {self.format} has no kernels in LiteRT: such a file does not load or does "
+                "not run. Use float32 or float16"
             )
         return None
 
@@ -241,7 +241,9 @@ class Variant:
             words = [_word(node, key)]
         formats = [w for w in words if isinstance(w, str) and w != "sparse"]
         if len(formats) > 1:
-            raise problem(node, key, f"two formats, {' and '.join(formats)}; a file has one")
+            raise problem(
+                node, key, f"found two formats, {' and '.join(formats)}; a file has only one"
+            )
         techniques = tuple(w for w in words if not isinstance(w, str))
         form: Any = formats[0] if formats else "int8"
         variant = cls(techniques=techniques, format=form, sparse="sparse" in words)
@@ -336,7 +338,7 @@ def _word(node: yaml.Node, key: str) -> Any:
 def _unknown(word: str) -> str:
     allowed = [*FORMATS, *TECHNIQUES]
     return (
-        f"'{one_line(word, SHOWN)}' is no format and no technique.{closest(word, allowed)} "
+        f"'{one_line(word, SHOWN)}' is neither a format nor a technique.{closest(word, allowed)} "
         f"Formats: {', '.join(FORMATS)}. Techniques: {', '.join(TECHNIQUES)}"
     )
 
@@ -365,7 +367,7 @@ def _safe(name: str) -> str:
 
 
 def check_names(variants: tuple[Variant, ...]) -> str | None:
-    """Two variants of one name would be one file."""
+    """Two variants with one name would be one file."""
     counts = Counter(v.name for v in variants)
     name, count = max(counts.items(), key=lambda item: item[1], default=("", 0))
-    return f"variants names {name} twice" if count > 1 else None
+    return f"variants lists {name} twice" if count > 1 else None

@@ -23,7 +23,7 @@ _BORDER = {
 
 
 def augment(batch: Pixels, spec: Augmentation, rng: np.random.Generator) -> Pixels:
-    """One random version of each picture, as `spec` says (mixup is apart: it mixes labels)."""
+    """One random version of each picture, as `spec` says (mixup is separate: it mixes labels)."""
     result = _warp(batch, spec, rng)
     result = _recolour(result, spec, rng)
     return _cut_out(result, spec, rng) if spec.cutout else result
@@ -82,9 +82,9 @@ def _matrices(
     flip_y = _signs(count, spec.flip in ("vertical", "both"), rng)
     shift_x, shift_y = uniform(spec.shift) * width, uniform(spec.shift) * height
     if not (spec.rotate or spec.zoom or spec.shear or spec.crop):
-        # Whole pixels: a shift alone need not blur.
+        # Whole pixels: a pure shift need not blur.
         shift_x, shift_y = np.rint(shift_x), np.rint(shift_y)
-    # A crop's window lies anywhere inside the picture.
+    # A crop's window may be anywhere inside the picture.
     shift_x = shift_x + uniform(0.5) * (1 - kept) * (width - 1)
     shift_y = shift_y + uniform(0.5) * (1 - kept) * (height - 1)
     cos, sin = np.cos(angle), np.sin(angle)
@@ -123,7 +123,7 @@ def _recolour(batch: Pixels, spec: Augmentation, rng: np.random.Generator) -> Pi
 
 
 def _cut_out(batch: Pixels, spec: Augmentation, rng: np.random.Generator) -> Pixels:
-    """One square, anywhere, half of the time (DeVries and Taylor 2017 cut always)."""
+    """One square, anywhere, half of the time (DeVries and Taylor 2017 always cut)."""
     count, height, width = batch.shape[:3]
     half_h, half_w = spec.cutout * height / 2, spec.cutout * width / 2
     centre_y, centre_x = rng.uniform(0, height, (count, 1)), rng.uniform(0, width, (count, 1))

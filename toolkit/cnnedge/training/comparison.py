@@ -26,7 +26,7 @@ from .transfer import cut, feature_layer
 
 
 class Reporter(Protocol):
-    """Who is told how the comparison goes."""
+    """Receives the progress of the comparison."""
 
     def scanning(self, done: int, total: int) -> None: ...
 
@@ -46,7 +46,7 @@ def compare(recipe: Recipe, models: Sequence[str], reporter: Reporter) -> dict[s
 
     Gives {"pictures": n, "compared": [{"model", "accuracy", "count", "ci95", "parameters", "macs",
     "latency_ms", "weights"}], "left_out": [{"model", "reason"}]}. accuracy: of logistic regression
-    in cross-validation on the training and validation pictures. Raises CnnedgeError where none
+    in cross-validation on the training and validation pictures. Raises CnnedgeError if none
     can be tried.
     """
     dataset = load_recipe_data(recipe, reporter.scanning)
@@ -57,7 +57,7 @@ def compare(recipe: Recipe, models: Sequence[str], reporter: Reporter) -> dict[s
             row, extractor = _one(recipe, name, dataset, reporter)
         except (WeightsError, MissingExtraError) as error:
             left_out.append({"model": name, "reason": str(error)})
-            reporter.warn(f"{name} is left out: {error}")
+            reporter.warn(f"{name} is skipped: {error}")
             continue
         rows.append(row)
         files.append(Case(model=extractor.path))
@@ -77,7 +77,7 @@ def _one(
     text, place = shipped.read("models", name)
     spec = parse_model(text, place)
     if spec.backbone is None:
-        raise SpecError(f"{place}: --compare takes models with a backbone; this one has none")
+        raise SpecError(f"{place}: --compare needs models with a backbone; this one has none")
     size = recipe.input or spec.input
     backend.make_repeatable(recipe.training.seed)
     reporter.note(f"{name}: building, loading weights ({recipe.weights})")

@@ -65,7 +65,7 @@ class FeatureTable:
         return result
 
     def add(self, keys: Keys, rows: Rows) -> None:
-        """Writes a new part, whole. Raises CnnedgeError when it cannot be written."""
+        """Writes a new part, whole. Raises CnnedgeError if it cannot be written."""
         name = self.folder / uuid.uuid4().hex
         with whole(name.with_suffix(".npy")) as temporary:
             _save(temporary, rows)

@@ -169,7 +169,7 @@ class Features:
         pictures = self._pixels.batch(indices)
         if view:
             for i, index in enumerate(indices):
-                # A view depends on the picture alone: not on its place, nor on the others.
+                # A view depends only on the picture: not on its place, nor on the others.
                 content = self._pixels.dataset.hashes[index].view(np.uint64).tolist()
                 rng = np.random.default_rng([self.views.seed, view, *content])
                 spec = self.views.augmentation

@@ -2,7 +2,7 @@
 
 A data set, a source of values (pixels, or cached features) and a recipe enter; for each epoch a
 tf.data.Dataset of (float32 values, one-hot targets, weights) leaves. What an epoch holds depends
-on seed and epoch number alone.
+only on seed and epoch number.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Source(Protocol):
 
 
 class PixelSource:
-    """Prepared pixels, augmented anew each time."""
+    """Prepared pixels, augmented again each time."""
 
     seconds_at_stake = 0.0
 
@@ -68,7 +68,7 @@ class PixelSource:
 
 
 class FeatureSource:
-    """Cached features: one of a picture's views, drawn anew each time."""
+    """Cached features: one of a picture's views, drawn again each time."""
 
     mixup = 0.0
     # An epoch takes less than the checkpoint behind it would.
@@ -140,7 +140,7 @@ class Feed:
         training = self._training
         order = np.random.default_rng([training.seed, _ORDER, epoch]).permutation(self._indices)
         for step in range(self.steps):
-            # Each worker changes its own rows alone; one by itself draws as it always did.
+            # Each worker changes only its own rows; a single worker draws as before.
             who = [self._workers.index] if self._workers.count > 1 else []
             rng = np.random.default_rng([training.seed, _PIXELS, epoch, step, *who])
             batch = order[step * training.batch_size : (step + 1) * training.batch_size]

@@ -308,14 +308,14 @@ class _State:
             # TensorFlow's list of checkpoints may name any path, and it deletes old ones.
             if Path(path).parent != Path(self._folder):
                 raise RunFolderError(
-                    f"{self._folder}: its list of checkpoints names {path}, which lies elsewhere. "
-                    "Start over with --force or another --out"
+                    f"{self._folder}: its list of checkpoints refers to {path}, which is in "
+                    "another folder. Start over with --force or another --out"
                 )
         try:
             self._manager.checkpoint.restore(latest).assert_existing_objects_matched()
-        except Exception:  # TensorFlow raises many kinds, AssertionError and IndexError too
+        except Exception:  # TensorFlow raises many kinds, even AssertionError and IndexError
             raise RunFolderError(
-                f"{latest}: this checkpoint is damaged or of another version of cnnedge. Start "
+                f"{latest}: this checkpoint is damaged or from another version of cnnedge. Start "
                 "over with --force or another --out"
             ) from None
 
@@ -352,8 +352,8 @@ class _State:
                 raise
             reason = str(error).splitlines()[0][:200]
             raise CnnedgeError(
-                f"{self._folder}: cannot write the checkpoint of epoch {epoch}: {reason}. "
-                "The one before is kept: free some space, then --resume"
+                f"{self._folder}: cannot write the checkpoint of epoch {epoch}: {reason}. The "
+                "previous one is kept: free some space, then use --resume"
             ) from None
         best = self._weights(int(self._numbers["best_epoch"].numpy()))
         for old in self._folder.glob("best-*.npz"):

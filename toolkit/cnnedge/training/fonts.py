@@ -1,4 +1,4 @@
-"""Labels of any script in plots: which fonts draw them, and what to do where none does."""
+"""Labels of any script in plots: which fonts draw them, and what to do if none does."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _installed() -> dict[str, str]:
 
 
 def shorten(text: str, limit: int) -> str:
-    """At most `limit` characters, cut in the middle: both ends of a label tell it apart."""
+    """At most `limit` characters, cut in the middle: both ends of a label identify it."""
     if len(text) <= limit:
         return text
     head = (limit - 1) * 2 // 3

@@ -1,7 +1,7 @@
 """Ctrl-C where it does no harm.
 
 An interrupt in the middle of TensorFlow's bookkeeping can surface as any error of its own. While
-training goes on it is noted, and raised at the next step; another one, pressed by somebody who
+training continues it is noted, and raised at the next step; another one, pressed by somebody who
 has waited, is raised at once. SIGTERM and SIGHUP likewise, where the command line takes them so.
 """
 

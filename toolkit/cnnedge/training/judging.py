@@ -16,7 +16,7 @@ Classes = npt.NDArray[np.int64]
 
 
 def truths(labels: tuple[str, ...], dataset: Dataset, indices: Classes) -> Classes | None:
-    """The right output index of each picture; None where the model knows other classes.
+    """The correct output index of each picture; None if the model has other classes.
 
     A network with its published labels may be run on pictures of anything: what would be right is
     then unknown, and no number pretends otherwise.
@@ -34,7 +34,7 @@ def truths(labels: tuple[str, ...], dataset: Dataset, indices: Classes) -> Class
 def judge(
     labels: tuple[str, ...], dataset: Dataset, indices: Classes, predictions: Classes
 ) -> dict[str, Any]:
-    """test, per_class and confusion; accuracy null and the others empty where nothing is known."""
+    """test, per_class and confusion; accuracy null and the others empty if nothing is known."""
     right = truths(labels, dataset, indices)
     if right is None:
         return {

@@ -42,9 +42,9 @@ def build(
     method = recipe.training.method
     if method != "scratch" and spec.backbone is None:
         raise SpecError(
-            f"{place}: training.method {method} needs a model with a backbone, and {recipe.model} "
-            "is a list of layers. Train it with method scratch, or take another model: "
-            "'cnnedge models' lists them"
+            f"{place}: training.method {method} needs a model with a backbone, but {recipe.model} "
+            "is a list of layers. Train it with method scratch, or use another model: 'cnnedge "
+            "models' lists them"
         )
     if method == "pretrained":
         return _published(spec, size, recipe.weights, progress)
@@ -81,8 +81,8 @@ def _published(
 
     if weights == "none":
         raise SpecError(
-            "training.method pretrained takes the network as it is, and weights: none leaves "
-            "nothing of it; take weights: imagenet, or another method"
+            "training.method pretrained uses the published network unchanged, so weights: none "
+            "leaves nothing to use. Set weights: imagenet, or use another method"
         )
     model = classifier(str(spec.backbone), size)
     return model, plain(
@@ -125,7 +125,7 @@ def _linear(work: transfer.Materials) -> Outcome:
     if weighted != [dense] or type(dense).__name__ != "Dense":
         raise SpecError(
             f"training.method {training.method} fits one Dense layer with softmax at the end of "
-            f"{work.data.recipe.model}; its head has other layers with weights"
+            f"{work.data.recipe.model}, but its head has other layers with weights"
         )
     features = transfer.extract(work, below, training.views)
     train, classes = transfer.view_rows(work.data.dataset, features, training.views)

@@ -25,9 +25,9 @@ _SIDES = re.compile(r"(?<![a-z])(left|right)(?![a-z])", re.IGNORECASE)
 
 
 def mirror_classes(classes: Sequence[str], flip: str) -> Indices | None:
-    """For each class the one of its mirrored pictures, NEVER where there is none.
+    """For each class, the class of its mirrored pictures, NEVER if there is none.
 
-    flip: of the augmentation. None where mirroring changes no class, or nothing is mirrored.
+    flip: of the augmentation. None if mirroring changes no class, or nothing is mirrored.
     """
     if flip not in ("horizontal", "both"):
         return None
@@ -56,16 +56,22 @@ def without_mirror(augmentation: Augmentation) -> Augmentation:
 
 
 def said(classes: Sequence[str], flip: str) -> str:
-    """What is done with sided classes, for the person who trains; empty where there are none."""
+    """Notes on classes named for a side, for the person who trains; empty if there are none."""
     mirrored = mirror_classes(classes, flip)
     if mirrored is None:
         return ""
     pairs = [f"{classes[i]} as {classes[j]}" for i, j in enumerate(mirrored) if j not in (NEVER, i)]
     alone = [classes[i] for i, j in enumerate(mirrored) if j == NEVER]
     parts = (
-        [f"mirrored pictures of sided classes change sides ({', '.join(pairs)})"] if pairs else []
+        [f"classes named for a side: mirroring a picture swaps its class ({', '.join(pairs)})"]
+        if pairs
+        else []
     )
-    parts += [f"{', '.join(alone)}: never mirrored, as the other side is no class"] if alone else []
+    parts += (
+        [f"{', '.join(alone)}: never mirrored, because no class is named for the other side"]
+        if alone
+        else []
+    )
     return "; ".join(parts)
 
 

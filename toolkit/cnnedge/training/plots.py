@@ -39,7 +39,7 @@ def save_curves(path: str | os.PathLike[str], history: Sequence[HistoryRow]) -> 
     Raises ValueError for an empty history.
     """
     if not history:
-        raise ValueError("the history has no rows; save_curves draws one epoch or more")
+        raise ValueError("the history has no rows; save_curves needs at least one epoch")
     figure = new_figure(8.6, 6.4)
     grid = figure.add_gridspec(
         3, 1, height_ratios=[1, 1, 0.28], hspace=0.16, left=0.085, right=0.86, top=0.84, bottom=0.09
@@ -92,7 +92,7 @@ def save_confusion(
     matrix: int [n, n], counts, rows the true class and columns the predicted one; labels: n.
     Colour is the share of the row, blue where right and orange where confused, the orange on a
     square-root scale so that rare confusions stay visible. Counts are written up to 25 classes;
-    a class without pictures has no recall. Raises ValueError when the shapes do not fit.
+    a class without pictures has no recall. Raises ValueError if the shapes do not fit.
     """
     counts = np.asarray(matrix, dtype=np.int64)
     n = len(labels)
@@ -124,7 +124,7 @@ def save_augmentation_grid(
     """What augmentation does: per row an original, then its random versions, as a PNG.
 
     originals: uint8 [n, h, w, c]; augmented: uint8 [n, k, h, w, c]; c is 1 (grey) or 3 (RGB);
-    labels: n, written at the left. Raises ValueError when the shapes do not fit.
+    labels: n, written at the left. Raises ValueError if the shapes do not fit.
     """
     n, height, width, channels = _grid_shape(originals, augmented, labels)
     versions = augmented.shape[1]
@@ -198,7 +198,7 @@ def _panel(axes: Axes, history: Sequence[HistoryRow], key: str, *, percent: bool
 
 
 def _name_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
-    """Names at the right of the lines, moved apart where they would touch."""
+    """Names at the right of the lines, moved apart if they would touch."""
     low, high = axes.get_ylim()
     ends = sorted(ends)
     heights = [(value - low) / (high - low) for value, _, _ in ends]

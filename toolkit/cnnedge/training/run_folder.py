@@ -1,4 +1,4 @@
-"""The folder of one run: what is in it, and who may write there.
+"""The folder of one run: what is in it, and who may write to it.
 
     RUN/recipe.yaml  model.yaml  model.keras  labels.txt  metrics.json  history.csv  curves.png
     RUN/confusion.png  augmentation.png  data.json  checkpoints/  compress/  export/
@@ -80,7 +80,7 @@ class RunFolder:
 
     @property
     def compress(self) -> Path:
-        """Models that compression made on the way, each in a folder of its own."""
+        """Models that compression made in between, each in its own folder."""
         return self.path / "compress"
 
     @property
@@ -103,25 +103,25 @@ class RunFolder:
 
 
 def check_new(path: Path, *, force: bool) -> None:
-    """Raises RunFolderError when a new run in `path` would overwrite something."""
+    """Raises RunFolderError if a new run in `path` would overwrite something."""
     run = RunFolder(path)
     if os.path.exists(path) and not os.path.isdir(path):
-        raise RunFolderError(f"{path}: this is a file; --out names a folder")
+        raise RunFolderError(f"{path}: this is a file; --out must name a folder")
     if os.path.exists(path) and any(path.iterdir()):
         if not run.recipe.exists():
             raise RunFolderError(
-                f"{path}: this folder is not empty and no run of cnnedge; choose another --out"
+                f"{path}: this folder is not empty and is not a cnnedge run; choose another --out"
             )
         if not force:
             state = "a finished run" if run.complete else "an unfinished run"
             raise RunFolderError(
-                f"{path}: {state} is there already. Go on with it: --resume; "
-                "start over and delete it: --force; or choose another --out"
+                f"{path}: {state} exists here already. Continue it with --resume, delete it and "
+                "start over with --force, or choose another --out"
             )
 
 
 def make_new(path: Path, recipe: Recipe) -> RunFolder:
-    """Makes an empty run folder, in place of a run that may be there."""
+    """Makes an empty run folder, in place of any run that exists there."""
     run = RunFolder(path)
     with explained(path):
         path.mkdir(parents=True, exist_ok=True)
@@ -131,15 +131,17 @@ def make_new(path: Path, recipe: Recipe) -> RunFolder:
 
 
 def open_existing(path: Path, recipe: Recipe) -> RunFolder:
-    """A run to resume. Raises RunFolderError when there is none or its recipe is another."""
+    """A run to resume. Raises RunFolderError if there is none or its recipe differs."""
     run = RunFolder(path)
     if not run.recipe.exists():
-        raise RunFolderError(f"{path}: no run to resume here; leave --resume away to start one")
+        raise RunFolderError(
+            f"{path}: there is no run to resume here; remove --resume to start one"
+        )
     before = plain(read_recipe(run))
     for key, old, new in _differences(before, plain(recipe)):
         raise RunFolderError(
             f"{path}: cannot resume with another recipe: {key} was {old!r} and is now {new!r}. "
-            "Leave the change away, or start over with --force or another --out"
+            "Undo the change, or start over with --force or another --out"
         )
     return run
 
@@ -151,30 +153,30 @@ def open_finished(path: Path) -> RunFolder:
         raise RunFolderError(other)
     if os.path.isfile(path):
         raise RunFolderError(
-            f"{path}: this is a file; expected the folder that 'cnnedge train' left, such as "
+            f"{path}: this is a file; expected a folder that 'cnnedge train' wrote, such as "
             f"runs/pets{_converted(path)}"
         )
     if not os.path.isdir(path):
         raise RunFolderError(
-            f"{path}: there is no such run folder. 'cnnedge train RECIPE --out {path}' makes one"
+            f"{path}: there is no such run folder. 'cnnedge train RECIPE --out {path}' creates it"
         )
     if not run.recipe.exists():
-        raise RunFolderError(f"{path}: this is no run folder: it has no recipe.yaml")
+        raise RunFolderError(f"{path}: this is not a run folder: it has no recipe.yaml")
     if not run.complete or not run.model.exists():
         raise RunFolderError(
-            f"{path}: this run is not finished. Go on with it: cnnedge train ... --out {path} "
+            f"{path}: this run is not finished. Continue it: cnnedge train ... --out {path} "
             "--resume"
         )
     return run
 
 
 def _converted(path: Path) -> str:
-    """What to do with a .tflite, which is converted already."""
+    """What to do with a .tflite, which is already converted."""
     if path.suffix.lower() != ".tflite":
         return ""
     run = path.parent.parent
-    of = f"; convert its run anew: cnnedge convert {run}" if (run / "recipe.yaml").exists() else ""
-    return f". A .tflite is converted already: cnnedge run {path}{of}"
+    of = f"; convert its run again: cnnedge convert {run}" if (run / "recipe.yaml").exists() else ""
+    return f". A .tflite file is already converted: cnnedge run {path}{of}"
 
 
 def read_recipe(run: RunFolder, overrides: Sequence[str] = ()) -> Recipe:
@@ -194,14 +196,14 @@ def read_metrics(run: RunFolder) -> dict[str, Any]:
     metrics = _read_object(run.metrics, "train it again with --force or another --out")
     if not isinstance(metrics.get("test"), dict) or not isinstance(metrics.get("data"), dict):
         raise RunFolderError(
-            f"{run.metrics}: damaged: expected the objects test and data in it; train it again "
+            f"{run.metrics}: the file is damaged: expected the objects test and data; train again "
             "with --force or another --out"
         )
     return metrics
 
 
 def read_identity(run: RunFolder) -> dict[str, Any]:
-    """data.json: what the run was begun on; empty where it is not there. Raises RunFolderError."""
+    """data.json: the data that the run began with; empty if missing. Raises RunFolderError."""
     return _read_object(run.data, _STARTED_OVER) if run.data.exists() else {}
 
 
@@ -220,7 +222,7 @@ def _read_object(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def write_history(run: RunFolder, rows: list[dict[str, Any]]) -> None:
-    """history.csv, one row per epoch; empty where an epoch was not validated."""
+    """history.csv, one row per epoch; empty if an epoch was not validated."""
     text = io.StringIO()
     writer = csv.DictWriter(text, HISTORY_FIELDS, lineterminator="\n")
     writer.writeheader()
@@ -243,14 +245,14 @@ def read_history(run: RunFolder, epochs: int) -> list[dict[str, Any]]:
             rows.append(row)
     except (ValueError, TypeError, KeyError, OverflowError, csv.Error):
         raise RunFolderError(
-            f"{run.history}: line {len(rows) + 2} is no epoch as cnnedge writes them: the file is "
-            f"damaged. {_STARTED_OVER}"
+            f"{run.history}: line {len(rows) + 2} is not an epoch in the form that cnnedge writes: "
+            f"the file is damaged. {_STARTED_OVER}"
         ) from None
     return [row for row in rows if 1 <= row["epoch"] <= epochs]
 
 
 def _clear(run: RunFolder) -> None:
-    # Only what a run consists of: a file that somebody put beside it is not ours to delete.
+    # Only what a run consists of: a file that somebody added is not ours to delete.
     for folder in run.folders:
         shutil.rmtree(folder, ignore_errors=True)
     for name in run.names:

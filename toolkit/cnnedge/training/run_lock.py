@@ -23,7 +23,7 @@ _NAME = ".lock"
 def occupied(path: Path) -> Iterator[None]:
     """Holds the run folder `path`, which must be there.
 
-    The lock goes with the process, however that ends. Raises RunFolderError where another process
+    The lock goes with the process, however that ends. Raises RunFolderError if another process
     holds it, and where a part of the run is a link that leads out of it.
     """
     check_links(path)
@@ -35,8 +35,8 @@ def occupied(path: Path) -> Iterator[None]:
             holder = _holder(file)
             os.close(file)
             raise RunFolderError(
-                f"{path}: {holder} is working in this run folder. Wait until it is done, or stop "
-                "it; or choose another --out"
+                f"{path}: {holder} is already using this run folder. Wait for it to finish, or "
+                "stop it, or choose another --out"
             )
         if _is_at(file, place):
             break
@@ -56,7 +56,7 @@ def occupied(path: Path) -> Iterator[None]:
 
 
 def check_links(path: Path) -> None:
-    """Raises RunFolderError where writing to the run `path` would write elsewhere."""
+    """Raises RunFolderError if writing to the run `path` would write elsewhere."""
     run = RunFolder(path)
     home = Path(os.path.realpath(path))
     parts = [path / name for name in run.names]
@@ -70,8 +70,8 @@ def check_links(path: Path) -> None:
         target = Path(os.path.realpath(part))
         if home not in target.parents:
             raise RunFolderError(
-                f"{part}: this is a link to {target}; the parts of a run lie in its folder. Put "
-                "the file or folder itself in place of the link"
+                f"{part}: this is a link to {target}, but the parts of a run must be in its own "
+                "folder. Replace the link with the file or folder itself"
             )
 
 
@@ -96,9 +96,9 @@ def _described() -> bytes:
 
 
 def _holder(file: int) -> str:
-    """Another process, by what it wrote into the lock; that is said, and nothing else."""
+    """Another process, by what it wrote into the lock; only that is reported."""
     text = os.pread(file, 1000, 0).decode("utf-8", "replace")
     number, words, since, *_ = [*text.splitlines(), "", "", ""]
     if not number.isdecimal():
-        return "another cnnedge"
+        return "another cnnedge process"
     return f"process {number} ('{words}', since {since})"

@@ -2,7 +2,7 @@
 
 A name from the command line and TF_CONFIG enter; `Workers` leaves. All workers do the same work
 on their share of each batch and hold the same weights, so each goes through every step; only the
-first of them writes to the run folder, the others to a folder that is thrown away.
+first of them writes to the run folder, the others to a folder that is discarded.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Workers:
 def open_workers(name: str) -> Workers:
     """The workers that `name` asks for.
 
-    auto: several workers where TF_CONFIG names them, else all GPUs where there are several, else
+    auto: several workers where TF_CONFIG names them, else all GPUs if there are several, else
     one device. Must be called before TensorFlow computes anything. Raises CnnedgeError for a
     TF_CONFIG that cannot be, and where what was asked for is not there.
     """
@@ -58,7 +58,8 @@ def open_workers(name: str) -> Workers:
     addresses, index = _cluster()
     if name == "multiworker" and not addresses:
         raise CnnedgeError(
-            "--strategy multiworker needs TF_CONFIG, which names all workers and this one, like "
+            "--strategy multiworker needs TF_CONFIG, which lists all workers and identifies this "
+            "one, such as "
             '\'{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, '
             '"task": {"type": "worker", "index": 0}}\''
         )
@@ -73,9 +74,9 @@ def open_workers(name: str) -> Workers:
 
 @contextlib.contextmanager
 def own_folder(workers: Workers, out: Path, *, resume: bool) -> Iterator[Path]:
-    """The folder this worker writes to: `out`, or one that is thrown away.
+    """The folder that this worker writes to: `out`, or one that is discarded.
 
-    With resume it holds what `out` holds, so that every worker goes on from the same epoch.
+    With resume it holds what `out` holds, so that every worker continues from the same epoch.
     """
     if workers.writes:
         yield out
@@ -96,8 +97,8 @@ def losses_explained(workers: Workers) -> Iterator[None]:
         if workers.count > 1 and is_lost_worker(error):
             first = str(error).strip().splitlines()[0][:160]
             raise CnnedgeError(
-                f"worker {workers.index} of {workers.count} lost another worker ({first}). All "
-                "whole epochs are kept: start every worker again with --resume"
+                f"worker {workers.index} of {workers.count} lost another worker ({first}). Every "
+                "finished epoch is kept: start all workers again with --resume"
             ) from None
         raise
 
@@ -123,9 +124,12 @@ def _cluster() -> tuple[list[str], int]:
             0 <= index < len(addresses) and task.get("type") in ("chief", "worker")
         )
     except (ValueError, AttributeError, TypeError) as error:
-        raise CnnedgeError(f"TF_CONFIG is not what TensorFlow defines: {error}") from None
+        raise CnnedgeError(
+            f"TF_CONFIG does not have the form that TensorFlow defines: {error}"
+        ) from None
     if wrong:
         raise CnnedgeError(
-            f"TF_CONFIG: task {json.dumps(task)} is none of the cluster's {len(addresses)} workers"
+            f"TF_CONFIG: task {json.dumps(task)} is not one of the cluster's {len(addresses)} "
+            "workers"
         )
     return addresses, index

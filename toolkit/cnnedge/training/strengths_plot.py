@@ -43,6 +43,6 @@ def save_strengths(
     axes.minorticks_off()
     name = {"logistic": "Logistic regression", "svm": "Linear SVM"}.get(kind, kind)
     figure.text(0.085, 0.915, f"{name} on frozen features", size=12, color=INK, weight="bold")
-    said = "accuracy in cross-validation on the training pictures; the ringed C was taken"
+    said = "accuracy in cross-validation on the training pictures; the ringed C was chosen"
     figure.text(0.085, 0.85, said, size=9, color=MUTED)
     write_png(figure, path)

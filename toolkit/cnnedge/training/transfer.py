@@ -134,8 +134,8 @@ def lowest_trained(model: Any, spec: ModelSpec, stage: Stage) -> str:
     blocks = block_names(str(spec.backbone), backbone)
     if stage.blocks >= len(blocks):
         raise SpecError(
-            f"training.top.blocks is {stage.blocks}; {spec.backbone} has {len(blocks)} blocks, and "
-            "all of them is the stage 'all'"
+            f"training.top.blocks is {stage.blocks}; {spec.backbone} has {len(blocks)} blocks; to "
+            "train all of them, use the stage 'all'"
         )
     return blocks[-stage.blocks - 1][-1]
 
@@ -191,7 +191,7 @@ def unmirrored(dataset: Dataset, recipe: Recipe) -> Augmentation:
 
 def _opening(phase: fitting.Phase, stage: Stage, parameters: int) -> str:
     what = {
-        "head": "the head alone",
+        "head": "only the head",
         "top": f"the head and the last {getattr(stage, 'blocks', 0)} blocks",
         "all": "all layers",
     }[phase.stage]
