@@ -53,6 +53,7 @@ ORDER = (
     "packing",
     "converter",
     "training",
+    "teaching",
     "compression",
     "conversion",
     "verification",

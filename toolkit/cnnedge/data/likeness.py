@@ -70,7 +70,8 @@ def _correlation(a: Floats, b: Floats, total: Floats, count: int) -> Floats:
     a, b = a - others, b - others
     length = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     products: Floats = np.einsum("kd,kd->k", a, b)
-    return np.divide(products, length, out=np.zeros_like(products), where=length > 0)
+    found: Floats = np.divide(products, length, out=np.zeros_like(products), where=length > 0)
+    return found
 
 
 def _candidates(

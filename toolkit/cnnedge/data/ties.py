@@ -105,7 +105,7 @@ def find_ties(names: Sequence[str], hashes: Hashes, targets: Indices, looks: Loo
 def _keys(groups: Indices, hashes: Hashes, bursts: dict[str, list[int]]) -> Hashes:
     """The least key of each group's pictures; a burst's is of its name, so that a picture more or
     less does not move it."""
-    keys = hashes.copy()
+    keys: Hashes = hashes.copy()
     for burst, members in bursts.items():
         digest = hashlib.sha256(f"burst:{burst}".encode()).digest()
         keys[members] = np.frombuffer(digest, np.uint8)
@@ -149,4 +149,5 @@ def across(groups: Indices, part: npt.NDArray[np.int8], own: frozenset[int]) -> 
     place = np.where(np.isin(part, list(own)), part, -1).astype(np.int8)
     highest = np.full(len(groups), -1, np.int8)
     np.maximum.at(highest, groups, place)
-    return np.flatnonzero(place < highest[groups]).tolist()
+    found: list[int] = np.flatnonzero(place < highest[groups]).tolist()
+    return found
