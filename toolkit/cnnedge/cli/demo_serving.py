@@ -100,7 +100,6 @@ async def _serve(
 async def _teach(lessons: Lessons, stop: asyncio.Event) -> None:
     """Until it is stopped, or cannot teach: then raises CnnedgeError."""
     try:
-        await lessons.begin()
         waiting = [asyncio.create_task(event.wait()) for event in (stop, lessons.changed)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:

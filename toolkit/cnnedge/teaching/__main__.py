@@ -38,6 +38,9 @@ def main() -> int:
         from ..training import backend
 
         backend.require("teach")
+        # Imported by the first fit; it takes seconds, which nobody waits for yet.
+        import sklearn.linear_model  # noqa: F401
+
         from .recipe import linear_recipe
         from .teacher import Teacher
 

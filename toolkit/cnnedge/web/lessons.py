@@ -57,6 +57,7 @@ class Lessons:
         self._thumbnails = Thumbnails()
         self._bodies = asyncio.Semaphore(_MOST_BODIES)
         self._count = 0
+        self._begun = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._posts: dict[str, Callable[[web.BaseRequest], Awaitable[dict[str, Any]]]] = {
             "teach/picture": self._add,
@@ -77,10 +78,6 @@ class Lessons:
     def _kept(self) -> Path:
         return self.path.with_name("taught.json")
 
-    async def begin(self) -> None:
-        """Starts the process that trains, before anybody asks for it: TensorFlow takes seconds."""
-        await self._trainer.start()
-
     async def end(self) -> None:
         await self._trainer.stop()
         for pool in (self._disk, self._looking):
@@ -97,6 +94,10 @@ class Lessons:
         if request.method == "POST":
             return await self._post(request, name)
         if name == "teach/album":
+            # Before anybody asks for training: TensorFlow takes seconds to be there.
+            if not self._begun:
+                self._begun = True
+                await self._trainer.start()
             return _json(await self._listed())
         if name == "teach/thumbnail":
             return await self._thumbnail(request)

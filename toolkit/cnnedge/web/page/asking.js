@@ -11,7 +11,15 @@ export class Asking {
 
   constructor() {
     for (const dialog of [this.#naming, this.#sure, this.#viewing]) {
-      dialog.onclick = (event) => event.target === dialog && dialog.close("");
+      // Forms are sent nowhere: the page's policy forbids even the sending to a dialog.
+      dialog.onsubmit = (event) => {
+        event.preventDefault();
+        dialog.close("yes");
+      };
+      dialog.onclick = ({ target }) => {
+        if (target === dialog) dialog.close("");
+        if (target instanceof HTMLButtonElement && target.type === "button") dialog.close(target.value);
+      };
     }
   }
 

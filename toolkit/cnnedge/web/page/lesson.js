@@ -228,6 +228,7 @@ export class Lesson {
   /** @param {number | null} count  of the burst so far; null: it is over */
   #shooting(count) {
     element("stage", HTMLElement).classList.toggle("shooting", count !== null);
+    this.#shutter.classList.toggle("on", count !== null);
     element("shutter-text", HTMLSpanElement).textContent =
       count === null ? "Hold to shoot" : String(count);
     if (count === null) this.#announce.textContent = `Shot for ${this.#chosen}`;
@@ -262,6 +263,7 @@ export class Lesson {
           : missing || resultInWords(result, classes);
     const place = element("teaching-text", HTMLParagraphElement);
     if (place.textContent !== text) place.textContent = text;
+    place.classList.toggle("found", text.startsWith("Live"));
     const after = element("afterwards", HTMLDetailsElement);
     after.hidden = !result || busy;
     element("afterwards-command", HTMLElement).textContent =
