@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import cv2
@@ -65,7 +66,7 @@ def test_names_that_lead_elsewhere_are_refused_or_stay_here(name: str, tmp_path:
     try:
         album.make(name)
     except CnnedgeError as error:
-        assert "cannot be called" in str(error) and "\x1b" not in repr(str(error))[:0]
+        assert "cannot be called" in str(error)
     for does in (
         lambda: album.rename("cat", name),
         lambda: album.rename(name, "dog"),
@@ -75,10 +76,8 @@ def test_names_that_lead_elsewhere_are_refused_or_stay_here(name: str, tmp_path:
         lambda: album.add("cat", name, 1, jpeg(2)),
         lambda: album.remove(name),
     ):
-        try:
+        with contextlib.suppress(CnnedgeError):
             does()
-        except CnnedgeError:
-            pass
     with pytest.raises(FileNotFoundError):
         album.picture("cat", name or "..")
     assert before == sorted(p for p in tmp_path.rglob("*") if root not in (p, *p.parents))

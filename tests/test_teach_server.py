@@ -1,4 +1,4 @@
-"""The server of `cnnedge teach`, as anybody may talk to it: refused or harmless, and it still serves.
+"""The server of `cnnedge teach`, whoever talks to it: refused or harmless, and it still serves.
 
 No page is opened here, so nothing is trained and TensorFlow is not started.
 """
@@ -9,7 +9,6 @@ import contextlib
 import json
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -17,7 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from support.command import assert_one_clear_line, cnnedge
-from support.demo import Demo, demo, read_answer
+from support.demo import Demo, demo
 from test_album import BURST, EVIL, jpeg
 
 PICTURE = f"teach/picture?class=cat&burst={BURST}&shot="
@@ -128,7 +127,13 @@ def test_names_that_hold_html_stay_names(served: Demo, root: Path) -> None:
 
 def test_shots_are_checked(served: Demo, root: Path) -> None:
     before = sorted(root.rglob("*"))
-    for burst, shot in (("x", "1"), (BURST, "-1"), (BURST, "x"), (BURST, "9" * 99), ("../../x", "1")):
+    for burst, shot in (
+        ("x", "1"),
+        (BURST, "-1"),
+        (BURST, "x"),
+        (BURST, "9" * 99),
+        ("../../x", "1"),
+    ):
         path = f"teach/picture?class=cat&burst={quote(burst)}&shot={shot}"
         assert served.post(path, jpeg(1)).status == 409
     for body in (b"no picture", jpeg(1)[:200], b"\xff\xd8\xff\xd9"):
@@ -213,14 +218,11 @@ def test_killed_during_an_upload_it_leaves_whole_pictures(tmp_path: Path, cache:
     left = [p.name for p in (root / "cat").iterdir()]
     assert len(left) == len(there) + 1 and not [n for n in left if n.startswith(".part")]
     assert (root / "cat" / f"burst-{BURST}-0000.jpg").read_bytes() == bodies[0]
-    time.sleep(0)
 
 
 def test_what_cannot_be_taught_is_one_clear_line(tmp_path: Path) -> None:
     done = cnnedge("teach", tmp_path, "--recipe", "fashion_cnn", "--host", "127.0.0.1")
     assert_one_clear_line(done, "fashion_cnn", "backbone", "yoga_edge")
-    done = cnnedge("teach", tmp_path, "--recipe", "nothing_such", "--host", "127.0.0.1")
-    assert_one_clear_line(done, "nothing_such")
     (tmp_path / "file").write_text("x")
     done = cnnedge("teach", tmp_path / "file", "--host", "127.0.0.1")
     assert_one_clear_line(done, "file")

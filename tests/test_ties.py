@@ -1,4 +1,4 @@
-"""Bursts and near duplicates lie on one side of a split; what stands for itself is split as ever."""
+"""Bursts and near duplicates lie on one side of a split; all others are split as ever."""
 
 from __future__ import annotations
 

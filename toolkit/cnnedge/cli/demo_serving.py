@@ -59,7 +59,7 @@ def serve(models: Sequence[WebModel], wanted: Wanted, json_file: str | None) -> 
 def listen(
     models: Sequence[WebModel], wanted: Wanted, lessons: Lessons | None = None
 ) -> list[Phone]:
-    """Serves until Ctrl-C; the phones that came. Raises CnnedgeError, also for what ends lessons."""
+    """Serves until Ctrl-C; the phones that came. Raises CnnedgeError, also of lessons that end."""
     addresses = _addresses(wanted)
     names = host_names()
     certificate = None

@@ -1,8 +1,8 @@
 """A labelled set of pictures, checked and split.
 
 What a loader listed enters; a `Dataset` leaves: unreadable files set aside and counted, copies of
-a picture removed so that none is on two sides, bursts and near duplicates kept together, the rest in
-train, val and test.
+a picture removed so that none is on two sides, bursts and near duplicates kept together, the rest
+in train, val and test.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Near duplicates: the same shot again, cropped a little, marked, scaled or taken a moment later.
 
-A small picture of each photograph (`look`) and the classes enter; pairs of one class that look alike
-leave. Alike means that what sets two looks apart from the other pictures of their class is the same:
-their correlation is ALIKE or more once the mean of the others is taken away. Without that step every
-two pictures of a fixed camera, and of shoes on a white ground, would be alike.
+A small picture of each photograph (`look`) and the classes enter; pairs of one class that look
+alike leave. Alike means that what sets two looks apart from the others of their class is the same:
+their correlation is ALIKE or more once the mean of the others is taken away. Without that step
+every two pictures of a fixed camera, and of shoes on a white ground, would be alike.
 """
 
 from __future__ import annotations

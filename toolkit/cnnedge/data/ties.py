@@ -7,6 +7,7 @@ itself is a group of one, and is split exactly as it would be without any ties.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -88,7 +89,7 @@ def find_ties(names: Sequence[str], hashes: Hashes, targets: Indices, looks: Loo
         if (burst := burst_of(name)) is not None:
             bursts.setdefault(burst, []).append(index)
     for members in bursts.values():
-        groups.join(zip(members, members[1:], strict=False))
+        groups.join(itertools.pairwise(members))
     alike: set[int] = set()
     for pair in near_duplicates(looks, targets):
         alike.update(pair)

@@ -1,4 +1,4 @@
-"""The process that learns while the server serves: requests on its input, what it does on its output.
+"""The process that learns while the server serves: asked on its input, telling on its output.
 
     python -m cnnedge.teaching RECIPE DIR OUT
 

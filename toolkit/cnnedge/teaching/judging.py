@@ -7,14 +7,15 @@ none. Every picture is judged by a classifier that learnt, and was chosen, witho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..results import wilson
 from ..training.folds import Numbers, fewest_groups, grouped
-from ..training.linear import Rows, fit_linear
+from ..training.linear import FLOORS, Linear, Rows, fit_linear
 
 # More folds leave more to learn from, and take longer.
 _FOLDS = 5
@@ -33,6 +34,15 @@ class Lesson:
     names: Sequence[str]
     balanced: bool = False
     seed: int = 0
+
+    def of(self, chosen: npt.NDArray[np.bool_]) -> Lesson:
+        """Of these pictures alone; bool [n]."""
+        return replace(
+            self,
+            rows=self.rows[chosen],
+            classes=self.classes[chosen],
+            groups=self.groups[chosen],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,19 +91,29 @@ def measure(lesson: Lesson) -> Measured:
     )
 
 
+def fitted(lesson: Lesson, floors: Sequence[float] = FLOORS) -> Linear:
+    """The classifier of all pictures. Raises DataError for a class with fewer than two."""
+    from threadpoolctl import threadpool_limits
+
+    # Many small products: threads would wait for each other longer than they work; on a busy
+    # machine sixty times as long.
+    with threadpool_limits(1):
+        return fit_linear(
+            "logistic",
+            lesson.rows,
+            lesson.classes,
+            balanced=lesson.balanced,
+            seed=lesson.seed,
+            floors=floors,
+            groups=lesson.groups,
+        )
+
+
 def answers(lesson: Lesson, folds: Numbers) -> Numbers:
     """The class of each picture, int64 [n], by a classifier of the other folds."""
     found = np.full(len(lesson.classes), -1, np.int64)
     for fold in np.unique(folds):
-        learn, judged = folds != fold, folds == fold
-        linear = fit_linear(
-            "logistic",
-            lesson.rows[learn],
-            lesson.classes[learn],
-            balanced=lesson.balanced,
-            seed=lesson.seed,
-            floors=_FLOORS,
-            groups=lesson.groups[learn],
-        )
+        judged = folds == fold
+        linear = fitted(lesson.of(~judged), _FLOORS)
         found[judged] = (lesson.rows[judged] @ linear.kernel + linear.bias).argmax(axis=1)
     return found

@@ -24,8 +24,7 @@ from ..scoring import score
 from ..specs import Recipe, parse_model, plain, shipped
 from ..training import backend, methods, transfer
 from ..training.features import Extractor, Features, Views
-from ..training.linear import Linear, fit_linear
-from .judging import Lesson, Measured, measure
+from .judging import Lesson, Measured, fitted, measure
 
 Tell = Callable[[str, int, int], None]
 
@@ -82,14 +81,14 @@ class Teacher:
         rows = self._rows(dataset, pixels, tell)
         lesson = self._lesson(dataset, rows)
         tell("fitting the classifier", 0, 0)
-        linear = _fitted(lesson)
+        linear = fitted(lesson)
         model = self._model(len(dataset.classes), tell)
         dense = model.layers[-1]
         dense.set_weights([linear.kernel, linear.bias][: len(dense.weights)])
         tell("making the int8 model", 0, 0)
         with ThreadPoolExecutor(1) as beside:
             # TensorFlow's converter leaves a core free.
-            measured = beside.submit(_measured, lesson)
+            measured = beside.submit(measure, lesson)
             flatbuffer = convert(model, VARIANT, _calibration(dataset, pixels))
             found = measured.result()
         provenance = self._provenance(dataset, found)
@@ -181,29 +180,6 @@ class Teacher:
             else {"accuracy": None, "ci95": None, "count": 0},
             "versions": backend.versions(),
         }
-
-
-def _fitted(lesson: Lesson) -> Linear:
-    from threadpoolctl import threadpool_limits
-
-    # Many small products: threads wait for each other longer than they work, on a machine that is
-    # busy besides sixty times as long.
-    with threadpool_limits(1):
-        return fit_linear(
-            "logistic",
-            lesson.rows,
-            lesson.classes,
-            balanced=lesson.balanced,
-            seed=lesson.seed,
-            groups=lesson.groups,
-        )
-
-
-def _measured(lesson: Lesson) -> Measured:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
-        return measure(lesson)
 
 
 def _calibration(dataset: Dataset, pixels: Pixels) -> Any:

@@ -1,7 +1,7 @@
 """The pictures that are being shot: a folder for each class, as `cnnedge train` reads them.
 
-Names and JPEG files enter, checked; they lie in DIR/CLASS/*.jpg, whole or not at all. What is deleted
-goes to DIR/.deleted, because a finger slips more easily than pictures are shot again.
+Names and JPEG files enter, checked; they lie in DIR/CLASS/*.jpg, whole or not at all. What is
+deleted goes to DIR/.deleted: a finger slips more easily than pictures are shot again.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Album:
         for folder in map(Path, entries(root).folders):
             if entries(folder).folders and not entries(folder).files:
                 raise CnnedgeError(
-                    f"{folder}: holds folders and no pictures; cnnedge teach works on a folder with "
-                    "one folder per class, and pictures right in those. Name another folder"
+                    f"{folder}: holds folders and no pictures; cnnedge teach works on a folder "
+                    "with one folder per class, and pictures right in those. Name another folder"
                 )
 
     def classes(self) -> list[AlbumClass]:

@@ -114,8 +114,10 @@ class Lessons:
             return gone
 
     async def _body(self, request: web.BaseRequest) -> bytes:
+        length = request.content_length
+        if not length:
+            return b""
         async with self._bodies:
-            length = request.content_length or 0
             return await asyncio.wait_for(request.content.readexactly(length), _BODY_SECONDS)
 
     async def _words(self, request: web.BaseRequest) -> dict[str, Any]:
