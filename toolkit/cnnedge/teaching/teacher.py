@@ -104,6 +104,12 @@ class Teacher:
             warnings=dataset.warnings,
         )
 
+    def lesson(self, folder: Path, tell: Tell) -> Lesson:
+        """The features, classes and bursts of all pictures of `folder`. Raises CnnedgeError."""
+        dataset = self._pictures(folder, tell)
+        pixels = Pixels(dataset, self.size, self.recipe.preprocess)
+        return self._lesson(dataset, self._rows(dataset, pixels, tell))
+
     def _model(self, classes: int, tell: Tell) -> Any:
         """The network of the recipe, with the weights of its backbone."""
         if self._built[0] != classes:
