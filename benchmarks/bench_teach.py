@@ -25,7 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from cnnedge.data.bursts import burst_name
 from cnnedge.teaching.judging import Lesson, answers, measure
 from cnnedge.training import backend
-from support.things import THINGS, film_of
+from support.things import THINGS, film_of, wait_for_ground
+
+GROUNDS = {"mug": (1, 6), "leaf": (3, 12), "key": (7, 2)}
 
 
 def main() -> None:
@@ -70,8 +72,8 @@ def timed(root: Path, folder: Path) -> None:
     from support.demo import demo
 
     films = {
-        name: film(folder / f"{name}.mjpeg", film_of(name, (10 * i, 10 * i + 1)))
-        for i, name in enumerate(THINGS)
+        name: film(folder / f"{name}.mjpeg", film_of(name, GROUNDS[name], still=5))
+        for name in THINGS
     }
     with driver() as playwright, demo(root, cache=folder / "cache", command="teach") as served:
         for name in THINGS:
@@ -84,12 +86,12 @@ def timed(root: Path, folder: Path) -> None:
                 page.fill("#naming-text", name)
                 page.keyboard.press("Enter")
                 until(page, f"document.querySelector('#class-name').textContent === '{name}'")
-                for _ in range(2):
+                for burst in range(2):
+                    wait_for_ground(page, GROUNDS[name], burst)
                     page.hover("#shutter")
                     page.mouse.down()
                     page.wait_for_timeout(1800)
                     page.mouse.up()
-                    page.wait_for_timeout(1500)
                 if name != THINGS[-1]:
                     continue
                 until(page, "!document.querySelector('#train').disabled")

@@ -16,11 +16,12 @@ import pytest
 import cnnedge
 from support.browser import chromium, driver, film, opened, until
 from support.demo import Demo, demo
-from support.things import THINGS, film_of
+from support.things import THINGS, film_of, wait_for_ground
 from test_album import EVIL
 
 pytestmark = pytest.mark.heavy
 
+GROUNDS = {"mug": (1, 6), "leaf": (3, 12), "key": (7, 2)}
 # What an unfinished round of training may leave, and nothing else.
 KEPT = {"int8.tflite", "taught.json"}
 
@@ -43,11 +44,11 @@ def playwright() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Each thing on two grounds, two seconds of each."""
+    """Each thing on two grounds, four seconds of each."""
     folder = tmp_path_factory.mktemp("films")
     return {
-        name: film(folder / f"{name}.mjpeg", film_of(name, (10 * i, 10 * i + 1)))
-        for i, name in enumerate(THINGS)
+        name: film(folder / f"{name}.mjpeg", film_of(name, GROUNDS[name], still=5))
+        for name in THINGS
     }
 
 
@@ -103,12 +104,12 @@ def test_shot_trained_and_live(
             with camera(playwright, served, films[name]) as page:
                 make(page, name)
                 for burst in (1, 2):
+                    wait_for_ground(page, GROUNDS[name], burst - 1)
                     shoot(page)
                     word = f"{burst} burst"
                     until(
                         page, f"document.querySelector('#class-count').innerText.includes('{word}')"
                     )
-                    page.wait_for_timeout(1200)
                 # The last class stays open: its page trains and gets the model.
                 if name != THINGS[-1]:
                     continue

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
+
+from .browser import until
 
 THINGS = ("mug", "leaf", "key")
 
@@ -31,18 +35,18 @@ def scene(
     matrix = cv2.getRotationMatrix2D((drawn.shape[1] / 2, drawn.shape[0] / 2), turn, scale)
     matrix[:, 2] += np.array(place) * (width, height) - np.array(drawn.shape[1::-1]) / 2
     size = (width, height)
-    over = cv2.warpAffine(drawn, matrix, size, flags=cv2.INTER_AREA)
-    alpha = cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_AREA)[..., None] / 255
+    over = cv2.warpAffine(drawn, matrix, size, flags=cv2.INTER_LINEAR)
+    alpha = cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_LINEAR)[..., None] / 255
     shift = np.float32([[1, 0, 10], [0, 1, 14]])
-    shade = cv2.GaussianBlur(cv2.warpAffine(alpha[..., 0], shift, size), (0, 0), 9)[..., None]
+    shade = cv2.GaussianBlur(cv2.warpAffine(alpha[..., 0], shift, size), (31, 31), 9)[..., None]
     dark = on * (1 - 0.35 * shade)
     return np.clip(dark * (1 - alpha) + over * alpha, 0, 255).astype(np.uint8)
 
 
 def film_of(
-    name: str, grounds: Sequence[int], frames: int = 60, side: float = 0.6
+    name: str, grounds: Sequence[int], frames: int = 24, side: float = 0.6, still: int = 1
 ) -> list[np.ndarray]:
-    """A thing on each ground in turn, moving a little: `frames` frames of each."""
+    """A thing on each ground in turn, moving a little: `frames` frames of each, `still` times."""
     found = []
     for seed in grounds:
         rng = np.random.default_rng(seed + 999)
@@ -52,14 +56,30 @@ def film_of(
             t = 2 * np.pi * i / frames
             place = (float(x + 0.06 * np.sin(t)), float(y + 0.04 * np.cos(t)))
             size = side * (1 + 0.08 * float(np.sin(2 * t)))
-            found.append(scene(name, on, place, size, turn + 8 * float(np.sin(t))))
+            found += [scene(name, on, place, size, turn + 8 * float(np.sin(t)))] * still
     return found
+
+
+def wait_for_ground(page: Any, seeds: Sequence[int], number: int) -> None:
+    """Until the camera has just come to a ground of its film; all of a burst is then shot on it."""
+    colours = [ground(seed)[:40, :40].mean(axis=(0, 1))[::-1].tolist() for seed in seeds]
+    nearest = f"""(() => {{
+      const canvas = document.createElement("canvas");
+      const context = canvas.getContext("2d");
+      context.drawImage(document.querySelector("video"), 0, 0, 40, 40, 0, 0, 1, 1);
+      const [r, g, b] = context.getImageData(0, 0, 1, 1).data;
+      const far = {colours}.map((c) => Math.hypot(c[0] - r, c[1] - g, c[2] - b));
+      return far.indexOf(Math.min(...far));
+    }})()"""
+    until(page, f"{nearest} !== {number}")
+    until(page, f"{nearest} === {number}")
 
 
 def _canvas() -> tuple[np.ndarray, np.ndarray]:
     return np.zeros((600, 600, 3), np.uint8), np.zeros((600, 600), np.uint8)
 
 
+@functools.cache
 def _mug() -> tuple[np.ndarray, np.ndarray]:
     drawn, mask = _canvas()
     for target, body, inside in ((drawn, (60, 70, 200), (35, 40, 120)), (mask, 255, 255)):
@@ -72,6 +92,7 @@ def _mug() -> tuple[np.ndarray, np.ndarray]:
     return drawn, mask
 
 
+@functools.cache
 def _leaf() -> tuple[np.ndarray, np.ndarray]:
     drawn, mask = _canvas()
     t = np.linspace(0, np.pi, 60)
@@ -90,6 +111,7 @@ def _leaf() -> tuple[np.ndarray, np.ndarray]:
     return drawn, mask
 
 
+@functools.cache
 def _key() -> tuple[np.ndarray, np.ndarray]:
     drawn, mask = _canvas()
     for target, body in ((drawn, (70, 190, 225)), (mask, 255)):

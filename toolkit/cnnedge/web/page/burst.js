@@ -54,7 +54,9 @@ export class Burst {
       void this.start();
     };
     button.onkeyup = (event) => {
-      if (["Enter", " "].includes(event.key)) end();
+      if (!["Enter", " "].includes(event.key)) return;
+      event.preventDefault();
+      end();
     };
     button.onblur = end;
     button.onclick = (event) => {

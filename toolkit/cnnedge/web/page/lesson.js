@@ -25,7 +25,11 @@ export class Lesson {
   #roll = new Roll((picture) => void this.#view(picture));
   #sending;
   #burst;
+  /** What last stood against sending. */
+  #unsent = "";
   #looking = 0;
+  /** Of the burst that is being shot. */
+  #last = 0;
   /** @type {number | undefined} */
   #began;
   #announce = element("announce", HTMLParagraphElement);
@@ -77,10 +81,11 @@ export class Lesson {
     if (state.phase === "working") this.#began ??= performance.now();
     else this.#began = undefined;
     this.#album = { ...this.#album, state, result: said.result ?? this.#album.result };
+    this.#showState();
+    // Each second of the progress would be read out; what came of it is.
     if (["taught", "refused", "failed"].includes(state.phase)) {
       this.#announce.textContent = element("teaching-text", HTMLParagraphElement).textContent;
     }
-    this.#showState();
   }
 
   /** Pictures that were chosen or dropped, for the class that is chosen. @param {File[]} files */
@@ -231,13 +236,17 @@ export class Lesson {
     this.#shutter.classList.toggle("on", count !== null);
     element("shutter-text", HTMLSpanElement).textContent =
       count === null ? "Hold to shoot" : String(count);
-    if (count === null) this.#announce.textContent = `Shot for ${this.#chosen}`;
+    if (count !== null) this.#last = count;
+    else if (this.#last > 0) {
+      this.#announce.textContent = `${pictures(this.#last)} of ${this.#chosen}`;
+      this.#last = 0;
+    }
   }
 
   #showSending() {
-    const { waiting, problem } = this.#sending;
-    if (problem) this.#problem(problem);
-    else if (!waiting) this.#problem("");
+    const { problem } = this.#sending;
+    if (problem !== this.#unsent) this.#problem(problem);
+    this.#unsent = problem;
     this.#showState();
   }
 
