@@ -44,7 +44,7 @@ def main() -> None:
 def misled(root: Path) -> None:
     for target, name in enumerate(THINGS):
         for b in range(4):
-            frames = film_of(name, [100 * target + b], frames=12, side=0.2)
+            frames = film_of(name, [100 * target + b], frames=12, side=0.1)
             for i, frame in enumerate(frames):
                 path = root / name / burst_name(f"abcdefgh{target}{b}", i)
                 path.parent.mkdir(parents=True, exist_ok=True)

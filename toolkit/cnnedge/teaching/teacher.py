@@ -29,7 +29,7 @@ from .judging import Lesson, Measured, fitted, measure
 Tell = Callable[[str, int, int], None]
 
 # The converter runs each of them through slow kernels: a quarter of a second for one on one core.
-_CALIBRATION = 24
+_CALIBRATION = 16
 # Of the model, against the classifier it was made from.
 _COMPARED = 100
 VARIANT = "int8"
