@@ -257,6 +257,7 @@ export class Lesson {
     const missing = missingInWords(classes);
     this.#train.disabled = busy || missing !== "" || state.phase === "failed";
     this.#train.classList.toggle("busy", busy);
+    this.#train.dataset.ready = state.phase === "starting" ? "no" : "yes";
     element("train-text", HTMLSpanElement).textContent = busy ? "Training" : "Train";
     const bar = element("teaching-share", HTMLProgressElement);
     bar.hidden = !busy;
