@@ -227,3 +227,22 @@ def test_what_cannot_be_taught_is_one_clear_line(tmp_path: Path) -> None:
     done = cnnedge("teach", tmp_path / "file", "--host", "127.0.0.1")
     assert_one_clear_line(done, "file")
     assert cnnedge("teach", tmp_path, "--public", "https://a.example").returncode == 2
+
+
+def test_without_weights_it_ends_with_one_clear_line(tmp_path: Path, cache: Path) -> None:
+    """What only the process that trains can know ends it once a page is open."""
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        f"data: {{source: x}}\nmodel: efficientnet_lite0\nweights: {tmp_path}/none.h5\n"
+        "training: {method: logistic}\n"
+    )
+    words = (tmp_path / "album", "--recipe", recipe)
+    with demo(*words, cache=cache, command="teach") as running:
+        album = json.loads(running.page("teach/album").body)
+        assert album["classes"] == [] and album["result"] is None
+        assert running.process.wait(timeout=120) == 1
+        # The last line may still be on its way.
+        assert running.process.stdout is not None
+        assert running.process.stdout.read() == ""
+    text = "\n".join(running.said)
+    assert "Traceback" not in text and "none.h5" in text, text
