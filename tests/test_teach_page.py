@@ -205,6 +205,9 @@ def test_classes_and_pictures_on_the_page(
             assert page.is_disabled("#train") and "two classes" in page.inner_text("#teaching-text")
             widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
             assert widths[0] <= widths[1]
+            page.click("#open-details")
+            page.click("#details [aria-label=Close]")
+            until(page, "!document.querySelector('#details').open")
             page.click("#delete")
             page.click("#sure .main")
             until(page, "document.querySelector('#chosen').hidden")

@@ -7,9 +7,9 @@ the same law. Fractions come out near the asked ones, never exact: exact ones wo
 picture to know how many others there are. Pictures that are tied (`ties`) are drawn by one number.
 
 The one exception is a class so small that the law leaves it without a train, val or test picture:
-the missing part borrows the picture (or group of tied ones) of that class whose u lies nearest to
-the part's range. A class with pictures enough, but tied into fewer groups than there are parts, is
-learnt first, then judged: with one group it stands in train alone.
+the missing part borrows the picture of that class whose u lies nearest to the part's range, or the
+smallest group of tied ones. A class with pictures enough, but tied into fewer groups than there are
+parts, is learnt first, then judged: with one group it stands in train alone.
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ def _borrow(
             continue
         spare = single[held[result[single]] > 1]
         distance = np.maximum(low - u[spare], u[spare] - high)
-        result[ties.groups == ties.groups[spare[int(np.argmin(distance))]]] = number
+        # Of groups the smallest: most pictures are for learning.
+        nearest = np.lexsort((distance, ties.sizes[spare]))[0]
+        result[ties.groups == ties.groups[spare[nearest]]] = number
         borrowed.append(number)
     return borrowed
 
@@ -126,8 +128,8 @@ def _share_out(
     """Gives the few groups of one class to train, test and val, in this order; returns the parts
     that got none."""
     wanted = [part for part in (TRAIN, TEST, VAL) if part in cuts]
-    # The one with the highest u is the nearest to train, which ends the ranges.
-    for number, index in zip(wanted, single[::-1], strict=False):
+    largest_first = single[np.argsort(-ties.sizes[single], kind="stable")]
+    for number, index in zip(wanted, largest_first, strict=False):
         result[ties.groups == ties.groups[index]] = number
     return wanted[len(single) :]
 

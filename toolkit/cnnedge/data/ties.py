@@ -31,9 +31,15 @@ class Ties:
     by_look: int = 0
 
     @property
+    def sizes(self) -> Indices:
+        """int64 [N], how many pictures the group of each has."""
+        sizes: Indices = np.bincount(self.groups, minlength=len(self.groups))[self.groups]
+        return sizes
+
+    @property
     def tied(self) -> int:
         """How many pictures are in a group of several."""
-        return int(np.sum(np.bincount(self.groups, minlength=len(self.groups))[self.groups] > 1))
+        return int(np.sum(self.sizes > 1))
 
     @property
     def several(self) -> int:

@@ -27,6 +27,11 @@ export class Details {
     element("open-details", HTMLButtonElement).onclick = () => this.#dialog.showModal();
     // A tap beside the dialog closes it.
     this.#dialog.onclick = (event) => event.target === this.#dialog && this.#dialog.close();
+    // The page's policy forbids forms to be sent, even to their own dialog.
+    this.#dialog.onsubmit = (event) => {
+      event.preventDefault();
+      this.#dialog.close();
+    };
     this.#threads.append(option("", "as many as are good"));
     for (let count = 1; count <= mostThreads(); count *= 2) {
       this.#threads.append(option(String(count), String(count)));
