@@ -10,17 +10,23 @@ export class Asking {
   #viewing = element("viewing", HTMLDialogElement);
 
   constructor() {
+    this.#typed();
     for (const dialog of [this.#naming, this.#sure, this.#viewing]) {
-      // Forms are sent nowhere: the page's policy forbids even the sending to a dialog.
-      dialog.onsubmit = (event) => {
-        event.preventDefault();
-        dialog.close("yes");
-      };
+      // Not by their forms: the page's policy forbids these to be sent, even to a dialog.
+      dialog.onsubmit = (event) => event.preventDefault();
       dialog.onclick = ({ target }) => {
         if (target === dialog) dialog.close("");
         if (target instanceof HTMLButtonElement && target.type === "button") dialog.close(target.value);
       };
     }
+  }
+
+  #typed() {
+    element("naming-text", HTMLInputElement).onkeydown = (event) => {
+      if (event.key !== "Enter" || event.isComposing) return;
+      event.preventDefault();
+      this.#naming.close("yes");
+    };
   }
 
   /**
