@@ -1,9 +1,9 @@
-# Two targets do all the set-up: `make demo` and `make test`. Both may be run again at any time.
+# `make demo` and `make test` do all the set-up. You can run both again at any time.
 
 PYTHON ?= python3
 VENV   ?= .venv
 DEMO   ?= demo
-# Test files at a time; each file's tests stay together.
+# How many test files run in parallel. The tests of one file stay together.
 JOBS   ?= 2
 FUZZ_SECONDS ?= 900
 FUZZ_SEED    ?= 0
@@ -19,7 +19,7 @@ help:
 	@echo "make web    fetch what the page of cnnedge demo needs"
 	@echo "make fuzz   hostile inputs for FUZZ_SECONDS (900), from FUZZ_SEED (0)"
 
-# A stamp per set of extras, made anew when setup.cfg changes.
+# One stamp per set of extras, renewed when setup.cfg changes.
 $(VENV)/.with-%: setup.cfg setup.py pyproject.toml scripts/prepare.sh toolkit/cnnedge/preprocess/resample.c
 	@sh scripts/prepare.sh "$(PYTHON)" "$(VENV)"
 	@echo "installing cnnedge[$*] into $(VENV) (TensorFlow is large; a minute or two)"
@@ -27,7 +27,7 @@ $(VENV)/.with-%: setup.cfg setup.py pyproject.toml scripts/prepare.sh toolkit/cn
 	@sh scripts/prepare.sh --check-opencv "$(BIN)/python"
 	@touch $@
 
-# What others wrote and the page needs; anew when its versions change.
+# Third-party code that the page needs; fetched again when its versions change.
 $(WEB): scripts/web/package-lock.json scripts/web/build.mjs scripts/web.sh
 	@sh scripts/prepare.sh "$(PYTHON)" "$(VENV)"
 	@sh scripts/web.sh "$(VENV)"
@@ -39,7 +39,7 @@ demo: $(VENV)/.with-train,web $(WEB)
 	@sh scripts/demo.sh "$(BIN)/cnnedge" "$(DEMO)"
 
 test: $(VENV)/.with-train,dev $(WEB)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 	@echo "All tests passed. Next: make demo, or read CONTRIBUTING.md"
 
 lint: $(VENV)/.with-train,dev $(WEB)
@@ -48,7 +48,7 @@ lint: $(VENV)/.with-train,dev $(WEB)
 	@$(BIN)/mypy
 	@cd scripts/web && PATH="$$PATH:$(abspath $(BIN))" node node_modules/typescript/bin/tsc
 
-# Not a part of make test: a small slice of it is.
+# make test runs only a small part of this.
 fuzz: $(VENV)/.with-train,dev
 	@$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 

@@ -1,10 +1,10 @@
-"""The README's table of the shipped models: float32 and int8, one thread, interleaved.
+"""The table of the shipped models: float32 and int8, one thread, interleaved.
 
-    python benchmarks/bench_examples.py [--device NAME]... [--only MODEL,MODEL] [--readme README.md]
+    python benchmarks/bench_examples.py [--device NAME]... [--only MODEL,MODEL] [--write FILE]
 
 Makes every model of models/ with random weights (train extra; latency does not depend on them)
 into --model-dir, once, measures all on every device by the quick protocol in rounds, and prints
-the table; --readme writes it between the README's marks, whole.
+the table; --write puts it between the marks of a page such as docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def note(results: list[dict[str, Any]]) -> str:
         f"{results[0]['engine']} {results[0]['engine_version']} on {about['cpu']}, one thread, "
         f"{about['processes']} fresh processes each, interleaved, "
         f"{min(r['latency_ms']['count'] for r in results):,} inferences or more{doubt}. Random "
-        "weights, ten classes: `python benchmarks/bench_examples.py --readme README.md`."
+        "weights, ten classes: `python benchmarks/bench_examples.py --write docs/benchmarks.md`."
     )
 
 
@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--device", action="append", metavar="NAME")
     parser.add_argument("--only", metavar="MODEL,MODEL")
     parser.add_argument("--model-dir", type=Path, default=Path("build"), help="default: build/")
-    parser.add_argument("--readme", type=Path, metavar="FILE")
+    parser.add_argument("--write", type=Path, metavar="FILE")
     options = parser.parse_args()
     names = options.only.split(",") if options.only else shipped.names("models")
     options.model_dir.mkdir(parents=True, exist_ok=True)
@@ -150,8 +150,8 @@ def main() -> None:
     print(text)
     for failure in outcome.get("failed", []):
         print(f"{failure['device']}: {failure['error']}", file=sys.stderr)
-    if options.readme:
-        put(options.readme, text)
+    if options.write:
+        put(options.write, text)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Does an arm64 board give the labels and scores that this machine gives, from picture files on?
+"""Checks that an arm64 board gives the same labels and scores as this machine, from picture files.
 
     python scripts/board_labels.py MODEL.tflite... --source FOLDER [--count 200]
 
 Starts the emulated board of the tests (Debian for arm64 under qemu, behind a real sshd; it needs
-root, qemu-user-static and openssh-server), runs `cnnedge run MODEL --source FOLDER` here and there,
-and prints for each model: pictures, labels that agree, answers that are equal to the bit, and the
-largest difference of a score. Exits 1 where a label differs.
+root, qemu-user-static and openssh-server). Runs `cnnedge run MODEL --source FOLDER` on both, and
+prints for each model: the pictures, the labels that agree, the answers that are equal to the bit,
+and the largest difference of a score. Exits with 1 if a label differs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The main job, once: train, convert, run, benchmark the default recipe on the pictures that come
-# with cnnedge.  demo.sh CNNEDGE FOLDER
+# Runs the whole workflow once on the pictures that come with cnnedge: trains, converts, runs and
+# benchmarks the default recipe.  demo.sh CNNEDGE FOLDER
 set -eu
 cnnedge=$1
 folder=$2

@@ -1,14 +1,14 @@
-"""read_picture beside Pillow on every picture of Pillow's own test suite.
+"""Compares read_picture with Pillow on every picture of Pillow's own test suite.
 
     python scripts/pillow_suite.py [FOLDER]
 
-FOLDER is an unpacked source distribution of Pillow; without it, the sources of the Pillow that is
-installed are fetched by pip. Every file is read twice, in processes that may die or hang alone:
-by cnnedge, and by Pillow alone (opened by all formats, turned by ImageOps.exif_transpose, laid
-over white, converted to RGB; grey of 16 bits and floating-point values by the rule that
-`read_picture` states, in a formulation of its own). A table leaves: for each format the files,
-those that are equal to the pixel, those that both refuse, and the others, each named with what
-happened. Exit code 1: there are others than those that are meant to differ.
+FOLDER is an unpacked source distribution of Pillow. Without it, pip fetches the sources of the
+installed Pillow. Every file is read twice, in processes that may die or hang: by cnnedge, and by
+Pillow alone (opened by all formats, rotated by ImageOps.exif_transpose, placed on white, converted
+to RGB; 16-bit grey and floating-point values by an independent implementation of the rule that
+`read_picture` states). Prints a table with, for each format, the number of files, those that are
+equal to the pixel, those that both refuse, and the others, each with what happened. Exits with 1
+if there are others than those that are meant to differ.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the virtual environment, and what the Python packages need of the system:
+# Creates the virtual environment and installs the system packages that the Python packages need:
 #   prepare.sh PYTHON VENV            a virtual environment with a supported Python
 #   prepare.sh --check-opencv PYTHON  OpenCV's system libraries
 set -eu

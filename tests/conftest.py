@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 from support.command import cnnedge
+from support.once import made_once
 from support.pictures import shape_folder
 from support.recipes import write_recipe
 from support.sshd import Sshd, sshd
@@ -21,22 +24,31 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that train for long or start real targets come first: begun last, one of them would
+    keep a single worker busy while the others have nothing left."""
+    heavy = Counter(item.path for item in items if item.get_closest_marker("heavy"))
+    items.sort(key=lambda item: -heavy[item.path])
+
+
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 3 x 40 small pictures that a small network learns."""
-    return shape_folder(tmp_path_factory.mktemp("shapes") / "pictures")
+    return made_once(tmp_path_factory, "shapes", shape_folder)
 
 
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Path:
-    """A run trained and converted by the command line, as a user would."""
-    folder = tmp_path_factory.mktemp("chain")
-    recipe = write_recipe(folder / "recipe", shapes)
-    done = cnnedge("train", recipe, "--out", "run", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    done = cnnedge("convert", "run", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "run"
+    """A run trained and converted by the command line, as a user would; a copy for each worker."""
+
+    def make(folder: Path) -> None:
+        recipe = write_recipe(folder / "recipe", shapes)
+        for words in (("train", recipe, "--out", "run"), ("convert", "run")):
+            done = cnnedge(*words, cwd=folder)
+            assert done.returncode == 0, done.stderr
+
+    made = made_once(tmp_path_factory, "chain", make)
+    return shutil.copytree(made / "run", tmp_path_factory.mktemp("chain") / "run")
 
 
 @pytest.fixture(scope="session")

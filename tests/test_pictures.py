@@ -222,6 +222,14 @@ def test_a_deep_value_that_means_transparent_is_white() -> None:
     assert frame[0, 2].tolist() == [255] * 3 and frame[0, 3].tolist() == [3] * 3
 
 
+def test_a_tiff_that_pillow_has_no_mode_for_is_named_for_what_it_is() -> None:
+    data = cv2.imencode(".tiff", COLOUR.astype(np.float32))[1].tobytes()
+    with pytest.raises(DataError, match=r"no TIFF of this kind .*32 \+ 32 \+ 32, floating point"):
+        read_picture(data)
+    with pytest.raises(DataError, match="cut off or damaged"):
+        read_picture(data[:50])
+
+
 def test_float_and_32_bit_tiff() -> None:
     grey = COLOUR[:, :, 0]
     unit = encoded(Image.fromarray(grey.astype(np.float32) / 255), "TIFF")

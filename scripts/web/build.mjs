@@ -1,4 +1,5 @@
-// What the page needs of others, from node_modules to toolkit/cnnedge/web/third_party, compressed.
+// Copies the third-party code that the page needs from node_modules to
+// toolkit/cnnedge/web/third_party, compressed.
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

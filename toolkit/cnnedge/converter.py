@@ -7,14 +7,17 @@ raw pixels in (uint8 for int8, float32 for the others), probabilities out.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
 import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from . import ranges
 from .bundle import Graph, read_graph
 from .bundle.layer_names import holds_layer
 from .bundle.values import constant
@@ -95,20 +98,106 @@ def _flatbuffer(
     sparse: bool,
     float_layers: Sequence[str],
 ) -> bytes:
+    if variant in SELECTIVE:
+        flatbuffer = _integers(model, variant, calibration, signature, float_layers)
+        if sparse:
+            from tensorflow.lite.python import convert as passes
+
+            flatbuffer = _dense_where_it_must_be(passes.mlir_sparsify(flatbuffer))
+        return repack(flatbuffer)
+    if variant in ("float32", "int4") and not sparse:
+        flatbuffer = _float32_of(model, signature).flatbuffer
+        return repack(_four_bits(flatbuffer) if variant == "int4" else flatbuffer)
+    return repack(_by_tensorflow(model, variant, calibration, signature, sparse))
+
+
+def _by_tensorflow(
+    model: Any, variant: str, calibration: Pixels, signature: bool, sparse: bool
+) -> bytes:
+    """All of the way by TensorFlow's converter."""
     import tensorflow as tf
 
-    converter = _converter(model, signature)
+    converter = _converter(_traced(model), model, signature)
     SETTINGS[variant](converter, calibration)
-    if float_layers:
-        flatbuffer = _selective(converter, model, float_layers, sparse)
+    if sparse:
+        sparsity = tf.lite.Optimize.EXPERIMENTAL_SPARSITY
+        converter.optimizations = [*converter.optimizations, sparsity]
+    flatbuffer: bytes = converter.convert()
+    return flatbuffer
+
+
+@dataclass(frozen=True)
+class _Float32:
+    """A model as float32 flatbuffer; rounds: it says its own ranges, after aware training."""
+
+    flatbuffer: bytes
+    rounds: bool
+
+
+# Of the last model: the variants of one are made one after the other.
+_last_float32: dict[bool, tuple[str, _Float32]] = {}
+
+
+def _float32_of(model: Any, signature: bool) -> _Float32:
+    key = _identity(model)
+    known = _last_float32.get(signature)
+    if known is None or known[0] != key:
+        function = _traced(model)
+        made = _Float32(_converter(function, model, signature).convert(), _rounds(function))
+        known = _last_float32[signature] = (key, made)
+    return known[1]
+
+
+def _identity(model: Any) -> str:
+    """Of its layers and weights, hex."""
+    found = hashlib.sha256(repr(model.get_config()).encode())
+    for weight in model.get_weights():
+        found.update(np.ascontiguousarray(weight).data)
+    return found.hexdigest()
+
+
+def _rounds(function: Any) -> bool:
+    graph = function.graph.as_graph_def()
+    nodes = (node for part in (graph, *graph.library.function) for node in _nodes_of(part))
+    return any(node.op.startswith("FakeQuant") for node in nodes)
+
+
+def _nodes_of(part: Any) -> Any:
+    return part.node_def if hasattr(part, "node_def") else part.node
+
+
+def _integers(
+    model: Any, variant: str, calibration: Pixels, signature: bool, float_layers: Sequence[str]
+) -> bytes:
+    """All int8, or all but some layers, with the ranges of `ranges.calibrated`."""
+    from tensorflow.lite.python import convert as passes
+
+    plain = _float32_of(model, signature)
+    if plain.rounds:
+        # TensorFlow's calibrator looks away where the network says its ranges itself.
+        converter = _converter(_traced(model), model, signature)
+        SETTINGS[variant](converter, calibration)
+        if not float_layers:
+            return bytes(converter.convert())
+        converter._experimental_calibrate_only = True
+        calibrated = converter.convert()
     else:
-        if sparse:
-            sparsity = tf.lite.Optimize.EXPERIMENTAL_SPARSITY
-            converter.optimizations = [*converter.optimizations, sparsity]
-        flatbuffer = converter.convert()
-    if sparse and variant in SELECTIVE:
-        flatbuffer = _dense_where_it_must_be(flatbuffer)
-    return repack(_four_bits(flatbuffer) if variant == "int4" else flatbuffer)
+        calibrated = ranges.calibrated(plain.flatbuffer, calibration)
+    outside = _types(variant)
+    flatbuffer: bytes = passes.mlir_quantize(
+        calibrated,
+        input_data_type=outside,
+        output_data_type=outside,
+        denylisted_nodes=_nodes(read_graph(calibrated, "calibrated"), model, float_layers) or None,
+    )
+    return flatbuffer
+
+
+def _types(variant: str) -> Any:
+    """What goes in and comes out."""
+    import tensorflow as tf
+
+    return tf.uint8 if variant == "int8" else tf.float32
 
 
 def layer_names(model: Any) -> tuple[str, ...]:
@@ -153,7 +242,7 @@ def _int8_float_io(converter: Any, calibration: Pixels) -> None:
     import tensorflow as tf
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: representative(calibration)
+    converter.representative_dataset = lambda: _representative(calibration)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
 
 
@@ -163,7 +252,7 @@ def _int16x8(converter: Any, calibration: Pixels) -> None:
 
     operators = tf.lite.OpsSet
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: representative(calibration)
+    converter.representative_dataset = lambda: _representative(calibration)
     converter.target_spec.supported_ops = [
         operators.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
     ]
@@ -188,20 +277,27 @@ _NOT_SPARSE = {
 }
 
 
-def representative(calibration: Pixels) -> Iterator[list[Any]]:
-    """Calibration pictures as the converter wants them, float32 [1, h, w, c].
+def _representative(calibration: Pixels) -> Iterator[list[Any]]:
+    """Calibration pictures as TensorFlow's converter wants them."""
+    return ([values] for values in ranges.representative(calibration))
 
-    The first has one black and one white pixel in a corner: so the input's range is exactly
-    0..255 and a uint8 pixel is its own quantised value, whatever the pictures hold.
+
+def _traced(model: Any) -> Any:
+    """The network as one function of a batch of exactly 1.
+
+    Other runtimes refuse a dynamic batch, and no device needs one.
     """
-    for i, picture in enumerate(calibration):
-        values = picture.astype(np.float32)
-        if i == 0:
-            values[0, 0], values[0, -1] = 0.0, 255.0
-        yield [values[np.newaxis]]
+    import tensorflow as tf
+
+    name = model.output_names[0]
+    image = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="image")
+    serve = tf.function(
+        lambda image: {name: model(image, training=False)}, input_signature=[image], autograph=False
+    )
+    return serve.get_concrete_function()
 
 
-def _converter(model: Any, signature: bool) -> Any:
+def _converter(function: Any, model: Any, signature: bool) -> Any:
     """A converter of the traced function.
 
     Not TFLiteConverter.from_keras_model: that saves and loads a SavedModel on the way, which for a
@@ -209,37 +305,14 @@ def _converter(model: Any, signature: bool) -> Any:
     """
     import tensorflow as tf
 
-    name = model.output_names[0]
-    # A batch of exactly 1: other runtimes refuse a dynamic batch, and no device needs one.
-    image = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="image")
-    serve = tf.function(
-        lambda image: {name: model(image, training=False)}, input_signature=[image], autograph=False
-    )
     holder = tf.Module()
     if signature:
         holder.variables_held = list(model.variables)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [serve.get_concrete_function()], holder
-    )
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], holder)
     if not signature:
         # Faster still: the variables are frozen into the function, and no signature is kept.
         converter.experimental_lower_to_saved_model = False
     return converter
-
-
-def _selective(converter: Any, model: Any, float_layers: Sequence[str], sparse: bool) -> bytes:
-    """What tf.lite.experimental.QuantizationDebugger does, whose own models lack uint8 pixels."""
-    from tensorflow.lite.python import convert as passes
-
-    converter._experimental_calibrate_only = True
-    calibrated: bytes = converter.convert()
-    flatbuffer: bytes = passes.mlir_quantize(
-        calibrated,
-        input_data_type=converter.inference_input_type,
-        output_data_type=converter.inference_output_type,
-        denylisted_nodes=_nodes(read_graph(calibrated, "calibrated"), model, float_layers),
-    )
-    return passes.mlir_sparsify(flatbuffer) if sparse else flatbuffer
 
 
 def _nodes(graph: Graph, model: Any, float_layers: Sequence[str]) -> list[str]:
@@ -265,7 +338,7 @@ def _nodes(graph: Graph, model: Any, float_layers: Sequence[str]) -> list[str]:
 
 def _dense_where_it_must_be(flatbuffer: bytes) -> bytes:
     """Dense layers' kernels stored with their zeros again: LiteRT loads no sparse int8 ones."""
-    from tensorflow.lite.python import schema_py_generated as schema
+    from ai_edge_litert import schema_py_generated as schema
 
     graph = read_graph(flatbuffer, "sparse")
     model = unpack(flatbuffer)

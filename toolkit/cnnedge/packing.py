@@ -32,7 +32,7 @@ def repack(flatbuffer: bytes) -> bytes:
 
 def unpack(flatbuffer: bytes) -> Any:
     """A model in the schema's object form (ModelT)."""
-    from tensorflow.lite.python import schema_py_generated as schema
+    from ai_edge_litert import schema_py_generated as schema
 
     return schema.ModelT.InitFromPackedBuf(bytearray(flatbuffer), 0)
 

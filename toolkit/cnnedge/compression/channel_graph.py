@@ -13,7 +13,7 @@ layer without a rule here are frozen: they never leave.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ import tf_keras
 from tf_keras import layers
 
 from ..errors import CnnedgeError
+from .coupling import Coupling, in_order
 
 IntArray = npt.NDArray[np.int64]
 Role = Literal["produces", "follows", "consumes"]
@@ -132,33 +133,7 @@ class _NotUnderstood(Exception):
     """Why no rule holds for a call; its channels stay."""
 
 
-class _Union:
-    """Numbers, each coupled with none or with others."""
-
-    def __init__(self) -> None:
-        self.parents: list[int] = []
-
-    def fresh(self, count: int) -> IntArray:
-        """New channels, coupled to none."""
-        first = len(self.parents)
-        self.parents.extend(range(first, first + count))
-        return np.arange(first, first + count, dtype=np.int64)
-
-    def root(self, channel: int) -> int:
-        """The one that stands for all channels coupled with it."""
-        while self.parents[channel] != channel:
-            self.parents[channel] = self.parents[self.parents[channel]]
-            channel = self.parents[channel]
-        return channel
-
-    def couple(self, one: Iterable[int], other: Iterable[int]) -> None:
-        """The channels of two tensors leave together, each with its counterpart."""
-        for a, b in zip(one, other, strict=True):
-            first, second = sorted((self.root(a), self.root(b)))
-            self.parents[second] = first
-
-
-class _Tracer(_Union):
+class _Tracer(Coupling):
     """Numbers channels while it goes through the calls of a model."""
 
     def __init__(self) -> None:
@@ -205,52 +180,68 @@ class _Tracer(_Union):
 
 
 def _resolve(tracer: _Tracer) -> ChannelGraph:
-    roots = np.array([tracer.root(c) for c in range(len(tracer.parents))], np.int64)
+    roots = tracer.roots()
     slots = [replace(slot, channels=roots[slot.channels]) for slot in tracer.slots]
     made = [slot for slot in slots if slot.role == "produces"]
     # Producers that share channels make one group: they are widened and narrowed as one.
-    streams = _Union()
-    streams.fresh(len(roots))
+    united = Coupling()
+    united.fresh(len(roots))
     for slot in made:
-        streams.couple(slot.channels[1:].tolist(), slot.channels[:-1].tolist())
-    members: dict[int, dict[int, None]] = {}
-    for channel in (channel for slot in made for channel in slot.channels.tolist()):
-        members.setdefault(streams.root(channel), {}).setdefault(channel)
-    kept = {streams.root(int(roots[channel])): why for channel, why in tracer.reasons.items()}
+        united.couple(slot.channels[1:], slot.channels[:-1])
+    streams = united.roots()
+    kept = {int(streams[roots[channel]]): why for channel, why in tracer.reasons.items()}
     group_of, index_of = np.full((2, len(roots)), -1, np.int64)
-    groups: list[ChannelGroup] = []
-    for stream, channels in members.items():
+    sizes: list[int] = []
+    for stream, channels in _members(made, streams):
         if stream not in kept and len(channels) > 1:
-            group_of[list(channels)], index_of[list(channels)] = len(groups), range(len(channels))
-            groups.append(_group(list(channels), slots))
+            group_of[channels], index_of[channels] = len(sizes), range(len(channels))
+            sizes.append(len(channels))
+    groups = _groups(sizes, group_of, slots)
     firsts = {slot.layer: int(slot.channels[0]) for slot in made}
     return ChannelGraph(
-        groups=tuple(groups),
+        groups=groups,
         group_of=group_of[roots],
         index_of=index_of[roots],
         slots=tuple(slots),
         widths=tracer.widths,
         calls=tuple(tracer.calls),
         frozen={
-            name: kept.get(streams.root(channel), "it has one channel")
+            name: kept.get(int(streams[channel]), "it has one channel")
             for name, channel in firsts.items()
             if group_of[channel] < 0
         },
     )
 
 
-def _group(channels: list[int], slots: list[Slot]) -> ChannelGroup:
-    named: dict[Role, dict[str, None]] = {"produces": {}, "consumes": {}, "follows": {}}
+def _members(made: Sequence[Slot], streams: IntArray) -> Iterator[tuple[int, IntArray]]:
+    """The channels of each stream, both in the order in which layers make them."""
+    if not made:
+        return
+    channels = in_order(np.concatenate([slot.channels for slot in made]))
+    for stream in in_order(streams[channels]):
+        yield int(stream), channels[streams[channels] == stream]
+
+
+def _groups(
+    sizes: Sequence[int], group_of: IntArray, slots: Sequence[Slot]
+) -> tuple[ChannelGroup, ...]:
+    named: list[dict[Role, dict[str, None]]] = [
+        {"produces": {}, "consumes": {}, "follows": {}} for _ in sizes
+    ]
     for slot in slots:
-        if np.isin(slot.channels, channels).any():
-            named[slot.role].setdefault(slot.layer)
-    return ChannelGroup(
-        name=next(iter(named["produces"])),
-        channels=len(channels),
-        producers=tuple(named["produces"]),
-        # The depthwise half of a separable convolution goes along with the half that reads it.
-        followers=tuple(name for name in named["follows"] if name not in named["consumes"]),
-        consumers=tuple(named["consumes"]),
+        for group in np.unique(group_of[slot.channels]):
+            if group >= 0:
+                named[group][slot.role].setdefault(slot.layer)
+    return tuple(
+        ChannelGroup(
+            name=next(iter(layers_["produces"])),
+            channels=size,
+            producers=tuple(layers_["produces"]),
+            # The depthwise half of a separable convolution goes with the half that reads it.
+            followers=tuple(n for n in layers_["follows"] if n not in layers_["consumes"]),
+            consumers=tuple(layers_["consumes"]),
+        )
+        for size, layers_ in zip(sizes, named, strict=True)
     )
 
 
@@ -341,7 +332,7 @@ def _elementwise(tracer: _Tracer, call: Call) -> IntArray:
     if any(len(channels) != 1 for channels in narrow) or call.output_shape[-1] != width:
         raise _NotUnderstood("takes tensors that do not fit")
     for channels in wide[1:]:
-        tracer.couple(wide[0].tolist(), channels.tolist())
+        tracer.couple(wide[0], channels)
     for channels in narrow:
         tracer.freeze(channels, f"'{call.layer.name}' spreads it over other channels")
     return wide[0]

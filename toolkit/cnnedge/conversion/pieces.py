@@ -66,7 +66,7 @@ class Source:
 
     def piece(self, operators: Sequence[int], outputs: Sequence[int]) -> Piece:
         """The operators, and what packs for them, as a model that gives the tensors `outputs`."""
-        from tensorflow.lite.python import schema_py_generated as schema
+        from ai_edge_litert import schema_py_generated as schema
 
         operators = self._with_packing(operators)
         whole = self._model.subgraphs[0]

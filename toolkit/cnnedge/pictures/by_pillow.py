@@ -164,12 +164,41 @@ def _reason(error: Exception, content: Content, data: bytes) -> str:
             "this is not a picture that can be read; expected a file like "
             "JPEG, PNG, HEIC, WebP, AVIF, TIFF, GIF or BMP"
         )
-    missing = _missing_codec(content.name)
+    missing = _missing_codec(content.name) or _tiff_kind(content.name, data)
     if missing:
         return missing
     said = "".join(c for c in " ".join(str(error).split()) if c.isprintable())[:120]
     detail = f" ({said})" if said and not isinstance(error, UnidentifiedImageError) else ""
     return f"the picture is cut off or damaged{detail}; replace or remove it"
+
+
+def _tiff_kind(name: str, data: bytes) -> str:
+    """What is said of a whole TIFF whose numbers Pillow has no mode for; else nothing."""
+    if name != "TIFF" or not data:
+        return ""
+    from PIL import TiffImagePlugin as tiff
+
+    file = io.BytesIO(data)
+    try:
+        tiff.TiffImageFile(file)
+    except SyntaxError as error:
+        if "unknown pixel mode" not in str(error):
+            return ""
+    except Exception:
+        return ""
+    try:
+        tags = tiff.ImageFileDirectory_v2(data[:8])
+        file.seek(tags.next)
+        tags.load(file)
+        bits = " + ".join(str(int(each)) for each in tags[tiff.BITSPERSAMPLE][:5])
+        format_ = int(tags.get(tiff.SAMPLEFORMAT, (1,))[0])
+    except Exception:
+        return ""
+    kind = {2: ", signed whole numbers", 3: ", floating point"}.get(format_, "")
+    return (
+        f"Pillow reads no TIFF of this kind (bits of a pixel: {bits}{kind}); save it with 8 bits "
+        "for each of red, green and blue"
+    )
 
 
 def _missing_codec(name: str) -> str:
