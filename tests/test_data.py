@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from cnnedge.data import Dataset, Pixels, calibration_indices, content_hash, load_dataset
 from cnnedge.data.names import natural_key
 from cnnedge.data.splits import assign, uniform
+from cnnedge.data.ties import untied
 from cnnedge.errors import DataError, MissingExtraError
 from cnnedge.preprocess import prepare
 from cnnedge.specs import InputSize, Preprocess, Splits
@@ -252,7 +253,7 @@ def test_split_law(items: list[tuple[bytes, int]], seed: int, random: object) ->
     def split(chosen: list[tuple[bytes, int]]) -> dict[bytes, int]:
         hashes = np.array([list(key * 8) for key, _ in chosen], np.uint8)
         part, _ = assign(
-            hashes=hashes,
+            untied(hashes),
             targets=np.array([target for _, target in chosen], np.int64),
             part=np.zeros(len(chosen), np.int8),
             own=frozenset(),

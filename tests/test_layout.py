@@ -54,6 +54,7 @@ ORDER = (
     "ranges",
     "converter",
     "training",
+    "teaching",
     "compression",
     "conversion",
     "verification",

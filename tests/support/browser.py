@@ -86,7 +86,12 @@ def opened(browser: Any, url: str, **options: Any) -> Iterator[Any]:
 def film(path: Path, frames: Sequence[np.ndarray]) -> Path:
     """BGR frames as the motion JPEG that Chromium's camera plays."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, 97]
-    path.write_bytes(b"".join(cv2.imencode(".jpg", f, quality)[1].tobytes() for f in frames))
+    # A frame that stands still is written many times.
+    coded = {}
+    for frame in frames:
+        if id(frame) not in coded:
+            coded[id(frame)] = cv2.imencode(".jpg", frame, quality)[1].tobytes()
+    path.write_bytes(b"".join(coded[id(f)] for f in frames))
     return path
 
 

@@ -52,13 +52,27 @@ class Demo:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return context.wrap_socket(plain)
 
-    def ask(self, path: str, *headers: str, method: str = "GET", host: str | None = None) -> Answer:
+    def ask(
+        self,
+        path: str,
+        *headers: str,
+        method: str = "GET",
+        host: str | None = None,
+        body: bytes = b"",
+    ) -> Answer:
         """One request, its path as it is, over a connection of its own."""
         lines = [f"{method} {path} HTTP/1.1", f"Host: {host or f'127.0.0.1:{self.port}'}"]
         with self.connect() as connection:
             text = "\r\n".join([*lines, "Connection: close", *headers, "", ""])
-            connection.sendall(text.encode("latin-1"))
+            connection.sendall(text.encode("latin-1") + body)
             return read_answer(connection)
+
+    def post(self, path: str, body: bytes, *headers: str, **keywords: str) -> Answer:
+        """A request with the token and a body, as the page itself sends it."""
+        own = f"Origin: {self.url.split('/')[0]}//127.0.0.1:{self.port}"
+        given = any(header.startswith("Origin:") for header in headers)
+        lines = [*([] if given else [own]), *headers, f"Content-Length: {len(body)}"]
+        return self.ask(f"/{self.token}/{path}", *lines, method="POST", body=body, **keywords)
 
     def page(self, path: str = "", *headers: str, **keywords: str) -> Answer:
         """A request with the token."""
@@ -91,11 +105,13 @@ def read_answer(connection: socket.socket) -> Answer:
 
 
 @contextlib.contextmanager
-def demo(*words: object, cache: Path, host: str = "127.0.0.1") -> Iterator[Demo]:
-    """A server on this machine alone, on any free port."""
+def demo(
+    *words: object, cache: Path, host: str = "127.0.0.1", command: str = "demo"
+) -> Iterator[Demo]:
+    """A server on this machine alone, on any free port. command: demo or teach."""
     options = [] if "--http" in words else ["--host", host]
     process = subprocess.Popen(
-        [sys.executable, "-m", "cnnedge", "demo", *map(str, words), *options, "--port", "0"],
+        [sys.executable, "-m", "cnnedge", command, *map(str, words), *options, "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -123,6 +123,7 @@ def load_model_data(
         splits=None if split == "all" else trained.splits,
         seed=trained.seed,
         max_unreadable=trained.max_unreadable,
+        together=split != "all" and trained.near_duplicates == "together",
         progress=progress,
     )
 

@@ -37,6 +37,8 @@ class TrainingData:
     splits: Splits = Splits()
     seed: Annotated[int, Range(-(2**63), 2**63 - 1)] = 0
     max_unreadable: _Share = 0.05
+    # Files that do not say it were split before near duplicates were looked for.
+    near_duplicates: Literal["together", "apart"] = "apart"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ COMMANDS = {
     "eval": "Measure a model's accuracy, as it ships.",
     "run": "Label a camera, video or pictures, live.",
     "demo": "Show models on a phone: a code to scan, live labels in its browser.",
+    "teach": "Shoot pictures with a phone, train on them, and try the model, all on one page.",
     "bench": "Measure latency and memory.",
     "compare": "Report whether a benchmark became slower or faster.",
     "verify": "Find the first stage at which a model differs from its training run.",

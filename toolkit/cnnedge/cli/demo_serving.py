@@ -1,4 +1,4 @@
-"""The serving half of `cnnedge demo`: where it listens, the code it prints, what phones did.
+"""The serving half of `cnnedge demo` and `teach`: where it listens, its code, what phones did.
 
 Models and options enter; Ctrl-C stops it, with a row for each phone.
 """
@@ -23,6 +23,7 @@ from ..web.addresses import Address, host_names, lan_addresses
 from ..web.assets import load_assets
 from ..web.certificate import Certificate, certificate_for
 from ..web.description import WebModel
+from ..web.lessons import Lessons
 from ..web.phones import STAGES, Phone
 from ..web.server import Listening, Site
 from . import output
@@ -46,6 +47,19 @@ class Wanted:
 
 def serve(models: Sequence[WebModel], wanted: Wanted, json_file: str | None) -> None:
     """Serves until Ctrl-C, then prints and writes what phones did. Raises CnnedgeError."""
+    phones = listen(models, wanted)
+    result = {"phones": [phone.as_json() for phone in phones]}
+    with output.kept("demo", result):
+        if json_file:
+            output.write_json(json_file, result)
+        if json_file != "-":
+            _print_phones(phones)
+
+
+def listen(
+    models: Sequence[WebModel], wanted: Wanted, lessons: Lessons | None = None
+) -> list[Phone]:
+    """Serves until Ctrl-C; the phones that came. Raises CnnedgeError, also of lessons that end."""
     addresses = _addresses(wanted)
     names = host_names()
     certificate = None
@@ -56,6 +70,7 @@ def serve(models: Sequence[WebModel], wanted: Wanted, json_file: str | None) -> 
         assets=load_assets(),
         models=models,
         say=output.note,
+        lessons=lessons,
         listening=Listening(
             host=wanted.host or (_LOOPBACK if wanted.plain else None),
             port=_PORTS[wanted.plain] if wanted.port is None else wanted.port,
@@ -66,12 +81,7 @@ def serve(models: Sequence[WebModel], wanted: Wanted, json_file: str | None) -> 
         ),
     )
     asyncio.run(_serve(site, wanted, addresses, certificate))
-    result = {"phones": [phone.as_json() for phone in site.phones.all]}
-    with output.kept("demo", result):
-        if json_file:
-            output.write_json(json_file, result)
-        if json_file != "-":
-            _print_phones(site.phones.all)
+    return site.phones.all
 
 
 async def _serve(
@@ -81,7 +91,23 @@ async def _serve(
         on_usb = wanted.plain and not wanted.public and wanted.host is None
         with _stopped_by_signals() as stop, _on_usb(site.port) if on_usb else _NOTHING:
             _print_address(site, wanted, addresses, certificate)
-            await stop.wait()
+            if site.lessons is None:
+                await stop.wait()
+            else:
+                await _teach(site.lessons, stop)
+
+
+async def _teach(lessons: Lessons, stop: asyncio.Event) -> None:
+    """Until it is stopped, or cannot teach: then raises CnnedgeError."""
+    try:
+        waiting = [asyncio.create_task(event.wait()) for event in (stop, lessons.changed)]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+    finally:
+        await lessons.end()
+    if lessons.failed is not None:
+        raise CnnedgeError(lessons.failed)
 
 
 @contextlib.contextmanager

@@ -26,6 +26,8 @@ class TrainingReporter:
         counts = {split: sum(per.values()) for split, per in dataset.counts().items()}
         parts = ", ".join(f"{counts.get(s, 0):,} {s}" for s in ("train", "val", "test"))
         output.note(f"{len(dataset.classes)} classes, {parts} pictures from {dataset.source}")
+        if dataset.ties and (said := dataset.ties.said()):
+            output.note(said)
         if dataset.skipped:
             output.warn(
                 f"unreadable files skipped: {len(dataset.skipped)}; the first is "

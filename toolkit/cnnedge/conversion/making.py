@@ -215,6 +215,7 @@ def _provenance(work: Work, job: Job, stage: chain.Stage) -> dict[str, Any]:
             "splits": plain(recipe.data.splits),
             "seed": recipe.data.seed,
             "max_unreadable": recipe.data.max_unreadable,
+            "near_duplicates": recipe.data.near_duplicates,
         },
         "calibration": {"count": job.calibration, "seed": seed} if calibrated else None,
         "model_sha256": work.model_key,

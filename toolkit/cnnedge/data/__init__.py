@@ -7,12 +7,14 @@ from .dataset import Dataset, Part, calibration_indices
 from .pixels import Pixels
 from .sources import load_dataset
 from .store import Skipped, content_hash
+from .ties import Ties
 
 __all__ = [
     "Dataset",
     "Part",
     "Pixels",
     "Skipped",
+    "Ties",
     "calibration_indices",
     "content_hash",
     "load_dataset",

@@ -1,7 +1,8 @@
 """A labelled set of pictures, checked and split.
 
 What a loader listed enters; a `Dataset` leaves: unreadable files set aside and counted, copies of
-a picture removed so that none is on two sides, the rest in train, val and test.
+a picture removed so that none is on two sides, bursts and near duplicates kept together, the rest
+in train, val and test.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import numpy.typing as npt
 
 from ..errors import DataError
 from ..specs.recipe import Splits
+from .likeness import look
 from .names import alike
 from .splits import assign, uniform
-from .store import PARTS, TEST, Frame, Hashes, Indices, Listing, Progress, Skipped, Store
+from .store import PARTS, TEST, Frame, Hashes, Indices, Listing, Progress, Scan, Skipped, Store
+from .ties import Ties, across, find_ties, untied
 
 Part = Literal["train", "val", "test", "all"]
 _SHOWN = 5
@@ -32,7 +35,8 @@ class Dataset:
     `classes`. split: int8 [N], 0 train, 1 val, 2 test. hashes: uint8 [N, 32], content hashes.
     skipped: files that are not in it, and why. warnings: what a person should know, one text each.
     own_test: the source brought its own test pictures. fingerprint: sha256, hex, of all content
-    hashes and class names, whatever the paths and their order.
+    hashes and class names, whatever the paths and their order. ties: which pictures lie on one side
+    of the split; None where they were not looked for.
     """
 
     source: str
@@ -45,6 +49,7 @@ class Dataset:
     warnings: tuple[str, ...] = ()
     own_test: bool = False
     fingerprint: str
+    ties: Ties | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -90,31 +95,44 @@ def assemble(
     splits: Splits | None,
     seed: int,
     max_unreadable: float,
+    together: bool,
     progress: Progress | None = None,
 ) -> Dataset:
     """Reads every picture once, sets bad ones and copies aside, and splits the rest.
 
     splits: None leaves the pictures unsplit, for judging alone: then one class, and one picture
-    of it, is enough. max_unreadable: the fraction of pictures that may be unreadable. Raises
-    DataError when more are, or when a class has too few pictures.
+    of it, is enough. max_unreadable: the fraction of pictures that may be unreadable. together:
+    bursts and near duplicates are found, and lie on one side of the split. Raises DataError when
+    too many are unreadable, or when a class has too few pictures.
     """
     if splits is not None:
         _check_classes(listing)
-    hashes, failures = listing.store.hashes(progress)
-    unreadable = _unreadable(listing, failures, max_unreadable)
-    keep, copies = _without_copies(listing, hashes, failures)
-    hashes, targets = hashes[keep], listing.targets[keep]
+    scan = listing.store.scan(progress, look if together else None)
+    unreadable = _unreadable(listing, scan.failures, max_unreadable)
+    keep, copies = _without_copies(listing, scan.hashes, scan.failures)
+    ties = _ties(listing, scan, keep)
+    if ties is not None and splits is not None:
+        keep, ties, crossing = _without_crossing(listing, keep, ties)
+        copies += crossing
+    hashes, targets = scan.hashes[keep], listing.targets[keep]
     lost = _unreadable_said(unreadable) + copies
     split = listing.part[keep]
     borrowed: tuple[str, ...] = ()
     if splits is not None:
         try:
             split, borrowed = assign(
-                hashes, targets, split, listing.own, listing.classes, splits, seed
+                ties or untied(hashes), targets, split, listing.own, listing.classes, splits, seed
             )
         except DataError as error:
             why = "".join(f" ({text})" for text in lost)
             raise DataError(f"{listing.source}: {error}{why}") from None
+        if splits.test and not (split == TEST).any() and TEST not in listing.own:
+            raise DataError(
+                f"{listing.source}: nothing could be measured: the pictures of each class all "
+                "belong together (one burst, or near duplicates), so none is left to judge by. Add "
+                "pictures of every class from another place or time, or say --set "
+                "data.near_duplicates=apart"
+            )
     return Dataset(
         source=listing.source,
         classes=listing.classes,
@@ -132,6 +150,7 @@ def assemble(
         ),
         own_test=TEST in listing.own,
         fingerprint=_fingerprint(hashes, targets, listing.classes),
+        ties=ties,
     )
 
 
@@ -208,6 +227,29 @@ def _without_copies(
         moved, repeated = moved + across, repeated + len(group) - 1 - across
     keep = np.array([i for i in range(len(hashes)) if i not in drop], np.int64)
     return keep, _copies_said(listing, contradictions, moved, repeated)
+
+
+def _ties(listing: Listing, scan: Scan, keep: Indices) -> Ties | None:
+    """Of the pictures that are kept; None where there are no looks to compare."""
+    if scan.looks is None:
+        return None
+    names = [listing.store.name(i) for i in keep.tolist()]
+    return find_ties(names, scan.hashes[keep], listing.targets[keep], scan.looks.select(keep))
+
+
+def _without_crossing(
+    listing: Listing, keep: Indices, ties: Ties
+) -> tuple[Indices, Ties, list[str]]:
+    """Without pictures to learn that belong to some of the source's own val or test pictures."""
+    drop = across(ties.groups, listing.part[keep], listing.own)
+    if not drop:
+        return keep, ties, []
+    stay = np.setdiff1d(np.arange(len(keep)), drop)
+    said = (
+        f"{_files(len(drop))} of one burst with, or nearly the same as, others in test or val were "
+        "left out of the other part, so that no picture is both learnt and judged"
+    )
+    return keep[stay], ties.select(stay), [said]
 
 
 def _copies_said(

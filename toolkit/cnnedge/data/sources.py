@@ -30,6 +30,7 @@ def load_dataset(
     splits: Splits | None = Splits(),  # noqa: B008 - frozen
     seed: int = 0,
     max_unreadable: float = 0.05,
+    together: bool = True,
     progress: Progress | None = None,
 ) -> Dataset:
     """Finds, reads, checks and splits a labelled set of pictures.
@@ -37,7 +38,8 @@ def load_dataset(
     source: an image folder, an IDX folder or images file, an .npz or .csv file,
     `embedded:fashion_mnist`, `keras:NAME` or `tfds:NAME`. labels: names of numbered classes.
     splits, seed: see `splits`; splits None: unsplit, all pictures to be judged. max_unreadable:
-    the fraction of pictures that may be unreadable. progress: called with (pictures read, pictures
+    the fraction of pictures that may be unreadable. together: bursts and near duplicates among
+    files lie on one side of the split (`ties`). progress: called with (pictures read, pictures
     in all), from this thread.
 
     Every picture is decoded once, for its content hash. Raises DataError for anything a person
@@ -48,6 +50,7 @@ def load_dataset(
         splits=splits,
         seed=seed,
         max_unreadable=max_unreadable,
+        together=together,
         progress=progress,
     )
 

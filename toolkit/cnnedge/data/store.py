@@ -2,7 +2,8 @@
 
 A loader leaves a `Listing`: every picture it found, with its class and, where the source says so,
 its part. `dataset.assemble` makes a `Dataset` of it. A store hands out frames as OpenCV has them
-(uint8, BGR or grey) and the content hash of each.
+(uint8, BGR or grey) and the content hash of each. Files also have looks; arrays have none: tiny
+pictures of one kind all look alike.
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ Frame = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
+Look = Callable[[Frame], Frame | None]
 
 TRAIN, VAL, TEST = 0, 1, 2
 PARTS = ("train", "val", "test")
+# Sides of a look.
+LOOK = 16
 _CHUNK = 512
 
 
@@ -37,6 +41,28 @@ class Skipped:
 
     path: str
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Looks:
+    """Small pictures for comparing. pixels: uint8 [N, 16, 16, 3] RGB; there: bool [N], whether a
+    picture has one."""
+
+    pixels: Frame
+    there: npt.NDArray[np.bool_]
+
+    def select(self, keep: Indices) -> Looks:
+        return Looks(pixels=self.pixels[keep], there=self.there[keep])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scan:
+    """What one reading of all pictures gave. hashes: uint8 [N, 32], of their content. failures:
+    the reason for each picture that cannot be read. looks: of files, where they were asked for."""
+
+    hashes: Hashes
+    failures: dict[int, str]
+    looks: Looks | None = None
 
 
 class Store(Protocol):
@@ -52,8 +78,8 @@ class Store(Protocol):
         """A file's path, or a place like 'train[123]'."""
         ...
 
-    def hashes(self, progress: Progress | None) -> tuple[Hashes, dict[int, str]]:
-        """uint8 [N, 32] content hashes, and the reason for each picture that cannot be read."""
+    def scan(self, progress: Progress | None, look: Look | None) -> Scan:
+        """Reads every picture once. look: makes the small picture of a frame, or None."""
         ...
 
     def select(self, keep: Indices) -> Store:
@@ -118,23 +144,32 @@ class FileStore:
     def frame(self, index: int) -> Frame:
         return read_picture(self.name(index))
 
-    def hashes(self, progress: Progress | None) -> tuple[Hashes, dict[int, str]]:
-        hashes = np.zeros((len(self), 32), np.uint8)
+    def scan(self, progress: Progress | None, look: Look | None) -> Scan:
+        count = len(self)
+        hashes = np.zeros((count, 32), np.uint8)
         failures: dict[int, str] = {}
+        pixels = np.zeros((count if look else 0, LOOK, LOOK, 3), np.uint8)
+        there = np.zeros(count, bool)
 
         def scan(index: int) -> None:
             try:
-                hashes[index] = np.frombuffer(content_hash(self.frame(index)), np.uint8)
+                frame = self.frame(index)
             except DataError as error:
                 failures[index] = str(error).removeprefix(f"{self.name(index)}: ")
+                return
+            hashes[index] = np.frombuffer(content_hash(frame), np.uint8)
+            small = look(frame) if look else None
+            if small is not None:
+                pixels[index], there[index] = small, True
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for chunk in in_chunks(len(self)):
                 for _ in pool.map(scan, chunk):
                     pass
                 if progress:
-                    progress(chunk.stop, len(self))
-        return hashes, failures
+                    progress(chunk.stop, count)
+        looks = Looks(pixels=pixels, there=there) if look else None
+        return Scan(hashes=hashes, failures=failures, looks=looks)
 
     def select(self, keep: Indices) -> FileStore:
         return FileStore(self.root, [self.paths[i] for i in keep.tolist()])
@@ -171,14 +206,14 @@ class ArrayStore:
         picture = self.pictures[int(self.rows[index])]
         return picture if picture.ndim == 2 else np.ascontiguousarray(picture[:, :, ::-1])
 
-    def hashes(self, progress: Progress | None) -> tuple[Hashes, dict[int, str]]:
+    def scan(self, progress: Progress | None, look: Look | None) -> Scan:
         hashes = np.empty((len(self), 32), np.uint8)
         for chunk in in_chunks(len(self), 8192):
             joined = b"".join(content_hash(self.frame(index)) for index in chunk)
             hashes[chunk.start : chunk.stop] = np.frombuffer(joined, np.uint8).reshape(-1, 32)
             if progress:
                 progress(chunk.stop, len(self))
-        return hashes, {}
+        return Scan(hashes=hashes, failures={})
 
     def select(self, keep: Indices) -> ArrayStore:
         return ArrayStore(self.pictures, self.blocks, self.rows[keep])

@@ -54,6 +54,8 @@ class DataSpec:
     source: a folder, an IDX folder, an .npz or .csv file, `embedded:fashion_mnist`,
     `keras:mnist|fashion_mnist|cifar10`, or `tfds:NAME`.
     labels: names of numbered classes (IDX, NPZ, Keras); folders and CSV bring their own.
+    near_duplicates: whether pictures of one burst, and files that look nearly the same, lie
+    together on one side of the split.
     """
 
     source: str
@@ -61,6 +63,7 @@ class DataSpec:
     splits: Splits = Splits()
     seed: Seed = 0
     max_unreadable: Fraction = 0.05
+    near_duplicates: Literal["together", "apart"] = "together"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from . import backend, methods
 from .features import Extractor, Features, Views
 from .linear import fit_linear
 from .session import load_recipe_data
-from .transfer import cut, feature_layer
+from .transfer import cut, feature_layer, tied_groups
 
 
 class Reporter(Protocol):
@@ -97,6 +97,7 @@ def _one(
         dataset.targets[indices],
         balanced=recipe.training.class_weights == "balanced",
         seed=recipe.training.seed,
+        groups=tied_groups(dataset, indices),
     )
     right = round(linear.scores[linear.strength] * len(indices))
     costs = trace(spec, size, len(dataset.classes))

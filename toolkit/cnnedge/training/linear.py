@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
+from .folds import fewest_groups, grouped
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.float32]
@@ -33,6 +34,8 @@ STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 FLOORS = (0.5, 1.0, 2.0)
 _FOLDS = 3
 _LEVELS = 255
+# So many features for each picture are many.
+_FEW = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,7 @@ def fit_linear(
     balanced: bool = False,
     seed: int = 0,
     floors: Sequence[float] = FLOORS,
+    groups: Classes | None = None,
 ) -> Linear:
     """Fits multinomial logistic regression or a linear SVM (one against the rest).
 
@@ -69,7 +73,9 @@ def fit_linear(
     with the best cross-validated accuracy on view 0 is taken, of equals the strongest penalty; a
     picture is judged by a classifier that saw no view of it. An SVM's scores are no probabilities:
     they are scaled by one factor, fitted to the cross-validated scores (temperature scaling, Guo
-    et al. 2017). floors: of the spread, in multiples of its median, to choose from.
+    et al. 2017). floors: of the spread, in multiples of its median, to choose from. groups: int64
+    [n], of pictures that belong together; where every class has several, a picture is judged by a
+    classifier that saw none of its group.
     Raises DataError for fewer than two pictures of a class.
     """
     count = int(classes.max()) + 1
@@ -85,7 +91,7 @@ def fit_linear(
         kind=kind,
         features=features,
         classes=classes,
-        folds=_folds(pictures, views, min(_FOLDS, fewest), seed),
+        folds=_folds(pictures, views, seed, groups),
         balanced=balanced,
         seed=seed,
     )
@@ -187,13 +193,21 @@ def _rounded_kernel(kernel: Floats) -> Floats:
     return rounded
 
 
-def _folds(pictures: Classes, views: int, count: int, seed: int) -> Any:
+def _folds(pictures: Classes, views: int, seed: int, groups: Classes | None) -> Any:
     """(rows to learn, pictures to judge); pictures: the class of each."""
     from sklearn.model_selection import StratifiedKFold
 
-    split = StratifiedKFold(count, shuffle=True, random_state=seed)
     starts = len(pictures) * np.arange(views)[:, None]
-    return [((starts + train).ravel(), judged) for train, judged in split.split(pictures, pictures)]
+    several = 0 if groups is None else fewest_groups(groups, pictures)
+    if groups is not None and several > 1:
+        count = min(_FOLDS, several)
+        fold = grouped(groups, pictures, count, seed)
+        sides = [(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(count)]
+    else:
+        count = min(_FOLDS, int(np.bincount(pictures).min()))
+        split = StratifiedKFold(count, shuffle=True, random_state=seed)
+        sides = list(split.split(pictures, pictures))
+    return [((starts + train).ravel(), judged) for train, judged in sides]
 
 
 def _fit(
@@ -203,6 +217,12 @@ def _fit(
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
 
+    if len(rows) * _FEW <= rows.shape[1]:
+        # Few pictures span few directions, and the penalty is the same in any: the same classifier,
+        # found in a tenth of the time.
+        narrow, basis = _spanned(rows)
+        kernel, bias = _fit(kind, narrow, classes, strength, balanced, seed)
+        return basis @ kernel, bias
     weight = "balanced" if balanced else None
     model: Any = (
         LogisticRegression(C=strength, class_weight=weight, max_iter=500, tol=1e-3)
@@ -218,6 +238,12 @@ def _fit(
         # Two classes have one score z; softmax of (-z/2, z/2) is its sigmoid.
         return np.hstack([-kernel / 2, kernel / 2]), np.concatenate([-bias / 2, bias / 2])
     return kernel, bias
+
+
+def _spanned(rows: Floats) -> tuple[Floats, Floats]:
+    """[n, k] and an orthonormal [d, k], whose product is `rows` [n, d]; k of at most n."""
+    basis, triangle = np.linalg.qr(rows.T)
+    return triangle.T, basis
 
 
 def _temperature(scores: Floats, classes: Classes) -> float:

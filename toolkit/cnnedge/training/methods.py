@@ -139,6 +139,7 @@ def _linear(work: transfer.Materials) -> Outcome:
         balanced=training.class_weights == "balanced",
         seed=training.seed,
         views=training.views,
+        groups=transfer.tied_groups(work.data.dataset, work.data.dataset.indices("train")),
     )
     dense.set_weights([linear.kernel, linear.bias][: len(dense.weights)])
     details = {

@@ -13,7 +13,7 @@ import io
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ _NAMES = (
     *("recipe.yaml", "model.yaml", "model.keras", "labels.txt", "metrics.json", "history.csv"),
     *("curves.png", "confusion.png", "augmentation.png", "data.json"),
 )
+# As it stands in a recipe that knows of it.
+_TOGETHER = "near_duplicates:"
 _STARTED_OVER = "Start over with --force or another --out"
 
 
@@ -181,7 +183,18 @@ def _converted(path: Path) -> str:
 
 def read_recipe(run: RunFolder, overrides: Sequence[str] = ()) -> Recipe:
     """The resolved recipe of a run, with KEY=VALUE changes. Raises SpecError."""
-    return parse_recipe(*shipped.read("recipes", str(run.recipe)), overrides)
+    text, place = shipped.read("recipes", str(run.recipe))
+    if _TOGETHER not in text:
+        # The run was split before near duplicates were looked for, and keeps its test pictures.
+        overrides = ("data.near_duplicates=apart", *overrides)
+    return parse_recipe(text, place, overrides)
+
+
+def as_begun(run: RunFolder, recipe: Recipe) -> Recipe:
+    """The recipe of a run that is resumed, split as it was when the run began."""
+    if not run.recipe.exists() or _TOGETHER in _read(run.recipe):
+        return recipe
+    return replace(recipe, data=replace(recipe.data, near_duplicates="apart"))
 
 
 def read_labels(run: RunFolder) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from .plots import save_augmentation_grid, save_confusion, save_curves
 from .run_data import RunData
 from .run_folder import (
     RunFolder,
+    as_begun,
     check_new,
     make_new,
     open_existing,
@@ -88,6 +89,7 @@ def _train(
     definition, place = shipped.read("models", recipe.model)
     model_spec = parse_model(definition, place)
     size = recipe.input or model_spec.input
+    recipe = as_begun(RunFolder(out), recipe) if resume else recipe
     run = open_existing(out, recipe) if resume else None
     if run and run.complete:
         reporter.note(f"{out}: this run is complete; nothing to resume")
@@ -146,6 +148,7 @@ def load_recipe_data(recipe: Recipe, progress: Any = None) -> Dataset:
         splits=recipe.data.splits,
         seed=recipe.data.seed,
         max_unreadable=recipe.data.max_unreadable,
+        together=recipe.data.near_duplicates == "together",
         progress=progress,
     )
 
@@ -155,6 +158,7 @@ def _identity(dataset: Dataset) -> dict[str, Any]:
         "source": dataset.source,
         "fingerprint": dataset.fingerprint,
         "counts": dataset.counts(),
+        "tied": dataset.ties.as_json() if dataset.ties else None,
     }
 
 
@@ -201,6 +205,7 @@ def _finish(
             "counts": dataset.counts(),
             "skipped": [{"path": s.path, "reason": s.reason} for s in dataset.skipped],
             "source": dataset.source,
+            "tied": dataset.ties.as_json() if dataset.ties else None,
             "warnings": list(dataset.warnings),
         },
         "method": work.data.recipe.training.method,

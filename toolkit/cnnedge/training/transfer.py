@@ -181,6 +181,13 @@ def view_rows(
     return rows.reshape(len(rows), -1), np.tile(dataset.targets[indices], views)
 
 
+def tied_groups(dataset: Dataset, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+    """The groups of these pictures, int64 [n]; None where none belongs to another."""
+    if dataset.ties is None or not dataset.ties.tied:
+        return None
+    return dataset.ties.groups[indices]
+
+
 def unmirrored(dataset: Dataset, recipe: Recipe) -> Augmentation:
     """The augmentation of cached views: a view has one class, so sided classes are not mirrored."""
     augmentation = replace(recipe.augmentation, mixup=0.0)

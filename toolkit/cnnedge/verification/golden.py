@@ -125,6 +125,7 @@ def _pictures(
         labels=recipe.data.labels,
         splits=None,
         max_unreadable=recipe.data.max_unreadable,
+        together=False,
         progress=progress,
     )
     if dataset.fingerprint != trained["fingerprint"]:
@@ -163,6 +164,7 @@ def _unlabelled(path: Path, files: list[str], recipe: Recipe, progress: Progress
         splits=None,
         seed=0,
         max_unreadable=recipe.data.max_unreadable,
+        together=False,
         progress=progress,
     )
 

@@ -50,8 +50,7 @@ def export(folder: Path, models: Sequence[WebModel]) -> Written:
         )
     assets = load_assets()
     files = {
-        path: found.content
-        for path, found in site_files(assets, models, live=False, offline=True).items()
+        path: found.content for path, found in site_files(assets, models, kind="offline").items()
     }
     files["service_worker.js"] = _service_worker(
         assets.files["service_worker.js"].content.decode(), assets.digest, models, files

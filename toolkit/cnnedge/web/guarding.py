@@ -45,16 +45,18 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 _NOT_HERE = (
-    "Nothing is here. Open the whole address that cnnedge demo printed, or scan its code: the "
+    "Nothing is here. Open the whole address that cnnedge printed, or scan its code: the "
     "part after the port is what lets you in.\n"
 )
 
 
-def refusal(request: web.BaseRequest, token: str, hosts: Collection[str]) -> web.Response | None:
+def refusal(
+    request: web.BaseRequest, token: str, hosts: Collection[str], most_body: int = 0
+) -> web.Response | None:
     """What a request is refused with; None where it is let in.
 
     token: the first part of every path. hosts: the values of the header Host, in small letters,
-    that name us.
+    that name us. most_body: how many bytes may be sent to this path; 0: it only gives.
     """
     host = request.headers.get("Host", "").lower()
     if host not in hosts:
@@ -63,11 +65,19 @@ def refusal(request: web.BaseRequest, token: str, hosts: Collection[str]) -> web
     given = request.rel_url.raw_path.split("/", 2)[1:2]
     if not given or not hmac.compare_digest(given[0].encode(), token.encode()):
         return web.Response(status=404, text=_NOT_HERE)
-    if request.method not in ("GET", "HEAD"):
-        return web.Response(status=405, text="This server gives, and takes nothing.\n")
-    if request.content_length or request.headers.get("Transfer-Encoding"):
-        return web.Response(status=413, text="A question has no body here.\n")
     origin = request.headers.get("Origin")
+    if most_body:
+        if request.method != "POST":
+            return web.Response(status=405, text="This takes, and gives nothing.\n")
+        if origin is None:
+            # Browsers name the page that sends; who does not is no page of ours.
+            return web.Response(status=403, text="This answers to its own page alone.\n")
+        if request.content_length is None or request.content_length > most_body:
+            return web.Response(status=413, text="This is too much, or does not say how much.\n")
+    elif request.method not in ("GET", "HEAD"):
+        return web.Response(status=405, text="This server gives, and takes nothing.\n")
+    elif request.content_length or request.headers.get("Transfer-Encoding"):
+        return web.Response(status=413, text="A question has no body here.\n")
     if origin is not None and origin.lower().partition("://")[2] != host:
         return web.Response(status=403, text="This answers to its own page alone.\n")
     elsewhere = request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")

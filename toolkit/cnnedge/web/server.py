@@ -17,7 +17,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import WSMsgType, web
 
@@ -26,6 +26,7 @@ from ..errors import CnnedgeError
 from .assets import TYPES, Asset, Assets, asset
 from .description import WebModel
 from .guarding import Connections, end_headers, refusal
+from .lessons import Lessons
 from .phones import Hello, Phone, Phones, Report, read_message
 
 _FOR_EVER = "private, max-age=31536000, immutable"
@@ -35,6 +36,7 @@ _MOST_MESSAGES_PER_S = 10
 _MOST_PAGES = 64
 _TRIES = 20
 _FAREWELL_SECONDS = 0.5
+_TELL_SECONDS = 5.0
 
 Say = Callable[[str], None]
 
@@ -55,7 +57,8 @@ class Listening:
 
 @dataclass(kw_only=True)
 class Site:
-    """A page that is being served. token: what its address holds; phones: those that came."""
+    """A page that is being served. token: what its address holds; phones: those that came;
+    lessons: where it also teaches."""
 
     assets: Assets
     models: Sequence[WebModel]
@@ -63,11 +66,33 @@ class Site:
     say: Say
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     phones: Phones = field(default_factory=Phones)
+    lessons: Lessons | None = None
     port: int = 0
 
     def __post_init__(self) -> None:
         self._pages: dict[web.WebSocketResponse, Phone | None] = {}
-        self._files = site_files(self.assets, self.models, live=True, offline=False)
+        self._telling: set[asyncio.Task[None]] = set()
+        self._make_files()
+        if self.lessons is not None:
+            self.lessons.show, self.lessons.tell = self.show, self.tell
+
+    def show(self, model: WebModel) -> None:
+        """Puts a model in place of those before, on pages that are open too."""
+        self.models = [model]
+        self._make_files()
+        self.tell({"type": "model", "model": model.as_json()})
+
+    def tell(self, said: Mapping[str, Any]) -> None:
+        """Says something to all pages that are open; one that does not listen is left behind."""
+        text = json.dumps(said, ensure_ascii=False)
+        for page in list(self._pages):
+            task = asyncio.get_running_loop().create_task(_tell(page, text))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+
+    def _make_files(self) -> None:
+        kind: Kind = "live" if self.lessons is None else "teaching"
+        self._files = site_files(self.assets, self.models, kind=kind)
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -122,7 +147,8 @@ class Site:
         return frozenset(host.lower() for host in (*named, *public))
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        refused = refusal(request, self.token, self._hosts)
+        most = self.lessons.most_body(_name(request)) if self.lessons else 0
+        refused = refusal(request, self.token, self._hosts, most)
         if refused is not None:
             # What it still wants to send is not read.
             refused.force_close()
@@ -135,12 +161,15 @@ class Site:
         return response
 
     async def _give(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.rel_url.raw_path.split("/", 2)
-        if len(path) < 3:
+        if request.rel_url.raw_path.count("/") < 2:
             return web.Response(status=308, headers={"Location": f"/{self.token}/"})
-        name = path[2] or "index.html"
+        name = _name(request)
         if name == "socket":
             return await self._talk(request)
+        if self.lessons is not None:
+            given = await self.lessons.answer(request, name)
+            if given is not None:
+                return given
         found = self._files.get(name)
         if found is None:
             return web.Response(status=404, text="There is no such file.\n")
@@ -195,11 +224,12 @@ class Site:
                 await asyncio.wait_for(bye, _FAREWELL_SECONDS)
 
 
-def site_files(
-    assets: Assets, models: Sequence[WebModel], *, live: bool, offline: bool
-) -> dict[str, Asset]:
-    """Every file of a site by its path. live: a server listens; offline: a service worker keeps
-    them."""
+Kind = Literal["live", "teaching", "offline"]
+
+
+def site_files(assets: Assets, models: Sequence[WebModel], *, kind: Kind) -> dict[str, Asset]:
+    """Every file of a site by its path. kind: live: a server listens; teaching: and takes pictures;
+    offline: a service worker keeps them."""
     files = {f"a/{assets.digest}/{path}": found for path, found in assets.files.items()}
     # These stand at the top.
     for name in ("index.html", "service_worker.js"):
@@ -209,13 +239,25 @@ def site_files(
         files[f"m/{model.file}"] = asset(model.data)
     described: Mapping[str, Any] = {
         "version": __version__,
-        "live": live,
-        "offline": offline,
+        "live": kind != "offline",
+        "offline": kind == "offline",
+        "teaching": kind == "teaching",
         "wasm": assets.wasm(),
         "models": [model.as_json() for model in models],
     }
     files["site.json"] = asset(json.dumps(described, ensure_ascii=False).encode())
     return files
+
+
+def _name(request: web.BaseRequest) -> str:
+    """The path behind the token."""
+    parts = request.rel_url.raw_path.split("/", 2)
+    return (parts[2] if len(parts) > 2 else "") or "index.html"
+
+
+async def _tell(page: web.WebSocketResponse, text: str) -> None:
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(page.send_str(text), _TELL_SECONDS)
 
 
 def _response(request: web.BaseRequest, name: str, found: Asset) -> web.Response:

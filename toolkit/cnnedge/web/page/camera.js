@@ -48,6 +48,11 @@ export class Camera {
   /** Whether it looks at who holds the phone. */
   front = false;
 
+  /** Of the frames, in pixels; 0 before the first. */
+  get sides() {
+    return { height: this.video.videoHeight, width: this.video.videoWidth };
+  }
+
   get on() {
     return this.#stream !== null;
   }
@@ -88,6 +93,12 @@ export class Camera {
     this.#stream = null;
     for (const track of stream?.getTracks() ?? []) track.stop();
     this.video.srcObject = null;
+  }
+
+  /** The newest frame as a JPEG file, at the camera's own size; null before the first. */
+  async jpeg() {
+    const frame = this.read();
+    return frame && new Promise((resolve) => this.#canvas.toBlob(resolve, "image/jpeg", 0.92));
   }
 
   /** How many cameras there are; 0 where the browser does not tell. */

@@ -27,6 +27,8 @@ export class Details {
     element("open-details", HTMLButtonElement).onclick = () => this.#dialog.showModal();
     // A tap beside the dialog closes it.
     this.#dialog.onclick = (event) => event.target === this.#dialog && this.#dialog.close();
+    // Not by its form: the page's policy forbids forms to be sent, even to their own dialog.
+    element("close-details", HTMLButtonElement).onclick = () => this.#dialog.close();
     this.#threads.append(option("", "as many as are good"));
     for (let count = 1; count <= mostThreads(); count *= 2) {
       this.#threads.append(option(String(count), String(count)));

@@ -6,7 +6,13 @@ try {
   const response = await fetch(`${base}site.json`);
   if (!response.ok) throw new Error(`site.json: ${response.status}`);
   const site = /** @type {import("./types.js").Site} */ (await response.json());
-  await new Page(site, base).begin();
+  const page = new Page(site, base);
+  const lesson = site.teaching ? new (await import("./lesson.js")).Lesson(page, base) : null;
+  if (lesson) {
+    page.lesson = lesson;
+    await lesson.begin();
+  }
+  await page.begin();
   if (site.offline && "serviceWorker" in navigator) {
     await navigator.serviceWorker.register(`${base}service_worker.js`).catch(() => undefined);
   }

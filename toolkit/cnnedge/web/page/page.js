@@ -47,6 +47,8 @@ export class Page {
   /** Serialises what must not overlap: changes of model and engine, pictures. */
   #queue = Promise.resolve();
   #busy = false;
+  /** Where the page also teaches. @type {import("./lesson.js").Lesson | null} */
+  lesson = null;
 
   /**
    * @param {Site} site
@@ -57,7 +59,8 @@ export class Page {
     this.session = new Session(site, `${base}m/`, (text, share) => this.#stage.loading(text, share));
     const socket = new URL("socket", base);
     socket.protocol = socket.protocol === "https:" ? "wss:" : "ws:";
-    this.talk = new Talk(socket.href, (text) => this.#say(text));
+    const heard = (/** @type {any} */ said) => this.lesson?.heard(said);
+    this.talk = new Talk(socket.href, (text) => this.warn(text), heard);
   }
 
   async begin() {
@@ -68,11 +71,25 @@ export class Page {
       setInterval(() => this.#report(), REPORT_MS);
     }
     setInterval(() => this.#showFigures(), 250);
-    const loaded = this.#open(this.site.models[0]);
+    const [first] = this.site.models;
+    const loaded = first ? this.#open(first) : this.#stage.loading("");
     // The question for the camera comes while the model loads.
     const camera = this.#openCamera();
     await loaded;
     await camera;
+    void this.#forget();
+  }
+
+  get camera() {
+    return this.#camera;
+  }
+
+  /** Puts a new model in place of the others; frames are labelled by it as soon as it is there.
+   * @param {import("./types.js").Model} model */
+  async replace(model) {
+    this.site.models = [model];
+    this.session.quiet = true;
+    await this.#open(model);
     void this.#forget();
   }
 
@@ -128,7 +145,7 @@ export class Page {
   #next(does) {
     this.#queue = this.#queue.then(does).catch((error) => {
       this.#stage.loading("");
-      this.#warn(error instanceof Error ? error.message : String(error));
+      this.warn(error instanceof Error ? error.message : String(error));
     });
     return this.#queue;
   }
@@ -136,7 +153,7 @@ export class Page {
   /** @param {import("./types.js").Model} model */
   #open(model) {
     return this.#next(async () => {
-      this.#warn("");
+      this.warn("");
       this.#busy = true;
       try {
         await this.session.open(model);
@@ -164,7 +181,7 @@ export class Page {
     await this.session.tryGpu(() => this.#someFrame());
     this.#figures.reset();
     this.#showEngine();
-    this.#warn(
+    this.warn(
       this.session.refused ? `${this.session.agreement}. WebAssembly is used.` : "",
       this.session.refused,
     );
@@ -193,7 +210,7 @@ export class Page {
 
   async #openCamera() {
     this.#stage.notice(null);
-    const { height, width } = this.session.model.input;
+    const { height, width } = this.session.model?.input ?? { height: 224, width: 224 };
     try {
       await this.#camera.open(this.#side, Math.max(height, width));
     } catch (error) {
@@ -227,14 +244,15 @@ export class Page {
     try {
       while (this.#camera.on && this.#mode === "camera") {
         await this.#camera.nextFrame();
-        if (this.#busy || this.#mode !== "camera") continue;
+        if (!this.session.ready) this.#stage.shape(this.#camera.sides);
+        if (!this.session.ready || this.#busy || this.#mode !== "camera") continue;
         // Its engine may be changed for another while a frame is under way.
         await this.#labelFrame().catch((error) => {
           if (!(error instanceof Closed)) throw error;
         });
       }
     } catch (error) {
-      this.#warn(error instanceof Error ? error.message : String(error));
+      this.warn(error instanceof Error ? error.message : String(error));
     } finally {
       this.#looping = false;
     }
@@ -285,6 +303,7 @@ export class Page {
   /** @param {File[]} files */
   #take(files) {
     if (files.length === 0) return;
+    if (this.lesson) return void this.lesson.files(files);
     this.#mode = "pictures";
     // Nobody likes to be watched while looking at pictures.
     this.#camera.close();
@@ -363,7 +382,7 @@ export class Page {
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => `${name} ${milliseconds(Number(value))}`)
       .join(" · ");
-    if (this.#details.open) {
+    if (this.#details.open && this.session.ready) {
       const sides = this.#last ? `${this.#last.width}×${this.#last.height}` : "";
       this.#details.show(this.session, this.#figures, sides);
     }
@@ -373,22 +392,17 @@ export class Page {
    * @param {string} text  empty: nothing to warn of
    * @param {boolean} [allowed]  whether it may be allowed by a button
    */
-  #warn(text, allowed = false) {
+  warn(text, allowed = false) {
     element("warning", HTMLDivElement).hidden = text === "";
     element("warning-text", HTMLParagraphElement).textContent = text;
     element("warning-allow", HTMLButtonElement).hidden = !allowed;
-  }
-
-  /** @param {string} text */
-  #say(text) {
-    this.#warn(text);
   }
 
   #report() {
     const stages = STAGES.map((stage) => [stage, this.#figures.of(stage)]);
     this.talk.send({
       type: "report",
-      model: this.session.model.name,
+      model: this.session.model?.name ?? "",
       engine: this.session.engine,
       frames: this.#frames,
       pictures: this.#pictures,

@@ -33,6 +33,8 @@ export class Session {
   allow = false;
   /** Whether a GPU answered otherwise and was left. */
   refused = false;
+  /** Whether loading is not to be shown: something is seen already. */
+  quiet = false;
   /** Counts comparisons: what comes of an earlier one is passed over. */
   #round = 0;
   /** Whether threads failed here. */
@@ -46,8 +48,14 @@ export class Session {
   constructor(site, models, progress) {
     this.site = site;
     this.models = models;
-    this.progress = progress;
+    this.progress = (/** @type {string} */ text, /** @type {number} */ share) =>
+      this.quiet ? undefined : progress(text, share);
     this.model = site.models[0];
+  }
+
+  /** Whether a model can label frames. */
+  get ready() {
+    return this.#engine !== null;
   }
 
   /** The engine in words. */

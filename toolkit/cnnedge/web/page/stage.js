@@ -54,6 +54,11 @@ export class Stage {
     }
   }
 
+  /** Follows the shape of what is shown. @param {{height: number, width: number}} sides */
+  shape({ height, width }) {
+    if (height && width) this.#frame.style.setProperty("--ratio", String(width / height));
+  }
+
   /** Draws the very frame that was labelled. @param {Frame} frame */
   freeze(frame) {
     this.#still.width = frame.width;

@@ -34,10 +34,12 @@ export class Talk {
   /**
    * @param {string} url
    * @param {(text: string) => void} say
+   * @param {(said: any) => void} [heard]  what else the server says
    */
-  constructor(url, say) {
+  constructor(url, say, heard = () => {}) {
     this.url = url;
     this.say = say;
+    this.heard = heard;
   }
 
   async begin() {
@@ -70,7 +72,7 @@ export class Talk {
     }
     if (said?.type === "bye") {
       this.#tries = MOST_TRIES;
-      this.say("cnnedge demo has ended; this page goes on labelling");
-    }
+      this.say("cnnedge has ended on the computer; this page goes on labelling");
+    } else if (said) this.heard(said);
   }
 }

@@ -3,6 +3,7 @@ export interface Site {
   version: string;
   live: boolean;
   offline: boolean;
+  teaching?: boolean;
   wasm: Record<string, { sha256: string; size_bytes: number }>;
   models: Model[];
 }
@@ -59,4 +60,42 @@ export interface Answer {
   scores: Float32Array;
   raw: Float32Array | Int32Array | Uint8Array;
   times: Times;
+}
+
+/** The folder that is taught from (album.py), and how training goes (lessons.py). */
+export interface Album {
+  folder: string;
+  recipe: string;
+  classes: AlbumClass[];
+  state: TeachingState;
+  result: Teaching | null;
+}
+
+export interface AlbumClass {
+  name: string;
+  pictures: string[];
+  bursts: number;
+}
+
+export interface TeachingState {
+  phase: "starting" | "ready" | "working" | "taught" | "refused" | "failed";
+  text: string;
+  done: number;
+  total: number;
+}
+
+/** What a round of training left (teaching/teacher.py). */
+export interface Teaching {
+  classes: string[];
+  counts: number[];
+  tied: number;
+  measured: {
+    accuracy: number | null;
+    ci95: [number, number] | null;
+    pictures: number;
+    bursts: number;
+    once: string[];
+  };
+  agreement: number;
+  warnings: string[];
 }

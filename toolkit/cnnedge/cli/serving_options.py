@@ -1,0 +1,80 @@
+"""Where a page is served: options that `demo` and `teach` share."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from ..errors import CnnedgeError, MissingExtraError
+from . import output
+
+_EXTRA = "pip install 'cnnedge[web]'"
+
+
+def serving_options(function: output.F) -> output.F:
+    """--host, --port, --http and --public, as `host`, `port`, `plain` and `public`."""
+
+    @functools.wraps(function)
+    def command(*arguments: Any, **keywords: Any) -> Any:
+        if keywords["public"] is not None and not keywords["plain"]:
+            raise click.UsageError("--public is for --http behind a tunnel; give both")
+        return function(*arguments, **keywords | {"public": _public(keywords["public"])})
+
+    options = (
+        click.option(
+            "--host",
+            metavar="ADDRESS",
+            help="Listen only on this address. [default: all addresses of this machine]",
+        ),
+        click.option(
+            "--port",
+            type=click.IntRange(0, 65535),
+            metavar="N",
+            help="Listen on this port; 0: any free port. [default: 8443 or the next free one; 8080 "
+            "with --http]",
+        ),
+        click.option(
+            "--http",
+            "plain",
+            is_flag=True,
+            help="Use no https: for a phone on USB (adb), or behind a tunnel. Listens only on this "
+            "machine.",
+        ),
+        click.option(
+            "--public",
+            metavar="URL",
+            help="With --http: the https address at which a tunnel serves the page, such as "
+            "https://name.example.com.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command  # type: ignore[return-value]
+
+
+def need_packages(command: str) -> None:
+    """Raises MissingExtraError where the packages of the server are not there."""
+    try:
+        import aiohttp  # noqa: F401
+        import cryptography  # noqa: F401
+        import segno  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(
+            f"cnnedge {command} needs packages that are missing ({error}): {_EXTRA}"
+        ) from None
+
+
+def _public(address: str | None) -> str | None:
+    """An address without what follows the host. Raises CnnedgeError."""
+    if address is None:
+        return None
+    parts = urlsplit(address if "://" in address else f"https://{address}")
+    if parts.scheme != "https" or not parts.hostname or parts.username or parts.query:
+        raise CnnedgeError(
+            f"--public {address}: expected the https address of a tunnel, such as "
+            "https://name.example.com"
+        )
+    return f"https://{parts.netloc}"
