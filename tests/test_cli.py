@@ -58,7 +58,7 @@ def test_every_command_has_help_and_verbose(command: str) -> None:
         (["run"], "Missing argument"),
         (["run", "m.tflite", "--threads", "0"], "0"),
         (["bench", "m.tflite", "--protocol", "slow"], "slow"),
-        (["train", "fashion_cnn", "--resume", "--force"], "exclude"),
+        (["train", "fashion_cnn", "--resume", "--force"], "cannot be used together"),
         (["convert", "R", "--variant", "int9"], "int9"),
     ],
 )
