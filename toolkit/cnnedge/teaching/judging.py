@@ -93,20 +93,15 @@ def measure(lesson: Lesson) -> Measured:
 
 def fitted(lesson: Lesson, floors: Sequence[float] = FLOORS) -> Linear:
     """The classifier of all pictures. Raises DataError for a class with fewer than two."""
-    from threadpoolctl import threadpool_limits
-
-    # Many small products: threads would wait for each other longer than they work; on a busy
-    # machine sixty times as long.
-    with threadpool_limits(1):
-        return fit_linear(
-            "logistic",
-            lesson.rows,
-            lesson.classes,
-            balanced=lesson.balanced,
-            seed=lesson.seed,
-            floors=floors,
-            groups=lesson.groups,
-        )
+    return fit_linear(
+        "logistic",
+        lesson.rows,
+        lesson.classes,
+        balanced=lesson.balanced,
+        seed=lesson.seed,
+        floors=floors,
+        groups=lesson.groups,
+    )
 
 
 def answers(lesson: Lesson, folds: Numbers) -> Numbers:

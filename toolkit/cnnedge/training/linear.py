@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from ..conditions import usable_cores
 from ..errors import DataError
 from .folds import fewest_groups, grouped
 
@@ -78,6 +80,9 @@ def fit_linear(
     classifier that saw none of its group.
     Raises DataError for fewer than two pictures of a class.
     """
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
     count = int(classes.max()) + 1
     pictures = classes[: len(classes) // views]
     fewest = int(np.bincount(pictures, minlength=count).min())
@@ -95,29 +100,24 @@ def fit_linear(
         balanced=balanced,
         seed=seed,
     )
-    scores, outside = {}, {}
-    spread = _floored(deviation, floors[0])
-    for strength in STRENGTHS:
-        outside[strength] = judge.scores(mean, spread, strength)
-        scores[strength] = outside[strength].accuracy
-    best = max(STRENGTHS, key=lambda c: (scores[c], -c))
-    tried = {floors[0]: outside[best]}
-    for floor in floors[1:]:
-        tried[floor] = judge.scores(mean, _floored(deviation, floor), best)
-    # A higher floor costs accuracy at some point; of equals the one whose int8 differs least.
-    chosen = max(tried, key=lambda f: (tried[f].rounded_accuracy, tried[f].agreement, -f))
-    spread = _floored(deviation, chosen)
-    kernel, bias = _fit(kind, (features - mean) / spread, classes, best, balanced, seed)
-    factor = _temperature(tried[chosen].scores, pictures) if kind == "svm" else 1.0
+    # Many small products: threads of BLAS would wait for each other longer than they work.
+    with threadpool_limits(1), warnings.catch_warnings():
+        # Near enough after 500 steps; the cross-validated accuracy says what it is worth.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        best = judge.best(mean, deviation, floors)
+        spread = _floored(deviation, best.floor)
+        rows = (features - mean) / spread
+        kernel, bias = _fit(kind, rows, classes, best.strength, balanced, seed)
+    factor = _temperature(best.answers.scores, pictures) if kind == "svm" else 1.0
     kernel = kernel / spread[:, None]
     bias = bias - mean @ kernel
     return Linear(
         kernel=(factor * kernel).astype(np.float32),
         bias=(factor * bias).astype(np.float32),
-        strength=best,
-        scores=scores,
-        floor=chosen,
-        agreement=tried[chosen].agreement,
+        strength=best.strength,
+        scores=best.scores,
+        floor=best.floor,
+        agreement=best.answers.agreement,
     )
 
 
@@ -150,6 +150,16 @@ class _Answers:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class _Best:
+    """The strength and the floor to take; scores: the accuracy of each strength."""
+
+    strength: float
+    floor: float
+    scores: dict[float, float]
+    answers: _Answers
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Judge:
     """Cross-validation of one data set."""
 
@@ -160,12 +170,27 @@ class _Judge:
     balanced: bool
     seed: int
 
+    def best(self, mean: Floats, deviation: Floats, floors: Sequence[float]) -> _Best:
+        """The strength by accuracy at the first floor, then the floor by what int8 answers."""
+        spread = _floored(deviation, floors[0])
+        outside = {strength: self.scores(mean, spread, strength) for strength in STRENGTHS}
+        scores = {strength: found.accuracy for strength, found in outside.items()}
+        strength = max(STRENGTHS, key=lambda c: (scores[c], -c))
+        tried = {floors[0]: outside[strength]}
+        for floor in floors[1:]:
+            tried[floor] = self.scores(mean, _floored(deviation, floor), strength)
+        # A higher floor costs accuracy at some point; of equals the one whose int8 differs least.
+        floor = max(tried, key=lambda f: (tried[f].rounded_accuracy, tried[f].agreement, -f))
+        return _Best(strength=strength, floor=floor, scores=scores, answers=tried[floor])
+
     def scores(self, mean: Floats, spread: Floats, strength: float) -> _Answers:
         """Each picture's answer by a classifier that saw no view of it, in float and in int8."""
         count = sum(len(judged) for _, judged in self.folds)
         exact = np.zeros((count, int(self.classes.max()) + 1))
         rounded = np.zeros_like(exact)
-        for train, judged in self.folds:
+
+        def judge(fold: tuple[Classes, Classes]) -> None:
+            train, judged = fold
             rows = (self.features[train] - mean) / spread
             kernel, bias = _fit(
                 self.kind, rows, self.classes[train], strength, self.balanced, self.seed
@@ -174,6 +199,9 @@ class _Judge:
             bias = bias - mean @ kernel
             exact[judged] = self.features[judged] @ kernel + bias
             rounded[judged] = _rounded(self.features[judged]) @ _rounded_kernel(kernel) + bias
+
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            list(pool.map(judge, self.folds))
         return _Answers(scores=exact, rounded=rounded, truths=self.classes[:count])
 
 
@@ -213,7 +241,6 @@ def _folds(pictures: Classes, views: int, seed: int, groups: Classes | None) -> 
 def _fit(
     kind: Kind, rows: Floats, classes: Classes, strength: float, balanced: bool, seed: int
 ) -> tuple[Floats, Floats]:
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
 
@@ -229,10 +256,7 @@ def _fit(
         if kind == "logistic"
         else LinearSVC(C=strength, class_weight=weight, random_state=seed, tol=1e-3)
     )
-    with warnings.catch_warnings():
-        # Near enough after 500 steps; the cross-validated accuracy says what it is worth.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(rows, classes)
+    model.fit(rows, classes)
     kernel, bias = model.coef_.T, model.intercept_
     if kernel.shape[1] == 1:
         # Two classes have one score z; softmax of (-z/2, z/2) is its sigmoid.
