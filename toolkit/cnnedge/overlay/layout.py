@@ -5,13 +5,16 @@ A BGR frame and a readout enter; a new annotated picture leaves.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from ..preprocess import Pixels
 from . import shapes, text
 from .readout import QUIET, Figure, Messages, Readout
-from .shapes import SOFT, WHITE
+from .shapes import SOFT, WHITE, Track
+from .text import Type
 
 # A picture with a shorter side than this cannot hold readable text.
 _SHORTEST_SIDE = 360
@@ -28,7 +31,8 @@ def annotated(frame: Pixels, readout: Readout, status: str = "") -> Pixels:
     # There is no table to leave room for: the labels may be larger than in a window.
     unit = max(9.0, min(width / 26, height / 22))
     room = min(width - 1.6 * unit, 20 * unit)
-    _labels(canvas, readout, unit, 0.8 * unit, height - 0.8 * unit, room, status)
+    place = _Place(unit=unit, left=0.8 * unit, bottom=height - 0.8 * unit, wide=room)
+    _labels(canvas, readout, place, status)
     return canvas
 
 
@@ -49,10 +53,12 @@ def live_view(
     bottom = top = height - margin
     if readout.figures:
         left = margin if upright else width - margin - half
-        top = _figures(canvas, readout, unit, left, bottom, half)
+        place = _Place(unit=unit, left=left, bottom=bottom, wide=half)
+        top = _figures(canvas, readout, place)
         if upright:
             bottom = top - 0.5 * unit
-    top = min(top, _labels(canvas, readout, unit, margin, bottom, half))
+    place = _Place(unit=unit, left=margin, bottom=bottom, wide=half)
+    top = min(top, _labels(canvas, readout, place))
     _messages(canvas, messages, unit, top)
     return canvas
 
@@ -114,26 +120,29 @@ def _head(canvas: Pixels, readout: Readout, unit: float, margin: float) -> None:
         detail = text.fitted(detail, 0.74 * unit, room)
         wide = max(text.width(title, unit, bold=True), text.width(detail, 0.74 * unit)) + 1.6 * unit
         left = width - margin - wide if right else margin
-        shapes.card(canvas, left, margin, left + wide, margin + 3.1 * unit, 0.6 * unit)
+        shapes.card(canvas, (left, margin, left + wide, margin + 3.1 * unit), 0.6 * unit)
         x = left + 0.8 * unit
-        text.draw(canvas, title, x, margin + 1.35 * unit, unit, WHITE, bold=True)
-        text.draw(canvas, detail, x, margin + 2.5 * unit, 0.74 * unit, SOFT)
-
-
-def _labels(
-    canvas: Pixels,
-    readout: Readout,
-    unit: float,
-    left: float,
-    bottom: float,
-    wide: float,
-    status: str = "",
-) -> float:
-    """The card of labels, its lower edge at `bottom`; returns its upper edge."""
-    if readout.lines:
-        return _lines(
-            canvas, (*readout.lines, *([status] if status else [])), unit, left, bottom, wide
+        text.draw(
+            canvas, title, (x, margin + 1.35 * unit), Type(size=unit, colour=WHITE, bold=True)
         )
+        text.draw(canvas, detail, (x, margin + 2.5 * unit), Type(size=0.74 * unit, colour=SOFT))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """Where a card stands, in pixels; unit: the size of text."""
+
+    unit: float
+    left: float
+    bottom: float
+    wide: float
+
+
+def _labels(canvas: Pixels, readout: Readout, place: _Place, status: str = "") -> float:
+    """The card of labels; returns its upper edge."""
+    if readout.lines:
+        return _lines(canvas, (*readout.lines, *([status] if status else [])), place)
+    unit, left, bottom, wide = place.unit, place.left, place.bottom, place.wide
     extra = 1.3 * unit if status else 0.0
     # A long list of labels leaves the upper half of the picture free.
     most = 1 + max(0, int((0.6 * bottom - 3.9 * unit - extra) / (1.7 * unit)))
@@ -141,7 +150,7 @@ def _labels(
     if not labels:
         return bottom
     top = bottom - (3.9 * unit + 1.7 * unit * (len(labels) - 1) + extra)
-    shapes.card(canvas, left, top, left + wide, bottom, 0.7 * unit)
+    shapes.card(canvas, (left, top, left + wide, bottom), 0.7 * unit)
     x0, x1 = left + 0.9 * unit, left + wide - 0.9 * unit
     base = top + 2.0 * unit
     for row, label in enumerate(labels):
@@ -149,84 +158,92 @@ def _labels(
         size = 1.5 * unit if first else 0.92 * unit
         colour = WHITE if first else SOFT
         share = f"{label.score:.0%}"
-        text.draw(canvas, share, x1, base, size, colour, bold=first, right=True)
+        text.draw(canvas, share, (x1, base), Type(size=size, colour=colour, bold=first), right=True)
         room = x1 - x0 - text.width("100%", size, bold=first) - 0.5 * unit
         size = text.shrunk(label.label, size, room, 0.92 * unit, bold=first)
         name = text.fitted(label.label, size, room, bold=first)
-        text.draw(canvas, name, x0, base, size, colour, bold=first)
+        text.draw(canvas, name, (x0, base), Type(size=size, colour=colour, bold=first))
         thickness = (0.36 if first else 0.2) * unit
         middle = base + (0.85 if first else 0.48) * unit
         tint = shapes.GOOD if first else shapes.REST
-        shapes.bar(canvas, x0, x1, middle, thickness, label.score, tint)
+        track = Track(left=x0, right=x1, middle=middle, thickness=thickness)
+        shapes.bar(canvas, track, label.score, tint)
         base += (2.35 if first else 1.7) * unit
     if status:
         text.draw(
             canvas,
             text.fitted(status, 0.74 * unit, x1 - x0),
-            x0,
-            bottom - 0.75 * unit,
-            0.74 * unit,
-            SOFT,
+            (x0, bottom - 0.75 * unit),
+            Type(size=0.74 * unit, colour=SOFT),
         )
     return top
 
 
-def _lines(
-    canvas: Pixels, lines: tuple[str, ...], unit: float, left: float, bottom: float, wide: float
-) -> float:
+def _lines(canvas: Pixels, lines: tuple[str, ...], place: _Place) -> float:
     """A card of plain lines; returns its upper edge."""
+    unit, left, bottom, wide = place.unit, place.left, place.bottom, place.wide
     pitch, size = 1.3 * unit, 0.82 * unit
     shown = lines[: max(1, int(0.6 * bottom / pitch))]
     top = bottom - (len(shown) * pitch + 1.1 * unit)
-    shapes.card(canvas, left, top, left + wide, bottom, 0.7 * unit)
+    shapes.card(canvas, (left, top, left + wide, bottom), 0.7 * unit)
     for row, line in enumerate(shown):
         base = top + 0.45 * unit + pitch * (row + 1)
         fitted = text.fitted(line, size, wide - 1.8 * unit)
-        text.draw(canvas, fitted, left + 0.9 * unit, base, size, WHITE if row == 0 else SOFT)
+        text.draw(
+            canvas,
+            fitted,
+            (left + 0.9 * unit, base),
+            Type(size=size, colour=WHITE if row == 0 else SOFT),
+        )
     return top
 
 
-def _figures(
-    canvas: Pixels, readout: Readout, unit: float, left: float, bottom: float, wide: float
-) -> float:
+def _figures(canvas: Pixels, readout: Readout, place: _Place) -> float:
     """The card of stages against the frame budget; returns its upper edge."""
+    unit, left, bottom, wide = place.unit, place.left, place.bottom, place.wide
     pitch, size, small = 1.3 * unit, 0.86 * unit, 0.72 * unit
     top = bottom - (len(readout.figures) * pitch + 2.4 * unit)
-    shapes.card(canvas, left, top, left + wide, bottom, 0.7 * unit)
+    shapes.card(canvas, (left, top, left + wide, bottom), 0.7 * unit)
     x0, x1 = left + 0.9 * unit, left + wide - 0.9 * unit
     middle, last = x1 - 3.1 * unit, x1
     base = top + 1.25 * unit
     budget = readout.budget_ms
     heading = f"budget {number(budget)} ms per frame" if budget else "ms"
-    text.draw(canvas, heading, x0, base, small, SOFT)
-    text.draw(canvas, "median", middle, base, small, SOFT, right=True)
-    text.draw(canvas, "p90", last, base, small, SOFT, right=True)
+    text.draw(canvas, heading, (x0, base), Type(size=small, colour=SOFT))
+    text.draw(canvas, "median", (middle, base), Type(size=small, colour=SOFT), right=True)
+    text.draw(canvas, "p90", (last, base), Type(size=small, colour=SOFT), right=True)
     for row, figure in enumerate(readout.figures):
         base = top + 1.25 * unit + (row + 1) * pitch
-        text.draw(canvas, figure.name, x0, base, size, WHITE)
-        text.draw(canvas, number(figure.median_ms), middle, base, size, WHITE, right=True)
-        text.draw(canvas, number(figure.p90_ms), last, base, size, SOFT, right=True)
+        text.draw(canvas, figure.name, (x0, base), Type(size=size, colour=WHITE))
+        text.draw(
+            canvas,
+            number(figure.median_ms),
+            (middle, base),
+            Type(size=size, colour=WHITE),
+            right=True,
+        )
+        text.draw(
+            canvas, number(figure.p90_ms), (last, base), Type(size=size, colour=SOFT), right=True
+        )
         if budget:
-            ends = (x0 + 6.0 * unit, middle - 3.1 * unit)
-            _share(canvas, figure, budget, ends, base - 0.3 * unit, unit)
+            track = Track(
+                left=x0 + 6.0 * unit,
+                right=middle - 3.1 * unit,
+                middle=base - 0.3 * unit,
+                thickness=0.42 * unit,
+            )
+            _share(canvas, figure, budget, track)
     return top
 
 
-def _share(
-    canvas: Pixels,
-    figure: Figure,
-    budget_ms: float,
-    ends: tuple[float, float],
-    middle: float,
-    unit: float,
-) -> None:
+def _share(canvas: Pixels, figure: Figure, budget_ms: float, track: Track) -> None:
     """A stage's share of the budget as a bar, its p90 as a tick."""
-    left, right = ends
     share = figure.median_ms / budget_ms
     colour = shapes.REST if figure.waits else shapes.load_colour(share / figure.periods)
-    shapes.bar(canvas, left, right, middle, 0.42 * unit, share, colour)
+    shapes.bar(canvas, track, share, colour)
     late = min(1.0, figure.p90_ms / budget_ms)
-    shapes.tick(canvas, left + (right - left) * late, middle, 0.8 * unit, WHITE)
+    place = track.left + (track.right - track.left) * late
+    shapes.tick(canvas, place, track.middle, track.thickness / 0.42 * 0.8, WHITE)
 
 
 def _messages(canvas: Pixels, messages: Messages, unit: float, lowest: float) -> None:
@@ -252,12 +269,12 @@ def _pill(
     wide = max(text.width(line, size) for line in lines) + 1.8 * unit + sign
     left = (canvas.shape[1] - wide) / 2
     bottom = top + 0.75 * unit + 1.2 * unit * len(lines)
-    shapes.card(canvas, left, top, left + wide, bottom, 0.8 * unit)
+    shapes.card(canvas, (left, top, left + wide, bottom), 0.8 * unit)
     if pause:
         shapes.pause_sign(canvas, left + 0.8 * unit, (top + bottom) / 2, 0.9 * unit)
     for row, line in enumerate(lines):
         base = top + 0.2 * unit + 1.2 * unit * (row + 1) - 0.15 * unit
-        text.draw(canvas, line, left + 0.9 * unit + sign, base, size, WHITE)
+        text.draw(canvas, line, (left + 0.9 * unit + sign, base), Type(size=size, colour=WHITE))
     return bottom + 0.4 * unit
 
 
@@ -272,11 +289,11 @@ def _hints(canvas: Pixels, hints: tuple[tuple[str, str], ...], unit: float, lowe
         _, _, k, w = parts.pop()
         wide -= k + w + 0.35 * unit + gap
     left, top = (canvas.shape[1] - wide) / 2, lowest - 2.1 * unit
-    shapes.card(canvas, left, top, left + wide, top + 1.6 * unit, 0.6 * unit)
+    shapes.card(canvas, (left, top, left + wide, top + 1.6 * unit), 0.6 * unit)
     x, base = left + 0.8 * unit, top + 1.08 * unit
     for key, what, k, w in parts:
-        text.draw(canvas, key, x, base, size, WHITE, bold=True)
-        text.draw(canvas, what, x + k + 0.35 * unit, base, size, SOFT)
+        text.draw(canvas, key, (x, base), Type(size=size, colour=WHITE, bold=True))
+        text.draw(canvas, what, (x + k + 0.35 * unit, base), Type(size=size, colour=SOFT))
         x += k + w + 0.35 * unit + gap
 
 
@@ -287,11 +304,13 @@ def _help(canvas: Pixels, lines: tuple[tuple[str, str], ...], unit: float) -> No
     whats = max(text.width(what, unit) for _, what in lines)
     wide, tall = keys + whats + 3.4 * unit, 1.7 * unit * len(lines) + 1.2 * unit
     left, top = (width - wide) / 2, max(0.0, (height - tall) / 2)
-    shapes.card(canvas, left, top, left + wide, top + tall, 0.8 * unit)
+    shapes.card(canvas, (left, top, left + wide, top + tall), 0.8 * unit)
     for row, (key, what) in enumerate(lines):
         base = top + 1.7 * unit * (row + 1)
-        text.draw(canvas, key, left + 1.1 * unit, base, unit, shapes.GOOD, bold=True)
-        text.draw(canvas, what, left + keys + 2.3 * unit, base, unit, WHITE)
+        text.draw(
+            canvas, key, (left + 1.1 * unit, base), Type(size=unit, colour=shapes.GOOD, bold=True)
+        )
+        text.draw(canvas, what, (left + keys + 2.3 * unit, base), Type(size=unit, colour=WHITE))
 
 
 def number(value_ms: float | None) -> str:

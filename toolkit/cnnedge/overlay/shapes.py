@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -26,10 +27,9 @@ REST: Colour = (190, 160, 110)
 _OPAQUE = 0.78
 
 
-def card(
-    canvas: Pixels, left: float, top: float, right: float, bottom: float, radius: float
-) -> None:
-    """A dark rounded rectangle, slightly transparent."""
+def card(canvas: Pixels, box: tuple[float, float, float, float], radius: float) -> None:
+    """A dark rounded rectangle, slightly transparent; box: left, top, right, bottom."""
+    left, top, right, bottom = box
     x0, y0 = max(0, round(left)), max(0, round(top))
     x1, y1 = min(canvas.shape[1], round(right)), min(canvas.shape[0], round(bottom))
     if x1 <= x0 or y1 <= y0:
@@ -39,19 +39,21 @@ def card(
     area[...] = cv2.blendLinear(dark, area, ours, theirs)
 
 
-def bar(
-    canvas: Pixels,
-    left: float,
-    right: float,
-    middle: float,
-    thickness: float,
-    share: float,
-    colour: Colour,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """Where a bar lies, in pixels; middle: its height on the canvas."""
+
+    left: float
+    right: float
+    middle: float
+    thickness: float
+
+
+def bar(canvas: Pixels, track: Track, share: float, colour: Colour) -> None:
     """A round-ended bar of which `share` (0..1) is filled."""
-    thick = max(2, round(thickness))
-    y = round(middle)
-    start, end = round(left + thick / 2), round(right - thick / 2)
+    thick = max(2, round(track.thickness))
+    y = round(track.middle)
+    start, end = round(track.left + thick / 2), round(track.right - thick / 2)
     if end <= start:
         return
     cv2.line(canvas, (start, y), (end, y), TRACK, thick, cv2.LINE_AA)

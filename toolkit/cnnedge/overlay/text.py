@@ -7,6 +7,7 @@ real fonts; before it there are only ASCII strokes, and other characters become 
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -31,27 +32,30 @@ def width(text: str, size: float, *, bold: bool = False) -> int:
     return int(box[2])
 
 
+@dataclass(frozen=True, kw_only=True)
+class Type:
+    """How text looks; size: of the font, in pixels."""
+
+    size: float
+    colour: Colour
+    bold: bool = False
+
+
 def draw(
-    canvas: Pixels,
-    text: str,
-    left: float,
-    base: float,
-    size: float,
-    colour: Colour,
-    *,
-    bold: bool = False,
-    right: bool = False,
+    canvas: Pixels, text: str, at: tuple[float, float], type_: Type, *, right: bool = False
 ) -> None:
-    """Draws one line of text on its baseline; with `right`, it ends at `left`."""
+    """Draws one line of text from `at`, x and baseline; with `right`, it ends there."""
+    left, base = at
+    size, colour = type_.size, type_.colour
     if right:
-        left -= width(text, size, bold=bold)
+        left -= width(text, size, bold=type_.bold)
     place = (round(left), round(base))
     font: Any = _font()
     if font is not None:
-        weight = _BOLD if bold else _REGULAR
+        weight = _BOLD if type_.bold else _REGULAR
         cv2.putText(canvas, visual(text), place, colour, font, round(size), weight)
         return
-    thickness = max(1, round(size / (11 if bold else 22)))
+    thickness = max(1, round(size / (11 if type_.bold else 22)))
     face = cv2.FONT_HERSHEY_SIMPLEX
     cv2.putText(canvas, _ascii(text), place, face, size / _STROKES, colour, thickness, cv2.LINE_AA)
 
