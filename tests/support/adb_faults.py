@@ -16,6 +16,8 @@ import socket
 import struct
 import sys
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 CNXN, AUTH, OPEN, CLSE = (
     int.from_bytes(name, "little") for name in (b"CNXN", b"AUTH", b"OPEN", b"CLSE")
@@ -28,11 +30,11 @@ class Cable:
     """Bytes both ways, until it is told otherwise."""
 
     def __init__(self) -> None:
-        self.left = None
-        self.free = None
+        self.left: int | None = None
+        self.free: int | None = None
         self.stopped, self.going = threading.Event(), threading.Event()
         self.stalled = threading.Event()
-        self.pairs = []
+        self.pairs: list[Any] = []
 
     def obey(self) -> None:
         for order in sys.stdin:
@@ -94,7 +96,7 @@ def send(sock: socket.socket, command: int, first: int, second: int, data: bytes
     sock.sendall(head + data)
 
 
-def packets(sock: socket.socket):
+def packets(sock: socket.socket) -> Iterator[Any]:
     stream = sock.makefile("rb")
     while len(head := stream.read(24)) == 24:
         command, first, _second, length, _check, _magic = struct.unpack("<6I", head)

@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,7 +150,7 @@ class Phone:
         return self.folder / "data" / "local" / "tmp" / "cnnedge"
 
     def profile(self, **changes: object) -> DeviceProfile:
-        settings = {"address": self.serial, "folder": str(self.kept)} | changes
+        settings: dict[str, Any] = {"address": self.serial, "folder": str(self.kept), **changes}
         return DeviceProfile(transport="adb", **settings)
 
     def tell(self, kind: str, name: str, text: str) -> None:
@@ -186,9 +187,10 @@ def network(folder: Path) -> Iterator[Network]:
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert holder.stdout is not None
     if holder.stdout.readline() != "up\n":
         missing("no namespaces can be made here (unshare -n -m)")
-    enter = (nsenter, "-t", str(holder.pid), "-n", "-m")
+    enter: tuple[str, ...] = (nsenter, "-t", str(holder.pid), "-n", "-m")
     enter += ("-U", "--preserve-credentials") if user else ()
     (folder / "bin").mkdir(parents=True)
     wrapper = folder / "bin" / "adb"
@@ -348,6 +350,7 @@ class Cable:
 
         `stop N`: after N more bytes the others wait; `stopped` waits for that, `go` ends it.
         """
+        assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(f"{word}\n")
         self.process.stdin.flush()
         assert self.process.stdout.readline() == "done\n"
@@ -371,5 +374,6 @@ def strange_phone(within: Network, port: int, kind: str) -> str:
 
 def _fault(within: Network, *words: object) -> subprocess.Popen[str]:
     process = within.start(sys.executable, Path(__file__).with_name("adb_faults.py"), *words)
+    assert process.stdout is not None
     assert process.stdout.readline() == "listening\n"
     return process

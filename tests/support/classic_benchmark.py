@@ -7,6 +7,7 @@ interpreter. Its first line, with the interpreter that runs it, is put before it
 import statistics
 import sys
 import time
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +18,11 @@ KNOWN = {
 }
 
 
-def say(text):
+def say(text: str) -> None:
     print(text, flush=True)
 
 
-def line_of(samples):
+def line_of(samples: list[int]) -> str:
     """As StatWithPercentiles of TensorFlow prints it."""
     if len(samples) == 1:
         return f"count=1 curr={samples[0]}"
@@ -33,12 +34,13 @@ def line_of(samples):
     )
 
 
-def phase(interpreter, runs, seconds):
+def phase(interpreter: Any, runs: int, seconds: float) -> list[int]:
     say(
         f"Running benchmark for at least {runs} iterations and at least {seconds:g} seconds but "
         "terminate if exceeding 150 seconds."
     )
-    samples, until = [], time.monotonic() + seconds
+    samples: list[int] = []
+    until = time.monotonic() + seconds
     while len(samples) < runs or time.monotonic() < until:
         started = time.perf_counter_ns()
         interpreter.invoke()
@@ -47,7 +49,7 @@ def phase(interpreter, runs, seconds):
     return samples
 
 
-def main():
+def main() -> int:
     flags = dict(word.removeprefix("--").partition("=")[::2] for word in sys.argv[1:])
     say("STARTING!")
     unknown = [f"--{k}={v}" for k, v in flags.items() if k not in KNOWN]

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 _SECONDS = 600
 # They import TensorFlow, which takes longer than most of what the tests ask of them.
@@ -18,7 +19,11 @@ _PRELOADED = ("cnnedge.conversion.session", "cnnedge.training.session")
 
 
 def cnnedge(
-    *arguments: object, cwd: Path | None = None, python: str = sys.executable, **options: object
+    *arguments: object,
+    cwd: Path | None = None,
+    python: str = sys.executable,
+    env: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> subprocess.CompletedProcess[str]:
     """Runs `python -m cnnedge ...` to its end.
 
@@ -26,18 +31,15 @@ def cnnedge(
     train are forked from a process that has imported TensorFlow and done nothing else.
     """
     words = [*map(str, arguments)]
-    environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"} | dict(options.pop("env", {}))
+    environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"} | dict(env or {})
     if words[:1] and words[0] in _SLOW_TO_START and python == sys.executable and not options:
         return _forked(words, cwd or Path.cwd(), environment)
-    return subprocess.run(
-        [python, "-m", "cnnedge", *words],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=environment,
-        timeout=_SECONDS,
-        **options,
+    command = [python, "-m", "cnnedge", *words]
+    settings: dict[str, Any] = {"capture_output": True, "text": True, "timeout": _SECONDS}
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        command, cwd=cwd, env=environment, **settings, **options
     )
+    return done
 
 
 def _forked(
@@ -73,13 +75,15 @@ def _be_cnnedge(
         file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         os.dup2(file, descriptor)
         os.close(file)
-    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = sys.__stderr__ = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        stream = os.fdopen(descriptor, "w", encoding="utf-8", closefd=False)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
     sys.argv = ["cnnedge", *words]
-    shorter = {"processes": 1, "warmup_seconds": 0.05, "runs": 20, "seconds": 0.2}
+    shorter: Any = {"processes": 1, "warmup_seconds": 0.05, "runs": 20, "seconds": 0.2}
     protocols.PROTOCOLS["quick"] = dataclasses.replace(protocols.PROTOCOLS["quick"], **shorter)
     try:
         runpy.run_module("cnnedge", run_name="__main__", alter_sys=True)

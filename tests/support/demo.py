@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass
@@ -67,14 +68,14 @@ class Demo:
             connection.sendall(text.encode("latin-1") + body)
             return read_answer(connection)
 
-    def post(self, path: str, body: bytes, *headers: str, **keywords: str) -> Answer:
+    def post(self, path: str, body: bytes, *headers: str, host: str | None = None) -> Answer:
         """A request with the token and a body, as the page itself sends it."""
         own = f"Origin: {self.url.split('/')[0]}//127.0.0.1:{self.port}"
         given = any(header.startswith("Origin:") for header in headers)
         lines = [*([] if given else [own]), *headers, f"Content-Length: {len(body)}"]
-        return self.ask(f"/{self.token}/{path}", *lines, method="POST", body=body, **keywords)
+        return self.ask(f"/{self.token}/{path}", *lines, method="POST", host=host, body=body)
 
-    def page(self, path: str = "", *headers: str, **keywords: str) -> Answer:
+    def page(self, path: str = "", *headers: str, **keywords: Any) -> Answer:
         """A request with the token."""
         return self.ask(f"/{self.token}/{path}", *headers, **keywords)
 

@@ -42,7 +42,7 @@ class Display:
         size, width, height, stride, colours = header[[0, 4, 5, 12, 19]].tolist()
         begin = size + 12 * colours
         pixels = np.frombuffer(data, np.uint8, stride * height, begin).reshape(height, stride)
-        return pixels[:, : 4 * width].reshape(height, width, 4)[:, :, :3].copy()
+        return np.array(pixels[:, : 4 * width].reshape(height, width, 4)[:, :, :3])
 
     def windows(self, name: str) -> list[str]:
         """The numbers of the windows of this name that are there."""

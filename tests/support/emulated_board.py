@@ -70,9 +70,8 @@ def main() -> None:
     while True:
         client, _address = listener.accept()
         with client:
-            subprocess.Popen(
-                ["/usr/sbin/sshd", "-i", "-e", "-f", config], stdin=client, stdout=client
-            )
+            end = client.fileno()
+            subprocess.Popen(["/usr/sbin/sshd", "-i", "-e", "-f", config], stdin=end, stdout=end)
 
 
 if __name__ == "__main__":

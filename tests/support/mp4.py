@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -76,7 +77,7 @@ def edit(path: Path, *edits: tuple[int, int]) -> Path:
     """Writes an edit list of (frames, first frame); a first frame of -1 is a pause."""
     found: dict[bytes, bytes] = {}
     for name in (b"mvhd", b"mdhd", b"stts"):
-        change(path, name, lambda old, name=name: found.setdefault(name, old))
+        change(path, name, functools.partial(found.setdefault, name))
     movie, media = (struct.unpack_from(">I", found[n], 12)[0] for n in (b"mvhd", b"mdhd"))
     (ticks,) = struct.unpack_from(">I", found[b"stts"], 12)
     entries = b"".join(
@@ -120,9 +121,9 @@ def codec(path: Path, name: bytes) -> Path:
 
 def durations(path: Path, periods: Sequence[int]) -> Path:
     """Gives each frame a duration of its own, as phones do; in periods of the file's own rate."""
-    found: list[bytes] = []
-    change(path, b"stts", lambda old: found.append(old) or old)
-    (period,) = struct.unpack_from(">I", found[0], 12)
+    found: dict[bytes, bytes] = {}
+    change(path, b"stts", functools.partial(found.setdefault, b"stts"))
+    (period,) = struct.unpack_from(">I", found[b"stts"], 12)
     runs = b"".join(struct.pack(">II", 1, value * period) for value in periods)
     whole(path)
     return change(path, b"stts", lambda old: struct.pack(">II", 0, len(periods)) + runs)
@@ -131,7 +132,8 @@ def durations(path: Path, periods: Sequence[int]) -> Path:
 def read(path: Path) -> tuple[list[np.ndarray], list[float]]:
     """What OpenCV alone reads: frames, and the time of each in seconds."""
     capture = cv2.VideoCapture(str(path))
-    frames, times = [], []
+    frames: list[np.ndarray] = []
+    times: list[float] = []
     while True:
         ok, frame = capture.read()
         if not ok:

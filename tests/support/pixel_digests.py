@@ -23,7 +23,8 @@ from cnnedge.specs import InputSize, Preprocess
 def digests(request: dict[str, Any]) -> list[str]:
     if request.get("library"):
         resample = preprocess.compiled.load(Path(request["library"]))
-        preprocess.compiled.find = lambda: resample
+        found_here: Any = preprocess.compiled
+        found_here.find = lambda: resample
     pictures = {Path(file).name: read_picture(file) for file in request["files"]}
     found = [f"{name} decoded {_digest(picture)}" for name, picture in pictures.items()]
     for name, picture in pictures.items():

@@ -61,7 +61,7 @@ def as_torchvision(frame: np.ndarray, target: tuple[int, int], rule: Preprocess)
     whole = (h, width * h // height) if height * w <= width * h else (height * w // width, w)
     whole = max(whole[0], target[0]), max(whole[1], target[1])
     top, left = (round((a - b) / 2) for a, b in zip(whole, target, strict=True))
-    full = scaled(frame, *whole, rule.interpolation)
+    full = scaled(frame, whole[0], whole[1], rule.interpolation)
     return full[top : top + target[0], left : left + target[1]]
 
 
@@ -75,13 +75,15 @@ def scaled(frame: np.ndarray, height: int, width: int, interpolation: str) -> np
     rows, columns = matrix(frame.shape[0], height), matrix(frame.shape[1], width)
     # Whole numbers below 2^24 all the way: exact in float64 whatever the order.
     total = np.einsum("ih,jw,hwc->ijc", rows, columns, frame.astype(float), optimize=True)
-    return (total.astype(np.int64) + 2**15) >> 16
+    rounded: np.ndarray = (total.astype(np.int64) + 2**15) >> 16
+    return rounded
 
 
 def area(n: int, m: int) -> np.ndarray:
     """[m, n]: floor(256 share + 1/2) at every edge, and what lies between two edges."""
     edges = np.arange(n + 1)[None, :] * m - np.arange(m)[:, None] * n
-    return np.diff((512 * np.clip(edges, 0, n) + n) // (2 * n), axis=1).astype(float)
+    shares: np.ndarray = np.diff((512 * np.clip(edges, 0, n) + n) // (2 * n), axis=1)
+    return shares.astype(float)
 
 
 def bilinear(n: int, m: int) -> np.ndarray:
@@ -162,4 +164,5 @@ def coloured(pixels: np.ndarray, channels: int) -> np.ndarray:
     if channels == 3:
         return np.repeat(pixels, 3, axis=2).astype(np.uint8)
     grey = pixels @ np.array([3735, 19235, 9798]) + 16384
-    return (grey >> 15)[:, :, None].astype(np.uint8)
+    shown: np.ndarray = (grey >> 15)[:, :, None].astype(np.uint8)
+    return shown

@@ -55,7 +55,7 @@ def result(
         "noise_floor": {"median": noise_floor(medians), "p90": noise_floor(medians)},
         "peak_memory_bytes": 50_000_000,
         "memory_growth_bytes": 9_000_000,
-        "unstable": instabilities(parts),
+        "unstable": instabilities([part.tolist() for part in parts]),
         "repeats": [
             {
                 "median_ms": float(np.median(part)),

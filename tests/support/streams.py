@@ -146,11 +146,12 @@ class _Session(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         while request := self.rfile.readline().decode():
-            fields = {}
+            fields: dict[str, str] = {}
             while line := self.rfile.readline().decode().strip():
                 name, _, value = line.partition(":")
                 fields[name.lower()] = value.strip()
-            if not self._answer(*request.split()[:2], fields):
+            method, url = request.split()[:2]
+            if not self._answer(method, url, fields):
                 return
 
     def _answer(self, method: str, url: str, fields: dict[str, str]) -> bool:

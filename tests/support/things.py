@@ -21,7 +21,8 @@ def ground(seed: int, height: int = 480, width: int = 640) -> np.ndarray:
     light = np.linspace(rng.uniform(0.75, 0.95), rng.uniform(1.0, 1.15), width)[None, :, None]
     grain = rng.normal(0, 8, (height // 4, width // 40))
     grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(colour * light + grain[..., None], 0, 255).astype(np.uint8)
+    drawn: np.ndarray = np.clip(colour * light + grain[..., None], 0, 255).astype(np.uint8)
+    return drawn
 
 
 def scene(
@@ -37,10 +38,11 @@ def scene(
     size = (width, height)
     over = cv2.warpAffine(drawn, matrix, size, flags=cv2.INTER_LINEAR)
     alpha = cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_LINEAR)[..., None] / 255
-    shift = np.float32([[1, 0, 10], [0, 1, 14]])
+    shift = np.array([[1, 0, 10], [0, 1, 14]], np.float32)
     shade = cv2.GaussianBlur(cv2.warpAffine(alpha[..., 0], shift, size), (31, 31), 9)[..., None]
     dark = on * (1 - 0.35 * shade)
-    return np.clip(dark * (1 - alpha) + over * alpha, 0, 255).astype(np.uint8)
+    found: np.ndarray = np.clip(dark * (1 - alpha) + over * alpha, 0, 255).astype(np.uint8)
+    return found
 
 
 def film_of(

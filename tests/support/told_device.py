@@ -25,7 +25,8 @@ def asked(model: object, *, runs: int = 60, seconds: float = 0.0, **runtime: Any
 
 def real_answer(model: Path) -> dict[str, Any]:
     """What a fresh process of this machine answers about a model, as it travels."""
-    return plain(LocalDevice().measure(asked(model)))
+    answer: dict[str, Any] = plain(LocalDevice().measure(asked(model)))
+    return answer
 
 
 class ToldDevice:
