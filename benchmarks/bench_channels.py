@@ -82,7 +82,7 @@ def table(reports: list[dict]) -> None:
         middle = {
             key: statistics.median(row[key] for row in rows)
             for key in rows[0]
-            if key not in ("latency_ms",)
+            if key != "latency_ms"
         }
         print(
             f"{name:32}{100 * right / count:9.2f}%{100 * low:10.1f}-{100 * high:.1f}%"

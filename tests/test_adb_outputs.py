@@ -21,8 +21,15 @@ def test_the_classic_tool_of_2019() -> None:
     assert (run.init_ms, run.first_ms, run.warmup_count) == (10.354, 37.001, 14)
     told = plain(run.latency.statistics)
     assert told == {
-        **{"median": None, "mean": 34.9728, "p90": None, "p99": None, "min": 34.001},
-        **{"max": 36.9, "std": 0.503, "count": 50, "source": "benchmark_model"},
+        "median": None,
+        "mean": 34.9728,
+        "p90": None,
+        "p99": None,
+        "min": 34.001,
+        "max": 36.9,
+        "std": 0.503,
+        "count": 50,
+        "source": "benchmark_model",
     }
     assert (run.memory_growth_bytes, run.peak_memory_bytes) == (3.75 * 2**20, None)
 

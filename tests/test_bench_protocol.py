@@ -51,8 +51,14 @@ def test_a_tool_without_samples(answer: dict[str, Any], plain_models: dict[str, 
     )
     (result,) = outcome_of(ToldDevice(three), plain_models["int8"]).results
     assert result["latency_ms"] == {
-        **{"median": 11.0, "mean": 12.0, "p90": 13.0, "p99": None},
-        **{"min": 9.0, "max": 21.0, "std": None, "count": 100},
+        "median": 11.0,
+        "mean": 12.0,
+        "p90": 13.0,
+        "p99": None,
+        "min": 9.0,
+        "max": 21.0,
+        "std": None,
+        "count": 100,
     }
     assert result["samples_ms"] == []
     assert result["peak_memory_bytes"] is None

@@ -53,8 +53,12 @@ def sustained(**changes: Any) -> dict[str, Any]:
     """A run that is throttled after three of its five minutes."""
     windows = [
         {
-            **{"t_s": i + 0.5, "median": m, "p90": 1.1 * m, "count": 80},
-            **{"cpu_mhz": 1800 if m == 10 else 1400, "temperature_c": min(80.0, 40 + i / 4)},
+            "t_s": i + 0.5,
+            "median": m,
+            "p90": 1.1 * m,
+            "count": 80,
+            "cpu_mhz": 1800 if m == 10 else 1400,
+            "temperature_c": min(80.0, 40 + i / 4),
         }
         for i, m in enumerate([10.0] * 180 + [13.0] * 120)
     ]
@@ -62,8 +66,12 @@ def sustained(**changes: Any) -> dict[str, Any]:
     minutes = [{"median": m, "p90": 1.1 * m} for m in (10.0, 13.0)]
     found = {
         **seconds,
-        **{"first_minute": minutes[0], "last_minute": minutes[1], "slowdown": 0.3},
-        **{"inferences": 24_000, "samples_every": 2, "windows": windows},
+        "first_minute": minutes[0],
+        "last_minute": minutes[1],
+        "slowdown": 0.3,
+        "inferences": 24_000,
+        "samples_every": 2,
+        "windows": windows,
     }
     return runs.result([10.0], sustained=found, **changes)
 

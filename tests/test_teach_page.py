@@ -216,7 +216,7 @@ def test_classes_and_pictures_on_the_page(
         with chromium(playwright) as browser, opened(browser, served.url) as page:
             page.wait_for_selector("#notice:not([hidden])")
             make(page, "from files")
-            page.set_input_files("#files", sorted((root / ".deleted").rglob("*.jpg"))[0])
+            page.set_input_files("#files", min((root / ".deleted").rglob("*.jpg")))
             until(page, "document.querySelectorAll('#roll li').length === 1")
             assert not page.problems
     assert os.listdir(root / "from files")[0].endswith("-0000.jpg")

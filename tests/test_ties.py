@@ -120,7 +120,7 @@ def test_a_fixed_camera_and_alike_things_are_not_tied() -> None:
 def test_near_duplicates_are_found_among_many() -> None:
     """More than are compared all with all."""
     pixels = [look(photograph(s)) for s in range(700)]
-    pixels += [look(cv2.convertScaleAbs(photograph(s), alpha=0.9, beta=5)) for s in range(0, 40)]
+    pixels += [look(cv2.convertScaleAbs(photograph(s), alpha=0.9, beta=5)) for s in range(40)]
     looks = Looks(pixels=np.stack(pixels), there=np.ones(len(pixels), bool))
     pairs = set(near_duplicates(looks, np.zeros(len(pixels), np.int64)))
     assert pairs == {(s, 700 + s) for s in range(40)}

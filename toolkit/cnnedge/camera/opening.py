@@ -50,7 +50,8 @@ def open_source(
     return source
 
 
-def _opened(text: str, options: CaptureOptions, say: Say | None, loop: bool) -> Source:
+# One answer for each way in which opening fails.
+def _opened(text: str, options: CaptureOptions, say: Say | None, loop: bool) -> Source:  # noqa: C901
     if not given_files.is_text(text) and (_is_address(text) or text.startswith(_PIPELINE)):
         raise SourceError(
             f"--source {text}: an address must be text, but this contains other bytes"

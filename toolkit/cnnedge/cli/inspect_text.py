@@ -261,7 +261,7 @@ def _said(found: Inspection) -> Iterator[tuple[str, Text]]:
 
 def _entry(name: str, content: bytes) -> str:
     said = entry_text(content)
-    return f"{_short(one_line(name))} {said if said else f'({output.size(len(content))})'}"
+    return f"{_short(one_line(name))} {said or f'({output.size(len(content))})'}"
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -164,6 +164,7 @@ class Labelling:
             except CnnedgeError as error:
                 watching.say(str(error))
         watching.say("no other delegate runs this model here")
+        return None
 
     def _take(self, watching: Watching, delegate: str, models: list[Model]) -> None:
         self.earlier.append(summary(self.models, watching.source, self.timings).segment)

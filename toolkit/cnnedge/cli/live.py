@@ -131,13 +131,14 @@ class LiveView:
                     canvas, shown = live_view(frame, readout, size, messages), now
             state = self._window.update(canvas)
             if self._over.is_set():
-                return
+                return None
             if not state.open:
                 return self._end(state.lost)
             if shown is not None and min(state.size) > 0:
                 self._size = state.size
             for key in state.keys:
                 self._keys.get(key, lambda: None)()
+        return None
 
     def _now(self) -> tuple[int, Pixels | None, Readout, Messages]:
         with self._lock:
@@ -161,6 +162,7 @@ class LiveView:
             self._paced.let_run()
         self.lost = lost
         self._say(f"the window closed ({lost}); the run continues without it")
+        return None
 
     def _hints(self) -> Lines:
         if self._source.pictures:
@@ -192,12 +194,13 @@ class LiveView:
             self._paused = not self._paused
         if self._paced:
             self._paced.hold() if self._paused else self._paced.release()
+        return None
 
     def _save(self) -> None:
         with self._lock:
             frame, readout = self._frame, self._readout
         if frame is None or min(self._size) < 1:
-            return
+            return None
         path = _free_name(Path(time.strftime("cnnedge-%Y%m%d-%H%M%S.png")))
         try:
             write_picture(path, live_view(frame, readout, self._size, QUIET))
@@ -205,6 +208,7 @@ class LiveView:
             return self.toast(str(error))
         self.toast(f"saved {path}")
         self._say(f"saved {path}")
+        return None
 
     def _wish_next(self) -> None:
         if self._source.pictures:

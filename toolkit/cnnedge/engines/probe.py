@@ -83,7 +83,8 @@ def read_report(text: str, model: ModelFile, *, fully: bool) -> Probe:
     total = len(model.graph.operators)
     rest = re.search(r"remaining (\d+) operations will run on the CPU", text)
     left = int(rest.group(1)) if rest else 0 if fully else total
-    unsupported = re.findall(r"^([A-Z0-9_]+): ", text.partition("not supported by GPU")[2], re.M)
+    listed = text.partition("not supported by GPU")[2]
+    unsupported = re.findall(r"^([A-Z0-9_]+): ", listed, re.MULTILINE)
     names = {op.name for op in model.graph.operators}
     return Probe(
         adapter=adapter.group(1).strip(" ,") if adapter else "",

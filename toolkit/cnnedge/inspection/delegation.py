@@ -78,7 +78,8 @@ def forecasts(model: ModelFile) -> tuple[Forecast, ...]:
     )
 
 
-def pieces(nodes: Sequence[Node], taken: frozenset[int]) -> list[list[int]]:
+# One pass over the operators, whose order decides.
+def pieces(nodes: Sequence[Node], taken: frozenset[int]) -> list[list[int]]:  # noqa: C901
     """The runs of operators that a delegate's part of the graph falls into.
 
     As TFLite cuts it (graph_info.cc): one side runs on until nothing more of it is ready, then

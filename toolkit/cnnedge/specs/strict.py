@@ -192,7 +192,8 @@ def _convert_tuple(hint: Any, node: yaml.Node, key: str) -> tuple[Any, ...]:
     )
 
 
-def _convert_scalar(hint: Any, node: yaml.Node, key: str) -> Any:
+# One branch for each type that a field may have.
+def _convert_scalar(hint: Any, node: yaml.Node, key: str) -> Any:  # noqa: C901
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     if hint not in names:
         raise TypeError(f"cannot read a {hint!r} from YAML")

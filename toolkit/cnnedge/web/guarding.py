@@ -50,7 +50,8 @@ _NOT_HERE = (
 )
 
 
-def refusal(
+# One refusal for each part of a request.
+def refusal(  # noqa: C901
     request: web.BaseRequest, token: str, hosts: Collection[str], most_body: int = 0
 ) -> web.Response | None:
     """What a request is refused with; None where it is let in.
