@@ -171,7 +171,7 @@ def _print(result: Evaluation) -> None:
         )
     console.print(table)
     if result.skipped:
-        output.warn(f"{len(result.skipped)} files could not be read and are left out")
+        output.warn(f"unreadable files skipped: {len(result.skipped)}")
 
 
 def _plain(label: str) -> Any:
