@@ -289,7 +289,7 @@ def test_a_file_is_read_within_bounds(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"x" * 1000)
     assert given_files.read(path, at_most=1000) == b"x" * 1000
-    with pytest.raises(OSError, match="at most 999 bytes"):
+    with pytest.raises(OSError, match="the limit is 999 bytes"):
         given_files.read(path, at_most=999)
     # Of what the system makes up no size is known before.
     assert b"Name:" in given_files.read("/proc/self/status", at_most=10**6)
