@@ -293,7 +293,7 @@ def test_a_file_is_read_within_bounds(tmp_path: Path) -> None:
         given_files.read(path, at_most=999)
     # Of what the system makes up no size is known before.
     assert b"Name:" in given_files.read("/proc/self/status", at_most=10**6)
-    with pytest.raises(OSError, match="at most 10 bytes"):
+    with pytest.raises(OSError, match="the limit is 10 bytes"):
         given_files.read("/proc/self/status", at_most=10)
 
 
