@@ -89,7 +89,7 @@ def test_a_stream_that_dies_and_returns_is_recovered(
     assert source.lost is None
     assert first < later == sorted(set(later))
     assert sorted(ages)[5] < FRESH_SECONDS
-    assert any("the stream was cut; trying again in 1 s" in line for line in said)
+    assert any("the stream was cut off; trying again in 1 s" in line for line in said)
     assert any("back after" in line for line in said)
     assert all(line.startswith(camera.url) and "\n" not in line for line in said)
     assert capfd.readouterr() == ("", "")
