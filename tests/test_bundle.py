@@ -157,17 +157,17 @@ def test_flipped_bytes_never_crash(plain_models: dict[str, Path], data: st.DataO
     [
         ({"resize": "fancy"}, "'fancy' is not allowed. Allowed: stretch"),
         ({"interpolation": "lanczos"}, "'lanczos' is not allowed"),
-        ({"resize": 3}, "'3' is not allowed"),
+        ({"resize": 3}, "3 is not allowed"),
         ({"resize": ["stretch"]}, "a list"),
         ({"resize": None}, "is not allowed"),
         ({"pad_value": 300}, "300 is out of range"),
-        ({"pad_value": "0"}, "expected a whole number, found '0' in quotes"),
+        ({"pad_value": "0"}, "expected a whole number of 64 bits, found '0'"),
         ({"pad_value": 0.5}, "expected a whole number"),
         ({"pad_value": True}, "expected a whole number"),
         ({"crop": 0.5}, "unknown key 'crop'"),
-        ("stretch", "expected keys and values"),
-        ([], "expected keys and values"),
-        (None, "expected keys and values"),
+        ("stretch", "expected an object"),
+        ([], "expected an object"),
+        (None, "expected an object"),
     ],
 )
 def test_a_resize_rule_that_is_not_ours_is_refused_when_read(
