@@ -10,7 +10,7 @@ import click
 from ..bundle import Guest
 from . import output
 from .guest_options import guest_options
-from .serving_options import need_packages, serving_options
+from .serving_options import Serving, need_packages, serving_options
 
 if TYPE_CHECKING:
     from ..web.description import WebModel
@@ -31,10 +31,7 @@ if TYPE_CHECKING:
 @output.verbose_option
 def command(
     models: tuple[str, ...],
-    host: str | None,
-    port: int | None,
-    plain: bool,
-    public: str | None,
+    serving: Serving,
     site: Path | None,
     guest: Guest,
     json_file: str | None,
@@ -45,7 +42,7 @@ def command(
     Nothing is installed on the phone: the models run in its browser, and no picture leaves it.
     With several MODELs, the page switches between them.
     """
-    if site is not None and (host, port, public, plain) != (None, None, None, False):
+    if site is not None and serving != Serving():
         raise click.UsageError(
             "--export serves nothing: remove --host, --port, --http and --public"
         )
@@ -63,9 +60,9 @@ def command(
             f"python -m http.server --directory {shown}"
         )
         return
-    from .demo_serving import Wanted, serve
+    from .demo_serving import serve
 
-    serve(described, Wanted(host=host, port=port, plain=plain, public=public), json_file)
+    serve(described, serving, json_file)
 
 
 def _described(models: tuple[str, ...], guest: Guest) -> list[WebModel]:

@@ -11,7 +11,6 @@ import io
 import ipaddress
 import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import segno
@@ -27,6 +26,7 @@ from ..web.lessons import Lessons
 from ..web.phones import STAGES, Phone
 from ..web.server import Listening, Site
 from . import output
+from .serving_options import Serving
 
 _PORTS = {True: 8080, False: 8443}
 _LOOPBACK = "127.0.0.1"
@@ -35,19 +35,9 @@ _STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
 _NOTHING: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """The options. public: the address of a tunnel, with its scheme."""
-
-    host: str | None
-    port: int | None
-    plain: bool
-    public: str | None
-
-
-def serve(models: Sequence[WebModel], wanted: Wanted, json_file: str | None) -> None:
+def serve(models: Sequence[WebModel], serving: Serving, json_file: str | None) -> None:
     """Serves until Ctrl-C, then prints and writes what phones did. Raises CnnedgeError."""
-    phones = listen(models, wanted)
+    phones = listen(models, serving)
     result = {"phones": [phone.as_json() for phone in phones]}
     with output.kept("demo", result):
         if json_file:
@@ -57,13 +47,13 @@ def serve(models: Sequence[WebModel], wanted: Wanted, json_file: str | None) -> 
 
 
 def listen(
-    models: Sequence[WebModel], wanted: Wanted, lessons: Lessons | None = None
+    models: Sequence[WebModel], serving: Serving, lessons: Lessons | None = None
 ) -> list[Phone]:
     """Serves until Ctrl-C; the phones that came. Raises CnnedgeError, also of lessons that end."""
-    addresses = _addresses(wanted)
+    addresses = _addresses(serving)
     names = host_names()
     certificate = None
-    if not wanted.plain:
+    if not serving.plain:
         loopback = [ipaddress.ip_address(a) for a in (_LOOPBACK, "::1")]
         certificate = certificate_for(names, [*addresses, *loopback])
     site = Site(
@@ -72,25 +62,25 @@ def listen(
         say=output.note,
         lessons=lessons,
         listening=Listening(
-            host=wanted.host or (_LOOPBACK if wanted.plain else None),
-            port=_PORTS[wanted.plain] if wanted.port is None else wanted.port,
-            exact=wanted.port is not None,
+            host=serving.host or (_LOOPBACK if serving.plain else None),
+            port=_PORTS[serving.plain] if serving.port is None else serving.port,
+            exact=serving.port is not None,
             certificate=str(certificate.path) if certificate else None,
             hosts=[*names, _LOOPBACK, "::1", *(str(a) for a in addresses)],
-            public=wanted.public.partition("://")[2] if wanted.public else None,
+            public=serving.public.partition("://")[2] if serving.public else None,
         ),
     )
-    asyncio.run(_serve(site, wanted, addresses, certificate))
+    asyncio.run(_serve(site, serving, addresses, certificate))
     return site.phones.all
 
 
 async def _serve(
-    site: Site, wanted: Wanted, addresses: Sequence[Address], certificate: Certificate | None
+    site: Site, serving: Serving, addresses: Sequence[Address], certificate: Certificate | None
 ) -> None:
     async with site.serving():
-        on_usb = wanted.plain and not wanted.public and wanted.host is None
+        on_usb = serving.plain and not serving.public and serving.host is None
         with _stopped_by_signals() as stop, _on_usb(site.port) if on_usb else _NOTHING:
-            _print_address(site, wanted, addresses, certificate)
+            _print_address(site, serving, addresses, certificate)
             if site.lessons is None:
                 await stop.wait()
             else:
@@ -130,34 +120,34 @@ def _stopped_by_signals() -> Iterator[asyncio.Event]:
             signal.signal(number, before[number])
 
 
-def _addresses(wanted: Wanted) -> list[Address]:
+def _addresses(serving: Serving) -> list[Address]:
     """Where phones reach the server. Raises CnnedgeError if they cannot."""
-    if wanted.host is None:
-        found = [] if wanted.plain else lan_addresses()
-        if not found and not wanted.plain:
+    if serving.host is None:
+        found = [] if serving.plain else lan_addresses()
+        if not found and not serving.plain:
             raise CnnedgeError(
                 "this machine is not in a network that a phone could join. Connect it to one, or "
                 "plug the phone in and use --http (adb)"
             )
         return found
     try:
-        given = ipaddress.ip_address(wanted.host)
+        given = ipaddress.ip_address(serving.host)
     except ValueError:
         raise CnnedgeError(
-            f"--host {wanted.host}: expected an address of this machine, such as 192.168.1.20"
+            f"--host {serving.host}: expected an address of this machine, such as 192.168.1.20"
         ) from None
     return lan_addresses() if given.is_unspecified else [given]
 
 
 def _print_address(
-    site: Site, wanted: Wanted, addresses: Sequence[Address], certificate: Certificate | None
+    site: Site, serving: Serving, addresses: Sequence[Address], certificate: Certificate | None
 ) -> None:
-    scheme = "http" if wanted.plain else "https"
+    scheme = "http" if serving.plain else "https"
     bases = [f"{scheme}://{_in_url(a)}:{site.port}" for a in addresses]
-    if wanted.plain:
+    if serving.plain:
         bases.insert(0, f"http://localhost:{site.port}")
-    if wanted.public:
-        bases.insert(0, wanted.public)
+    if serving.public:
+        bases.insert(0, serving.public)
     console = output.progress_console()
     address = f"{bases[0]}/{site.token}/"
     if not bases[0].startswith("http://localhost"):
@@ -173,7 +163,7 @@ def _print_address(
             "authority signed it. Safari: Show Details, visit this website. Chrome: Advanced, "
             f"Proceed. Its SHA-256 begins with {certificate.fingerprint[:29]}"
         )
-    elif wanted.host is not None:
+    elif serving.host is not None:
         output.note(
             "browsers do not allow the camera over plain http from another machine: only "
             "pictures work"

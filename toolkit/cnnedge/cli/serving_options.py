@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import click
 
 from ..errors import CnnedgeError, MissingExtraError
-from . import output
+from .options import gathered
 
 _EXTRA = "pip install 'cnnedge[web]'"
 
 
-def serving_options(function: output.F) -> output.F:
-    """--host, --port, --http and --public, as `host`, `port`, `plain` and `public`."""
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """Where a page is served. public: the address of a tunnel, with its scheme and nothing behind
+    its host. Raises click.UsageError, CnnedgeError."""
 
-    @functools.wraps(function)
-    def command(*arguments: Any, **keywords: Any) -> Any:
-        if keywords["public"] is not None and not keywords["plain"]:
+    host: str | None = None
+    port: int | None = None
+    plain: bool = False
+    public: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.public is not None and not self.plain:
             raise click.UsageError("--public is for --http behind a tunnel; give both")
-        return function(*arguments, **keywords | {"public": _public(keywords["public"])})
+        object.__setattr__(self, "public", _public(self.public))
 
-    options = (
+
+# --host, --port, --http and --public, as the keyword `serving`.
+serving_options = gathered(
+    Serving,
+    "serving",
+    (
         click.option(
             "--host",
             metavar="ADDRESS",
@@ -49,10 +59,8 @@ def serving_options(function: output.F) -> output.F:
             help="With --http: the https address at which a tunnel serves the page, such as "
             "https://name.example.com.",
         ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command  # type: ignore[return-value]
+    ),
+)
 
 
 def need_packages(command: str) -> None:

@@ -12,7 +12,7 @@ from ..child_process import python_words
 from ..errors import CnnedgeError
 from ..harmless import harmless
 from . import output
-from .serving_options import need_packages, serving_options
+from .serving_options import Serving, need_packages, serving_options
 
 if TYPE_CHECKING:
     from ..web.description import WebModel
@@ -36,10 +36,7 @@ _KEPT = ".teach"
 def command(
     directory: Path,
     recipe: str,
-    host: str | None,
-    port: int | None,
-    plain: bool,
-    public: str | None,
+    serving: Serving,
     json_file: str | None,
     verbose: bool,
 ) -> None:
@@ -53,7 +50,7 @@ def command(
     from ..teaching.recipe import linear_recipe
     from ..web.album import Album
     from ..web.lessons import Lessons
-    from .demo_serving import Wanted, listen
+    from .demo_serving import listen
 
     linear_recipe(recipe)
     root = directory.absolute()
@@ -61,7 +58,7 @@ def command(
     words = python_words("cnnedge.teaching", recipe, str(root), str(model))
     lessons = Lessons(album, recipe, model, words, output.note)
     models = _earlier(lessons)
-    phones = listen(models, Wanted(host=host, port=port, plain=plain, public=public), lessons)
+    phones = listen(models, serving, lessons)
     result: dict[str, Any] = {
         "classes": [
             {"name": each.name, "pictures": len(each.pictures), "bursts": each.bursts}
