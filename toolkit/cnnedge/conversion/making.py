@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._version import __version__
 from ..bundle import read_model, write_model
 from ..bundle.compatibility import not_runnable
 from ..bundle.cost import layer_costs, macs, parameters, sparsity
@@ -31,6 +30,7 @@ from ..seals import holds, seal
 from ..specs import Variant, plain
 from ..training import backend
 from ..training.content_key import content_key, dataset_decides
+from ..training.run_data import provenance
 from .selective import leave_in_float
 from .trial import answers
 from .work import Work
@@ -75,14 +75,14 @@ def make(work: Work, job: Job, position: str) -> Made:
     flatbuffer, float_layers = _flatbuffer(work, job, stage, position)
     scores = _score(work, job, flatbuffer, position)
     compared = compare(work, job.name, scores)
-    provenance = _provenance(work, job, stage)
-    provenance["accuracy"] = {k: compared[k] for k in ("accuracy", "ci95", "count", "drop_points")}
+    told = _provenance(work, job, stage)
+    told["accuracy"] = {k: compared[k] for k in ("accuracy", "ci95", "count", "drop_points")}
     write_model(
         final,
         flatbuffer,
         labels=work.data.labels,
         size=work.data.pixels.size,
-        provenance=provenance,
+        provenance=told,
     )
     made = Made(entry=compared | _described(job, stage, final, float_layers), scores=scores)
     _keep(work, job.name, key, made)
@@ -195,31 +195,13 @@ def _described(
 
 def _provenance(work: Work, job: Job, stage: chain.Stage) -> dict[str, Any]:
     recipe = work.data.recipe
-    size = work.data.pixels.size
     calibrated = job.variant.format in _CALIBRATED
     seed = recipe.convert.calibration.seed
-    return {
-        "format": 1,
-        "cnnedge": __version__,
-        "recipe": recipe.name,
-        "description": recipe.description,
-        "method": recipe.training.method,
-        "variant": job.name,
+    return provenance(recipe, work.data.pixels, job.name) | {
         "techniques": list(stage.names),
         "epochs_after_training": stage.epochs,
-        "input": {**plain(size), "color": "RGB" if size.channels == 3 else "GRAY"},
-        "preprocess": plain(recipe.preprocess),
-        "data": {
-            "source": work.data.dataset.source,
-            "fingerprint": work.data.dataset.fingerprint,
-            "splits": plain(recipe.data.splits),
-            "seed": recipe.data.seed,
-            "max_unreadable": recipe.data.max_unreadable,
-            "near_duplicates": recipe.data.near_duplicates,
-        },
         "calibration": {"count": job.calibration, "seed": seed} if calibrated else None,
         "model_sha256": work.model_key,
-        "versions": backend.versions(),
     }
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .._version import __version__
 from ..bundle import write_model
 from ..classifier import load
 from ..converter import convert
@@ -22,14 +21,15 @@ from ..data import Dataset, Pixels, calibration_indices, load_dataset
 from ..engines import CPU
 from ..errors import DataError
 from ..scoring import score
-from ..specs import Recipe, parse_model, plain, shipped
+from ..specs import Recipe, parse_model, shipped
 from ..training import backend, methods, transfer
 from ..training.features import Extractor, Features, Views
+from ..training.run_data import provenance
 from .judging import Lesson, Measured, fitted, measure
 
 Tell = Callable[[str, int, int], None]
 
-# The converter runs each of them through slow kernels: a quarter of a second for one on one core.
+# Each costs a run of the network, while somebody waits.
 _CALIBRATION = 16
 # Of the model, against the classifier it was made from.
 _COMPARED = 100
@@ -88,12 +88,12 @@ class Teacher:
         dense.set_weights([linear.kernel, linear.bias][: len(dense.weights)])
         tell("making the int8 model", 0, 0)
         with ThreadPoolExecutor(1) as beside:
-            # TensorFlow's converter leaves a core free.
+            # Most of the conversion leaves a core free.
             measured = beside.submit(measure, lesson)
             flatbuffer = convert(model, VARIANT, _calibration(dataset, pixels))
             found = measured.result()
-        provenance = self._provenance(dataset, found)
-        write_model(out, flatbuffer, labels=dataset.classes, size=self.size, provenance=provenance)
+        told = self._provenance(pixels, found)
+        write_model(out, flatbuffer, labels=dataset.classes, size=self.size, provenance=told)
         tell("comparing it with the classifier", 0, 0)
         expected = (rows @ linear.kernel + linear.bias).argmax(axis=1)
         return Taught(
@@ -158,26 +158,11 @@ class Teacher:
             seed=self.recipe.training.seed,
         )
 
-    def _provenance(self, dataset: Dataset, found: Measured) -> dict[str, Any]:
-        recipe, size = self.recipe, self.size
+    def _provenance(self, pixels: Pixels, found: Measured) -> dict[str, Any]:
+        # Whatever the recipe says: bursts are what teaching is judged by.
+        data = replace(self.recipe.data, near_duplicates="together")
         known = found.accuracy is not None
-        return {
-            "format": 1,
-            "cnnedge": __version__,
-            "recipe": recipe.name,
-            "description": recipe.description,
-            "method": recipe.training.method,
-            "variant": VARIANT,
-            "input": {**plain(size), "color": "RGB" if size.channels == 3 else "GRAY"},
-            "preprocess": plain(recipe.preprocess),
-            "data": {
-                "source": dataset.source,
-                "fingerprint": dataset.fingerprint,
-                "splits": plain(recipe.data.splits),
-                "seed": recipe.data.seed,
-                "max_unreadable": recipe.data.max_unreadable,
-                "near_duplicates": "together",
-            },
+        return provenance(replace(self.recipe, data=data), pixels, VARIANT) | {
             "accuracy": {
                 "accuracy": found.accuracy,
                 "ci95": list(found.ci95 or ()),
@@ -185,7 +170,6 @@ class Teacher:
             }
             if known
             else {"accuracy": None, "ci95": None, "count": 0},
-            "versions": backend.versions(),
         }
 
 

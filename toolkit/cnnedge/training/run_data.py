@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from .._version import __version__
 from ..data import Dataset, Pixels, calibration_indices
-from ..specs import Recipe
+from ..specs import Recipe, plain
+from . import backend
 from .run_folder import RunFolder
 from .strategy import Workers
 
@@ -40,3 +42,27 @@ class RunData(Generic[R]):
     def calibration(self, count: int) -> npt.NDArray[np.int64]:
         """int64 indices of training pictures, stratified, at most `count`."""
         return calibration_indices(self.dataset, count, self.recipe.convert.calibration.seed)
+
+
+def provenance(recipe: Recipe, pixels: Pixels, variant: str) -> dict[str, Any]:
+    """What every model file says of where it comes from: recipe, input, pictures, versions."""
+    dataset, size = pixels.dataset, pixels.size
+    return {
+        "format": 1,
+        "cnnedge": __version__,
+        "recipe": recipe.name,
+        "description": recipe.description,
+        "method": recipe.training.method,
+        "variant": variant,
+        "input": {**plain(size), "color": "RGB" if size.channels == 3 else "GRAY"},
+        "preprocess": plain(recipe.preprocess),
+        "data": {
+            "source": dataset.source,
+            "fingerprint": dataset.fingerprint,
+            "splits": plain(recipe.data.splits),
+            "seed": recipe.data.seed,
+            "max_unreadable": recipe.data.max_unreadable,
+            "near_duplicates": recipe.data.near_duplicates,
+        },
+        "versions": backend.versions(),
+    }
