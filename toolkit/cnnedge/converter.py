@@ -12,7 +12,6 @@ import importlib.util
 import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -105,10 +104,9 @@ def _flatbuffer(
 
             flatbuffer = _dense_where_it_must_be(passes.mlir_sparsify(flatbuffer))
         return repack(flatbuffer)
-    if variant in ("float32", "int4") and not sparse:
-        flatbuffer = _float32_of(model, signature).flatbuffer
-        return repack(_four_bits(flatbuffer) if variant == "int4" else flatbuffer)
-    return repack(_by_tensorflow(model, variant, calibration, signature, sparse))
+    plain = None if sparse or variant not in ("float32", "int4") else _float32_of(model, signature)
+    flatbuffer = plain or _by_tensorflow(model, variant, calibration, signature, sparse)
+    return repack(_four_bits(flatbuffer) if variant == "int4" else flatbuffer)
 
 
 def _by_tensorflow(
@@ -126,24 +124,20 @@ def _by_tensorflow(
     return flatbuffer
 
 
-@dataclass(frozen=True)
-class _Float32:
-    """A model as float32 flatbuffer; rounds: it says its own ranges, after aware training."""
-
-    flatbuffer: bytes
-    rounds: bool
-
-
 # Of the last model: the variants of one are made one after the other.
-_last_float32: dict[bool, tuple[str, _Float32]] = {}
+_last_float32: dict[bool, tuple[str, bytes | None]] = {}
 
 
-def _float32_of(model: Any, signature: bool) -> _Float32:
+def _float32_of(model: Any, signature: bool) -> bytes | None:
+    """The model as float32 flatbuffer; None for one that says its own ranges, after aware training.
+
+    Variants are not made of such a one, but each by TensorFlow itself.
+    """
     key = _identity(model)
     known = _last_float32.get(signature)
     if known is None or known[0] != key:
         function = _traced(model)
-        made = _Float32(_converter(function, model, signature).convert(), _rounds(function))
+        made = None if _rounds(function) else _converter(function, model, signature).convert()
         known = _last_float32[signature] = (key, made)
     return known[1]
 
@@ -173,16 +167,15 @@ def _integers(
     from tensorflow.lite.python import convert as passes
 
     plain = _float32_of(model, signature)
-    if plain.rounds:
-        # TensorFlow's calibrator looks away where the network says its ranges itself.
+    if plain is not None:
+        calibrated = ranges.calibrated(plain, calibration)
+    elif not float_layers:
+        return _by_tensorflow(model, variant, calibration, signature, False)
+    else:
         converter = _converter(_traced(model), model, signature)
         SETTINGS[variant](converter, calibration)
-        if not float_layers:
-            return bytes(converter.convert())
         converter._experimental_calibrate_only = True
         calibrated = converter.convert()
-    else:
-        calibrated = ranges.calibrated(plain.flatbuffer, calibration)
     outside = _types(variant)
     flatbuffer: bytes = passes.mlir_quantize(
         calibrated,

@@ -5,8 +5,9 @@ of each tensor leaves, which TensorFlow's quantiser takes its scales from.
 
 TensorFlow's own calibrator reads a tensor when the next operator has run, which may have written
 its result over it: the sum of a residual block over the convolution, a subtraction over the scaled
-pixels. The range is then that of both, up to twice as wide. Here every tensor is an output of the
-network, so nothing is written over it; and LiteRT computes them with its fast kernels on all cores.
+pixels. The range is then that of both, up to three times as wide. Here every tensor is an output of
+the network, so nothing is written over it; and LiteRT computes them with its fast kernels on all
+cores.
 """
 
 from __future__ import annotations
