@@ -32,7 +32,7 @@ def cnnedge(
     """
     words = [*map(str, arguments)]
     environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"} | dict(env or {})
-    if words[:1] and words[0] in _SLOW_TO_START and python == sys.executable and not options:
+    if words and words[0] in _SLOW_TO_START and python == sys.executable and not options:
         return _forked(words, cwd or Path.cwd(), environment)
     command = [python, "-m", "cnnedge", *words]
     settings: dict[str, Any] = {"capture_output": True, "text": True, "timeout": _SECONDS}

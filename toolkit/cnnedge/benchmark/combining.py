@@ -19,10 +19,7 @@ from .device import Case, Device
 from .protocols import Protocol
 from .result import Accuracy, Conditions, CoolDown, Cooled, Ends, Floor, Repeat, Result
 from .sustained import summary
-from .trust import bad_conditions
-
-# Shares of the CPU that were not ours.
-_SHARES = ("busy_fraction", "steal_fraction", "others_fraction")
+from .trust import bad_conditions, largest_shares
 
 
 def result(
@@ -85,14 +82,10 @@ def _stated_accuracy(model: ModelFile) -> Accuracy | None:
 def conditions_of(answers: Sequence[Answer], protocol: Protocol) -> Conditions:
     """The conditions of all processes together; the shares of the CPU are the largest seen."""
     found = [a.conditions for a in answers]
-    largest = {
-        share: max(
-            (getattr(f, share) for f in found if getattr(f, share) is not None), default=None
-        )
-        for share in _SHARES
-    }
     told = conditions.known(found[0].machine) | conditions.known(found[0].before)
-    return Conditions(protocol=protocol.name, processes=protocol.processes, **largest, **told)
+    return Conditions(
+        protocol=protocol.name, processes=protocol.processes, **largest_shares(found), **told
+    )
 
 
 def _source(answers: Sequence[Answer]) -> str | None:

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..results import SLOW_GOVERNORS
 from .result import Conditions, Result
+
+# Shares of the CPU that were not ours.
+_SHARES = ("busy_fraction", "steal_fraction", "others_fraction")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +73,15 @@ def bad_conditions(around: Conditions) -> list[str]:
 
 def _worst(found: Sequence[Conditions]) -> Conditions:
     slow = (c.governor for c in found if c.governor in SLOW_GOVERNORS)
-    return Conditions(
-        protocol="",
-        busy_fraction=_largest([c.busy_fraction for c in found]),
-        others_fraction=_largest([c.others_fraction for c in found]),
-        steal_fraction=_largest([c.steal_fraction for c in found]),
-        governor=next(slow, None),
-    )
+    return Conditions(protocol="", governor=next(slow, None), **largest_shares(found))
+
+
+def largest_shares(found: Sequence[Any]) -> dict[str, Any]:
+    """Of the CPU, what was not ours: the most of each share that was seen; None if it is unknown.
+
+    found: whatever has these shares as attributes.
+    """
+    return {share: _largest([getattr(each, share) for each in found]) for share in _SHARES}
 
 
 def _largest(values: Sequence[float | None]) -> float | None:

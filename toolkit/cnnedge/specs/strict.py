@@ -27,7 +27,7 @@ from .composing import SHOWN, describe, is_null, kind_of
 T = TypeVar("T")
 
 # Whole numbers of 64 bits, the usual limit.
-_MOST_WHOLE = 2**63 - 1
+MOST_WHOLE = 2**63 - 1
 _TRUE = {"true", "yes", "on"}
 _FALSE = {"false", "no", "off"}
 _MOST_COMPARED, _LONGEST_COMPARED = 5_000, 100
@@ -217,7 +217,7 @@ def _convert_scalar(hint: Any, node: yaml.Node, key: str) -> Any:  # noqa: C901
     except ValueError:
         number = math.nan
     if isinstance(number, int):
-        if abs(number) > _MOST_WHOLE:
+        if abs(number) > MOST_WHOLE:
             digits = len(node.value.lstrip("+-"))
             raise problem(
                 node, key, f"{wanted}: {digits} digits; whole numbers must fit in 64 bits"

@@ -16,14 +16,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from ..errors import SpecError, one_line
-from .strict import Range, closest
+from .strict import MOST_WHOLE, Range, closest
 
 T = TypeVar("T")
 # A value and what it is called in messages: the same, as its type.
 Reader = Callable[[Any, str], Any]
 
-# Whole numbers of 64 bits: what computers count with.
-_MOST_WHOLE = 2**63 - 1
 _LARGEST = 1.7976931348623157e308
 _SHOWN = 80
 _OMITTED = "omitted"
@@ -244,7 +242,7 @@ def _truth(value: Any, name: str) -> bool:
 
 
 def _whole(value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _MOST_WHOLE:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MOST_WHOLE:
         raise _wrong(value, name, "a whole number of 64 bits")
     return value
 
