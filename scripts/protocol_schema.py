@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from cnnedge.benchmark.answer import Answer
 from cnnedge.benchmark.request import Request
 from cnnedge.device_scoring import request as scoring
-from cnnedge.specs.strict import Range
+from cnnedge.specs.limits import Range
 from cnnedge.specs.values import Length
 
 PLACE = Path(__file__).resolve().parents[1] / "docs" / "protocol.schema.json"

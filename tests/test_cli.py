@@ -43,6 +43,16 @@ def test_help_imports_no_command() -> None:
         assert f"  {name} " in done.stdout
 
 
+def test_labelling_waits_for_no_recipes_and_no_benchmarks() -> None:
+    done = python("""
+        import sys
+        import cnnedge.cli.run, cnnedge.cli.labelling, cnnedge.model
+        idle = {"yaml", "cnnedge.specs.recipe", "cnnedge.benchmark", "cnnedge.targets"}
+        assert not idle & set(sys.modules), idle & set(sys.modules)
+    """)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_and_verbose(command: str) -> None:
     done = cnnedge(command, "--help")

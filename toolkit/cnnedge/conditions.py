@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from ._version import __version__
-from .specs.strict import Range
+from .specs.limits import Range
 from .specs.values import omitted
 
 # No time, size or temperature of a measurement is larger.

@@ -24,7 +24,7 @@ from .errors import CnnedgeError, MissingExtraError, ModelError
 from .native_stderr import captured
 from .packing import pack, repack, unpack
 from .preprocess import Pixels
-from .specs.strict import closest
+from .specs.limits import closest
 
 
 def convert(

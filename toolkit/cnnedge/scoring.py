@@ -23,7 +23,7 @@ from .data.store import Skipped
 from .engines import AgreementCheck, Ran
 from .errors import DataError, ModelError
 from .results import accuracy, confusion, per_class
-from .specs.strict import closest
+from .specs.limits import closest
 
 Progress = Callable[[int, int], None]
 # Pictures that one worker scores at a time.

@@ -14,7 +14,7 @@ from ..conditions import LARGEST, Machine, Moment, Reading
 from ..engines import Ran
 from ..errors import CnnedgeError, DeviceError, GateError, SpecError, one_line
 from ..harmless import tidy
-from ..specs.strict import Range
+from ..specs.limits import Range
 from ..specs.values import Length, omitted, read
 from .protocols import MOST_SAMPLES
 

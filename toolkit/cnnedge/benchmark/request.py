@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from ..engines import CPU, Runtime
-from ..specs.strict import Range
+from ..specs.limits import Range
 from .protocols import Protocol
 
 # A day: no protocol is longer.

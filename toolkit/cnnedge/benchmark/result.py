@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from ..conditions import Moment, Reading, State
 from ..engines import Ran
-from ..specs.strict import Range
+from ..specs.limits import Range
 from ..specs.values import Length, omitted, read
 from .answer import Amount, Energy, Latency, Milliseconds, Samples, Window
 

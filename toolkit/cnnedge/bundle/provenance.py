@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal
 
 from ..errors import ModelError, SpecError
 from ..harmless import harmless
-from ..specs import Splits
+from ..specs.data import Splits
+from ..specs.limits import Range
 from ..specs.pixels import Preprocess
-from ..specs.strict import Range
 from ..specs.values import read
 
 PROVENANCE_FILE = "cnnedge.json"

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
-from ..specs.recipe import Splits
+from ..specs.data import Splits
 from .likeness import look
 from .names import alike
 from .splits import assign, uniform

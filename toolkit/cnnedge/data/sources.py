@@ -7,7 +7,7 @@ from pathlib import Path
 from .. import given_files
 from ..errors import DataError
 from ..pictures import is_picture
-from ..specs.recipe import Splits
+from ..specs.data import Splits
 from .arrays import embedded_listing, idx_listing, npz_listing
 from .dataset import Dataset, assemble
 from .folders import folder_listing

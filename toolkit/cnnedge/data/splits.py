@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
-from ..specs.recipe import Splits
+from ..specs.data import Splits
 from .store import PARTS, TEST, TRAIN, VAL, Hashes, Indices
 from .ties import Ties
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
-from ..specs.strict import Range
+from ..specs.limits import Range
 from ..specs.values import Reader, plain_fields
 
 _Count = Annotated[int, Range(0, 10**15)]

@@ -14,7 +14,7 @@ from typing import Any
 from ..bundle import Guest
 from ..bundle.guest import NO_GUEST
 from ..errors import CnnedgeError
-from ..specs.strict import closest
+from ..specs.limits import closest
 from . import libraries
 from .base import DELEGATES, PRECISIONS
 

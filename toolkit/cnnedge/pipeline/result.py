@@ -14,7 +14,7 @@ from ..camera import Source
 from ..classifier import Prediction, Score
 from ..conditions import State
 from ..engines import Ran
-from ..specs.strict import Range
+from ..specs.limits import Range
 from ..specs.values import Length, omitted
 from .step import STAGES, FrameModel, Step
 from .timings import Timings

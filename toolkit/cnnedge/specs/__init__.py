@@ -1,41 +1,48 @@
-"""Recipes, models, device profiles and the resize rule: strict YAML into frozen dataclasses."""
+"""Recipes, models, device profiles and the resize rule: strict YAML into frozen dataclasses.
 
-from .compress import ChannelSettings, Compression
-from .device import DeviceProfile, parse_device
-from .model import LayerSpec, ModelSpec, parse_model
-from .pixels import InputSize, Preprocess
-from .recipe import (
-    AllStage,
-    Augmentation,
-    Calibration,
-    Conversion,
-    DataSpec,
-    EarlyStopping,
-    HeadStage,
-    Optimizer,
-    Recipe,
-    Schedule,
-    Splits,
-    TopStage,
-    Training,
-    dump,
-    named,
-    parse_recipe,
-)
-from .values import plain
-from .variant import (
-    FORMATS,
-    TECHNIQUES,
-    Channels,
-    Cluster,
-    Distil,
-    Format,
-    Prune,
-    Qat,
-    Technique,
-    Variant,
-    parse_variant,
-)
+These names are imported when they are first used: a device needs the resize rule alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .compress import ChannelSettings, Compression
+    from .data import DataSpec, Splits
+    from .device import DeviceProfile, parse_device
+    from .model import LayerSpec, ModelSpec, parse_model
+    from .pixels import InputSize, Preprocess
+    from .recipe import (
+        AllStage,
+        Augmentation,
+        Calibration,
+        Conversion,
+        EarlyStopping,
+        HeadStage,
+        Optimizer,
+        Recipe,
+        Schedule,
+        TopStage,
+        Training,
+        dump,
+        named,
+        parse_recipe,
+    )
+    from .values import plain
+    from .variant import (
+        FORMATS,
+        TECHNIQUES,
+        Channels,
+        Cluster,
+        Distil,
+        Format,
+        Prune,
+        Qat,
+        Technique,
+        Variant,
+        parse_variant,
+    )
 
 __all__ = [
     "FORMATS",
@@ -76,3 +83,53 @@ __all__ = [
     "parse_variant",
     "plain",
 ]
+
+_HOMES = {
+    "AllStage": "recipe",
+    "Augmentation": "recipe",
+    "Calibration": "recipe",
+    "ChannelSettings": "compress",
+    "Channels": "variant",
+    "Cluster": "variant",
+    "Compression": "compress",
+    "Conversion": "recipe",
+    "DataSpec": "data",
+    "DeviceProfile": "device",
+    "Distil": "variant",
+    "EarlyStopping": "recipe",
+    "FORMATS": "variant",
+    "Format": "variant",
+    "HeadStage": "recipe",
+    "InputSize": "pixels",
+    "LayerSpec": "model",
+    "ModelSpec": "model",
+    "Optimizer": "recipe",
+    "Preprocess": "pixels",
+    "Prune": "variant",
+    "Qat": "variant",
+    "Recipe": "recipe",
+    "Schedule": "recipe",
+    "Splits": "data",
+    "TECHNIQUES": "variant",
+    "Technique": "variant",
+    "TopStage": "recipe",
+    "Training": "recipe",
+    "Variant": "variant",
+    "dump": "recipe",
+    "named": "recipe",
+    "parse_device": "device",
+    "parse_model": "model",
+    "parse_recipe": "recipe",
+    "parse_variant": "variant",
+    "plain": "values",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value

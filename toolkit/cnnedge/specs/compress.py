@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from .strict import Range
+from .limits import Range
 
 Epochs = Annotated[int, Range(1, 10_000)]
 # As a fraction of the rate that the recipe itself trained all layers with.

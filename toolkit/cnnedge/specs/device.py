@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from ..errors import SpecError
 from .composing import compose
-from .strict import Range, build
+from .limits import Range
+from .strict import build
 
 Transport = Literal["local", "ssh", "adb", "browser"]
 Delegate = Literal["cpu", "gpu", "nnapi", "npu"]

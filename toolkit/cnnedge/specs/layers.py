@@ -17,7 +17,8 @@ import yaml
 
 from ..errors import SpecError, one_line
 from .composing import SHOWN, describe
-from .strict import Range, closest, convert, pairs, problem
+from .limits import Range, closest
+from .strict import convert, pairs, problem
 
 CLASSES = "classes"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from .strict import Range
+from .limits import Range
 
 
 @dataclass(frozen=True, kw_only=True)

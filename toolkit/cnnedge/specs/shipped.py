@@ -10,7 +10,7 @@ from typing import Literal
 from .. import given_files
 from ..errors import SpecError, one_line
 from .composing import MOST_CHARACTERS
-from .strict import closest
+from .limits import closest
 
 Kind = Literal["recipes", "models", "devices"]
 

@@ -10,58 +10,22 @@ key is the field's name; types and ranges are read from the dataclass itself:
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import types
 import typing
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 
 from ..errors import SpecError, one_line
 from .composing import SHOWN, describe, is_null, kind_of
+from .limits import MOST_WHOLE, Range, closest
 
 T = TypeVar("T")
 
-# Whole numbers of 64 bits, the usual limit.
-MOST_WHOLE = 2**63 - 1
 _TRUE = {"true", "yes", "on"}
 _FALSE = {"false", "no", "off"}
-_MOST_COMPARED, _LONGEST_COMPARED = 5_000, 100
-
-
-@dataclass(frozen=True)
-class Range:
-    """Bounds of a number, inclusive; None leaves a side open."""
-
-    low: float | None = None
-    high: float | None = None
-
-    def __str__(self) -> str:
-        if self.low is not None and self.high is not None:
-            return f"from {_bound(self.low)} to {_bound(self.high)}"
-        if self.low is not None:
-            return f"at least {_bound(self.low)}"
-        return f"at most {_bound(self.high or 0)}"
-
-    def holds(self, value: float) -> bool:
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
-
-
-def _bound(number: float) -> str:
-    return f"{number}" if isinstance(number, int) else f"{number:g}"
-
-
-def closest(name: str, allowed: Iterable[str]) -> str:
-    """' Did you mean X?' for the nearest allowed name, or nothing."""
-    # Long names, and long lists of them, take minutes to compare.
-    near = [text for text in list(allowed)[:_MOST_COMPARED] if len(text) <= _LONGEST_COMPARED]
-    name = str(name)[:_LONGEST_COMPARED]
-    matches = difflib.get_close_matches(name, near, n=1, cutoff=0.5)
-    return f" Did you mean '{matches[0]}'?" if matches else ""
 
 
 def build(cls: type[T], node: yaml.Node, key: str = "") -> T:

@@ -15,9 +15,9 @@ import yaml
 
 from ..errors import SpecError
 from .composing import compose, located, override, without
+from .data import DataSpec
 from .recipe import (
     AllStage,
-    DataSpec,
     EarlyStopping,
     HeadStage,
     Recipe,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from ..errors import SpecError, one_line
-from .strict import MOST_WHOLE, Range, closest
+from .limits import MOST_WHOLE, Range, closest
 
 T = TypeVar("T")
 # A value and what it is called in messages: the same, as its type.

@@ -17,7 +17,8 @@ import yaml
 
 from ..errors import one_line
 from .composing import SHOWN, compose_value, describe
-from .strict import Range, build, closest, pairs, problem
+from .limits import Range, closest
+from .strict import build, pairs, problem
 
 _LONGEST_NAME = 200
 Format = Literal[

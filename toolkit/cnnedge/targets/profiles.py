@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import SpecError
 from ..specs import DeviceProfile, parse_device, shipped
-from ..specs.strict import closest
+from ..specs.limits import closest
 
 ADB = "adb:"
 
