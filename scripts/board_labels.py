@@ -43,6 +43,7 @@ def predictions(model: Path, folder: Path, *more: object) -> list[dict[str, Any]
 
 
 def compared(model: Path, here: list[Any], there: list[Any]) -> tuple[list[str], bool]:
+    """The row of a model, and whether all labels are equal; names the answers that differ."""
     labels = equal = 0
     largest = 0.0
     for one, other in zip(here, there, strict=True):
@@ -50,6 +51,8 @@ def compared(model: Path, here: list[Any], there: list[Any]) -> tuple[list[str],
         labels += one["top"][0]["label"] == other["top"][0]["label"]
         apart = max(abs(each["score"] - scores[each["label"]]) for each in one["top"])
         equal += apart == 0
+        if apart:
+            print(f"{model.name}: {one['name']}: {apart:.1e} apart")
         largest = max(largest, apart)
     row = [model.name, f"{len(here)}", f"{labels}", f"{equal}", f"{largest:.1e}"]
     return row, labels == len(here)

@@ -46,6 +46,12 @@ class MissingExtraError(CnnedgeError):
     """A command needs packages that are missing; the text holds the line that installs them."""
 
 
+class OptionError(CnnedgeError):
+    """Options contradict each other, or what they are used on: exit code 2."""
+
+    exit_code = 2
+
+
 class GateError(CnnedgeError):
     """A gate was not met (accuracy drop, regression, delegate refused): exit code 3."""
 

@@ -16,10 +16,7 @@ from .camera import Source, open_source
 from .classifier import Classifier
 from .engines import AgreementCheck, Engine, Runtime
 from .errors import CnnedgeError
-from .pipeline import Limits, Smoothing, Step, Timings, Wanted, label_frames
-
-# How long a change of the labels of a live source takes to come through, in seconds.
-LIVE_SMOOTHING_SECONDS = 0.5
+from .pipeline import LIVE_SECONDS, Limits, Smoothing, Step, Timings, Wanted, label_frames
 
 
 class Model(Classifier):
@@ -67,8 +64,8 @@ class Model(Classifier):
 
         source: what `cnnedge run --source` accepts (a camera's index, a file, a folder, a stream,
         "sample"), which is closed at the end; or an open Source, which is not. smooth: seconds of
-        the labels' time constant, 0 for none; None: LIVE_SMOOTHING_SECONDS for a live source, none
-        for files. frames, duration: when to stop. workers: the number of interpreters that work in
+        the labels' time constant, 0 for none; None: half a second for a live source, none for
+        files. frames, duration: when to stop. workers: the number of interpreters that work in
         parallel, for files and folders. timings: filled while labelling. allow_disagreement:
         continue with a delegate whose first results differ from the CPU's.
 
@@ -82,7 +79,7 @@ class Model(Classifier):
                 source = open_source(str(source))
                 stack.callback(source.close)
             if smooth is None:
-                smooth = LIVE_SMOOTHING_SECONDS if source.live else 0.0
+                smooth = LIVE_SECONDS if source.live else 0.0
             steps = label_frames(
                 self.workers(workers) if workers > 1 and not source.live else [self] * workers,
                 source,

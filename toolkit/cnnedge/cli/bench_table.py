@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from .. import figures
 from ..benchmark import Protocol, Result
 from ..benchmark.trust import trust, trust_line
 from . import output
@@ -37,8 +38,8 @@ def show(results: list[Result], protocol: Protocol, *, verbose: bool = False) ->
     table.add_column("model", overflow="fold", min_width=min(20, _longest(results)))
     for name in shown:
         table.add_column(name, overflow="fold", no_wrap=name != "on")
-    figures = ["threads", *columns, *(["speed"] if ratios else [])]
-    for name in (*figures, "count", "init", "first", "memory", "nodes"):
+    measured = ["threads", *columns, *(["speed"] if ratios else [])]
+    for name in (*measured, "count", "init", "first", "memory", "nodes"):
         table.add_column(name, justify="right", no_wrap=True)
     for n, r in enumerate(results):
         delegate = r.delegate
@@ -49,7 +50,7 @@ def show(results: list[Result], protocol: Protocol, *, verbose: bool = False) ->
             *_figures(r, columns, [ratios[n]] if ratios else []),
             f"{delegate.nodes_delegated}/{total}"
             if (total := delegate.nodes_total)
-            else output.UNKNOWN,
+            else figures.UNKNOWN,
         )
     output.results().print(table)
     _notes(results, protocol)
@@ -60,23 +61,23 @@ def _figures(r: Result, columns: list[str], ratio: list[str]) -> list[str]:
     """What was measured. Of an emulator's timings, none is shown as if it were a device's."""
     latency = r.latency_ms
     if r.emulated:
-        nothing = [output.UNKNOWN] * (len(columns) - 1 + len(ratio))
+        nothing = [figures.UNKNOWN] * (len(columns) - 1 + len(ratio))
         return [
             "emulated",
             *nothing,
             f"{latency.count:,}",
-            output.UNKNOWN,
-            output.UNKNOWN,
-            output.UNKNOWN,
+            figures.UNKNOWN,
+            figures.UNKNOWN,
+            figures.UNKNOWN,
         ]
     memory = r.peak_memory_bytes
     return [
-        *(output.milliseconds(getattr(latency, c)) for c in columns),
+        *(figures.milliseconds(getattr(latency, c)) for c in columns),
         *ratio,
         f"{latency.count:,}",
-        output.milliseconds(r.init_ms),
-        output.milliseconds(r.first_ms),
-        output.UNKNOWN if memory is None else output.size(memory),
+        figures.milliseconds(r.init_ms),
+        figures.milliseconds(r.first_ms),
+        figures.UNKNOWN if memory is None else figures.size(memory),
     ]
 
 
@@ -98,7 +99,7 @@ def _ratios(results: list[Result], headline: str) -> list[str]:
         ratios.append(base / value if base and value else None)
     if len(first) == len(results):
         return []
-    return [output.UNKNOWN if x is None else f"{x:.{0 if x >= 100 else 2}f}x" for x in ratios]
+    return [figures.UNKNOWN if x is None else f"{x:.{0 if x >= 100 else 2}f}x" for x in ratios]
 
 
 def _notes(results: list[Result], protocol: Protocol) -> None:
@@ -168,7 +169,7 @@ def _about_sustained(r: Result) -> list[str]:
     throttled = found.throttled_at_s
     when = "no throttling" if throttled is None else f"throttled from {throttled:.0f} s on"
     return [
-        f"first {span} {output.milliseconds(first)}, last {span} {output.milliseconds(last)} "
+        f"first {span} {figures.milliseconds(first)}, last {span} {figures.milliseconds(last)} "
         f"({found.slowdown:+.1%}); {when}"
     ]
 

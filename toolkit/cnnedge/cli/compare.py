@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
+from .. import figures
 from ..errors import GateError
 from ..specs import plain
 from . import output
@@ -78,7 +79,7 @@ def command(
 
 
 def _print(found: Comparison) -> None:
-    from ..comparison.wording import change, doubts, milliseconds, percent, resolution, settings
+    from ..comparison.wording import change, doubts, percent, resolution, settings
 
     told = settings(found.compared)
     table = output.table()
@@ -93,8 +94,8 @@ def _print(found: Comparison) -> None:
         table.add_row(
             Text(_plain(PurePath(c.model).name)),
             *(Text(_plain(str(getattr(c, name)))) for name in told),
-            milliseconds(c.base_ms),
-            milliseconds(c.new_ms),
+            figures.milliseconds(c.base_ms),
+            figures.milliseconds(c.new_ms),
             change(c.ratio),
             f"{change(low)} to {change(high)}",
             percent(c.noise_floor),

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
+from .. import figures
 from ..specs import Recipe
 from . import output
 from .progress import TrainingReporter
@@ -33,12 +34,12 @@ def _print(result: dict[str, Any], recipe: Recipe) -> None:
         latency = row["latency_ms"]
         table.add_row(
             Text(row["model"]),
-            Text(output.percent(row["accuracy"]), style="bold" if row["accuracy"] == best else ""),
-            output.interval(row["ci95"]),
+            Text(figures.percent(row["accuracy"]), style="bold" if row["accuracy"] == best else ""),
+            figures.interval(row["ci95"]),
             f"{row['parameters'] / 1e6:.2f} M",
             f"{row['macs'] / 1e6:,.0f} M",
-            output.milliseconds(latency["median"]),
-            output.milliseconds(latency["p90"]),
+            figures.milliseconds(latency["median"]),
+            figures.milliseconds(latency["p90"]),
         )
     output.results().print(table)
     count = f"{result['pictures']:,}"

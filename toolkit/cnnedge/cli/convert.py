@@ -10,6 +10,7 @@ import click
 from rich.progress import Progress, TaskID
 from rich.text import Text
 
+from .. import figures
 from ..conversion.budget import Budget, parse_budget
 from ..conversion.settings import Wishes, check_settings
 from ..errors import CnnedgeError, GateError, SpecError
@@ -210,7 +211,7 @@ class _Reporter:
 def _accuracy(entry: dict[str, Any]) -> tuple[str, str]:
     if entry["accuracy"] is None:
         return "unknown", ""
-    return output.percent(entry["accuracy"]), output.interval(entry["ci95"])
+    return figures.percent(entry["accuracy"]), figures.interval(entry["ci95"])
 
 
 def _drop(points: float | None) -> str:
@@ -250,13 +251,13 @@ def _print(report: dict[str, Any], run: Path, verbose: bool) -> None:
         latency = v["latency_ms"]
         table.add_row(
             Text(v["name"], style="bold" if good else "bold red"),
-            output.size(v["size_bytes"]),
-            output.size(v["gzip_bytes"]),
+            figures.size(v["size_bytes"]),
+            figures.size(v["gzip_bytes"]),
             *_accuracy(v),
             Text(_drop(v["drop_points"]), style="" if good else "red"),
             _against(v["control"]),
             f"{v['sparsity']:.0%}" if v["sparsity"] > 0.005 else "",
-            *(output.milliseconds(latency[k]) for k in _LATENCIES),
+            *(figures.milliseconds(latency[k]) for k in _LATENCIES),
         )
     console.print(table)
     counts = {v["latency_ms"]["count"] for v in report["variants"]}

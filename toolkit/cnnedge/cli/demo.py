@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .. import figures
 from ..bundle import Guest
 from . import output
 from .guest_options import guest_options
@@ -56,7 +57,7 @@ def command(
         written = export(site, described)
         shown = output.quoted(site)
         output.note(
-            f"{written.files} files, {output.size(written.size_bytes)}, in {shown}. Try it: "
+            f"{written.files} files, {figures.size(written.size_bytes)}, in {shown}. Try it: "
             f"python -m http.server --directory {shown}"
         )
         return

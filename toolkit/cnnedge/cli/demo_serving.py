@@ -16,6 +16,7 @@ from typing import Any
 import segno
 from rich.text import Text
 
+from .. import figures
 from ..errors import CnnedgeError, DeviceError
 from ..targets.adb import attached, client
 from ..web.addresses import Address, host_names, lan_addresses
@@ -221,11 +222,11 @@ def _print_phones(phones: Sequence[Phone]) -> None:
         said = phone.as_json()
         table.add_row(
             Text(phone.name),
-            Text(said["model"] or output.UNKNOWN),
-            Text(said["engine"] or output.UNKNOWN),
+            Text(said["model"] or figures.UNKNOWN),
+            Text(said["engine"] or figures.UNKNOWN),
             f"{said['frames']:,}",
             f"{said['pictures']:,}",
-            *(output.milliseconds(_median(said, stage)) for stage in STAGES[:3]),
+            *(figures.milliseconds(_median(said, stage)) for stage in STAGES[:3]),
         )
     console.print(table)
     console.print("times: median of each stage, in the browser", style="dim", highlight=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
+from .. import figures
 from ..errors import CnnedgeError
 from ..specs import plain
 from . import output
@@ -150,7 +151,7 @@ def _list(json_file: str | None) -> None:
             profile.transport,
             Text(profile.address or "–", style="" if profile.address else "dim"),
             ", ".join(map(str, profile.threads)),
-            output.milliseconds(profile.frame_budget_ms),
+            figures.milliseconds(profile.frame_budget_ms),
             Text(profile.description + (" (yours)" if device.own else "")),
         )
     output.results().print(table)
@@ -252,7 +253,7 @@ def clean(names: tuple[str, ...], reach: Reach, verbose: bool) -> None:
     for device in named:
         with reach.opened(device) as target:
             freed = target.clean()
-        output.note(f"{target.name}: {output.size(freed)} freed")
+        output.note(f"{target.name}: {figures.size(freed)} freed")
 
 
 @command.command()

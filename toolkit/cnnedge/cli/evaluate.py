@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 
+from .. import figures
 from ..engines import Runtime
 from ..specs import plain
 from . import output
@@ -150,8 +151,8 @@ def _told(progress: Any, task: Any) -> Any:
 def _print(result: Evaluation) -> None:
     console = output.results()
     console.print(
-        f"[bold]{output.percent(result.accuracy)}[/bold] of {result.count:,} pictures "
-        f"({result.split} split), 95 % interval {output.interval(result.ci95)}",
+        f"[bold]{figures.percent(result.accuracy)}[/bold] of {result.count:,} pictures "
+        f"({result.split} split), 95 % interval {figures.interval(result.ci95)}",
         highlight=False,
     )
     table = output.table()
@@ -167,7 +168,7 @@ def _print(result: Evaluation) -> None:
         table.add_row(
             _plain(row.label),
             f"{row.count:,}",
-            *("–" if s is None else output.percent(s, 1) for s in shares),
+            *("–" if s is None else figures.percent(s, 1) for s in shares),
         )
     console.print(table)
     if result.skipped:
@@ -186,7 +187,7 @@ def _print_agreement(result: EvaluationThere) -> None:
     console = output.results()
     apart = 100 * (result.accuracy - here.accuracy)
     console.print(
-        f"here: {output.percent(here.accuracy)}; on {result.device} {apart:+.2f} points "
+        f"here: {figures.percent(here.accuracy)}; on {result.device} {apart:+.2f} points "
         f"(McNemar p = {here.p_value:.2g}); {here.identical:,} of {count:,} outputs are "
         f"identical to the bit, {here.flips:,} labels differ",
         highlight=False,

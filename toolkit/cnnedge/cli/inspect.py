@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .. import figures
 from ..bundle import read_model
 from ..inspection import Inspection, LayerCost, inspect_model
 from . import output
@@ -126,7 +127,7 @@ def _print_layers(console: Console, found: Inspection, count: int) -> None:
         cells: list[Any] = [Text(one_line(layer.name) or layer.operator)]
         cells += [Text(operator_label(layer.operator), style="dim")] if wide else []
         values = _measures(layer)
-        texts = (output.size(values[0]), amount(values[1]), output.size(values[2]))
+        texts = (figures.size(values[0]), amount(values[1]), figures.size(values[2]))
         for value, top, text in zip(values, most, texts, strict=True):
             cells += [bar(value, top, length), Text(text if value else "–")]
         table.add_row(*cells)

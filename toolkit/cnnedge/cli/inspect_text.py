@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from rich.text import Text
 
+from .. import figures
 from ..bundle import TensorInfo
 from ..bundle.description import TensorDescription
 from ..bundle.inputs import FLAT
@@ -15,7 +16,6 @@ from ..bundle.provenance import Provenance
 from ..bundle.special import special_needs
 from ..inspection import Forecast, Inspection
 from ..inspection.report import entry_text, operator_counts, quantization
-from . import output
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 # More would push everything else off the screen; the JSON has all.
@@ -43,7 +43,7 @@ def facts(found: Inspection) -> Iterator[tuple[str, Text]]:
 
 def _facts(found: Inspection) -> Iterator[tuple[str, Text]]:
     file, graph = found.file, found.file.graph
-    yield "size", Text(f"{output.size(file.size_bytes)}, sha256 {file.sha256[:16]}…")
+    yield "size", Text(f"{figures.size(file.size_bytes)}, sha256 {file.sha256[:16]}…")
     if found.described and (found.described.name or found.described.description):
         parts = (found.described.name, found.described.description)
         yield "about", Text(_short(": ".join(one_line(p) for p in parts if p)))
@@ -207,7 +207,7 @@ def _numbers(found: Inspection) -> Iterator[tuple[str, Text]]:
     yield "quantised", Text("; ".join(kinds) or "nothing")
     total = max(1, sum(found.weights.values()))
     weights = ", ".join(
-        f"{dtype} {output.size(count)}" + (f" ({count / total:.0%})" if count < total else "")
+        f"{dtype} {figures.size(count)}" + (f" ({count / total:.0%})" if count < total else "")
         for dtype, count in found.weights.items()
         if count >= total / 200
     )
@@ -225,12 +225,12 @@ def _numbers(found: Inspection) -> Iterator[tuple[str, Text]]:
 def _memory(found: Inspection) -> str:
     arena = found.arena
     if arena.arena_bytes is None:
-        text = f"at least {output.size(arena.peak_bytes)} for values"
+        text = f"at least {figures.size(arena.peak_bytes)} for values"
     else:
-        text = f"arena {output.size(arena.arena_bytes)} for values"
-    text += f", largest operator {output.size(arena.working_set_bytes)}"
+        text = f"arena {figures.size(arena.arena_bytes)} for values"
+    text += f", largest operator {figures.size(arena.working_set_bytes)}"
     if arena.unpacked_bytes:
-        text += f"; {output.size(arena.unpacked_bytes)} of weights unpacked when it loads"
+        text += f"; {figures.size(arena.unpacked_bytes)} of weights unpacked when it loads"
     return text + " (calculated from shapes and lifetimes)"
 
 
@@ -247,7 +247,7 @@ def _said(found: Inspection) -> Iterator[tuple[str, Text]]:
         yield "note", Text(assumption)
     if file.associated:
         packed = list(file.associated.items())[:_MOST_NAMED]
-        files = (f"{one_line(n)} {output.size(s)}" for n, s in packed)
+        files = (f"{one_line(n)} {figures.size(s)}" for n, s in packed)
         yield "files inside", Text(", ".join(files))
     entries = {n: c for n, c in file.graph.metadata.items() if n not in _SHOWN_SEPARATELY}
     if entries:
@@ -261,7 +261,7 @@ def _said(found: Inspection) -> Iterator[tuple[str, Text]]:
 
 def _entry(name: str, content: bytes) -> str:
     said = entry_text(content)
-    return f"{_short(one_line(name))} {said or f'({output.size(len(content))})'}"
+    return f"{_short(one_line(name))} {said or f'({figures.size(len(content))})'}"
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -282,6 +282,6 @@ def _provenance(about: Provenance | None) -> Iterator[tuple[str, str]]:
     if accuracy:
         yield (
             "accuracy",
-            f"{output.percent(accuracy.accuracy)} of {accuracy.count:,} test pictures (95 % "
-            f"interval {output.interval(list(accuracy.ci95))}), as the file states",
+            f"{figures.percent(accuracy.accuracy)} of {accuracy.count:,} test pictures (95 % "
+            f"interval {figures.interval(list(accuracy.ci95))}), as the file states",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,8 +29,6 @@ from ..files import json_text, write_text
 from .streams import CleanConsole
 
 F = TypeVar("F", bound=Callable[..., Any])
-# In place of an unknown figure.
-UNKNOWN = "–"
 # A message may quote a stranger's file.
 _MOST_SAID = 10_000
 
@@ -160,35 +158,6 @@ def progress_bar(unit: str = "") -> Iterator[Progress]:
     console = progress_console()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as p:
         yield p
-
-
-def percent(fraction: float, digits: int = 2) -> str:
-    """0.9312 as 93.12 %."""
-    return f"{100 * fraction:.{digits}f} %"
-
-
-def interval(ci95: Sequence[float]) -> str:
-    """A 95 % interval of fractions, in percent."""
-    return f"{100 * ci95[0]:.1f}–{100 * ci95[1]:.1f} %"
-
-
-def size(count: int) -> str:
-    """Bytes for people: 1 KB is 1,000 bytes."""
-    if count < 1000:
-        return f"{count} B"
-    if count < 1_000_000:
-        return f"{count / 1000:.1f} KB"
-    return f"{count / 1_000_000:.2f} MB"
-
-
-def milliseconds(value: float | None) -> str:
-    """Latency for people: three significant digits; a dash if it is not known."""
-    if value is None:
-        return UNKNOWN
-    if value < 0.1:
-        return f"{1000 * value:.{1 if value >= 0.01 else 2}f} µs"
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
-    return f"{value:.{digits}f} ms"
 
 
 def quoted(path: str | Path) -> str:

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from pathlib import Path
 
 import click
 
-from ..camera import Source, open_source
 from ..classifier import NO_NUMBERS
 from ..engines import Runtime
-from ..errors import ModelError, SourceError, one_line
+from ..errors import ModelError, SourceError
+from ..live import Finished, Labels, Loading, Outlets, Session, label
 from ..pipeline import Limits
 from ..specs import plain
 from . import output
-from .answers import json_lines
 from .camera_options import Capture, camera_options
 from .devices import Reach, target_options
-from .labelling import Labelling, Labels, Loading, Outlets
 from .options import gathered
 from .run_source import is_no_file
-from .run_summary import print_summary, say_choice
+from .run_summary import print_summary
 from .run_terminal import RunTerminal
-from .runtime import note_assumptions, runtime_options
-from .watching import Watching
-
-# Long enough that one odd frame is not seen, short enough that a change is.
-_SMOOTH_SECONDS = 0.5
+from .runtime import runtime_options
 
 _labels_options = gathered(
     Labels,
@@ -146,38 +138,18 @@ def command(
         with reach.opened(device) as target:
             run_on(target, click.get_current_context(), outlets, limits.duration)
         return
-    loading = Loading(path=model, raw=labels.raw, workers=labels.workers, runtime=runtime)
+    session = Session(
+        loading=Loading(path=model, raw=labels.raw, workers=labels.workers, runtime=runtime),
+        source=source,
+        capture=capture.options,
+        loop=capture.loop,
+        labels=labels,
+        outlets=outlets,
+        limits=limits,
+        keep=json_file is not None,
+    )
     silent = "-" in (json_file, outlets.jsonl)
-    with contextlib.ExitStack() as stack:
-        terminal = stack.enter_context(RunTerminal(silent=silent))
-        models = loading.load(runtime.delegate)
-        note_assumptions(models[0])
-        say_choice(models[0].engine.delegate, terminal.note)
-        opened = open_source(source, options=capture.options, say=terminal.note, loop=capture.loop)
-        stack.callback(opened.close)
-        run = Labelling(
-            loading=loading,
-            delegate=runtime.delegate,
-            models=models,
-            terminal=terminal,
-            top=labels.top,
-            smooth=_smoothing(labels, opened, outlets.show),
-            limits=limits,
-            keep_answers=json_file is not None and not (opened.live or capture.loop),
-        )
-        title = f"cnnedge: {one_line(Path(model).name)}"
-        watching = stack.enter_context(
-            Watching(opened, terminal.note, show=outlets.show, save=outlets.save, title=title)
-        )
-        jsonl = outlets.jsonl
-        run.lines = stack.enter_context(json_lines(jsonl)) if jsonl else None
-        terminal.follow(watching.source)
-        try:
-            run.label(watching)
-        except KeyboardInterrupt:
-            terminal.note("stopped")
-        terminal.stop()
-    _finish(run, opened, outlets, json_file)
+    _finish(label(session, RunTerminal(silent=silent)), session, json_file)
 
 
 def _check(runtime: Runtime, labels: Labels, outlets: Outlets, json_file: str | None) -> None:
@@ -191,34 +163,22 @@ def _check(runtime: Runtime, labels: Labels, outlets: Outlets, json_file: str | 
         raise click.UsageError("--labels and --activation are for classes; --raw has none.")
 
 
-def _smoothing(labels: Labels, source: Source, show: bool) -> float:
-    asked = labels.smooth
-    if asked and source.pictures:
-        raise click.UsageError(
-            "--smooth averages over time, and these are separate pictures; remove it."
-        )
-    if asked is not None:
-        return asked
-    moving = source.live or (show and not source.pictures)
-    return _SMOOTH_SECONDS if moving and not labels.raw else 0.0
-
-
-def _finish(run: Labelling, source: Source, outlets: Outlets, json_file: str | None) -> None:
+def _finish(done: Finished, session: Session, json_file: str | None) -> None:
     """Prints and writes what the run came to, and raises what ended it before its time."""
-    result = run.result(source, outlets)
+    result = done.result
     payload = plain(result)
     with output.kept("run", payload):
         if json_file:
             output.write_json(json_file, payload)
-        if "-" not in (json_file, outlets.jsonl):
-            if source.pictures and result.frames:
+        if "-" not in (json_file, session.outlets.jsonl):
+            if done.pictures and result.frames:
                 output.results().print()
-            print_summary(result, live=source.live)
+            print_summary(result, live=done.live)
     for problem in result.skipped:
         output.warn(f"skipped: {problem}")
-    if run.unanswered:
+    if done.unanswered:
         raise ModelError(
-            f"{run.loading.path}: {run.unanswered:,} of {result.frames:,} frames: {NO_NUMBERS}"
+            f"{session.loading.path}: {done.unanswered:,} of {result.frames:,} frames: {NO_NUMBERS}"
         )
-    if source.lost:
-        raise SourceError(source.lost)
+    if done.lost:
+        raise SourceError(done.lost)

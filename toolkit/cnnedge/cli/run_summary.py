@@ -4,28 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..engines import Agreement, DelegateReport, Engine
+from .. import figures
+from ..engines import Agreement, DelegateReport
 from ..pipeline import STAGES, RunResult
 from ..pipeline.result import Times
 from . import output
-
-
-def words(report: DelegateReport) -> str:
-    """What computed, in plain words: `CPU · XNNPACK`, `GPU · WebGPU, in software`."""
-    name, _, kind = report.used.partition(" (")
-    known = name.lower() in ("cpu", "gpu", "npu", "nnapi")
-    parts = [name.upper() if known else name, *([kind.rstrip(")")] if kind else [])]
-    return " · ".join(parts) + (", in software" if report.software else "")
-
-
-def short(engine: Engine) -> str:
-    """The engine in few words, for the window's corner."""
-    report = engine.delegate
-    parts = [f"{engine.name} {engine.version}", _threads(engine.threads)]
-    parts.append(f"{report.nodes_delegated} of {report.nodes_total} operators")
-    if engine.precision != "f32":
-        parts.append(engine.precision)
-    return ", ".join(parts)
 
 
 def say_choice(report: DelegateReport, say: Callable[[str], None]) -> None:
@@ -47,8 +30,8 @@ def print_summary(result: RunResult, *, live: bool) -> None:
     rows: dict[str, Times] = {name: getattr(result.stages_ms, name) for name in STAGES}
     rows["capture to label"] = result.frame_age_ms
     for name, stats in rows.items():
-        figures = (stats.median, stats.p90, stats.p99)
-        table.add_row(name, *(output.milliseconds(figure) for figure in figures))
+        values = (stats.median, stats.p90, stats.p99)
+        table.add_row(name, *(figures.milliseconds(value) for value in values))
     console.print(table)
     console.print("; ".join(_sentence(result, live)), highlight=False, soft_wrap=True)
     for name, place in (("saved", result.saved), ("one line per frame", result.jsonl)):

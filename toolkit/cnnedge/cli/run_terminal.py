@@ -7,18 +7,25 @@ changes, on stderr, and nothing where nobody would see it.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from .. import figures
 from ..camera import Source
+from ..classifier import PRESENT_FROM
 from ..errors import one_line
+from ..live.answers import described
+from ..live.labelling import Model
 from ..pipeline import Step, Timings
+from ..raw_model import RawOutputs
 from . import output
-from .answers import as_text
 from .progress import clock
+from .run_summary import say_choice
+from .runtime import note_assumptions
 
 _REFRESH_SECONDS = 0.1
 
@@ -36,11 +43,10 @@ class RunTerminal:
         self._source: Source | None = None
         self._drawn = 0.0
 
-    def __enter__(self) -> RunTerminal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def loaded(self, models: Sequence[Model]) -> None:
+        """Says what the file did not, and what `auto` took."""
+        note_assumptions(models[0])
+        say_choice(models[0].engine.delegate, self.note)
 
     def follow(self, source: Source) -> None:
         """Begins the line that changes, unless lines of pictures are printed instead."""
@@ -63,7 +69,7 @@ class RunTerminal:
         """Says what a frame was."""
         assert self._source is not None
         if self._source.pictures and not self._silent:
-            line = Text(f"{one_line(step.frame.name)}: ").append_text(as_text(step, top))
+            line = Text(f"{one_line(step.frame.name)}: ").append_text(_answer(step, top))
             output.results().print(line, soft_wrap=True)
         elif self._live:
             now = time.perf_counter()
@@ -84,11 +90,31 @@ def _progress(step: Step, timings: Timings, top: int, source: Source) -> Table:
         parts.append(f"{clock(left)} left")
         cells.append(ProgressBar(total, step.frame.index + 1, width=24))
     if not source.pictures:
-        parts.append(f"age {output.milliseconds(step.age_ms)}")
+        parts.append(f"age {figures.milliseconds(step.age_ms)}")
     if source.live:
         parts.append(f"{source.dropped + timings.dropped:,} dropped")
     cells.append(Text("  ".join(parts)))
-    answer = as_text(step, top)
+    answer = _answer(step, top)
     answer.no_wrap, answer.overflow = True, "ellipsis"
     line.add_row(*cells, answer)
     return line
+
+
+def _answer(step: Step, top: int) -> Text:
+    """The answer in one line, the best first."""
+    if isinstance(step.prediction, RawOutputs):
+        return Text("  ".join(described(o) for o in step.prediction))
+    answer = step.prediction
+    if not answer.finite:
+        return Text("no result: NaN or infinity", style="red")
+    best = answer.top(top)
+    line = Text()
+    for place, score in enumerate(best):
+        there = score.score >= PRESENT_FROM if answer.independent else place == 0
+        text = f"{score.label} {score.score:.1%}" if answer.graded else score.label
+        line.append(f"{'  ' if place else ''}{text}", style="bold" if there else "dim not bold")
+    return (
+        line
+        if best[0].score >= PRESENT_FROM or not answer.independent
+        else (Text(f"none at {PRESENT_FROM:.0%} or more:  ").append_text(line))
+    )

@@ -16,6 +16,7 @@ import click
 from ..errors import CnnedgeError, DeviceError, GateError, SourceError, SpecError
 from ..files import explained, json_text
 from ..harmless import one_line, tidy
+from ..live import Outlets
 from ..pipeline import FrameAnswer, FrameLine, RunResult
 from ..specs import plain
 from ..specs.values import read
@@ -23,7 +24,6 @@ from ..targets import Target
 from ..targets.scratch import scratch
 from . import output
 from .guest_options import words as guest_words
-from .labelling import Outlets
 from .run_source import Placed, placed
 from .run_summary import print_summary
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from .. import given_files
+from .. import figures, given_files
 from ..bundle.foreign import foreign_model
 from ..errors import CnnedgeError, SpecError
 from ..specs import Recipe, named, parse_model, parse_recipe, shipped
@@ -195,8 +195,8 @@ def _test_accuracy(test: dict[str, Any]) -> str:
     if test["accuracy"] is None:
         return "unknown: none of the pictures belong to the network's classes"
     return (
-        f"{output.percent(test['accuracy'])} of {test['count']:,} pictures "
-        f"(95 % interval {output.interval(test['ci95'])})"
+        f"{figures.percent(test['accuracy'])} of {test['count']:,} pictures "
+        f"(95 % interval {figures.interval(test['ci95'])})"
     )
 
 
@@ -209,7 +209,7 @@ def _how(metrics: dict[str, Any]) -> list[tuple[str, str]]:
             (
                 "training",
                 f"{metrics['method']} on frozen features in {linear['seconds']:.1f} s "
-                f"({output.percent(folds)} in cross-validation, C = {linear['strength']:g})",
+                f"({figures.percent(folds)} in cross-validation, C = {linear['strength']:g})",
             )
         ]
     if metrics["method"] == "pretrained":
@@ -220,7 +220,7 @@ def _how(metrics: dict[str, Any]) -> list[tuple[str, str]]:
             f"{stage['epochs']} epochs in {clock(stage['seconds'])}, "
             f"{stage['trained_parameters']:,} parameters"
             + (
-                f", validation {output.percent(stage['val_accuracy'])}"
+                f", validation {figures.percent(stage['val_accuracy'])}"
                 if stage["val_accuracy"] is not None
                 else ""
             ),

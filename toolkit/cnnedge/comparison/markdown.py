@@ -10,8 +10,9 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from .. import figures
 from .outcome import Both, Compared, Comparison
-from .wording import change, doubts, milliseconds, percent, resolution, settings
+from .wording import change, doubts, percent, resolution, settings
 
 _SIGNS = {"regression": "🔴 slower", "improvement": "🟢 faster", "no difference": "no difference"}
 
@@ -43,8 +44,8 @@ def _row(c: Compared, told: Sequence[str]) -> list[str]:
     return [
         _code(PurePath(c.model).name),
         *(_code(str(getattr(c, name))) for name in told),
-        milliseconds(c.base_ms),
-        milliseconds(c.new_ms),
+        figures.milliseconds(c.base_ms),
+        figures.milliseconds(c.new_ms),
         change(c.ratio),
         f"{change(low)} to {change(high)}",
         percent(c.noise_floor),

@@ -26,15 +26,6 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f} %"
 
 
-def milliseconds(value: float | None) -> str:
-    """Three significant digits; microseconds where they read better."""
-    if value is None:
-        return "–"
-    if value < 0.1:
-        return f"{1000 * value:.3g} µs"
-    return f"{value:,.0f} ms" if value >= 1000 else f"{value:.3g} ms"
-
-
 def resolution(c: Compared) -> list[str]:
     """What a "no difference" could not have seen, where that is much."""
     if c.verdict != "no difference":

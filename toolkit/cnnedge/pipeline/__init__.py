@@ -16,11 +16,12 @@ from .result import (
     answer_of,
     summary,
 )
-from .smoothing import SmoothedPrediction, Smoothing
+from .smoothing import LIVE_SECONDS, SmoothedPrediction, Smoothing
 from .step import STAGES, FrameModel, Step
 from .timings import Samples, Timings
 
 __all__ = [
+    "LIVE_SECONDS",
     "MOST_PREDICTIONS",
     "STAGES",
     "FrameAnswer",

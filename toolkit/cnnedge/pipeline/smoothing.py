@@ -14,6 +14,8 @@ import numpy as np
 
 from ..classifier import Prediction, Score, Scores
 
+# How long a change of the labels of a live source takes to come through.
+LIVE_SECONDS = 0.5
 # How far another class must lead the shown one, as a share of the span of all scores.
 MARGIN = 0.1
 

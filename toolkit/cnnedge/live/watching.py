@@ -14,15 +14,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from .. import figures
 from ..camera import Source
 from ..display import Paced, Sink, Window, open_sink
 from ..engines import Engine
 from ..overlay import Readout, annotated
 from ..pipeline import Step, Timings
-from . import output
-from .answers import as_readout
-from .live import LiveView
-from .run_summary import short, words
+from .answers import as_readout, short, words
+from .view import LiveView
 
 _RATE_SECONDS = 2.0
 
@@ -139,7 +138,7 @@ class Watching:
         return (len(self._moments) - 1) / passed if passed > 0 else 0.0
 
     def _status(self, step: Step, timings: Timings, engine: Engine) -> str:
-        parts = [f"{output.milliseconds(step.inference_ms)} inference", words(engine.delegate)]
+        parts = [f"{figures.milliseconds(step.inference_ms)} inference", words(engine.delegate)]
         if not self.source.pictures:
             parts.insert(0, f"{timings.fps:.0f} frames/s")
         return " · ".join(parts)

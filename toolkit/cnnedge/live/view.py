@@ -1,4 +1,4 @@
-"""The live window of `cnnedge run`: labelled frames enter, the viewer's requests leave."""
+"""The live window: labelled frames enter, the viewer's requests leave."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""One frame's answer, of a classifier or a raw model, as text, as JSON and as a readout.
-
-Steps of a run enter; what the terminal, the JSON files and the live window say of them leaves.
-"""
+"""One frame's answer, of a classifier or a raw model: as a line of JSON and as a readout."""
 
 from __future__ import annotations
 
@@ -14,9 +11,8 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from rich.text import Text
 
-from ..classifier import PRESENT_FROM
+from ..engines import DelegateReport, Engine
 from ..files import explained, json_text
 from ..overlay import Figure, Readout
 from ..pipeline import (
@@ -35,26 +31,6 @@ from ..specs import plain
 _MOST_VALUES = 100
 # An answer is late when its frame is older than two periods: one to wait in, one to be worked on.
 _AGE_PERIODS = 2.0
-
-
-def as_text(step: Step, top: int) -> Text:
-    """The answer in one line, the best first."""
-    if isinstance(step.prediction, RawOutputs):
-        return Text("  ".join(described(o) for o in step.prediction))
-    answer = step.prediction
-    if not answer.finite:
-        return Text("no result: NaN or infinity", style="red")
-    best = answer.top(top)
-    line = Text()
-    for place, score in enumerate(best):
-        there = score.score >= PRESENT_FROM if answer.independent else place == 0
-        text = f"{score.label} {score.score:.1%}" if answer.graded else score.label
-        line.append(f"{'  ' if place else ''}{text}", style="bold" if there else "dim not bold")
-    return (
-        line
-        if best[0].score >= PRESENT_FROM or not answer.independent
-        else (Text(f"none at {PRESENT_FROM:.0%} or more:  ").append_text(line))
-    )
 
 
 def as_measured(step: Step, top: int) -> FrameAnswer:
@@ -109,6 +85,25 @@ def described(output: RawOutput) -> str:
     low, high, _ = _range(output)
     span = f"{low:.4g} to {high:.4g}" if low is not None else "no finite values"
     return f"{output.name} {shape} {output.dtype} {span}"
+
+
+def words(report: DelegateReport) -> str:
+    """What computed, in plain words: `CPU · XNNPACK`, `GPU · WebGPU, in software`."""
+    name, _, kind = report.used.partition(" (")
+    known = name.lower() in ("cpu", "gpu", "npu", "nnapi")
+    parts = [name.upper() if known else name, *([kind.rstrip(")")] if kind else [])]
+    return " · ".join(parts) + (", in software" if report.software else "")
+
+
+def short(engine: Engine) -> str:
+    """The engine in few words, for the window's corner."""
+    report = engine.delegate
+    parts = [f"{engine.name} {engine.version}"]
+    parts.append(f"{engine.threads} thread{'s' if engine.threads > 1 else ''}")
+    parts.append(f"{report.nodes_delegated} of {report.nodes_total} operators")
+    if engine.precision != "f32":
+        parts.append(engine.precision)
+    return ", ".join(parts)
 
 
 def _output(output: RawOutput) -> OutputSaid:

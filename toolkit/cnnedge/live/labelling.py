@@ -1,11 +1,10 @@
-"""The labelling of a run: frames in, answers kept and shown, on one delegate or on several.
-
-How to load the model enters, and who watches; the result leaves, in the form of the run contract.
-"""
+"""The labelling of a run: frames in, answers kept and shown, on one delegate or on several."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from .. import conditions
 from ..camera import Source
@@ -26,9 +25,7 @@ from ..pipeline import (
     summary,
 )
 from ..raw_model import RawModel, load_raw
-from .answers import JsonLines, as_measured
-from .run_summary import words
-from .run_terminal import RunTerminal
+from .answers import JsonLines, as_measured, words
 from .watching import Watching
 
 Model = Classifier | RawModel
@@ -58,12 +55,12 @@ class Outlets:
 
 @dataclass(frozen=True, kw_only=True)
 class Loading:
-    """How to load a model, for one delegate or another."""
+    """How to load a model, for one delegate or another. raw: its outputs are no classes."""
 
     path: str
-    raw: bool
-    workers: int
-    runtime: Runtime
+    raw: bool = False
+    workers: int = 1
+    runtime: Runtime = Runtime()
 
     def load(self, delegate: str) -> list[Model]:
         """The workers' models. Raises what `classifier.load` raises."""
@@ -72,6 +69,24 @@ class Loading:
     def _one(self, delegate: str, *, known: bool) -> Model:
         loader = load_raw if self.raw else load
         return loader(self.path, self.runtime.on(delegate), known=known)
+
+
+class Audience(Protocol):
+    """Who hears of a run while it goes on. No method is called by two threads at once but `note`.
+
+    loaded: the workers' models, before the source is opened. follows: before the first frame.
+    step: each labelled frame, in order; top: labels to show. ended: whatever ended the run.
+    """
+
+    def note(self, text: str) -> None: ...
+
+    def loaded(self, models: Sequence[Model]) -> None: ...
+
+    def follow(self, source: Source) -> None: ...
+
+    def step(self, step: Step, timings: Timings, top: int) -> None: ...
+
+    def stop(self) -> None: ...
 
 
 @dataclass(kw_only=True)
@@ -84,7 +99,7 @@ class Labelling:
     loading: Loading
     delegate: str
     models: list[Model]
-    terminal: RunTerminal
+    audience: Audience
     top: int
     smooth: float
     limits: Limits
@@ -145,7 +160,7 @@ class Labelling:
             self.lines.write(step, self.top)
         if self.keep_answers and len(self.answers) < MOST_PREDICTIONS:
             self.answers.append(as_measured(step, self.top))
-        self.terminal.step(step, self.timings, self.top)
+        self.audience.step(step, self.timings, self.top)
         watching.show(step, self.timings, self.top, self.models[0].engine)
 
     def _next_delegate(self, watching: Watching) -> None:

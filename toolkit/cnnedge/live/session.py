@@ -1,0 +1,131 @@
+"""A whole run: a model is loaded, a source opened and labelled, shown and kept, and all is closed.
+
+finished = label(Session(loading=Loading(path="int8.tflite"), source="clip.mp4",
+                         outlets=Outlets(save="out.mp4")))
+finished.result.fps, finished.result.stages_ms.inference.median
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..camera import CaptureOptions, Source, open_source
+from ..errors import OptionError, one_line
+from ..pipeline import LIVE_SECONDS, Limits, RunResult, Step, Timings
+from .answers import json_lines
+from .labelling import Audience, Labelling, Labels, Loading, Model, Outlets
+from .watching import Watching
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """What is labelled, how, and where the answers go.
+
+    source: as `cnnedge run --source` takes it. loop: a file or folder begins again at its end.
+    keep: the result holds the answers of all frames, unless the source never ends.
+    """
+
+    loading: Loading
+    source: str
+    capture: CaptureOptions = CaptureOptions()
+    loop: bool = False
+    labels: Labels = Labels()
+    outlets: Outlets = Outlets()
+    limits: Limits = Limits()
+    keep: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What a run came to. live, pictures: of its source. unanswered: frames for which the model
+    gave no numbers. lost: why the source ended before its time."""
+
+    result: RunResult
+    live: bool
+    pictures: bool
+    unanswered: int = 0
+    lost: str = ""
+
+
+class Nobody:
+    """The audience of a run that tells nothing while it goes on."""
+
+    def note(self, text: str) -> None:
+        """Nothing is said."""
+
+    def loaded(self, models: Sequence[Model]) -> None:
+        """Nothing is said."""
+
+    def follow(self, source: Source) -> None:
+        """Nothing is said."""
+
+    def step(self, step: Step, timings: Timings, top: int) -> None:
+        """Nothing is said."""
+
+    def stop(self) -> None:
+        """Nothing is said."""
+
+
+_NOBODY = Nobody()
+
+
+def label(session: Session, audience: Audience = _NOBODY) -> Finished:
+    """Labels until the source, a limit, Ctrl-C or the person at the window ends it.
+
+    Raises ModelError, SourceError, GateError, MissingExtraError, and OptionError for labels
+    smoothed over separate pictures.
+    """
+    loading, outlets = session.loading, session.outlets
+    with contextlib.ExitStack() as stack:
+        stack.callback(audience.stop)
+        models = loading.load(loading.runtime.delegate)
+        audience.loaded(models)
+        source = open_source(
+            session.source, options=session.capture, say=audience.note, loop=session.loop
+        )
+        stack.callback(source.close)
+        run = Labelling(
+            loading=loading,
+            delegate=loading.runtime.delegate,
+            models=models,
+            audience=audience,
+            top=session.labels.top,
+            smooth=_smoothing(session, source),
+            limits=session.limits,
+            keep_answers=session.keep and not (source.live or session.loop),
+        )
+        title = f"cnnedge: {one_line(Path(loading.path).name)}"
+        watching = stack.enter_context(
+            Watching(source, audience.note, show=outlets.show, save=outlets.save, title=title)
+        )
+        if outlets.jsonl:
+            run.lines = stack.enter_context(json_lines(outlets.jsonl))
+        audience.follow(watching.source)
+        try:
+            run.label(watching)
+        except KeyboardInterrupt:
+            audience.note("stopped")
+        audience.stop()
+    return Finished(
+        result=run.result(source, outlets),
+        live=source.live,
+        pictures=source.pictures,
+        unanswered=run.unanswered,
+        lost=source.lost or "",
+    )
+
+
+def _smoothing(session: Session, source: Source) -> float:
+    """Seconds of the labels' time constant; 0 for none."""
+    asked, raw = session.labels.smooth, session.loading.raw
+    if asked and source.pictures:
+        raise OptionError(
+            "--smooth averages over time, and these are separate pictures; remove it."
+        )
+    if asked is not None:
+        return asked
+    moving = source.live or (session.outlets.show and not source.pictures)
+    return LIVE_SECONDS if moving and not raw else 0.0
