@@ -190,7 +190,7 @@ def test_a_second_conversion_trains_nothing(report: dict[str, Any], run: Path) -
     used = [s for s in QUICK if "student" not in s and "cluster" not in s]
     again = convert(run, reporter, Wishes(variants=tuple(chosen), overrides=tuple(used)))
     assert reporter.trained == []
-    assert [v["name"] for v in again["variants"]] == names
+    assert [v.name for v in again.variants] == names
     assert {p: p.stat().st_mtime_ns for p in before} == before
     assert {p: p.read_bytes() for p in files} == files
 

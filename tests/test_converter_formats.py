@@ -118,16 +118,16 @@ def test_cost_is_the_same_whatever_the_packing(made: dict, name: str) -> None:
     model, rows = file(made, name), layer_costs(file(made, name))
     assert parameters(model) == parameters(plain)
     assert macs(model.graph) == macs(plain.graph)
-    assert tuple(row["name"] for row in rows) == WEIGHTED
-    assert sum(row["parameters"] for row in rows) == parameters(model)
-    assert sum(row["macs"] for row in rows) == macs(model.graph)
+    assert tuple(row.name for row in rows) == WEIGHTED
+    assert sum(row.parameters for row in rows) == parameters(model)
+    assert sum(row.macs for row in rows) == macs(model.graph)
     for row in rows:
-        kernel = keras.get_layer(row["name"]).get_weights()[0]
-        assert int(np.prod(row["shape"])) == kernel.size
+        kernel = keras.get_layer(row.name).get_weights()[0]
+        assert int(np.prod(row.shape)) == kernel.size
         # Rounding makes zeros, and takes none away.
-        assert row["sparsity"] >= np.mean(kernel == 0) - 1e-9
+        assert row.sparsity >= np.mean(kernel == 0) - 1e-9
         if name.startswith("float32"):
-            assert row["sparsity"] == pytest.approx(np.mean(kernel == 0))
+            assert row.sparsity == pytest.approx(np.mean(kernel == 0))
 
 
 def test_what_is_inside(made: dict) -> None:
@@ -138,9 +138,9 @@ def test_what_is_inside(made: dict) -> None:
     assert set(kernels["int8-float-io"]) == set(kernels["int16x8"]) == {"int8"}
     assert sorted(kernels["int4"]) == ["int4"] * 5 + ["int8"]  # the depthwise one
     assert sorted(kernels["int8-selective"]) == ["float32"] * 2 + ["int8"] * 4
-    rows = {r["name"]: r for r in layer_costs(file(made, "int4"))}
-    assert rows["third_conv"]["bytes"] == 32 * 3 * 3 * 32 / 2
-    assert rows["depthwise"]["bytes"] == 3 * 3 * 32
+    rows = {r.name: r for r in layer_costs(file(made, "int4"))}
+    assert rows["third_conv"].bytes == 32 * 3 * 3 * 32 / 2
+    assert rows["depthwise"].bytes == 3 * 3 * 32
     assert file(made, "int4").size_bytes < 0.7 * file(made, "int8").size_bytes
     sixteen = file(made, "int16x8").graph
     assert "int16" in {sixteen.tensors[op.outputs[0]].dtype for op in sixteen.operators}
@@ -153,7 +153,7 @@ def test_sparse_files_are_smaller_and_lose_nothing(made: dict, variant: str) -> 
     # Zeros below zero are the same zeros.
     kernels = [{(w + w.dtype.type(0)).tobytes() for _, w in weights(m)} for m in (full, sparse)]
     assert kernels[0] == kernels[1]
-    rows = [{r["name"]: r["bytes"] for r in layer_costs(model)} for model in (full, sparse)]
+    rows = [{r.name: r.bytes for r in layer_costs(model)} for model in (full, sparse)]
     # An index takes a byte, as an int8 value does: two thirds are left of 70 % zeros.
     assert rows[1]["third_conv"] < (0.7 if "int8" in variant else 0.5) * rows[0]["third_conv"]
     if "int8" in variant:

@@ -1,7 +1,6 @@
 """Numbers out of samples: latency statistics, accuracies with intervals, paired tests, stability.
 
-Raw samples enter; plain dictionaries and numbers in the form of the JSON contracts leave. Judging
-is kept apart from measuring: nothing here times anything.
+Judging is kept apart from measuring: nothing here times anything.
 """
 
 from __future__ import annotations
@@ -9,10 +8,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+
+from .specs.limits import MOST_WHOLE, Range
+
+Share = Annotated[float, Range(0, 1)]
+Count = Annotated[int, Range(0, MOST_WHOLE)]
 
 # 97.5 % quantile of the normal distribution: two-sided 95 % intervals.
 Z95 = 1.959963984540054
@@ -23,6 +28,25 @@ SLOW_GOVERNORS = ("powersave", "conservative")
 STEADY_MEDIAN, STEADY_P90 = 0.02, 0.05
 # More processes than these can be halved in too many ways to try each.
 _MOST_HALVED = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """A fraction of `count` pictures, with its 95 % interval."""
+
+    accuracy: Share
+    count: Count
+    ci95: tuple[Share, Share]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassScore:
+    """Fractions of one class' pictures; None where nothing can be said."""
+
+    label: str
+    count: Count
+    precision: Share | None
+    recall: Share | None
 
 
 def wilson(correct: int, count: int) -> tuple[float, float]:
@@ -36,14 +60,12 @@ def wilson(correct: int, count: int) -> tuple[float, float]:
     return (max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale))
 
 
-def accuracy(right: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """{"accuracy", "count", "ci95"} of right answers, bool [n]."""
+def accuracy(right: npt.NDArray[np.bool_]) -> Accuracy:
+    """Of right answers, bool [n]."""
     correct, count = int(right.sum()), int(right.size)
-    return {
-        "accuracy": correct / count if count else 0.0,
-        "count": count,
-        "ci95": list(wilson(correct, count)),
-    }
+    return Accuracy(
+        accuracy=correct / count if count else 0.0, count=count, ci95=wilson(correct, count)
+    )
 
 
 def mcnemar(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> float:
@@ -73,23 +95,23 @@ def confusion(
     return flat.reshape(classes, classes)
 
 
-def per_class(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> list[dict[str, Any]]:
+def per_class(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> tuple[ClassScore, ...]:
     """Precision, recall and count of each class; null where nothing can be said."""
     found = matrix.sum(axis=0)
     there = matrix.sum(axis=1)
-    return [
-        {
-            "label": label,
-            "count": int(there[i]),
-            "precision": float(matrix[i, i] / found[i]) if found[i] else None,
-            "recall": float(matrix[i, i] / there[i]) if there[i] else None,
-        }
+    return tuple(
+        ClassScore(
+            label=label,
+            count=int(there[i]),
+            precision=float(matrix[i, i] / found[i]) if found[i] else None,
+            recall=float(matrix[i, i] / there[i]) if there[i] else None,
+        )
         for i, label in enumerate(labels)
-    ]
+    )
 
 
-def latency(samples_ms: Sequence[float]) -> dict[str, Any]:
-    """The statistics of latency samples, in milliseconds, in the form of the bench contract."""
+def latency(samples_ms: Sequence[float]) -> dict[str, float]:
+    """The statistics of latency samples, in milliseconds, named as in the bench contract."""
     values = np.asarray(samples_ms, np.float64)
     p50, p90, p99 = np.percentile(values, [50, 90, 99])
     return {
@@ -100,7 +122,6 @@ def latency(samples_ms: Sequence[float]) -> dict[str, Any]:
         "min": float(values.min()),
         "max": float(values.max()),
         "std": float(values.std(ddof=1)) if values.size > 1 else 0.0,
-        "count": int(values.size),
     }
 
 

@@ -22,7 +22,7 @@ from .data.names import matched
 from .data.store import Skipped
 from .engines import AgreementCheck, Ran
 from .errors import DataError, ModelError
-from .results import accuracy, confusion, per_class
+from .results import ClassScore, accuracy, confusion, per_class
 from .specs.limits import closest
 
 Progress = Callable[[int, int], None]
@@ -209,16 +209,6 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassScore:
-    """Fractions of one class' pictures; None where nothing can be said."""
-
-    label: str
-    count: int
-    precision: float | None
-    recall: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Evaluation(Ran):
     """The eval contract. accuracy: a fraction; ci95: its 95 % interval; count: pictures.
 
@@ -282,10 +272,10 @@ def judged(
     matrix = confusion(chosen.targets, predictions, len(classifier.labels))
     return Evaluation(
         **vars(ran),
-        **accuracy(predictions == chosen.targets),
+        **vars(accuracy(predictions == chosen.targets)),
         confusion=tuple(map(tuple, matrix.tolist())),
         labels=classifier.labels,
-        per_class=tuple(ClassScore(**row) for row in per_class(matrix, classifier.labels)),
+        per_class=per_class(matrix, classifier.labels),
         split=chosen.split,
         model=str(classifier.model.path),
         sha256=classifier.model.sha256,

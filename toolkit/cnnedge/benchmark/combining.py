@@ -185,7 +185,7 @@ def _repeat(answer: Answer) -> Repeat:
 
 def _latency(answers: Sequence[Answer]) -> Latency:
     if all(a.samples_ms for a in answers):
-        return Latency(**latency([s for a in answers for s in a.samples_ms]))
+        return _of_samples([s for a in answers for s in a.samples_ms])
     each = [_statistics(a) for a in answers]
     found: dict[str, float | None] = {}
     for name in STATISTICS:
@@ -198,9 +198,13 @@ def _latency(answers: Sequence[Answer]) -> Latency:
     return Latency(**found, count=sum(e.count for e in each))
 
 
+def _of_samples(samples_ms: Sequence[float]) -> Latency:
+    return Latency(**latency(samples_ms), count=len(samples_ms))
+
+
 def _statistics(answer: Answer) -> Latency:
     if answer.samples_ms or answer.statistics is None:
-        return Latency(**latency(answer.samples_ms))
+        return _of_samples(answer.samples_ms)
     return answer.statistics
 
 

@@ -5,7 +5,7 @@ Results enter; one judgement leaves, with what disturbed them in words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +76,7 @@ def _worst(found: Sequence[Conditions]) -> Conditions:
     return Conditions(protocol="", governor=next(slow, None), **largest_shares(found))
 
 
-def largest_shares(found: Sequence[Any]) -> dict[str, Any]:
+def largest_shares(found: Sequence[Any]) -> Mapping[str, Any]:
     """Of the CPU, what was not ours: the most of each share that was seen; None if it is unknown.
 
     found: whatever has these shares as attributes.

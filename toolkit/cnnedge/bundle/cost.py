@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -74,14 +74,26 @@ def weights(model: ModelFile) -> Iterator[tuple[TensorInfo, npt.NDArray[np.gener
             yield tensor, content
 
 
-def layer_costs(model: ModelFile) -> list[dict[str, Any]]:
-    """One row for each operator with weights, in the order of execution.
+@dataclass(frozen=True, kw_only=True)
+class LayerCost:
+    """An operator with weights. name: the Keras layer, where the operator's output still names it.
 
-    name: the Keras layer, where the operator's output still names it. operator, shape: of the
-    kernel, as in the file. parameters: values of kernel and bias. macs: multiply-accumulates of
-    one inference. sparsity: the fraction of the kernel that is zero. bytes: what the kernel takes
-    in the file, with a sparse one's indices.
+    operator, shape: of the kernel, as in the file. parameters: values of kernel and bias. macs:
+    multiply-accumulates of one inference. sparsity: the fraction of the kernel that is zero. bytes:
+    what the kernel takes in the file, with a sparse one's indices.
     """
+
+    name: str
+    operator: str
+    shape: tuple[int, ...]
+    parameters: int
+    macs: int
+    sparsity: float
+    bytes: int
+
+
+def layer_costs(model: ModelFile) -> tuple[LayerCost, ...]:
+    """One row for each operator with weights, in the order of execution."""
     values = {tensor.index: content for tensor, content in weights(model)}
     graph = model.graph
     rows = []
@@ -91,20 +103,19 @@ def layer_costs(model: ModelFile) -> list[dict[str, Any]]:
         (kernel,) = _behind(graph, {op.inputs[1]})
         constants = _behind(graph, {i for i in op.inputs[1:] if i >= 0})
         rows.append(
-            {
-                "name": layer_name(graph.tensors[op.outputs[0]].name),
-                "operator": op.name,
-                "shape": list(kernel.shape),
-                "parameters": sum(t.values for t in constants if t.constant_bytes),
-                "macs": operator_macs(graph, op),
-                "sparsity": _zeros(kernel, values[kernel.index]) / max(1, kernel.values)
+            LayerCost(
+                name=layer_name(graph.tensors[op.outputs[0]].name),
+                operator=op.name,
+                shape=tuple(kernel.shape),
+                parameters=sum(t.values for t in constants if t.constant_bytes),
+                macs=operator_macs(graph, op),
+                sparsity=_zeros(kernel, values[kernel.index]) / max(1, kernel.values)
                 if kernel.index in values
                 else 0.0,
-                "bytes": kernel.constant_bytes
-                + (kernel.sparse.index_bytes if kernel.sparse else 0),
-            }
+                bytes=kernel.constant_bytes + (kernel.sparse.index_bytes if kernel.sparse else 0),
+            )
         )
-    return rows
+    return tuple(rows)
 
 
 def _weighted(op: OperatorInfo) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.progress import Progress, TaskID
@@ -14,10 +14,14 @@ from .. import figures
 from ..conversion.budget import Budget, parse_budget
 from ..conversion.settings import Wishes, check_settings
 from ..errors import CnnedgeError, GateError, SpecError
-from ..specs import FORMATS, TECHNIQUES, Variant, parse_variant
+from ..specs import FORMATS, TECHNIQUES, Variant, parse_variant, plain
 from . import output
 from .devices import Reach, target_options
 from .progress import epoch_line
+
+if TYPE_CHECKING:  # the training side, which is imported when it is needed
+    from ..conversion.entries import AgainstControl, Entry, ReferenceEntry, Report
+    from ..training.metrics import Epoch
 
 if TYPE_CHECKING:
     from ..targets import Target
@@ -107,15 +111,16 @@ def command(
         with output.progress_console().status("loading TensorFlow"):
             backend.require("convert")
         report = _convert(Path(run), wishes, target)
-    with output.kept("convert", report):
+    told = plain(report)
+    with output.kept("convert", told):
         if json_file:
-            output.write_json(json_file, report)
+            output.write_json(json_file, told)
         if json_file != "-":
             _print(report, Path(run), verbose)
     _check_gate(report)
 
 
-def _convert(run: Path, wishes: Wishes, device: Target) -> dict[str, Any]:
+def _convert(run: Path, wishes: Wishes, device: Target) -> Report:
     """`conversion.session.convert` with progress. Raises CnnedgeError, also where interrupted."""
     from ..conversion.session import convert
 
@@ -151,19 +156,19 @@ def _without_place(error: SpecError) -> str:
     return re.sub(r"^--variant:\d+: ", "", str(error))
 
 
-def _check_gate(report: dict[str, Any]) -> None:
+def _check_gate(report: Report) -> None:
     from ..conversion.gate import unmended
 
-    if report["chosen"]:
-        if report["chosen"]["name"] is None:
-            raise GateError(f"no variant meets the budget: {report['chosen']['why']}")
+    if report.chosen:
+        if report.chosen.name is None:
+            raise GateError(f"no variant meets the budget: {report.chosen.why}")
         return
-    failed = unmended(report["variants"])
+    failed = unmended(report.variants)
     if failed:
-        said = "; ".join(f"{v['name']} {v['status_reason']}" for v in failed)
+        said = "; ".join(f"{v.name} {v.status_reason}" for v in failed)
         raise GateError(f"the accuracy gate was not met: {said}. All files are kept")
-    if report["not_made"]:
-        said = "; ".join(f"{m['name']}: {m['reason']}" for m in report["not_made"])
+    if report.not_made:
+        said = "; ".join(f"{m.name}: {m.reason}" for m in report.not_made)
         raise CnnedgeError(f"some variants could not be made; the others were. {said}")
 
 
@@ -200,7 +205,7 @@ class _Reporter:
         total = self._epochs * self._steps
         self.stage(f"training {self._what}", (self._epoch - 1) * self._steps + done, total)
 
-    def row(self, row: dict[str, Any]) -> None:
+    def row(self, row: Epoch) -> None:
         text = f"{self._what}: {epoch_line(row, self._epochs)}"
         self._progress.console.print(text, highlight=False, soft_wrap=True)
 
@@ -208,24 +213,24 @@ class _Reporter:
         output.note(text)
 
 
-def _accuracy(entry: dict[str, Any]) -> tuple[str, str]:
-    if entry["accuracy"] is None:
+def _accuracy(entry: Entry | ReferenceEntry) -> tuple[str, str]:
+    if entry.accuracy is None or entry.ci95 is None:
         return "unknown", ""
-    return figures.percent(entry["accuracy"]), figures.interval(entry["ci95"])
+    return figures.percent(entry.accuracy), figures.interval(entry.ci95)
 
 
 def _drop(points: float | None) -> str:
     return "" if points is None else f"{points:+.2f}"
 
 
-def _against(control: dict[str, Any] | None) -> str:
+def _against(control: AgainstControl | None) -> str:
     """Points better or worse than the same model trained on for as long."""
-    return "" if control is None else f"{control['difference_points']:+.2f}"
+    return "" if control is None else f"{control.difference_points:+.2f}"
 
 
-def _print(report: dict[str, Any], run: Path, verbose: bool) -> None:
+def _print(report: Report, run: Path, verbose: bool) -> None:
     console = output.results()
-    reference = report["reference"]
+    reference = report.reference
     table = output.table()
     for name in (
         "variant",
@@ -246,35 +251,35 @@ def _print(report: dict[str, Any], run: Path, verbose: bool) -> None:
         *_accuracy(reference),
         style="dim",
     )
-    for v in report["variants"]:
-        good = v["status"] == "ok"
-        latency = v["latency_ms"]
+    for v in report.variants:
+        good = v.status == "ok"
+        latency = v.latency_ms
         table.add_row(
-            Text(v["name"], style="bold" if good else "bold red"),
-            figures.size(v["size_bytes"]),
-            figures.size(v["gzip_bytes"]),
+            Text(v.name, style="bold" if good else "bold red"),
+            figures.size(v.size_bytes),
+            figures.size(v.gzip_bytes),
             *_accuracy(v),
-            Text(_drop(v["drop_points"]), style="" if good else "red"),
-            _against(v["control"]),
-            f"{v['sparsity']:.0%}" if v["sparsity"] > 0.005 else "",
-            *(figures.milliseconds(latency[k]) for k in _LATENCIES),
+            Text(_drop(v.drop_points), style="" if good else "red"),
+            _against(v.control),
+            f"{v.sparsity:.0%}" if v.sparsity > 0.005 else "",
+            *(figures.milliseconds(getattr(latency, k)) for k in _LATENCIES),
         )
     console.print(table)
-    counts = {v["latency_ms"]["count"] for v in report["variants"]}
+    counts = {v.latency_ms.count for v in report.variants}
     output.note(
-        f"{report['test_pictures']:,} test pictures; drop: points lost against model.keras (minus: "
+        f"{report.test_pictures:,} test pictures; drop: points lost against model.keras (minus: "
         "gained); control: points against the same model trained for as long; latency on "
-        f"{report['device']}, {report['threads']} thread, at least {min(counts):,} inferences each"
+        f"{report.device}, {report.threads} thread, at least {min(counts):,} inferences each"
     )
-    for warning in report["warnings"]:
+    for warning in report.warnings:
         output.warn(warning)
-    for name, reasons in report["unstable"].items() if verbose else ():
+    for name, reasons in report.unstable.items() if verbose else ():
         output.note(f"{name}: its latency may be unstable: {'; '.join(reasons)}")
     export = run / "export"
     console.print(f"report: {export / 'report.html'}", highlight=False, soft_wrap=True)
-    if report["chosen"]:
-        output.note(report["chosen"]["why"])
-        output.note(f"frontier, fastest first: {', '.join(report['frontier'])}")
-    picked = (report["chosen"] or {}).get("name") or report["best"]
-    best = f"{picked or report['variants'][0]['name']}.tflite"
+    if report.chosen:
+        output.note(report.chosen.why)
+        output.note(f"frontier, fastest first: {', '.join(report.frontier)}")
+    picked = (report.chosen.name if report.chosen else None) or report.best
+    best = f"{picked or report.variants[0].name}.tflite"
     output.note(f"next: cnnedge run {output.quoted(export / best)} --source sample")

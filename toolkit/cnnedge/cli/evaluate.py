@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ..classifier import Classifier
     from ..data import Dataset
     from ..device_scoring import EvaluationThere
-    from ..scoring import ClassScore, Evaluation
+    from ..results import ClassScore
+    from ..scoring import Evaluation
     from ..targets import Target
 
 # As many classes are all shown.

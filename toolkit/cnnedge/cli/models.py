@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import click
 from rich import box
@@ -102,7 +101,9 @@ def _total(rows: Iterable[LayerRow]) -> Total:
     return Total(parameters=sum(r.parameters for r in rows), macs=sum(r.macs for r in rows))
 
 
-def _list_all(size: InputSize | None, classes: int) -> tuple[dict[str, Any], list[Table | str]]:
+def _list_all(
+    size: InputSize | None, classes: int
+) -> tuple[Mapping[str, object], list[Table | str]]:
     table = _table()
     table.add_column("model", no_wrap=True)
     table.add_column("input", no_wrap=True)
@@ -150,7 +151,7 @@ def _fitting(size: InputSize | None) -> tuple[dict[str, ModelSpec], dict[str, st
     return {n: m for n, m in models.items() if n not in left_out}, left_out
 
 
-def _published(model: ModelSpec) -> dict[str, Any]:
+def _published(model: ModelSpec) -> dict[str, str | float | None]:
     """Where a model's ready-made weights come from; each None for a model without a backbone."""
     backbone = BACKBONES[model.backbone] if model.backbone else None
     return {
@@ -185,7 +186,7 @@ def _published_table(models: Iterable[ModelSpec]) -> list[Table]:
 
 def _show_one(
     name: str, size: InputSize | None, classes: int
-) -> tuple[dict[str, Any], list[Table | str]]:
+) -> tuple[Mapping[str, object], list[Table | str]]:
     model, rows = _read(name, size, classes)
     picture = size or model.input
     totals = _comparison(name, rows, picture, classes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,7 +93,7 @@ def _keep(command: str, payload: dict[str, Any]) -> Path | None:
     return None
 
 
-def write_json(target: str, payload: dict[str, Any]) -> None:
+def write_json(target: str, payload: Mapping[str, Any]) -> None:
     """Writes a command's JSON to a file, or to stdout for '-'."""
     text = json_text(payload) + "\n"
     if target == "-":

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress, TaskID
 
 from . import output
+
+if TYPE_CHECKING:  # the training side, which is imported when it is needed
+    from ..training.metrics import Epoch
 
 
 class TrainingReporter:
@@ -57,8 +60,8 @@ class TrainingReporter:
         if self._task is not None:
             self._progress.update(self._task, completed=done)
 
-    def row(self, row: dict[str, Any]) -> None:
-        self._rate = row["images_per_second"]
+    def row(self, row: Epoch) -> None:
+        self._rate = row.images_per_second
         self._clear()
         text = epoch_line(row, self._epochs)
         self._progress.console.print(text, highlight=False, soft_wrap=True)
@@ -82,16 +85,14 @@ class TrainingReporter:
             self._task = None
 
 
-def epoch_line(row: dict[str, Any], epochs: int) -> str:
+def epoch_line(row: Epoch, epochs: int) -> str:
     """One finished epoch out of all, as a line of text."""
-    text = (
-        f"epoch {row['epoch']:>3}/{epochs}  loss {row['loss']:.4f}  accuracy {row['accuracy']:.4f}"
-    )
-    validated = row["val_accuracy"]
+    text = f"epoch {row.epoch:>3}/{epochs}  loss {row.loss:.4f}  accuracy {row.accuracy:.4f}"
+    validated = row.val_accuracy
     if validated is not None:
-        text += f"  val loss {row['val_loss']:.4f}  val accuracy {validated:.4f}"
-    left = (epochs - row["epoch"]) * row["seconds"]
-    return f"{text}  {row['images_per_second']:,.0f} pictures/s  {clock(left)} left"
+        text += f"  val loss {row.val_loss:.4f}  val accuracy {validated:.4f}"
+    left = (epochs - row.epoch) * row.seconds
+    return f"{text}  {row.images_per_second:,.0f} pictures/s  {clock(left)} left"
 
 
 def clock(seconds: float) -> str:

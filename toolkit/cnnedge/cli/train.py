@@ -6,19 +6,23 @@ import contextlib
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from .. import figures, given_files
 from ..bundle.foreign import foreign_model
 from ..errors import CnnedgeError, SpecError
-from ..specs import Recipe, named, parse_model, parse_recipe, shipped
+from ..specs import Recipe, named, parse_model, parse_recipe, plain, shipped
 from ..specs.usage import Idle, in_comparison, in_training, read_used, refuse_idle
 from ..training.strategy import NAMES as STRATEGIES
 from . import output
 from .comparison import compare_models
 from .progress import TrainingReporter, clock
+
+if TYPE_CHECKING:  # the training side, which is imported when it is needed
+    from ..results import Accuracy
+    from ..training.metrics import Metrics, TestAccuracy
 
 
 @click.command()
@@ -98,9 +102,10 @@ def command(
     if not workers.writes:
         output.note(f"worker {workers.index} is done; worker 0 writes {folder}/ and the results")
         return
-    with output.kept("train", metrics):
+    told = plain(metrics)
+    with output.kept("train", told):
         if json_file:
-            output.write_json(json_file, metrics)
+            output.write_json(json_file, told)
         if json_file != "-":
             _print(metrics, folder, resolved)
 
@@ -161,29 +166,28 @@ def _absolute(data: str) -> Path:
     return given_files.expanded(data).absolute()
 
 
-def _print(metrics: dict[str, Any], folder: Path, recipe: Recipe) -> None:
-    test = metrics["test"]
+def _print(metrics: Metrics, folder: Path, recipe: Recipe) -> None:
+    test = metrics.test
     console = output.results()
     table = output.table()
     table.add_column("trained", style="bold")
     table.add_column(recipe.name)
     table.add_row("test accuracy", _test_accuracy(test))
-    table.add_row("parameters", f"{metrics['parameters']:,}")
+    table.add_row("parameters", f"{metrics.parameters:,}")
     for name, text in _how(metrics):
         table.add_row(name, text)
-    recalls = [c for c in metrics["per_class"] if c["recall"] is not None]
+    recalls = [(c.recall, c) for c in metrics.per_class if c.recall is not None]
     if recalls:
-        weakest = min(recalls, key=lambda c: c["recall"])
+        recall, weakest = min(recalls, key=lambda each: each[0])
         table.add_row(
-            "weakest class",
-            f"{weakest['label']}: {weakest['recall']:.0%} of its {weakest['count']} pictures found",
+            "weakest class", f"{weakest.label}: {recall:.0%} of its {weakest.count} pictures found"
         )
     plots = ("curves.png", "confusion.png", "augmentation.png")
     drawn = ", ".join(name for name in plots if (folder / name).exists())
     table.add_row("run", f"{folder}/ ({drawn})")
     console.print(table)
-    share = max((c["count"] for c in recalls), default=0) / max(test["count"], 1)
-    if recalls and test["ci95"][0] <= share:
+    share = max((c.count for _, c in recalls), default=0) / max(test.count, 1)
+    if recalls and test.ci95 and test.ci95[0] <= share:
         output.warn(
             f"not reliably better than always predicting the most common class ({share:.1%} of the "
             "test pictures): train longer, on more pictures, or with another model"
@@ -191,46 +195,45 @@ def _print(metrics: dict[str, Any], folder: Path, recipe: Recipe) -> None:
     output.note(f"next: cnnedge convert {output.quoted(folder)}")
 
 
-def _test_accuracy(test: dict[str, Any]) -> str:
-    if test["accuracy"] is None:
+def _test_accuracy(test: TestAccuracy | Accuracy) -> str:
+    if test.accuracy is None or test.ci95 is None:
         return "unknown: none of the pictures belong to the network's classes"
     return (
-        f"{figures.percent(test['accuracy'])} of {test['count']:,} pictures "
-        f"(95 % interval {figures.interval(test['ci95'])})"
+        f"{figures.percent(test.accuracy)} of {test.count:,} pictures "
+        f"(95 % interval {figures.interval(test.ci95)})"
     )
 
 
-def _how(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+def _how(metrics: Metrics) -> list[tuple[str, str]]:
     """How the model was trained, in rows of the results table."""
-    if metrics["method"] in ("logistic", "svm"):
-        linear = metrics["linear"]
-        folds = max(linear["cross_validation"].values())
+    if linear := metrics.linear:
+        folds = max(linear.cross_validation.values())
         return [
             (
                 "training",
-                f"{metrics['method']} on frozen features in {linear['seconds']:.1f} s "
-                f"({figures.percent(folds)} in cross-validation, C = {linear['strength']:g})",
+                f"{metrics.method} on frozen features in {linear.seconds:.1f} s "
+                f"({figures.percent(folds)} in cross-validation, C = {linear.strength:g})",
             )
         ]
-    if metrics["method"] == "pretrained":
+    if metrics.method == "pretrained":
         return [("training", "none: the network as it was published, with its labels")]
     rows = [
         (
-            f"stage {stage['stage']}",
-            f"{stage['epochs']} epochs in {clock(stage['seconds'])}, "
-            f"{stage['trained_parameters']:,} parameters"
+            f"stage {stage.stage}",
+            f"{stage.epochs} epochs in {clock(stage.seconds)}, "
+            f"{stage.trained_parameters:,} parameters"
             + (
-                f", validation {figures.percent(stage['val_accuracy'])}"
-                if stage["val_accuracy"] is not None
+                f", validation {figures.percent(stage.val_accuracy)}"
+                if stage.val_accuracy is not None
                 else ""
             ),
         )
-        for stage in metrics.get("stages", [])
+        for stage in metrics.stages or ()
     ]
     text = (
-        f"{metrics['epochs']} epochs in {clock(metrics['train_seconds'])} "
-        f"({metrics['images_per_second']:,.0f} pictures/s), weights of epoch "
-        f"{metrics['kept_epoch']} kept"
+        f"{metrics.epochs} epochs in {clock(metrics.train_seconds)} "
+        f"({metrics.images_per_second:,.0f} pictures/s), weights of epoch "
+        f"{metrics.kept_epoch} kept"
     )
     return [*rows, ("training", text)]
 

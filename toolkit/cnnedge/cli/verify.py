@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.progress import Progress, TaskID
@@ -13,9 +14,13 @@ from rich.text import Text
 
 from ..engines import Runtime
 from ..errors import GateError
+from ..specs import plain
 from . import output
 from .devices import Reach, target_options
 from .runtime import runtime_options
+
+if TYPE_CHECKING:  # the training side, which is imported when it is needed
+    from ..verification.verdict import Flip, Stage, Verdict
 
 _SHOWN = 12
 _MARKS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("–", "dim")}
@@ -93,11 +98,10 @@ def command(
             pictures=pictures,
         )
         verdict = verify(question, target=target, progress=_drawn(progress))
-    found = verdict.as_json()
     if json_file:
-        output.write_json(json_file, found)
+        output.write_json(json_file, plain(verdict))
     if json_file != "-":
-        _print(found)
+        _print(verdict)
     for text in (*(f"assumed: {a}" for a in verdict.assumptions), *verdict.notes):
         output.note(text)
     parted = [
@@ -123,31 +127,31 @@ def _drawn(progress: Progress) -> Any:
     return show
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(found: Verdict) -> None:
     console = output.results()
-    delegate, count = found["delegate"], found["pictures"]
+    ran, count = found.ran, found.pictures
     console.print(
         Text.assemble(
-            (Path(found["model"]).name, "bold"),
-            f" against {found['run']}, on {count:,} picture{'' if count == 1 else 's'} of "
-            f"{found['data']['source']}; {delegate['used']} in {found['engine']} "
-            f"{found['engine_version']}",
+            (Path(found.model).name, "bold"),
+            f" against {found.run}, on {count:,} picture{'' if count == 1 else 's'} of "
+            f"{found.source}; {ran.delegate.used} in {ran.engine} "
+            f"{ran.engine_version}",
         )
     )
     console.print()
-    console.print(_stages(found["stages"]))
+    console.print(_stages(found.stages))
     console.print(Text(_OFF_BY, style="dim"))
     console.print()
     console.print(_sentence(found))
-    if found["flipped"]:
+    if found.flipped:
         console.print()
-        console.print(_flips(found["flipped"]))
-        if len(found["flipped"]) > _SHOWN:
-            more = len(found["flipped"]) - _SHOWN
+        console.print(_flips(found.flipped))
+        if len(found.flipped) > _SHOWN:
+            more = len(found.flipped) - _SHOWN
             console.print(Text(f"and {more:,} more; --json FILE lists all", style="dim"))
 
 
-def _stages(stages: list[dict[str, Any]]) -> Table:
+def _stages(stages: Sequence[Stage]) -> Table:
     table = output.table()
     table.add_column("")
     table.add_column("stage", no_wrap=True)
@@ -155,13 +159,13 @@ def _stages(stages: list[dict[str, Any]]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("found (tolerance by)")
     for stage in stages:
-        mark, style = _MARKS[stage["agrees"]]
+        mark, style = _MARKS[stage.agrees]
         table.add_row(
             Text(mark, style=style),
-            Text(f"{stage['stage']} {stage['part']}".rstrip(), style=style if mark != "✓" else ""),
-            _amount(stage["deviation"], stage["unit"]),
-            _amount(stage["allowed"], stage["unit"]) if stage["agrees"] is not None else "",
-            "" if stage["flips"] is None else f"{stage['flips']:,}",
+            Text(f"{stage.stage} {stage.part}".rstrip(), style=style if mark != "✓" else ""),
+            _amount(stage.deviation, stage.unit),
+            _amount(stage.allowed, stage.unit) if stage.agrees is not None else "",
+            "" if stage.flips is None else f"{stage.flips:,}",
             _said(stage),
         )
     return table
@@ -182,19 +186,19 @@ def _amount(value: float | None, unit: str) -> str:
     return f"{share:.2f} %" if abs(share) < 10 else f"{share:.1f} %"
 
 
-def _said(stage: dict[str, Any]) -> Text:
-    text = Text(stage["found"])
-    if stage["would_show"] is not None and stage["agrees"]:
-        text.append(f" as {_amount(stage['would_show'], 'moved')}")
-    if stage["because"] and stage["agrees"] is not None:
-        text.append(f" ({stage['because']})", style="dim")
+def _said(stage: Stage) -> Text:
+    text = Text(stage.found)
+    if stage.would_show is not None and stage.agrees:
+        text.append(f" as {_amount(stage.would_show, 'moved')}")
+    if stage.because and stage.agrees is not None:
+        text.append(f" ({stage.because})", style="dim")
     return text
 
 
-def _sentence(found: dict[str, Any]) -> Text:
-    parted = [s for s in found["stages"] if s["agrees"] is False]
-    flipped, count = len(found["flipped"]), found["pictures"]
-    compared = any(s["stage"] == "labels" for s in found["stages"])
+def _sentence(found: Verdict) -> Text:
+    parted = [s for s in found.stages if s.agrees is False]
+    flipped, count = len(found.flipped), found.pictures
+    compared = any(s.stage == "labels" for s in found.stages)
     labels = f" {flipped:,} of {count:,} labels differ from model.keras" if compared else ""
     if not parted:
         return Text.assemble(
@@ -203,29 +207,29 @@ def _sentence(found: dict[str, Any]) -> Text:
         )
     first = parted[0]
     text = Text.assemble(
-        (f"Parts at {first['stage']}: ", "bold red"),
-        f"{first['cause']}.{labels}{'.' * compared}\n",
+        (f"Parts at {first.stage}: ", "bold red"),
+        f"{first.cause}.{labels}{'.' * compared}\n",
         ("Remedy: ", "bold"),
-        f"{first['remedy']}.",
+        f"{first.remedy}.",
     )
     for stage in parted[1:]:
-        text.append(f"\nThen at {stage['stage']}: ", "bold")
-        text.append(f"{stage['cause']}. {stage['remedy'][0].upper()}{stage['remedy'][1:]}.")
+        text.append(f"\nThen at {stage.stage}: ", "bold")
+        text.append(f"{stage.cause}. {stage.remedy[0].upper()}{stage.remedy[1:]}.")
     return text
 
 
-def _flips(flipped: list[dict[str, Any]]) -> Table:
+def _flips(flipped: Sequence[Flip]) -> Table:
     table = output.table()
     for name in ("picture", "class", "model.keras", "this model"):
         table.add_column(name, overflow="fold")
     for flip in flipped[:_SHOWN]:
-        reference, given = flip["reference_label"], flip["model_label"]
-        truth = flip["truth"]
+        reference, given = flip.reference_label, flip.model_label
+        truth = flip.truth
         table.add_row(
-            Text(flip["name"]),
+            Text(flip.name),
             Text(truth or "unknown", style="" if truth else "dim"),
-            _label(reference, flip["reference_score"], truth),
-            _label(given, flip["model_score"], truth),
+            _label(reference, flip.reference_score, truth),
+            _label(given, flip.model_score, truth),
         )
     return table
 

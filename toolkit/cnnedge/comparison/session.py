@@ -5,7 +5,7 @@ Two runs enter; a Comparison leaves. Nothing here prints.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..errors import CnnedgeError
@@ -152,7 +152,7 @@ def _accuracy(base: Measured, new: Measured) -> Both:
     return Both(base=told[0], new=told[1])
 
 
-def _label(measured: Measured) -> dict[str, Any]:
+def _label(measured: Measured) -> Mapping[str, Any]:
     found = measured.result
     settings = {name: getattr(found, name) for name in ("device", "engine", "threads", "precision")}
     return {"model": found.model} | settings | {"delegate": found.delegate.used}

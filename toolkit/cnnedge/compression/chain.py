@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -140,9 +140,9 @@ def _step(shop: Workshop, parent: Stage, technique: Technique) -> Stage:
     return _kept(stage, parent, folder) or _make(shop, stage, parent, folder, technique)
 
 
-def _settings(shop: Workshop, technique: Technique) -> dict[str, Any]:
+def _settings(shop: Workshop, technique: Technique) -> Mapping[str, object]:
     """What of the technique's settings decides; a setting of others trains nothing anew."""
-    settings: dict[str, Any] = plain(getattr(shop.data.recipe.compress, technique.word))
+    settings: Mapping[str, object] = plain(getattr(shop.data.recipe.compress, technique.word))
     if isinstance(technique, Distil):
         idle = ("epochs", "rate") if technique.student else ("student_epochs",)
         return {name: value for name, value in settings.items() if name not in idle}
@@ -253,7 +253,7 @@ def _teacher_key(shop: Workshop, run: str) -> str:
     return hashlib.sha256(RunFolder(Path(run)).model.read_bytes()).hexdigest()
 
 
-def _key(shop: Workshop, parent: str, decides: dict[str, Any]) -> str:
+def _key(shop: Workshop, parent: str, decides: Mapping[str, object]) -> str:
     training = plain(shop.data.recipe.training)
     for other in ("keep", "early_stopping", "validate_every"):
         del training[other]

@@ -19,6 +19,7 @@ from ..training import fitting
 from ..training.backend import is_norm
 from ..training.features import Extractor
 from ..training.feed import Feed, PixelSource, one_hot
+from ..training.metrics import Epoch
 from ..training.run_data import RunData
 from ..training.run_folder import RunFolder
 from .distillation import distilled
@@ -82,7 +83,7 @@ class Session:
     learning_rate: float
     warmup_epochs: float = 0.0
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, float]:
         """What a control must repeat."""
         return {
             "epochs": self.epochs,
@@ -99,7 +100,7 @@ def fit(
     *,
     teacher: Extractor | None = None,
     callbacks: tuple[Any, ...] = (),
-) -> list[dict[str, Any]]:
+) -> list[Epoch]:
     """Trains `model` in place, with checkpoints in `folder`; returns the history's rows.
 
     Goes on where a killed one stopped, given a model that was made in the same way. teacher: as

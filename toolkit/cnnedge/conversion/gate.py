@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from ..errors import SpecError
 from ..specs import Qat, Recipe
+from .entries import Entry
 from .making import Job
 
 _INTEGER = ("int8", "int8-float-io")
@@ -19,15 +19,15 @@ _INTEGER = ("int8", "int8-float-io")
 _MORE_CALIBRATION = 5
 
 
-def judged(entry: dict[str, Any], gate: float | None) -> dict[str, Any]:
+def judged(entry: Entry, gate: float | None) -> Entry:
     """The entry with status "ok" or "failed", and the reason."""
-    drop = entry["drop_points"]
+    drop = entry.drop_points
     reason = ""
     if gate is not None and drop is None:
         reason = f"its accuracy cannot be measured on these pictures; allowed to lose are {gate:g}"
-    elif gate is not None and drop > gate + 1e-9:
+    elif gate is not None and drop is not None and drop > gate + 1e-9:
         reason = f"lost {drop:.2f} points, allowed are {gate:g}"
-    return entry | {"status": "failed" if reason else "ok", "status_reason": reason}
+    return replace(entry, status="failed" if reason else "ok", status_reason=reason)
 
 
 def remedies(recipe: Recipe, job: Job, made: Sequence[str], pictures: int) -> Iterator[Job]:
@@ -44,12 +44,10 @@ def remedies(recipe: Recipe, job: Job, made: Sequence[str], pictures: int) -> It
             yield found
 
 
-def unmended(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def unmended(entries: Sequence[Entry]) -> list[Entry]:
     """Refused variants for which no remedy held; a remedy that failed is not one of its own."""
-    mended = {e["remedy_of"] for e in entries if e["remedy_of"] and e["status"] == "ok"}
-    return [
-        e for e in entries if e["status"] != "ok" and not e["remedy_of"] and e["name"] not in mended
-    ]
+    mended = {e.remedy_of for e in entries if e.remedy_of and e.status == "ok"}
+    return [e for e in entries if e.status != "ok" and not e.remedy_of and e.name not in mended]
 
 
 def _remedy(remedy: str, job: Job, pictures: int) -> Job | None:

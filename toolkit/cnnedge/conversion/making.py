@@ -12,7 +12,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,14 +28,17 @@ from ..numpy_files import read_arrays
 from ..results import accuracy, mcnemar
 from ..seals import holds, seal
 from ..specs import Variant, plain
+from ..specs.values import read
 from ..training import backend
 from ..training.content_key import content_key, dataset_decides
 from ..training.run_data import provenance
+from .entries import AgainstControl, Compared, ControlEntry, Entry, FileEntry, Runs
 from .selective import leave_in_float
 from .trial import answers
 from .work import Work
 
 Scores = npt.NDArray[np.float32]
+E = TypeVar("E", bound=Compared)
 
 _CALIBRATED = ("int8", "int8-float-io", "int16x8", "selective")
 
@@ -52,9 +55,17 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """A finished variant. entry: of report.json, without latency. scores: float32 [n, classes]."""
+    """A finished variant. entry: without latency. scores: float32 [n, classes]."""
 
-    entry: dict[str, Any]
+    entry: Entry
+    scores: Scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """The same model without the technique, in the variant's format. scores: float32."""
+
+    entry: ControlEntry
     scores: Scores
 
 
@@ -69,14 +80,17 @@ def make(work: Work, job: Job, position: str) -> Made:
     control = _control(work, job, stage, position)
     key = _key(work, job, stage.key)
     final = work.data.run.export / f"{job.name}.tflite"
-    known = _known(work, job.name, key)
-    if known and _sha256(final) == known.entry["sha256"]:
-        return _asked(work, job, known, control)
+    known = _known(work, job.name, key, FileEntry)
+    if known and _sha256(final) == known[0].sha256:
+        return _asked(work, job, *known, control)
     flatbuffer, float_layers = _flatbuffer(work, job, stage, position)
     scores = _score(work, job, flatbuffer, position)
     compared = compare(work, job.name, scores)
     told = _provenance(work, job, stage)
-    told["accuracy"] = {k: compared[k] for k in ("accuracy", "ci95", "count", "drop_points")}
+    told["accuracy"] = {
+        name: plain(getattr(compared, name))
+        for name in ("accuracy", "ci95", "count", "drop_points")
+    }
     write_model(
         final,
         flatbuffer,
@@ -84,24 +98,25 @@ def make(work: Work, job: Job, position: str) -> Made:
         size=work.data.pixels.size,
         provenance=told,
     )
-    made = Made(entry=compared | _described(job, stage, final, float_layers), scores=scores)
-    _keep(work, job.name, key, made)
-    return _asked(work, job, made, control)
+    entry = _described(job, stage, final, compared, float_layers)
+    _keep(work, job.name, key, entry, scores)
+    return _asked(work, job, entry, scores, control)
 
 
-def compare(work: Work, name: str, scores: Scores) -> dict[str, Any]:
+def compare(work: Work, name: str, scores: Scores) -> Compared:
     """Accuracy and what changed against model.keras, picture by picture."""
     reference, predictions = work.reference.argmax(axis=1), scores.argmax(axis=1)
-    flipped = {"name": name, "flipped": int(np.sum(reference != predictions))}
+    flipped = int(np.sum(reference != predictions))
     if work.targets is None:
-        unknown = ("accuracy", "ci95", "drop_points", "mcnemar_p")
-        return flipped | {"count": len(reference)} | dict.fromkeys(unknown)
+        return Compared(name=name, flipped=flipped, count=len(reference))
     before, after = reference == work.targets, predictions == work.targets
-    return flipped | {
-        **accuracy(after),
-        "drop_points": 100 * (float(before.mean()) - float(after.mean())),
-        "mcnemar_p": mcnemar(before, after),
-    }
+    return Compared(
+        name=name,
+        flipped=flipped,
+        **vars(accuracy(after)),
+        drop_points=100 * (float(before.mean()) - float(after.mean())),
+        mcnemar_p=mcnemar(before, after),
+    )
 
 
 def _flatbuffer(
@@ -128,7 +143,7 @@ def _score(work: Work, job: Job, flatbuffer: bytes, position: str) -> Scores:
     )
 
 
-def _control(work: Work, job: Job, stage: chain.Stage, position: str) -> Made | None:
+def _control(work: Work, job: Job, stage: chain.Stage, position: str) -> Control | None:
     """The control in the variant's own format, scored; shared by variants of equal training."""
     if not stage.sessions or not work.data.recipe.compress.control:
         return None
@@ -137,60 +152,62 @@ def _control(work: Work, job: Job, stage: chain.Stage, position: str) -> Made | 
     plain_job = replace(job, variant=Variant(format=job.variant.format))
     name = f"control-{control.key[:8]}-{job.variant.format}"
     key = _key(work, plain_job, control.key)
-    if known := _known(work, name, key):
-        return known
+    if known := _known(work, name, key, ControlEntry):
+        return Control(entry=known[0], scores=known[1])
     job = replace(plain_job, name=name)
     flatbuffer, _ = _flatbuffer(work, job, control, position)
     scores = _score(work, job, flatbuffer, position)
-    made = Made(entry=compare(work, name, scores) | {"epochs": control.epochs}, scores=scores)
-    _keep(work, name, key, made)
-    return made
+    entry = ControlEntry(**vars(compare(work, name, scores)), epochs=control.epochs)
+    _keep(work, name, key, entry, scores)
+    return Control(entry=entry, scores=scores)
 
 
-def _asked(work: Work, job: Job, made: Made, control: Made | None) -> Made:
+def _asked(work: Work, job: Job, entry: FileEntry, scores: Scores, control: Control | None) -> Made:
     """With what this conversion asks of the file; what is kept with it is the file's own."""
-    of_job = {"remedy_of": job.remedy_of, "control": _against(work, made, control)}
-    return replace(made, entry=made.entry | of_job)
+    against = _against(work, scores, control)
+    told = Entry(**vars(entry), remedy_of=job.remedy_of, control=against)
+    return Made(entry=told, scores=scores)
 
 
-def _against(work: Work, made: Made, control: Made | None) -> dict[str, Any] | None:
+def _against(work: Work, scores: Scores, control: Control | None) -> AgainstControl | None:
     if control is None or work.targets is None:
         return None
     without = control.scores.argmax(axis=1) == work.targets
-    with_it = made.scores.argmax(axis=1) == work.targets
-    return {
-        "accuracy": control.entry["accuracy"],
-        "ci95": control.entry["ci95"],
-        "epochs": control.entry["epochs"],
-        "difference_points": 100 * (float(with_it.mean()) - float(without.mean())),
-        "mcnemar_p": mcnemar(without, with_it),
-    }
+    with_it = scores.argmax(axis=1) == work.targets
+    return AgainstControl(
+        accuracy=control.entry.accuracy,
+        ci95=control.entry.ci95,
+        epochs=control.entry.epochs,
+        difference_points=100 * (float(with_it.mean()) - float(without.mean())),
+        mcnemar_p=mcnemar(without, with_it),
+    )
 
 
 def _described(
-    job: Job, stage: chain.Stage, file: Path, float_layers: Sequence[str]
-) -> dict[str, Any]:
+    job: Job, stage: chain.Stage, file: Path, compared: Compared, float_layers: Sequence[str]
+) -> FileEntry:
     model = read_model(file)
     reasons = not_runnable(model)
-    return {
-        "file": file.name,
-        "sha256": model.sha256,
-        "size_bytes": model.size_bytes,
-        "gzip_bytes": len(gzip.compress(model.data, 9, mtime=0)),
-        "input_dtype": model.input.dtype,
-        "sparsity": sparsity(model),
-        "macs": macs(model.graph),
-        "parameters": parameters(model),
-        "techniques": list(stage.names),
-        "format": job.variant.format,
-        "sparse": job.variant.sparse,
-        "epochs": stage.epochs,
-        "train_seconds": stage.seconds,
-        "calibration_pictures": job.calibration if job.variant.format in _CALIBRATED else None,
-        "float_layers": list(float_layers),
-        "layers": layer_costs(model),
-        "tflite_runtime": {"runs": not reasons, "reasons": list(reasons)},
-    }
+    return FileEntry(
+        **vars(compared),
+        file=file.name,
+        sha256=model.sha256,
+        size_bytes=model.size_bytes,
+        gzip_bytes=len(gzip.compress(model.data, 9, mtime=0)),
+        input_dtype=model.input.dtype,
+        sparsity=sparsity(model),
+        macs=macs(model.graph),
+        parameters=parameters(model),
+        techniques=tuple(stage.names),
+        format=job.variant.format,
+        sparse=job.variant.sparse,
+        epochs=stage.epochs,
+        train_seconds=stage.seconds,
+        calibration_pictures=job.calibration if job.variant.format in _CALIBRATED else None,
+        float_layers=tuple(float_layers),
+        layers=layer_costs(model),
+        tflite_runtime=Runs(runs=not reasons, reasons=tuple(reasons)),
+    )
 
 
 def _provenance(work: Work, job: Job, stage: chain.Stage) -> dict[str, Any]:
@@ -231,7 +248,7 @@ def _folder(work: Work) -> Path:
     return work.data.run.compress / "measured"
 
 
-def _known(work: Work, name: str, key: str) -> Made | None:
+def _known(work: Work, name: str, key: str, cls: type[E]) -> tuple[E, Scores] | None:
     """What this user measured before under this name and key, or None."""
     try:
         kept = read_json(_folder(work) / f"{name}.json")
@@ -239,17 +256,17 @@ def _known(work: Work, name: str, key: str) -> Made | None:
         told = {"key": kept.get("key"), "entry": kept.get("entry")}
         if told["key"] != key or not holds(kept.get("seal"), told, content):
             return None
-        return Made(entry=kept["entry"], scores=read_arrays(content)["scores"])
+        return read(cls, kept["entry"], ""), read_arrays(content)["scores"]
     except (CnnedgeError, OSError, ValueError, KeyError):
         return None
 
 
-def _keep(work: Work, name: str, key: str, made: Made) -> None:
+def _keep(work: Work, name: str, key: str, entry: Compared, scores: Scores) -> None:
     """The scores first: where the JSON is, they are."""
     content = io.BytesIO()
-    np.savez(content, scores=made.scores)
+    np.savez(content, scores=scores)
     write_bytes(_folder(work) / f"{name}.npz", content.getvalue())
-    told = {"key": key, "entry": made.entry}
+    told = {"key": key, "entry": plain(entry)}
     write_json(_folder(work) / f"{name}.json", told | {"seal": seal(told, content.getvalue())})
 
 

@@ -6,13 +6,11 @@ Measured entries and the answers of each variant enter; the report leaves, in me
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +21,25 @@ from ..benchmark.trust import trust, trust_line
 from ..converter import convert as convert_keras
 from ..errors import CnnedgeError
 from ..files import read_json, write_json, write_text
+from ..pages.text import Row
 from ..results import accuracy
 from ..seals import holds, seal
 from ..specs import plain
+from ..specs.values import read
 from ..training import backend
 from ..training.content_key import content_key, dataset_decides
 from ..training.judging import judge
+from .entries import (
+    BudgetAsked,
+    CalibrationUsed,
+    Chosen,
+    DataSource,
+    Entry,
+    NotMade,
+    ReferenceEntry,
+    Report,
+    Sensitivity,
+)
 from .flips import FlippedPicture
 from .report import most_compressed, render_report
 from .search import Found
@@ -44,99 +55,101 @@ _MOST_BYTES = 8_000_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measured:
-    """What was made. entries: of report.json. scores: of each by its name, float32 [n, classes].
+    """What was made. scores: of each by its name, float32 [n, classes].
 
     latencies: in the order of the entries.
     """
 
-    entries: list[dict[str, Any]]
+    entries: list[Entry]
     scores: dict[str, Scores]
     latencies: list[Result]
 
 
 def write_report(
-    work: Work, measured: Measured, found: Found | None, missing: Sequence[dict[str, str]]
-) -> dict[str, Any]:
+    work: Work, measured: Measured, found: Found | None, missing: Sequence[NotMade]
+) -> Report:
     """Writes RUN/export/report.json and report.html; returns the former's content."""
     entries, scores, latencies = measured.entries, measured.scores, measured.latencies
     gate = work.data.recipe.convert.max_drop
     doubt = trust(latencies)
-    report = {
-        "cnnedge": __version__,
-        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "run": str(work.data.run.path),
-        "recipe": work.data.recipe.name,
-        "description": work.data.recipe.description,
-        "device": work.timer.describe(latencies),
-        "threads": 1,
-        "test_pictures": len(work.indices),
-        "data": {"source": work.data.dataset.source, "fingerprint": work.data.dataset.fingerprint},
-        "reference": {"name": "model.keras", **_reference(work)},
-        "max_drop": gate,
-        "best": most_compressed({"variants": entries, "max_drop": gate}),
-        "frontier": frontier(entries, lambda e: e["latency_ms"]["median"]),
-        "size_frontier": frontier(entries, lambda e: e["size_bytes"]),
-        "budget": _budget(found, gate),
-        "chosen": {"name": found.name, "why": found.why} if found else None,
-        "calibration": _calibration(work),
-        "sensitivity": _sensitivity(work, entries),
-        "variants": entries,
-        "not_made": list(missing),
-        "warnings": [f"{m['name']} cannot be made: {m['reason']}" for m in missing]
-        + list(dict.fromkeys(r.unstable[0] for r in latencies if r.emulated))
-        + ([trust_line(doubt)] if doubt else []),
-        "trust": plain(doubt),
-        "unstable": {Path(r.model).stem: list(r.unstable) for r in latencies if r.unstable},
-        "conditions": plain(latencies[0].conditions) if latencies else {},
-    }
-    shown = (found and found.name) or report["best"] or entries[0]["name"]
+    report = Report(
+        cnnedge=__version__,
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        run=str(work.data.run.path),
+        recipe=work.data.recipe.name,
+        description=work.data.recipe.description,
+        device=work.timer.describe(latencies),
+        test_pictures=len(work.indices),
+        data=DataSource(source=work.data.dataset.source, fingerprint=work.data.dataset.fingerprint),
+        reference=_reference(work),
+        max_drop=gate,
+        frontier=frontier(entries, lambda e: e.median_ms),
+        size_frontier=frontier(entries, lambda e: e.size_bytes),
+        budget=_budget(found, gate),
+        chosen=Chosen(name=found.name, why=found.why) if found else None,
+        calibration=_calibration(work),
+        sensitivity=_sensitivity(work, entries),
+        variants=tuple(entries),
+        not_made=tuple(missing),
+        warnings=(
+            *(f"{m.name} cannot be made: {m.reason}" for m in missing),
+            *dict.fromkeys(r.unstable[0] for r in latencies if r.emulated),
+            *([trust_line(doubt)] if doubt else []),
+        ),
+        trust=doubt,
+        unstable={Path(r.model).stem: tuple(r.unstable) for r in latencies if r.unstable},
+        conditions=plain(latencies[0].conditions) if latencies else {},
+    )
+    report = replace(report, best=most_compressed(plain(report)))
+    told = plain(report)
+    shown = (found and found.name) or report.best or entries[0].name
     page = render_report(
-        report,
+        told,
         confusion=_confusion(work, shown, scores[shown]),
         flipped=[f for name, s in scores.items() for f in _flipped(work, name, s)],
     )
     write_text(work.data.run.export / "report.html", page)
-    write_json(work.data.run.export / "report.json", report)
+    write_json(work.data.run.export / "report.json", told)
     return report
 
 
-def _reference(work: Work) -> dict[str, Any]:
+def _reference(work: Work) -> ReferenceEntry:
     if work.targets is None:
-        return {"accuracy": None, "count": len(work.indices), "ci95": None}
-    return accuracy(work.reference.argmax(axis=1) == work.targets)
+        return ReferenceEntry(count=len(work.indices))
+    return ReferenceEntry.of(accuracy(work.reference.argmax(axis=1) == work.targets))
 
 
-def frontier(entries: list[dict[str, Any]], cost: Any) -> list[str]:
+def frontier(entries: Sequence[Entry], cost: Callable[[Entry], float]) -> tuple[str, ...]:
     """Names of those that no other beats in accuracy and cost at once, the cheapest first.
 
     What the gate refused is not on it.
     """
-    known = [e for e in entries if e["accuracy"] is not None and e["status"] == "ok"]
+    known = [(e, e.accuracy) for e in entries if e.accuracy is not None and e.status == "ok"]
     names, best = [], -1.0
-    for entry in sorted(known, key=lambda e: (cost(e), -e["accuracy"])):
-        if entry["accuracy"] > best:
-            names.append(entry["name"])
-            best = entry["accuracy"]
-    return names
+    for entry, right in sorted(known, key=lambda each: (cost(each[0]), -each[1])):
+        if right > best:
+            names.append(entry.name)
+            best = right
+    return tuple(names)
 
 
-def _budget(found: Found | None, gate: float | None) -> dict[str, Any] | None:
-    return dataclasses.asdict(found.budget) | {"max_drop": gate} if found else None
+def _budget(found: Found | None, gate: float | None) -> BudgetAsked | None:
+    return BudgetAsked(**vars(found.budget), max_drop=gate) if found else None
 
 
-def _calibration(work: Work) -> dict[str, Any]:
+def _calibration(work: Work) -> CalibrationUsed:
     chosen, seed = work.workshop.sample, work.data.recipe.convert.calibration.seed
     counts = Counter(work.data.dataset.classes[t] for t in work.data.dataset.targets[chosen])
-    return {"count": len(chosen), "seed": seed, "per_class": dict(sorted(counts.items()))}
+    return CalibrationUsed(count=len(chosen), seed=seed, per_class=dict(sorted(counts.items())))
 
 
-def _sensitivity(work: Work, entries: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _sensitivity(work: Work, entries: Sequence[Entry]) -> Sensitivity | None:
     """The error of each layer of the run's own model in int8; None where no variant is int8."""
-    quantised = [e for e in entries if e["format"] in ("int8", "selective")]
+    quantised = [e for e in entries if e.format in ("int8", "selective")]
     if not quantised:
         return None
-    large = max(e["size_bytes"] for e in quantised) > _MOST_BYTES
-    if large and all(e["status"] == "ok" for e in quantised):
+    large = max(e.size_bytes for e in quantised) > _MOST_BYTES
+    if large and all(e.status == "ok" for e in quantised):
         # Each layer is run with all behind it: minutes for a ResNet-50.
         work.data.reporter.note(
             "the error of each layer is left out for a model of this size, as the gate holds"
@@ -154,14 +167,15 @@ def _sensitivity(work: Work, entries: list[dict[str, Any]]) -> dict[str, Any] | 
     with contextlib.suppress(CnnedgeError):
         known = read_json(kept)
         if holds(known.pop("seal", None), known):
-            return known
+            return read(Sensitivity, known, "")
     found = _layer_errors(work, work.calibration(calibration.count))
     if found:
-        write_json(kept, found | {"seal": seal(found)})
+        told = plain(found)
+        write_json(kept, told | {"seal": seal(told)})
     return found
 
 
-def _layer_errors(work: Work, pictures: npt.NDArray[np.uint8]) -> dict[str, Any] | None:
+def _layer_errors(work: Work, pictures: npt.NDArray[np.uint8]) -> Sensitivity | None:
     stage = "finding the layers that int8 hurts"
     work.data.reporter.stage(stage, 0, 0)
     model = work.workshop.model()
@@ -176,20 +190,16 @@ def _layer_errors(work: Work, pictures: npt.NDArray[np.uint8]) -> dict[str, Any]
     except CnnedgeError as error:
         work.data.reporter.note(f"the error of each layer is not known: {error}")
         return None
-    return {
-        "variant": "int8",
-        "pictures": len(seen),
-        "layers": [dataclasses.asdict(error) for error in errors],
-    }
+    return Sensitivity(variant="int8", pictures=len(seen), layers=tuple(errors))
 
 
-def _confusion(work: Work, variant: str, scores: Scores) -> dict[str, Any]:
+def _confusion(work: Work, variant: str, scores: Scores) -> Row:
     judged = judge(work.data.labels, work.data.dataset, work.indices, scores.argmax(axis=1))
-    if not judged["confusion"]:
+    if not judged.confusion:
         return {}
     return {
-        "labels": judged.get("confusion_labels", list(work.data.labels)),
-        "matrix": judged["confusion"],
+        "labels": judged.confusion_labels or work.data.labels,
+        "matrix": judged.confusion,
         "variant": variant,
     }
 

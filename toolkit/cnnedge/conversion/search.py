@@ -8,14 +8,14 @@ weights.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from ..benchmark import get_protocol
 from ..compression.techniques import smaller_models
 from ..errors import CnnedgeError
 from ..specs import Channels, Distil, Format, Qat, Technique, Variant
 from .budget import Budget
+from .entries import Entry
 from .gate import judged
 from .making import Made
 from .work import Work
@@ -44,7 +44,7 @@ def search(work: Work, budget: Budget, make: Callable[[Variant], Made]) -> Found
     First the formats without training; then fewer channels, as many as the budget lets stay,
     fine-tuned, then taught by the whole model, then trained for int8. Raises CnnedgeError.
     """
-    made = [make(Variant(format=form)) for form in _FORMATS]
+    made = [_timed(work, make(Variant(format=form))) for form in _FORMATS]
     if pick := _best(work, budget, made):
         return _found(work, budget, made, pick)
     if work.data.recipe.training.method == "pretrained":
@@ -52,7 +52,7 @@ def search(work: Work, budget: Budget, make: Callable[[Variant], Made]) -> Found
         return Found(made=made, budget=budget, name=None, why=why)
     for techniques in _ladder(work, budget, made):
         try:
-            made.append(make(Variant(techniques=techniques)))
+            made.append(_timed(work, make(Variant(techniques=techniques))))
         except CnnedgeError as error:
             work.data.reporter.note(
                 f"{Variant(techniques=techniques).name} cannot be made: {error}"
@@ -65,10 +65,10 @@ def search(work: Work, budget: Budget, make: Callable[[Variant], Made]) -> Found
 
 def _ladder(work: Work, budget: Budget, made: list[Made]) -> list[tuple[Technique, ...]]:
     whole = made[-1].entry
-    if budget.holds(_latency(work, whole), whole["size_bytes"]):
+    if _holds(budget, whole):
         # int8 fits and is refused by the gate alone.
         return [(Qat(),), (Distil(), Qat())]
-    channels = Channels(macs=_fraction(work, budget, whole["size_bytes"]))
+    channels = Channels(macs=_fraction(work, budget, whole.size_bytes))
     return [(channels,), (channels, Distil()), (channels, Distil(), Qat())]
 
 
@@ -111,46 +111,42 @@ def _fraction(work: Work, budget: Budget, whole_bytes: int) -> float:
 def _best(work: Work, budget: Budget, made: list[Made]) -> Made | None:
     """The most accurate that holds; of those about as accurate, the fastest."""
     gate = work.data.recipe.convert.max_drop
-    holding = [
-        m
-        for m in made
-        if judged(m.entry, gate)["status"] == "ok"
-        and budget.holds(_latency(work, m.entry), m.entry["size_bytes"])
-    ]
+    holding = [m for m in made if judged(m.entry, gate).status == "ok" and _holds(budget, m.entry)]
     if not holding:
         return None
     top = max(_accuracy(m) for m in holding)
     alike = [m for m in holding if _accuracy(m) >= top - _TELL_APART]
-    return min(alike, key=lambda m: (_latency(work, m.entry), m.entry["size_bytes"]))
+    return min(alike, key=lambda m: (m.entry.searched_ms or 0.0, m.entry.size_bytes))
 
 
 def _accuracy(made: Made) -> float:
-    return float(made.entry["accuracy"] or 0.0)
+    return float(made.entry.accuracy or 0.0)
 
 
-def _latency(work: Work, entry: dict[str, Any]) -> float:
-    """A median in milliseconds, measured once for each file of this search."""
-    if "searched_ms" not in entry:
-        file = work.data.run.export / entry["file"]
-        entry["searched_ms"] = work.timer.median_ms(file, get_protocol("quick"))
-    return float(entry["searched_ms"])
+def _timed(work: Work, made: Made) -> Made:
+    """With its median within this search."""
+    file = work.data.run.export / made.entry.file
+    median = work.timer.median_ms(file, get_protocol("quick"))
+    return replace(made, entry=replace(made.entry, searched_ms=median))
+
+
+def _holds(budget: Budget, entry: Entry) -> bool:
+    return budget.holds(entry.searched_ms or 0.0, entry.size_bytes)
 
 
 def _found(work: Work, budget: Budget, made: list[Made], pick: Made) -> Found:
     entry = pick.entry
-    said = [f"{_latency(work, entry):.3g} ms", f"{entry['size_bytes'] / 1e3:.0f} KB"]
-    if entry["accuracy"] is not None:
-        said.append(f"{100 * entry['accuracy']:.2f} % right ({_lost(entry['drop_points'])})")
+    said = [f"{entry.searched_ms or 0.0:.3g} ms", f"{entry.size_bytes / 1e3:.0f} KB"]
+    if entry.accuracy is not None and entry.drop_points is not None:
+        said.append(f"{100 * entry.accuracy:.2f} % right ({_lost(entry.drop_points)})")
     others = [m for m in made if m is not pick]
-    refused = sum(
-        judged(m.entry, work.data.recipe.convert.max_drop)["status"] != "ok" for m in others
-    )
-    outside = sum(not budget.holds(_latency(work, m.entry), m.entry["size_bytes"]) for m in others)
+    refused = sum(judged(m.entry, work.data.recipe.convert.max_drop).status != "ok" for m in others)
+    outside = sum(not _holds(budget, m.entry) for m in others)
     why = (
-        f"{entry['name']} is within the budget and the most accurate that is: {', '.join(said)}; "
+        f"{entry.name} is within the budget and the most accurate that is: {', '.join(said)}; "
         f"of {len(others)} others {outside} cost more than allowed and {refused} lost too much"
     )
-    return Found(made=made, budget=budget, name=entry["name"], why=why)
+    return Found(made=made, budget=budget, name=entry.name, why=why)
 
 
 def _lost(points: float) -> str:
@@ -160,12 +156,12 @@ def _lost(points: float) -> str:
 
 def _nearest(work: Work, budget: Budget, made: list[Made]) -> str:
     gate = work.data.recipe.convert.max_drop
-    within = [m for m in made if budget.holds(_latency(work, m.entry), m.entry["size_bytes"])]
+    within = [m for m in made if _holds(budget, m.entry)]
     if not within:
         return "nothing came within the budget: allow more, or begin with a smaller network"
     best = max(within, key=_accuracy).entry
     return (
-        f"the best within the budget, {best['name']}, loses {best['drop_points']:.2f} points; "
+        f"the best within the budget, {best.name}, loses {best.drop_points:.2f} points; "
         f"allowed are {gate:g}. Allow more, fine-tune longer (--set compress.channels.epochs=), or "
         "give it a larger budget"
     )

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..benchmark import Device, Result, get_protocol
 from ..compression import chain
 from ..errors import CnnedgeError, DeviceError
-from ..specs import Variant, plain
+from ..specs import Variant
 from ..training.run_folder import open_finished, read_recipe
 from ..training.run_lock import occupied
 from . import search
 from .budget import Budget
+from .entries import NotMade, Report
 from .gate import judged, remedies
 from .making import Job, Made, make
 from .outcome import Measured, write_report
@@ -34,8 +34,8 @@ def convert(
     wishes: Wishes = NO_WISHES,
     *,
     device: Device | None = None,
-) -> dict[str, Any]:
-    """Makes the variants of a run (the recipe's, or those named) and returns report.json.
+) -> Report:
+    """Makes the variants of a run (the recipe's, or those named) and returns their report.
 
     A variant that loses more than it may has status "failed" in the report; the recipe's remedies
     are tried, and all files stay. device: where latencies are measured, opened by
@@ -65,7 +65,7 @@ def _job(work: Work, variant: Variant) -> Job:
     return Job(variant=variant, name=variant.name, calibration=count)
 
 
-def _make_all(work: Work, jobs: list[Job]) -> tuple[list[Made], list[dict[str, str]]]:
+def _make_all(work: Work, jobs: list[Job]) -> tuple[list[Made], list[NotMade]]:
     """Every job and, behind a refused one, its remedies until one holds.
 
     Also the names of those that cannot be made, with the reason: the others are made all the
@@ -81,11 +81,11 @@ def _make_all(work: Work, jobs: list[Job]) -> tuple[list[Made], list[dict[str, s
             if len(jobs) == 1:
                 raise CnnedgeError(f"{job.name} cannot be made: {error}") from None
             work.data.reporter.note(f"{job.name} cannot be made: {error}")
-            missing.append({"name": job.name, "reason": str(error)})
+            missing.append(NotMade(name=job.name, reason=str(error)))
             continue
         made += _remedies(work, job, made[-1], [j.name for j in jobs], position)
     if not made:
-        raise CnnedgeError(f"no variant can be made. {missing[0]['name']}: {missing[0]['reason']}")
+        raise CnnedgeError(f"no variant can be made. {missing[0].name}: {missing[0].reason}")
     return made, missing
 
 
@@ -93,17 +93,17 @@ def _remedies(work: Work, job: Job, refused: Made, names: list[str], position: s
     """What was made for a variant that the gate refuses; nothing for one that holds."""
     gate = work.data.recipe.convert.max_drop
     verdict = judged(refused.entry, gate)
-    if verdict["status"] == "ok":
+    if verdict.status == "ok":
         return []
     made: list[Made] = []
     for remedy in remedies(work.data.recipe, job, names, work.calibration_pictures):
-        work.data.reporter.note(f"{job.name} {verdict['status_reason']}: trying {remedy.name}")
+        work.data.reporter.note(f"{job.name} {verdict.status_reason}: trying {remedy.name}")
         try:
             made.append(make(work, remedy, position))
         except CnnedgeError as error:
             work.data.reporter.note(f"{remedy.name} cannot be made: {error}")
             continue
-        if judged(made[-1].entry, gate)["status"] == "ok":
+        if judged(made[-1].entry, gate).status == "ok":
             break
     return made
 
@@ -112,15 +112,15 @@ def _report(
     work: Work,
     made: list[Made],
     found: search.Found | None = None,
-    missing: Sequence[dict[str, str]] = (),
-) -> dict[str, Any]:
-    latencies = _latencies(work, [work.data.run.export / m.entry["file"] for m in made])
+    missing: Sequence[NotMade] = (),
+) -> Report:
+    latencies = _latencies(work, [work.data.run.export / m.entry.file for m in made])
     gate = work.data.recipe.convert.max_drop
     entries = [
-        judged(m.entry | {"latency_ms": plain(timed.latency_ms)}, gate)
+        judged(replace(m.entry, latency_ms=timed.latency_ms), gate)
         for m, timed in zip(made, latencies, strict=True)
     ]
-    scores = {m.entry["name"]: m.scores for m in made}
+    scores = {m.entry.name: m.scores for m in made}
     measured = Measured(entries=entries, scores=scores, latencies=latencies)
     return write_report(work, measured, found, missing)
 
@@ -140,6 +140,6 @@ def _latencies(work: Work, files: list[Path]) -> list[Result]:
         ) from None
 
 
-def _search(work: Work, budget: Budget) -> dict[str, Any]:
+def _search(work: Work, budget: Budget) -> Report:
     found = search.search(work, budget, lambda variant: make(work, _job(work, variant), "search"))
     return _report(work, found.made, found)

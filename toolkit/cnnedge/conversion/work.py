@@ -113,14 +113,14 @@ def _workshop(data: RunData[Reporter], key: str, timer: Timer) -> Workshop:
 
 
 def _check_data(run: RunFolder, recipe: Recipe, dataset: Dataset, reporter: Reporter) -> None:
-    trained = read_metrics(run)["data"]
+    trained = read_metrics(run).data
     published = recipe.training.method == "pretrained"
-    if list(dataset.classes) != trained["classes"] and not published:
+    if dataset.classes != trained.classes and not published:
         raise DataError(
             f"{dataset.source}: its classes are {', '.join(dataset.classes)}; the run was trained "
-            f"on {', '.join(trained['classes'])}. Name the data it was trained on: --data DIR"
+            f"on {', '.join(trained.classes)}. Name the data it was trained on: --data DIR"
         )
-    if dataset.fingerprint != trained["fingerprint"] and not published:
+    if dataset.fingerprint != trained.fingerprint and not published:
         reporter.note(
             f"the pictures in {dataset.source} are not exactly those of training; each keeps its "
             "split, and the test accuracy is of the pictures found now"

@@ -87,7 +87,7 @@ def evaluate_there(
     engine = classifier.engine
     here = Here(
         **vars(differences(classifier, ours, theirs, names)),
-        **accuracy(right_here),
+        **vars(accuracy(right_here)),
         engine=engine.name,
         engine_version=engine.version,
         p_value=mcnemar(right_here, labelled == chosen.targets),

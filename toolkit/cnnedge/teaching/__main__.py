@@ -19,6 +19,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from ..errors import CnnedgeError
+from ..specs import plain
 
 
 def main() -> int:
@@ -55,7 +56,7 @@ def main() -> int:
         except CnnedgeError as error:
             send("refused", text=str(error))
         else:
-            send("taught", **taught.as_json())
+            send("taught", **plain(taught))
     return 0
 
 

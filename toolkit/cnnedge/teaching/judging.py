@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,15 +55,6 @@ class Measured:
     pictures: int
     bursts: int
     once: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "accuracy": self.accuracy,
-            "ci95": list(self.ci95) if self.ci95 else None,
-            "pictures": self.pictures,
-            "bursts": self.bursts,
-            "once": list(self.once),
-        }
 
 
 def measure(lesson: Lesson) -> Measured:

@@ -47,16 +47,6 @@ class Taught:
     agreement: float
     warnings: tuple[str, ...]
 
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "classes": list(self.classes),
-            "counts": list(self.counts),
-            "tied": self.tied,
-            "measured": self.measured.as_json(),
-            "agreement": self.agreement,
-            "warnings": list(self.warnings),
-        }
-
 
 class Teacher:
     """A frozen backbone, ready. Raises CnnedgeError where it or its weights cannot be had."""

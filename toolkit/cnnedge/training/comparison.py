@@ -8,15 +8,17 @@ begins where this one ended. The test part is not touched: it judges the model t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
 from ..benchmark import Case, get_protocol, run_cases
+from ..benchmark.answer import Latency
 from ..data import Dataset, Pixels
 from ..errors import CnnedgeError, MissingExtraError, SpecError, WeightsError
-from ..results import accuracy
-from ..specs import Recipe, parse_model, plain, shipped
+from ..results import Accuracy, accuracy
+from ..specs import Recipe, parse_model, shipped
 from ..specs.arithmetic import trace
 from . import backend, methods
 from .features import Extractor, Features, Views
@@ -41,13 +43,39 @@ class Reporter(Protocol):
     def warn(self, text: str) -> None: ...
 
 
-def compare(recipe: Recipe, models: Sequence[str], reporter: Reporter) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class BackboneRow(Accuracy):
+    """One model. accuracy: of logistic regression on its frozen features, in cross-validation on
+    the training and validation pictures. weights: where the backbone's came from."""
+
+    model: str
+    parameters: int
+    macs: int
+    weights: str
+    latency_ms: Latency = field(default_factory=lambda: Latency(count=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A model that could not be tried, and why."""
+
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackbonesCompared:
+    """What `cnnedge train --compare` found, on so many pictures."""
+
+    pictures: int
+    compared: tuple[BackboneRow, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def compare(recipe: Recipe, models: Sequence[str], reporter: Reporter) -> BackbonesCompared:
     """One row for each model that could be tried, and why the others could not.
 
-    Gives {"pictures": n, "compared": [{"model", "accuracy", "count", "ci95", "parameters", "macs",
-    "latency_ms", "weights"}], "left_out": [{"model", "reason"}]}. accuracy: of logistic regression
-    in cross-validation on the training and validation pictures. Raises CnnedgeError if none
-    can be tried.
+    Raises CnnedgeError if none can be tried.
     """
     dataset = load_recipe_data(recipe, reporter.scanning)
     reporter.dataset(dataset)
@@ -56,24 +84,25 @@ def compare(recipe: Recipe, models: Sequence[str], reporter: Reporter) -> dict[s
         try:
             row, extractor = _one(recipe, name, dataset, reporter)
         except (WeightsError, MissingExtraError) as error:
-            left_out.append({"model": name, "reason": str(error)})
+            left_out.append(LeftOut(model=name, reason=str(error)))
             reporter.warn(f"{name} is skipped: {error}")
             continue
         rows.append(row)
         files.append(Case(model=extractor.path))
     if not rows:
-        reasons = "; ".join(f"{each['model']}: {each['reason']}" for each in left_out)
+        reasons = "; ".join(f"{each.model}: {each.reason}" for each in left_out)
         raise CnnedgeError(f"none of these models can be compared. {reasons}")
     reporter.note("timing, interleaved")
     timed = run_cases(files, get_protocol("quick"))
-    for row, result in zip(rows, timed, strict=True):
-        row["latency_ms"] = plain(result.latency_ms)
-    return {"pictures": rows[0]["count"], "compared": rows, "left_out": left_out}
+    compared = tuple(
+        replace(row, latency_ms=result.latency_ms) for row, result in zip(rows, timed, strict=True)
+    )
+    return BackbonesCompared(pictures=rows[0].count, compared=compared, left_out=tuple(left_out))
 
 
 def _one(
     recipe: Recipe, name: str, dataset: Dataset, reporter: Reporter
-) -> tuple[dict[str, Any], Extractor]:
+) -> tuple[BackboneRow, Extractor]:
     text, place = shipped.read("models", name)
     spec = parse_model(text, place)
     if spec.backbone is None:
@@ -101,10 +130,11 @@ def _one(
     )
     right = round(linear.scores[linear.strength] * len(indices))
     costs = trace(spec, size, len(dataset.classes))
-    return {
-        "model": name,
-        **accuracy(np.arange(len(indices)) < right),
-        "parameters": sum(row.parameters for row in costs),
-        "macs": sum(row.macs for row in costs),
-        "weights": weights["source"] if weights else "none: random, so the accuracy says little",
-    }, extractor
+    row = BackboneRow(
+        model=name,
+        **vars(accuracy(np.arange(len(indices)) < right)),
+        parameters=sum(row.parameters for row in costs),
+        macs=sum(row.macs for row in costs),
+        weights=weights.source if weights else "none: random, so the accuracy says little",
+    )
+    return row, extractor

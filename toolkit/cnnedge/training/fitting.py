@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ from ..numpy_files import read_arrays
 from ..specs import Schedule, Training
 from .feed import Feed, one_hot
 from .interrupt import held_back
+from .metrics import Epoch
 from .run_folder import RunFolder, read_history, write_history
 from .schedule import make_optimizer, rate
 from .strategy import is_lost_worker
@@ -37,7 +38,7 @@ class Reporter(Protocol):
 
     def step(self, done: int, loss: float, accuracy: float) -> None: ...
 
-    def row(self, row: dict[str, Any]) -> None: ...
+    def row(self, row: Epoch) -> None: ...
 
     def note(self, text: str) -> None: ...
 
@@ -73,12 +74,13 @@ class Phase:
 class Fitted:
     """The outcome: the history's rows, the epoch whose weights were kept, why it ended."""
 
-    history: list[dict[str, Any]]
+    history: list[Epoch]
     kept_epoch: int
     stopped_early: bool
 
 
-Validation = Callable[[], dict[str, float]]
+# Loss and accuracy of the validation pictures.
+Validation = Callable[[], tuple[float, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,8 +138,9 @@ def fit(model: Any, feed: Feed, validate: Validation | None, course: Course) -> 
             number += 1
             due = number % training.validate_every == 0 or number == phase.epochs
             if validate and due:
-                row |= validate()
-            stopped = state.judge(number, row)
+                val_loss, val_accuracy = validate()
+                row = replace(row, val_loss=val_loss, val_accuracy=val_accuracy)
+            stopped = state.judge(number, row.val_accuracy)
             history.append(row)
             last = stopped or number == phase.epochs
             if last or time.perf_counter() - saved >= feed.seconds_at_stake:
@@ -159,12 +162,10 @@ def validation(
 ) -> Validation | None:
     """What `fit` validates with: `answer` gives probabilities [n, classes] for targets [n]."""
 
-    def validate() -> dict[str, float]:
+    def validate() -> tuple[float, float]:
         probabilities = answer()
-        return {
-            "val_loss": cross_entropy(probabilities, targets),
-            "val_accuracy": float(np.mean(probabilities.argmax(axis=1) == targets)),
-        }
+        right = float(np.mean(probabilities.argmax(axis=1) == targets))
+        return cross_entropy(probabilities, targets), right
 
     return validate if len(targets) else None
 
@@ -210,7 +211,7 @@ def cross_entropy(probabilities: npt.NDArray[np.float32], targets: npt.NDArray[n
 
 def _one_epoch(
     model: Any, feed: Feed, course: Course, epoch: int, check: Callable[[], None]
-) -> dict[str, Any]:
+) -> Epoch:
     phase, reporter = course.phase, course.reporter
     number = phase.before + epoch
     reporter.epoch(number + 1, phase.before + phase.epochs, feed.steps)
@@ -230,17 +231,15 @@ def _one_epoch(
             f"training diverged: the loss of epoch {number + 1} is {loss}. Lower the rate: "
             f"{phase.lower_rate}"
         )
-    return {
-        "epoch": number + 1,
-        "loss": loss,
-        "accuracy": float(logs["accuracy"][0]),
-        "val_loss": None,
-        "val_accuracy": None,
-        "learning_rate": callback.last_rate,
-        "seconds": seconds,
-        "images_per_second": feed.count / seconds,
-        "stage": phase.stage,
-    }
+    return Epoch(
+        epoch=number + 1,
+        loss=loss,
+        accuracy=float(logs["accuracy"][0]),
+        learning_rate=callback.last_rate,
+        seconds=seconds,
+        images_per_second=feed.count / seconds,
+        stage=phase.stage,
+    )
 
 
 def _callback(
@@ -319,9 +318,8 @@ class _State:
                 "over with --force or another --out"
             ) from None
 
-    def judge(self, epoch: int, row: dict[str, Any]) -> bool:
+    def judge(self, epoch: int, accuracy: float | None) -> bool:
         """Keeps the best weights; returns whether early stopping ends training."""
-        accuracy = row["val_accuracy"]
         if accuracy is None:
             return False
         stopping = self._training.early_stopping

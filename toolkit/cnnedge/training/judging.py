@@ -1,8 +1,6 @@
-"""What a trained model is worth on pictures it never saw, in the form of metrics.json."""
+"""What a trained model is worth on pictures it never saw."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +9,7 @@ from ..data import Dataset
 from ..errors import DataError
 from ..results import accuracy, confusion, per_class
 from ..scoring import class_map
+from .metrics import Judged
 
 Classes = npt.NDArray[np.int64]
 
@@ -33,15 +32,11 @@ def truths(labels: tuple[str, ...], dataset: Dataset, indices: Classes) -> Class
 
 def judge(
     labels: tuple[str, ...], dataset: Dataset, indices: Classes, predictions: Classes
-) -> dict[str, Any]:
-    """test, per_class and confusion; accuracy null and the others empty if nothing is known."""
+) -> Judged:
+    """predictions: output indices, int64 [n]. Empty if nobody knows what would be right."""
     right = truths(labels, dataset, indices)
     if right is None:
-        return {
-            "test": {"accuracy": None, "count": 0, "ci95": None},
-            "per_class": [],
-            "confusion": [],
-        }
+        return Judged()
     # Of a thousand labels only those that occur are of interest.
     shown = labels
     if labels != dataset.classes:
@@ -54,9 +49,9 @@ def judge(
             tuple(labels[i] for i in occur),
         )
     matrix = confusion(right, predictions, len(shown))
-    judged = {
-        "test": accuracy(predictions == right),
-        "per_class": per_class(matrix, shown),
-        "confusion": matrix.tolist(),
-    }
-    return judged if shown == labels else judged | {"confusion_labels": list(shown)}
+    return Judged(
+        test=accuracy(predictions == right),
+        per_class=per_class(matrix, shown),
+        confusion=tuple(map(tuple, matrix.tolist())),
+        confusion_labels=None if shown == labels else shown,
+    )

@@ -11,15 +11,17 @@ from collections.abc import Callable
 from typing import Any
 
 from ..architectures import build_model
+from ..architectures.weights import LoadedWeights
 from ..data import Dataset
 from ..errors import SpecError
-from ..specs import InputSize, ModelSpec, Recipe, plain
+from ..specs import InputSize, ModelSpec, Recipe
 from . import fitting, transfer
 from .feed import PixelSource
 from .linear import fit_linear
+from .metrics import Details, LinearFit
 
 Progress = Callable[[int, int], None]
-Outcome = tuple[fitting.Fitted, dict[str, Any]]
+Outcome = tuple[fitting.Fitted, Details]
 
 
 def labels(recipe: Recipe, dataset: Dataset) -> tuple[str, ...]:
@@ -33,7 +35,7 @@ def labels(recipe: Recipe, dataset: Dataset) -> tuple[str, ...]:
 
 def build(
     spec: ModelSpec, size: InputSize, classes: int, recipe: Recipe, place: str, progress: Progress
-) -> tuple[Any, dict[str, Any] | None]:
+) -> tuple[Any, LoadedWeights | None]:
     """The model with the weights that training begins with, and where those came from.
 
     place: names the definition in messages. progress: of a download, bytes done and in all.
@@ -59,7 +61,7 @@ def build(
 
 def build_pretrained(
     spec: ModelSpec, size: InputSize, classes: int, weights: str, place: str, progress: Progress
-) -> tuple[Any, dict[str, Any] | None]:
+) -> tuple[Any, LoadedWeights | None]:
     """The model, its backbone with the weights of that name or path, and where they came from."""
     try:
         model = build_model(spec, size, classes)
@@ -69,12 +71,12 @@ def build_pretrained(
         return model, None
     from ..architectures.weights import load_weights
 
-    return model, plain(load_weights(model, spec.backbone, weights, progress=progress))
+    return model, load_weights(model, spec.backbone, weights, progress=progress)
 
 
 def _published(
     spec: ModelSpec, size: InputSize, weights: str, progress: Progress
-) -> tuple[Any, dict[str, Any] | None]:
+) -> tuple[Any, LoadedWeights | None]:
     """The whole network as its authors trained it."""
     from ..architectures import classifier
     from ..architectures.weights import load_classifier_weights
@@ -85,9 +87,7 @@ def _published(
             "leaves nothing to use. Set weights: imagenet, or use another method"
         )
     model = classifier(str(spec.backbone), size)
-    return model, plain(
-        load_classifier_weights(model, str(spec.backbone), weights, progress=progress)
-    )
+    return model, load_classifier_weights(model, str(spec.backbone), weights, progress=progress)
 
 
 def fit(work: transfer.Materials) -> Outcome:
@@ -106,13 +106,13 @@ def _scratch(work: transfer.Materials) -> Outcome:
     answer = fitting.predictor(work.model, work.data.pixels.batch)
     fitted = transfer.fit_phase(work, phase, work.model, source, answer)
     if fitted.stopped_early:
-        work.data.reporter.note(f"stopped early after epoch {fitted.history[-1]['epoch']}")
-    return fitted, {}
+        work.data.reporter.note(f"stopped early after epoch {fitted.history[-1].epoch}")
+    return fitted, Details()
 
 
 def _transfer(work: transfer.Materials) -> Outcome:
     fitted, summaries = transfer.train_stages(work)
-    return fitted, {"stages": summaries}
+    return fitted, Details(stages=summaries)
 
 
 def _linear(work: transfer.Materials) -> Outcome:
@@ -142,19 +142,20 @@ def _linear(work: transfer.Materials) -> Outcome:
         groups=transfer.tied_groups(work.data.dataset, work.data.dataset.indices("train")),
     )
     dense.set_weights([linear.kernel, linear.bias][: len(dense.weights)])
-    details = {
-        "method": method,
-        "strength": linear.strength,
-        "cross_validation": {f"{c:g}": score for c, score in linear.scores.items()},
-        "floor": linear.floor,
-        "int8_agreement": linear.agreement,
-        "seconds": time.perf_counter() - started,
-    }
-    return fitting.Fitted(history=[], kept_epoch=0, stopped_early=False), {"linear": details}
+    details = LinearFit(
+        method=method,
+        strength=linear.strength,
+        cross_validation={f"{c:g}": score for c, score in linear.scores.items()},
+        floor=linear.floor,
+        int8_agreement=linear.agreement,
+        seconds=time.perf_counter() - started,
+    )
+    fitted = fitting.Fitted(history=[], kept_epoch=0, stopped_early=False)
+    return fitted, Details(linear=details)
 
 
 def _pretrained(work: transfer.Materials) -> Outcome:
-    return fitting.Fitted(history=[], kept_epoch=0, stopped_early=False), {}
+    return fitting.Fitted(history=[], kept_epoch=0, stopped_early=False), Details()
 
 
 _METHODS: dict[str, Callable[[transfer.Materials], Outcome]] = {

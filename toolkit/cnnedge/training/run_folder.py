@@ -13,26 +13,19 @@ import io
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..bundle.foreign import foreign_model
-from ..errors import CnnedgeError, RunFolderError
+from ..errors import CnnedgeError, RunFolderError, SpecError
 from ..files import explained, read_json, read_text, write_text
 from ..specs import Recipe, dump, parse_recipe, plain, shipped
+from ..specs.values import read
+from .metrics import Epoch, Identity, Metrics
 
-HISTORY_FIELDS = (
-    "epoch",
-    "loss",
-    "accuracy",
-    "val_loss",
-    "val_accuracy",
-    "learning_rate",
-    "seconds",
-    "images_per_second",
-    "stage",
-)
+T = TypeVar("T")
+HISTORY_FIELDS = tuple(f.name for f in fields(Epoch))
 _NAMES = (
     *("recipe.yaml", "model.yaml", "model.keras", "labels.txt", "metrics.json", "history.csv"),
     *("curves.png", "confusion.png", "augmentation.png", "data.json"),
@@ -204,20 +197,14 @@ def read_labels(run: RunFolder) -> tuple[str, ...]:
     return tuple(_read(run.labels).splitlines())
 
 
-def read_metrics(run: RunFolder) -> dict[str, Any]:
+def read_metrics(run: RunFolder) -> Metrics:
     """metrics.json of a complete run. Raises RunFolderError."""
-    metrics = _read_object(run.metrics, "train it again with --force or another --out")
-    if not isinstance(metrics.get("test"), dict) or not isinstance(metrics.get("data"), dict):
-        raise RunFolderError(
-            f"{run.metrics}: the file is damaged: expected the objects test and data; train again "
-            "with --force or another --out"
-        )
-    return metrics
+    return _read_object(Metrics, run.metrics, "train it again with --force or another --out")
 
 
-def read_identity(run: RunFolder) -> dict[str, Any]:
+def read_identity(run: RunFolder) -> Identity:
     """data.json: the data that the run began with; empty if missing. Raises RunFolderError."""
-    return _read_object(run.data, _STARTED_OVER) if run.data.exists() else {}
+    return _read_object(Identity, run.data, _STARTED_OVER) if run.data.exists() else Identity()
 
 
 def _read(path: Path) -> str:
@@ -227,41 +214,45 @@ def _read(path: Path) -> str:
         raise RunFolderError(str(error)) from None
 
 
-def _read_object(path: Path, remedy: str) -> dict[str, Any]:
+def _read_object(cls: type[T], path: Path, remedy: str) -> T:
+    """What other versions of cnnedge add to a file is passed over."""
     try:
-        return read_json(path)
+        return read(cls, read_json(path), "", others=True)
+    except SpecError as error:
+        raise RunFolderError(f"{path}: the file is damaged: {error}; {remedy}") from None
     except CnnedgeError as error:
         raise RunFolderError(f"{error}; {remedy}") from None
 
 
-def write_history(run: RunFolder, rows: list[dict[str, Any]]) -> None:
+def write_history(run: RunFolder, rows: Sequence[Epoch]) -> None:
     """history.csv, one row per epoch; empty if an epoch was not validated."""
     text = io.StringIO()
     writer = csv.DictWriter(text, HISTORY_FIELDS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(vars(row) for row in rows)
     write_text(run.history, text.getvalue())
 
 
-def read_history(run: RunFolder, epochs: int) -> list[dict[str, Any]]:
+def read_history(run: RunFolder, epochs: int) -> list[Epoch]:
     """The first `epochs` rows of history.csv. Raises RunFolderError for a damaged one."""
     if not run.history.exists():
         return []
-    rows: list[dict[str, Any]] = []
+    rows: list[Epoch] = []
     try:
         for found in csv.DictReader(io.StringIO(_read(run.history))):
-            row: dict[str, Any] = {
-                k: (found[k] if k == "stage" else float(found[k]) if found[k] else None)
-                for k in HISTORY_FIELDS
+            numbers = {
+                name: float(found[name]) if found[name] else None
+                for name in HISTORY_FIELDS
+                if name not in ("epoch", "stage")
             }
-            row["epoch"] = int(row["epoch"])
-            rows.append(row)
+            row: dict[str, Any] = {"epoch": int(found["epoch"]), "stage": found["stage"], **numbers}
+            rows.append(Epoch(**row))
     except (ValueError, TypeError, KeyError, OverflowError, csv.Error):
         raise RunFolderError(
             f"{run.history}: line {len(rows) + 2} is not an epoch in the form that cnnedge writes: "
             f"the file is damaged. {_STARTED_OVER}"
         ) from None
-    return [row for row in rows if 1 <= row["epoch"] <= epochs]
+    return [row for row in rows if 1 <= row.epoch <= epochs]
 
 
 def _clear(run: RunFolder) -> None:

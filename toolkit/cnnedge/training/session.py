@@ -15,14 +15,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from .._version import __version__
+from ..architectures.weights import LoadedWeights
 from ..data import Dataset, Pixels, load_dataset
 from ..data.names import normalised
 from ..errors import RunFolderError
 from ..files import explained, whole, write_json, write_text
-from ..specs import Recipe, parse_model, shipped
+from ..specs import Recipe, parse_model, plain, shipped
 from . import backend, few_pictures, fitting, methods, mirroring, transfer
 from .augmentation import augment
 from .judging import judge
+from .metrics import DataUsed, Details, Identity, Metrics
 from .plots import save_augmentation_grid, save_confusion, save_curves
 from .run_data import RunData
 from .run_folder import (
@@ -57,7 +59,7 @@ def train(
     resume: bool = False,
     force: bool = False,
     workers: Workers | None = None,
-) -> dict[str, Any]:
+) -> Metrics:
     """Trains a recipe into the folder `out` and returns its metrics.
 
     workers: what `open_workers` gave; one device when left out. Raises CnnedgeError for what the
@@ -84,7 +86,7 @@ def _train(
     held: contextlib.ExitStack,
     *,
     resume: bool,
-) -> dict[str, Any]:
+) -> Metrics:
     """held: keeps the run folder for this process."""
     definition, place = shipped.read("models", recipe.model)
     model_spec = parse_model(definition, place)
@@ -120,7 +122,7 @@ def _train(
         run = make_new(out, recipe)
         write_text(run.model_definition, definition)
         write_text(run.labels, "\n".join(labels) + "\n")
-        write_json(run.data, _identity(dataset))
+        write_json(run.data, plain(Identity.of(dataset)))
     else:
         _check_same_data(run, dataset)
     # No worker goes ahead while another still reads or clears the run folder.
@@ -135,7 +137,7 @@ def _train(
     fitted, details = methods.fit(work)
     with whole(run.model) as temporary:
         model.save(temporary)
-    metrics = _finish(work, fitted, details | {"weights": weights, "workers": workers.count})
+    metrics = _finish(work, fitted, details, weights)
     workers.wait()
     return metrics
 
@@ -153,35 +155,23 @@ def load_recipe_data(recipe: Recipe, progress: Any = None) -> Dataset:
     )
 
 
-def _identity(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "source": dataset.source,
-        "fingerprint": dataset.fingerprint,
-        "counts": dataset.counts(),
-        "tied": dataset.ties.as_json() if dataset.ties else None,
-    }
-
-
 def _check_same_data(run: RunFolder, dataset: Dataset) -> None:
     before = read_identity(run)
-    if before.get("fingerprint", dataset.fingerprint) != dataset.fingerprint:
+    if before.fingerprint not in ("", dataset.fingerprint):
+        then = "other pictures" if before.pictures is None else before.pictures
         raise RunFolderError(
             f"{run.path}: the pictures in {dataset.source} are not those this run began with "
-            f"({_total(before.get('counts'))} then, {_total(dataset.counts())} now). Put them "
+            f"({then} then, {len(dataset)} now). Put them "
             "back, or start over with --force or another --out"
         )
 
 
-def _total(counts: Any) -> int | str:
-    try:
-        return sum(int(n) for split in counts.values() for n in split.values())
-    except (AttributeError, TypeError, ValueError):
-        return "other pictures"
-
-
 def _finish(
-    work: transfer.Materials, fitted: fitting.Fitted, details: dict[str, Any]
-) -> dict[str, Any]:
+    work: transfer.Materials,
+    fitted: fitting.Fitted,
+    details: Details,
+    weights: LoadedWeights | None,
+) -> Metrics:
     model, dataset, run = work.model, work.data.dataset, work.data.run
     indices = dataset.indices("test")
     started = time.perf_counter()
@@ -189,43 +179,37 @@ def _finish(
     seconds = time.perf_counter() - started
     judged = judge(work.data.labels, dataset, indices, predictions)
     _draw_curves(run.path / "curves.png", fitted, details)
-    if judged["confusion"]:
-        shown = judged.get("confusion_labels", work.data.labels)
-        save_confusion(run.path / "confusion.png", np.array(judged["confusion"]), shown)
-    trained = sum(row["seconds"] for row in fitted.history)
+    if judged.confusion:
+        shown = judged.confusion_labels or work.data.labels
+        save_confusion(run.path / "confusion.png", np.array(judged.confusion), shown)
+    trained = sum(row.seconds for row in fitted.history)
     pictures = len(dataset.indices("train")) * len(fitted.history)
-    metrics = {
-        **judged,
-        "parameters": int(model.count_params()),
-        "train_seconds": trained,
-        "images_per_second": pictures / trained if trained else 0.0,
-        "data": {
-            "fingerprint": dataset.fingerprint,
-            "classes": list(dataset.classes),
-            "counts": dataset.counts(),
-            "skipped": [{"path": s.path, "reason": s.reason} for s in dataset.skipped],
-            "source": dataset.source,
-            "tied": dataset.ties.as_json() if dataset.ties else None,
-            "warnings": list(dataset.warnings),
-        },
-        "method": work.data.recipe.training.method,
-        "epochs": len(fitted.history),
-        "kept_epoch": fitted.kept_epoch,
-        "stopped_early": fitted.stopped_early,
-        "test_seconds": seconds,
-        "versions": {"cnnedge": __version__, **backend.versions()},
-        **details,
-    }
-    write_json(run.metrics, metrics)
+    metrics = Metrics(
+        **vars(judged),
+        parameters=int(model.count_params()),
+        train_seconds=trained,
+        images_per_second=pictures / trained if trained else 0.0,
+        data=DataUsed.of(dataset),
+        method=work.data.recipe.training.method,
+        epochs=len(fitted.history),
+        kept_epoch=fitted.kept_epoch,
+        stopped_early=fitted.stopped_early,
+        test_seconds=seconds,
+        versions={"cnnedge": __version__, **backend.versions()},
+        **vars(details),
+        weights=weights,
+        workers=work.data.workers.count,
+    )
+    write_json(run.metrics, plain(metrics))
     return metrics
 
 
-def _draw_curves(path: Path, fitted: fitting.Fitted, details: dict[str, Any]) -> None:
+def _draw_curves(path: Path, fitted: fitting.Fitted, details: Details) -> None:
     if fitted.history:
-        save_curves(path, fitted.history)
-    elif linear := details.get("linear"):
-        scores = {float(c): score for c, score in linear["cross_validation"].items()}
-        save_strengths(path, scores, linear["strength"], linear["method"])
+        save_curves(path, [vars(row) for row in fitted.history])
+    elif linear := details.linear:
+        scores = {float(c): score for c, score in linear.cross_validation.items()}
+        save_strengths(path, scores, linear.strength, linear.method)
 
 
 def _draw_augmentation(

@@ -21,6 +21,7 @@ from ..specs import AllStage, Augmentation, HeadStage, ModelSpec, Recipe, TopSta
 from . import backend, fitting
 from .features import Extractor, Features, Views
 from .feed import FeatureSource, Feed, PixelSource, Source
+from .metrics import StageDone
 from .mirroring import mirror_classes, without_mirror
 from .run_data import RunData
 
@@ -50,7 +51,7 @@ def stages(training: Training) -> list[tuple[str, Stage]]:
     return given or [("head", HeadStage()), ("all", AllStage())]
 
 
-def train_stages(work: Materials) -> tuple[fitting.Fitted, list[dict[str, Any]]]:
+def train_stages(work: Materials) -> tuple[fitting.Fitted, tuple[StageDone, ...]]:
     """Goes through the stages; gives the whole history and one summary for each stage."""
     fitted = fitting.Fitted(history=[], kept_epoch=0, stopped_early=False)
     summaries = []
@@ -60,11 +61,11 @@ def train_stages(work: Materials) -> tuple[fitting.Fitted, list[dict[str, Any]]]
             epochs=stage.epochs,
             learning_rate=stage.learning_rate,
             schedule=stage.schedule,
-            before=fitted.history[-1]["epoch"] if fitted.history else 0,
+            before=fitted.history[-1].epoch if fitted.history else 0,
         )
         fitted, summary = _train_stage(work, stage, phase)
         summaries.append(summary)
-    return fitted, summaries
+    return fitted, tuple(summaries)
 
 
 def feature_layer(model: Any, heads: int) -> str:
@@ -94,7 +95,7 @@ def cut(model: Any, layer: str) -> tuple[Any, Any]:
 
 def _train_stage(
     work: Materials, stage: Stage, phase: fitting.Phase
-) -> tuple[fitting.Fitted, dict[str, Any]]:
+) -> tuple[fitting.Fitted, StageDone]:
     lowest = lowest_trained(work.model, work.spec, stage)
     names = [layer.name for layer in work.model.layers]
     frozen_norm = not isinstance(stage, AllStage) or stage.batch_norm == "frozen"
@@ -205,14 +206,14 @@ def _opening(phase: fitting.Phase, stage: Stage, parameters: int) -> str:
     return f"stage {phase.stage}: {what}, {parameters:,} parameters, {phase.epochs} epochs"
 
 
-def _summary(fitted: fitting.Fitted, phase: fitting.Phase, parameters: int) -> dict[str, Any]:
-    rows = [row for row in fitted.history if row["epoch"] > phase.before]
-    kept = [row for row in rows if row["epoch"] == fitted.kept_epoch]
-    return {
-        "stage": phase.stage,
-        "epochs": len(rows),
-        "kept_epoch": fitted.kept_epoch,
-        "trained_parameters": parameters,
-        "seconds": sum(row["seconds"] for row in rows),
-        "val_accuracy": kept[0]["val_accuracy"] if kept else None,
-    }
+def _summary(fitted: fitting.Fitted, phase: fitting.Phase, parameters: int) -> StageDone:
+    rows = [row for row in fitted.history if row.epoch > phase.before]
+    kept = [row for row in rows if row.epoch == fitted.kept_epoch]
+    return StageDone(
+        stage=phase.stage,
+        epochs=len(rows),
+        kept_epoch=fitted.kept_epoch,
+        trained_parameters=parameters,
+        seconds=sum(row.seconds for row in rows),
+        val_accuracy=kept[0].val_accuracy if kept else None,
+    )

@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 
 from ..classifier import Classifier, load
+from ..conversion.entries import Entry
 from ..engines import AUTO, EXACT, Runtime
 from ..errors import CnnedgeError
 from ..files import read_json
 from ..preprocess import Pixels
 from ..specs import InputSize, Recipe
+from ..specs.values import read
 from ..training import backend
 from ..training.fitting import predictor
 from ..training.run_folder import (
@@ -54,11 +56,12 @@ class Run:
     key: str
     answer: Callable[[Values], Scores]
 
-    def converted(self, sha256: str) -> dict[str, Any] | None:
+    def converted(self, sha256: str) -> Entry | None:
         """The entry of report.json for a file of this run; None where it is none of them."""
         try:
             report = read_json(self.folder.export / "report.json")
-            return next((v for v in report["variants"] if v["sha256"] == sha256), None)
+            entry = next((v for v in report["variants"] if v["sha256"] == sha256), None)
+            return None if entry is None else read(Entry, entry, "", others=True)
         except (CnnedgeError, KeyError, TypeError):
             return None
 
@@ -81,7 +84,7 @@ class Case:
         return self.reference.scores()
 
     @property
-    def recorded(self) -> dict[str, Any] | None:
+    def recorded(self) -> Entry | None:
         """What report.json says of this very file; None where it does not know it."""
         return self.run.converted(self.plain.model.sha256)
 
@@ -121,7 +124,7 @@ def open_case(question: Question, progress: Progress) -> Iterator[Case]:
         golden = choose(
             reference.recipe,
             reference.labels,
-            read_metrics(reference.folder)["data"],
+            read_metrics(reference.folder).data,
             question.pictures,
             question.data,
             lambda done, total: progress("reading pictures", done, total),

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +23,7 @@ from ..pictures import entries, is_picture
 from ..preprocess import Pixels as Frame
 from ..specs import InputSize, Recipe
 from ..training.judging import truths
+from ..training.metrics import DataUsed
 from ..training.session import load_recipe_data
 
 Progress = Callable[[int, int], None]
@@ -89,7 +89,7 @@ class Golden:
 def choose(
     recipe: Recipe,
     labels: tuple[str, ...],
-    trained: dict[str, Any],
+    trained: DataUsed,
     count: int,
     folder: str | None,
     progress: Progress,
@@ -114,7 +114,7 @@ def choose(
 
 
 def _pictures(
-    recipe: Recipe, trained: dict[str, Any], folder: str | None, progress: Progress
+    recipe: Recipe, trained: DataUsed, folder: str | None, progress: Progress
 ) -> tuple[Dataset, bool]:
     if folder is None:
         return load_recipe_data(recipe, progress), False
@@ -128,7 +128,7 @@ def _pictures(
         together=False,
         progress=progress,
     )
-    if dataset.fingerprint != trained["fingerprint"]:
+    if dataset.fingerprint != trained.fingerprint:
         return dataset, True
     moved = replace(recipe, data=replace(recipe.data, source=folder))
     return load_recipe_data(moved, progress), False
@@ -169,11 +169,11 @@ def _unlabelled(path: Path, files: list[str], recipe: Recipe, progress: Progress
     )
 
 
-def _as_trained(dataset: Dataset, trained: dict[str, Any]) -> bool | None:
-    if dataset.fingerprint == trained["fingerprint"]:
+def _as_trained(dataset: Dataset, trained: DataUsed) -> bool | None:
+    if dataset.fingerprint == trained.fingerprint:
         return True
-    counts = dict.fromkeys(trained["classes"], 0)
-    for part in trained["counts"].values():
+    counts = dict.fromkeys(trained.classes, 0)
+    for part in trained.counts.values():
         for name, number in part.items():
             counts[name] = counts.get(name, 0) + number
     found = np.bincount(dataset.targets, minlength=len(dataset.classes)).tolist()

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from ..bundle import Graph, ModelFile, pack_model
 from ..bundle.layer_names import known_layer
 from ..classifier import Classifier, load
+from ..conversion.entries import Entry
 from ..conversion.pieces import PACKING
 from ..conversion.selective import for_errors
 from ..conversion.sensitivity import layer_errors, worst_layers
@@ -30,7 +31,6 @@ from . import evidence
 from .verdict import Scores, Stage, flips, moved, snr_db
 
 Targets = npt.NDArray[np.int64]
-Entry = dict[str, Any]
 
 # Rounding in another order: what a float32 network may differ by, far above what is seen (1e-7 to
 # 1e-5) and far below what any mistake makes.
@@ -229,7 +229,9 @@ def file_stage(model: ModelFile, given: Scores, expected: Scores, peer: Peer, ke
     )
     if row.agrees:
         return replace(row, found="the run's weights and arithmetic")
-    return replace(row, **_why(model, given, expected, peer, keras))
+    found, cause = _why(model, given, expected, peer, keras)
+    remedy = "convert the run again, or verify the file against the run it was made from"
+    return replace(row, found=found, cause=cause, remedy=remedy)
 
 
 def trained_on_stage(
@@ -278,11 +280,10 @@ def _most_lost(recorded: Entry | None) -> tuple[float, str]:
 
     More than usual where the file's own report states more, and its gate let it pass.
     """
-    drop, kept = (recorded or {}).get("drop_points"), (recorded or {}).get("accuracy")
-    if recorded and drop and kept and recorded.get("status") == "ok":
-        lost = drop / (100 * kept + drop)
+    if recorded and recorded.drop_points and recorded.accuracy and recorded.status == "ok":
+        lost = recorded.drop_points / (100 * recorded.accuracy + recorded.drop_points)
         if lost > MOST_LOST:
-            return lost, f"as at conversion, on {recorded['count']:,} pictures"
+            return lost, f"as at conversion, on {recorded.count:,} pictures"
     return MOST_LOST, f"MLPerf Mobile: {1 - MOST_LOST:.0%} of float accuracy"
 
 
@@ -298,20 +299,18 @@ def _worst(keras: Any, peer: Peer, calibration: npt.NDArray[np.uint8]) -> tuple[
 
 def _why(
     model: ModelFile, given: Scores, expected: Scores, peer: Peer, keras: Any
-) -> dict[str, Any]:
-    again = "convert the run again, or verify the file against the run it was made from"
+) -> tuple[str, str]:
+    """What was found, and its cause."""
     if moved(_softmax(given), expected) <= max(peer.allowed, 0.01):
-        return {
-            "found": "answers as the reference does before its softmax",
-            "cause": "the final softmax is not in the file",
-            "remedy": again,
-        }
+        return (
+            "answers as the reference does before its softmax",
+            "the final softmax is not in the file",
+        )
     said = evidence.difference(model.data, peer.flatbuffer, layer_names(keras))
-    return {
-        "found": "no mistake in colour, scale or quantisation explains its answers",
-        "cause": said or "it computes something else with the run's weights",
-        "remedy": again,
-    }
+    return (
+        "no mistake in colour, scale or quantisation explains its answers",
+        said or "it computes something else with the run's weights",
+    )
 
 
 def _softmax(scores: Scores) -> Scores:

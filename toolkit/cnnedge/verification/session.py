@@ -147,9 +147,9 @@ def _notes(case: Case) -> list[str]:
             "keeps its split"
         )
     entry = case.recorded
-    if entry and entry.get("drop_points") is not None:
+    if entry and entry.drop_points is not None:
         notes.append(
-            f"at conversion, on all {entry['count']:,} test pictures: {entry['drop_points']:.2f} "
-            f"points lost, {entry['flipped']:,} labels flipped"
+            f"at conversion, on all {entry.count:,} test pictures: {entry.drop_points:.2f} "
+            f"points lost, {entry.flipped:,} labels flipped"
         )
     return notes
