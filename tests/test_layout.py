@@ -4,65 +4,15 @@ from __future__ import annotations
 
 import ast
 import functools
+import sys
 from pathlib import Path
 
 import cnnedge
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+from house import CONTRIBUTING, DEVICE_SIDE, ORDER, with_table
+
 SOURCE = Path(cnnedge.__file__).parent
-# In import order: each module imports only from those above it (or its own folder).
-ORDER = (
-    "_version",
-    "errors",
-    "given_files",
-    "numpy_files",
-    "specs",
-    "preprocess",
-    "files",
-    "caches",
-    "seals",
-    "harmless",
-    "figures",
-    "native_stderr",
-    "child_process",
-    "model_trial",
-    "conditions",
-    "results",
-    "pages",
-    "bundle",
-    "inspection",
-    "pictures",
-    "pixel_check",
-    "data",
-    "encoding",
-    "decoding",
-    "engines",
-    "classifier",
-    "raw_model",
-    "camera",
-    "overlay",
-    "display",
-    "pipeline",
-    "live",
-    "model",
-    "benchmark",
-    "comparison",
-    "bench_report",
-    "targets",
-    "scoring",
-    "device_scoring",
-    "web",
-    "architectures",
-    "packing",
-    "ranges",
-    "converter",
-    "training",
-    "teaching",
-    "compression",
-    "conversion",
-    "verification",
-    "cli",
-)
-DEVICE_SIDE = ORDER[: ORDER.index("architectures")]
 WORKSHOP_ONLY = ("tensorflow", "tf_keras", "tensorflow_model_optimization", "matplotlib", "sklearn")
 FILES = sorted(SOURCE.rglob("*.py"))
 
@@ -104,6 +54,11 @@ def imports(path: Path) -> list[str]:
 def test_every_module_has_its_place_in_the_order() -> None:
     there = {home(p) for p in FILES} - {"__init__", "__main__", "embedded"}
     assert there == set(ORDER)
+
+
+def test_the_map_of_the_house_is_current() -> None:
+    text = CONTRIBUTING.read_text("utf-8")
+    assert with_table(text) == text, "run: python scripts/house.py --write"
 
 
 def test_imports_go_one_way() -> None:

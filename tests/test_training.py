@@ -18,7 +18,7 @@ import pytest
 
 from cnnedge.cli.train import resolve
 from cnnedge.errors import CnnedgeError, RunFolderError
-from cnnedge.specs import Schedule
+from cnnedge.specs import Schedule, plain
 from cnnedge.training.schedule import rate
 from support.command import assert_one_clear_line, cnnedge
 from support.pictures import shape_folder
@@ -50,7 +50,9 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Path:
 def fit(recipe: Path, out: Path, *overrides: str, **options: Any) -> dict[str, Any]:
     """Trains in this process."""
     session = pytest.importorskip("cnnedge.training.session")
-    return session.train(resolve(str(recipe), None, overrides), out, Quiet(), **options)
+    metrics = session.train(resolve(str(recipe), None, overrides), out, Quiet(), **options)
+    found: dict[str, Any] = plain(metrics)
+    return found
 
 
 def history(run: Path) -> list[dict[str, str]]:

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 from ..errors import DataError, SourceError
 from ..pictures import Animation
-from .frames import Frame
-from .rotation import turned
+from .frames import Frame, turned
 
 
 class AnimationSource:

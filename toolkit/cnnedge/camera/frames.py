@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
+
 from ..errors import SourceError
 from ..preprocess import Pixels
 
@@ -21,6 +23,9 @@ ROTATIONS = (0, 90, 180, 270)
 
 # Takes one-line notes, from any thread.
 Say = Callable[[str], None]
+
+
+_CODES = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
 @dataclass(frozen=True)
@@ -104,3 +109,11 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Frame]: ...
 
     def close(self) -> None: ...
+
+
+def turned(pixels: Pixels, degrees: int) -> Pixels:
+    """The frame turned clockwise by 0, 90, 180 or 270 degrees; 0 gives the frame itself."""
+    if degrees == 0:
+        return pixels
+    rotated: Pixels = cv2.rotate(pixels, _CODES[degrees])
+    return rotated

@@ -16,8 +16,7 @@ from typing import Any
 
 from ..errors import SourceError
 from .capture import OPEN_SECONDS, given, say_what_is_given
-from .frames import CaptureOptions, Frame, Say
-from .rotation import turned
+from .frames import CaptureOptions, Frame, Say, turned
 
 _USUAL_FPS = 30.0
 # Seconds between the attempts to reopen a lost source; the last one repeats.

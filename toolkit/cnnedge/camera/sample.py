@@ -13,8 +13,7 @@ import cv2
 import numpy as np
 
 from ..preprocess import Pixels
-from .frames import Frame
-from .rotation import turned
+from .frames import Frame, turned
 
 SAMPLE_SECONDS, SAMPLE_FPS = 20, 30
 _FRAMES = SAMPLE_SECONDS * SAMPLE_FPS

@@ -27,8 +27,7 @@ from ..pictures import (
     read_with_rest,
     sniffed,
 )
-from .frames import Frame
-from .rotation import turned
+from .frames import Frame, turned
 
 # This many things that are not files are named one by one.
 _MOST_SAID = 10

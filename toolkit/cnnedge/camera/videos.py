@@ -18,10 +18,9 @@ from ..native_stderr import captured
 from .capture import by_backend, check_backend, given, open_file, open_stream
 from .container import video_track
 from .contents import is_raw_jpeg, undecodable, video_problem
-from .frames import CaptureOptions, Frame
+from .frames import CaptureOptions, Frame, turned
 from .network import shown, stream_problem
 from .presentation import presentation
-from .rotation import turned
 
 # Behind an http address: files, whose frames all count. Other addresses are live.
 _RECORDED = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mts"})

@@ -16,8 +16,7 @@ import numpy.typing as npt
 
 from ..errors import DataError
 from ..numpy_files import read_arrays
-from .blocks import Block
-from .idx import idx_blocks
+from .idx import Block, idx_blocks
 from .names import in_order, label_at, numbered
 from .store import PARTS, TRAIN, ArrayStore, Frame, Indices, Listing
 

@@ -12,8 +12,9 @@ import os
 import re
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +22,19 @@ import numpy.typing as npt
 from .. import given_files
 from ..errors import DataError
 from ..numpy_files import check_unpacked
-from .blocks import Block
 from .store import PARTS, TEST, TRAIN, VAL
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Block:
+    """One part's arrays as found: pictures `x`, labels `y`, and where they stand."""
+
+    name: str
+    part: int
+    where: str
+    x: npt.NDArray[Any]
+    y: npt.NDArray[Any]
+
 
 _NAME = re.compile(
     r"(?:.*-)?(?P<part>train|t10k|test|val|valid|validation)"
