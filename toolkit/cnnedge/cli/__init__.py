@@ -83,7 +83,7 @@ class LazyGroup(click.Group):
 def _say(error: CnnedgeError) -> None:
     from . import output
 
-    if "-v" in sys.argv or "--verbose" in sys.argv:
+    if output.tracebacks():
         import traceback
 
         traceback.print_exc()

@@ -115,11 +115,32 @@ def table(title: str = "") -> Table:
     )
 
 
+class _Detail:
+    """How much the command that runs says; set by its own -v."""
+
+    asked = False
+
+    @classmethod
+    def ask(cls, _: click.Context, __: click.Parameter, value: bool) -> bool:
+        cls.asked = value
+        return value
+
+
+def tracebacks() -> bool:
+    """Whether -v was given."""
+    return _Detail.asked
+
+
 def verbose_option(function: F) -> F:
-    """-v: also the native libraries' messages and tracebacks."""
-    return click.option("-v", "--verbose", is_flag=True, help="Show more detail, and tracebacks.")(
-        function
-    )
+    """-v: more detail, and the tracebacks of errors. Read first, so that it holds for them all."""
+    return click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        is_eager=True,
+        callback=_Detail.ask,
+        help="Show more detail, and tracebacks.",
+    )(function)
 
 
 def json_option(function: F) -> F:
