@@ -109,7 +109,7 @@ def test_a_lying_answer_is_an_error_in_one_line(lie: str, answer: dict[str, Any]
 
 @pytest.mark.parametrize("whole", [None, 7, "text", [1], "\x1b[2J" * 100_000])
 def test_what_is_no_answer_at_all(whole: Any) -> None:
-    with pytest.raises(DeviceError, match="no object") as raised:
+    with pytest.raises(DeviceError, match="expected an object") as raised:
         read_answer(whole, "m.tflite")
     assert "\x1b" not in str(raised.value)
 

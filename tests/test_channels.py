@@ -362,7 +362,7 @@ def test_what_is_not_understood_stays_whole() -> None:
     reasons = trace(model).frozen
     assert "grouped convolution" in reasons["read_by_groups"]
     assert "used more than once" in reasons["read_twice"]
-    assert "LayerNormalization, which is not understood" in reasons["normalised"]
+    assert "LayerNormalization, which cnnedge does not know" in reasons["normalised"]
     assert "over all channels" in reasons["softmax"]
     assert "spreads it over other channels" in reasons["spread"]
     assert "a number for each channel" in reasons["scaled"]

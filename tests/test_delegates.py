@@ -149,7 +149,7 @@ def test_a_library_that_fails_is_refused_in_its_own_words(
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "there is no file"), (b"no library", "invalid ELF header|file too short|not a valid")],
+    [(None, "does not exist"), (b"no library", "invalid ELF header|file too short|not a valid")],
 )
 def test_a_path_that_is_no_library(
     model: Path, tmp_path: Path, content: bytes | None, said: str

@@ -381,7 +381,7 @@ def _check_pixels_in(flatbuffer: bytes) -> None:
     exact = bool(tensor.scales) and abs(tensor.scales[0] - 1) < 1e-6 and tensor.zero_points == (0,)
     if tensor.dtype != "uint8" or not exact:
         raise ModelError(
-            f"the int8 input came out as {tensor.dtype} with scale {tensor.scales} and zero point "
+            f"the int8 input is {tensor.dtype} with scale {tensor.scales} and zero point "
             f"{tensor.zero_points}; expected uint8, scale 1, zero point 0 for raw pixels. Please "
             "report this with the recipe"
         )

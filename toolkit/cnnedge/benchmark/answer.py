@@ -140,7 +140,7 @@ def read_answer(said: Any, model: str) -> Answer:
     """
     if not isinstance(said, dict):
         shown = one_line(repr(said), _SHOWN)
-        raise DeviceError(f"{model}: the benchmark process answered {shown}, no object")
+        raise DeviceError(f"{model}: the benchmark process answered {shown}; expected an object")
     found = tidy(said)
     raise_reported(found)
     try:

@@ -101,10 +101,12 @@ def _died(silent: Unanswered, model: str, place: str) -> CnnedgeError:
     done = silent.done
     if done is None:
         seconds = f"{silent.seconds:.0f} s"
-        return CnnedgeError(f"{model}: the benchmark gave no answer in {seconds} and was ended")
+        return CnnedgeError(
+            f"{model}: the benchmark gave no answer within {seconds}, so it was stopped"
+        )
     if done.code == 0 and place:
         return DeviceError(
-            f"{model}: its answer is not to be understood: {one_line(done.text[:400], 80)}. The "
+            f"{model}: cnnedge cannot understand its answer: {one_line(done.text[:400], 80)}. The "
             f"device may hold another version of cnnedge: cnnedge devices clean {place}"
         )
     tail = one_line(done.complaint[-600:])

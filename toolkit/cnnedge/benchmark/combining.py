@@ -137,7 +137,9 @@ def _unstable(answers: Sequence[Answer], around: Conditions, protocol: Protocol)
             f"incomplete: {len(answers)} of {protocol.processes} fresh processes were measured"
         )
     if protocol.window_seconds and answers[0].windows is None:
-        reasons.append("how latency went over time is not known: the device's tool does not tell")
+        reasons.append(
+            "how latency changed over time is unknown: the device's tool does not report it"
+        )
     return reasons + _slowed(answers) + _warm(around)
 
 
@@ -148,7 +150,7 @@ def _slowed(answers: Sequence[Answer]) -> list[str]:
     statuses = [s for m in moments if (s := m.thermal_status) not in (None, "none")]
     reasons = []
     if names:
-        reasons.append(f"the firmware held the processor back: {', '.join(dict.fromkeys(names))}")
+        reasons.append(f"the firmware limited the processor: {', '.join(dict.fromkeys(names))}")
     if statuses:
         reasons.append(f"the thermal status was {', '.join(map(str, dict.fromkeys(statuses)))}")
     if any(m.power_saving for m in moments):

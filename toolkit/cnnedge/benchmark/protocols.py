@@ -100,12 +100,12 @@ class Samples:
 def get_protocol(name: str, *, seconds: float | None = None) -> Protocol:
     """The protocol of this name; seconds: another length of `sustained`. Raises CnnedgeError."""
     if name not in PROTOCOLS:
-        raise CnnedgeError(f"there is no protocol '{name}'; allowed: {', '.join(PROTOCOLS)}")
+        raise CnnedgeError(f"unknown protocol '{name}'; allowed: {', '.join(PROTOCOLS)}")
     protocol = PROTOCOLS[name]
     if seconds is None:
         return protocol
     if protocol.window_seconds is None:
-        raise CnnedgeError(f"protocol {name} has no length to choose; allowed: with sustained")
+        raise CnnedgeError(f"protocol {name} has a fixed length; only sustained takes one")
     return dataclasses.replace(protocol, seconds=seconds)
 
 

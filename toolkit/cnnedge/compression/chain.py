@@ -90,8 +90,8 @@ def check(shop: Workshop, variants: Sequence[Variant]) -> None:
     for variant in variants:
         if variant.techniques and shop.data.recipe.training.method == "pretrained":
             raise CnnedgeError(
-                f"{variant.name}: techniques train on pictures of the model's own classes, and "
-                "this run is the published network as it is. Convert it to a format alone, or "
+                f"{variant.name}: techniques train on pictures of the model's own classes, but "
+                f"this run is the published network, unchanged. Convert it to a format alone, or "
                 "train it on your pictures first: method: transfer"
             )
         for technique in variant.techniques:
@@ -108,7 +108,7 @@ def _check_distil(shop: Workshop, technique: Distil) -> None:
     labels = read_labels(teacher)
     if labels != shop.data.dataset.classes:
         raise CnnedgeError(
-            f"{teacher.path}: as a teacher it must tell the same classes apart: it knows "
+            f"{teacher.path}: a teacher must know the same classes as the run: it knows "
             f"{', '.join(labels[:12])}; the run's are {', '.join(shop.data.dataset.classes[:12])}"
         )
 

@@ -254,7 +254,7 @@ def _apply(tracer: _Tracer, call: Call, shared: bool) -> IntArray:
     if kind in _COUPLING:
         return _elementwise(tracer, call)
     if kind not in _RULES:
-        raise _NotUnderstood(f"is a {kind.__name__}, which is not understood")
+        raise _NotUnderstood(f"is a {kind.__name__}, which cnnedge does not know")
     if len(call.inputs) != 1 and kind is not layers.Concatenate:
         raise _NotUnderstood("has several inputs")
     if getattr(call.layer, "data_format", None) not in (None, "channels_last"):
@@ -341,7 +341,7 @@ def _elementwise(tracer: _Tracer, call: Call) -> IntArray:
 def _operation(tracer: _Tracer, call: Call) -> IntArray:
     name = call.layer.get_config()["function"]
     if name not in _OPERATIONS:
-        raise _NotUnderstood(f"is tf.{name}, which is not understood")
+        raise _NotUnderstood(f"is tf.{name}, which cnnedge does not know")
     tensors = {id(tensor) for tensor in tf.nest.flatten(call.node.keras_inputs)}
     arguments = tf.nest.flatten((call.node.call_args, call.node.call_kwargs))
     if any(np.size(each) != 1 for each in arguments if id(each) not in tensors):

@@ -114,7 +114,7 @@ def _alive(graph: ChannelGraph, kept: Mapping[str, npt.ArrayLike]) -> _Mask:
     for name, stay in kept.items():
         if name not in places:
             raise CnnedgeError(
-                f"layer '{name}' makes no group of channels that can be removed: "
+                f"layer '{name}' produces no channels that can be removed: "
                 f"{graph.frozen.get(name, 'it is not the first of a group')}"
             )
         indices = np.asarray(stay, np.int64)

@@ -198,7 +198,7 @@ def strip(wrapped_model: Any) -> Any:
     ranges would be lost: that is converted as it is.
     """
     if any(is_wrapper(layer, "QuantizeWrapper") for layer in wrapped_model.layers):
-        raise CnnedgeError("a quantisation-aware model is converted as it is, not stripped")
+        raise CnnedgeError("a quantisation-aware model is converted unchanged, not stripped")
     return stripped(wrapped_model)
 
 

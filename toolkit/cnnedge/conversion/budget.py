@@ -43,7 +43,7 @@ def parse_budget(texts: Sequence[str]) -> Budget:
         try:
             value = float(found[2]) * units[unit]
         except ValueError:
-            raise SpecError(f"--budget {text}: '{found[2]}' is no number") from None
+            raise SpecError(f"--budget {text}: '{found[2]}' is not a number") from None
         if value <= 0:
             raise SpecError(f"--budget {text}: it must be above 0")
         field = "latency_ms" if kind == "latency" else "size_bytes"

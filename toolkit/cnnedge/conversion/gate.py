@@ -24,9 +24,12 @@ def judged(entry: Entry, gate: float | None) -> Entry:
     drop = entry.drop_points
     reason = ""
     if gate is not None and drop is None:
-        reason = f"its accuracy cannot be measured on these pictures; allowed to lose are {gate:g}"
+        reason = (
+            "its accuracy cannot be measured on these pictures; the gate allows a loss of "
+            f"{gate:g} points"
+        )
     elif gate is not None and drop is not None and drop > gate + 1e-9:
-        reason = f"lost {drop:.2f} points, allowed are {gate:g}"
+        reason = f"lost {drop:.2f} points; the gate allows {gate:g}"
     return replace(entry, status="failed" if reason else "ok", status_reason=reason)
 
 

@@ -152,7 +152,8 @@ def _sensitivity(work: Work, entries: Sequence[Entry]) -> Sensitivity | None:
     if large and all(e.status == "ok" for e in quantised):
         # Each layer is run with all behind it: minutes for a ResNet-50.
         work.data.reporter.note(
-            "the error of each layer is left out for a model of this size, as the gate holds"
+            "skipped the error of each layer: it takes minutes for a model of this size, and the "
+            "gate holds"
         )
         return None
     calibration = work.data.recipe.convert.calibration
@@ -188,7 +189,7 @@ def _layer_errors(work: Work, pictures: npt.NDArray[np.uint8]) -> Sensitivity | 
             lambda done, total: work.data.reporter.stage(stage, done, total),
         )
     except CnnedgeError as error:
-        work.data.reporter.note(f"the error of each layer is not known: {error}")
+        work.data.reporter.note(f"the error of each layer is unknown: {error}")
         return None
     return Sensitivity(variant="int8", pictures=len(seen), layers=tuple(errors))
 

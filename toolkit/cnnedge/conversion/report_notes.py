@@ -24,7 +24,7 @@ def _always(report: Row) -> Iterator[str]:
         name = known.get("name", "the Keras model")
         yield f"Reference: {name}, {format_percent(known['accuracy'], places)} %{between}."
     yield (
-        "Accuracy: every variant's file on the test split, through the runtime that a user runs; "
+        "Accuracy: each variant's file on the test split, run by the runtime that ships; "
         "95 % intervals are Wilson's."
     )
     yield (

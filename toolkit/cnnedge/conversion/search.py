@@ -48,7 +48,7 @@ def search(work: Work, budget: Budget, make: Callable[[Variant], Made]) -> Found
     if pick := _best(work, budget, made):
         return _found(work, budget, made, pick)
     if work.data.recipe.training.method == "pretrained":
-        why = "a published network can only change its format here: train it on your pictures first"
+        why = "for a published network, only the format can change: train it on your pictures first"
         return Found(made=made, budget=budget, name=None, why=why)
     for techniques in _ladder(work, budget, made):
         try:
@@ -100,7 +100,7 @@ def _fraction(work: Work, budget: Budget, whole_bytes: int) -> float:
             break
     if best is None:
         raise CnnedgeError(
-            "no removal of channels brings this network within the budget on "
+            "removing channels cannot bring this network within the budget on "
             f"{work.timer.place}. Allow more, or train a smaller network: 'cnnedge models' lists "
             "them"
         )

@@ -131,7 +131,7 @@ def _merged(before: Agreement | None, now: Agreement) -> Agreement:
 def _disagreement(engine: Engine, found: Agreement) -> str:
     report = engine.delegate
     return (
-        f"--delegate {report.requested}: {report.used} computes something else than the CPU: "
+        f"--delegate {report.requested}: {report.used} does not compute what the CPU does: "
         f"answers differ by up to {found.largest_difference:.3g} {found.unit} "
         f"(allowed {found.tolerance:g}); the best class is the same in {found.labels_equal} of "
         f"{found.frames} frames. Use --delegate cpu or another variant of the model, or "

@@ -84,7 +84,9 @@ def random_inputs(model: ModelFile, seed: int = 0) -> list[Values]:
 def _random(tensor: TensorInfo, rng: np.random.Generator) -> Values:
     shape = tuple(max(1, d) for d in tensor.shape)
     if tensor.dtype not in _MADE_UP:
-        raise ModelError(f"input '{tensor.name}' takes {tensor.dtype} values: none can be made up")
+        raise ModelError(
+            f"input '{tensor.name}' takes {tensor.dtype} values, and cnnedge cannot make any up"
+        )
     if tensor.dtype == "bool":
         return np.asarray(rng.integers(0, 2, shape), np.bool_)
     # The largest inputs would take eight times their memory.

@@ -158,7 +158,7 @@ def _zeros(tensor: TensorInfo) -> Values:
         return np.zeros(shape, tensor.dtype)
     except TypeError:
         raise CompileError(
-            f"'{tensor.name}' is of {tensor.dtype}, which it does not take"
+            f"'{tensor.name}' is of {tensor.dtype}, which it does not accept"
         ) from None
 
 

@@ -48,7 +48,7 @@ def not_run(place: str, engine: str, error: Exception, native: str = "") -> Mode
     """Of a model that loads, and whose inference fails; `place` names its file."""
     return ModelError(
         f"{place}: {engine} cannot run this model: {_reason(error, native)}. The file is damaged, "
-        "or needs another runtime"
+        "or needs a different runtime"
     )
 
 

@@ -31,7 +31,7 @@ _NO_DRIVER_SIGNS = (
     *("Found no drivers", "VK_ERROR_INCOMPATIBLE_DRIVER"),
     *("loader_get_json: Failed", "loader_icd_scan"),
 )
-_NAME_IT = "Name it to have it all the same"
+_NAME_IT = "To use it anyway, name it"
 # Where Vulkan's loader looks for drivers.
 _DRIVERS = ("/etc/vulkan/icd.d", "/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d")
 
@@ -57,7 +57,9 @@ def load(model: ModelFile, runtime: Runtime, *, chosen: bool = True) -> Engine:
     _refuse(answer)
     if answer.software and not chosen:
         raise DelegateRefused(
-            "gpu", f"its only adapter, {answer.adapter}, is the CPU in disguise", _NAME_IT
+            "gpu",
+            f"its only adapter, {answer.adapter}, is the CPU itself, emulating a GPU",
+            _NAME_IT,
         )
     engine = _engine(model, wanted)
     if precision == "f16" and computes_in_floats(model):
@@ -69,7 +71,7 @@ def _refuse_unseen(model: ModelFile) -> None:
     """What keeps `auto` from a GPU, as far as it is known without starting a process."""
     reason = _no_driver()
     if not reason and not computes_in_floats(model):
-        reason = "an integer model is computed in floats on a GPU, and seldom faster there"
+        reason = "a GPU computes an integer model in floats, and is seldom faster"
     if reason:
         raise DelegateRefused("gpu", reason, _NAME_IT)
 
@@ -109,7 +111,7 @@ def _engine(model: ModelFile, runtime: Runtime) -> CompiledEngine:
 def _notes(seen: Probe, total: int) -> tuple[str, ...]:
     notes = []
     if seen.software:
-        notes.append("a software GPU: the CPU in disguise, of no use but for tests")
+        notes.append("a software GPU: the CPU emulates it, which is useful only for tests")
     if 0 < seen.delegated < total:
         notes.append(
             f"{total - seen.delegated} of {total} operators run on the CPU: those left behind, and "
@@ -126,7 +128,7 @@ def _refuse_full_precision(model: ModelFile, engine: CompiledEngine, runtime: Ru
     if equal:
         engine.close()
         raise PrecisionRefused(
-            "f16", f"{engine.delegate.device or 'this GPU'} computes in f32 all the same"
+            "f16", f"{engine.delegate.device or 'this GPU'} computes in f32 regardless"
         )
 
 

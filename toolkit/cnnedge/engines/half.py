@@ -34,7 +34,7 @@ def load(model: ModelFile, plain: InterpreterEngine, precision: str) -> Engine:
         )
     if precision != "f16":
         raise PrecisionRefused(
-            precision, "XNNPACK is told f16 alone; use --engine openvino for bf16"
+            precision, "XNNPACK supports only f16; for bf16, use --engine openvino"
         )
     if not computes_in_floats(model):
         note = f"the model computes in integers: --precision {precision} changes nothing"
@@ -50,7 +50,7 @@ def load(model: ModelFile, plain: InterpreterEngine, precision: str) -> Engine:
         engine.close()
         raise PrecisionRefused(
             precision,
-            "XNNPACK computes this model in f32 all the same on this CPU: the outputs are equal "
+            "XNNPACK computes this model in f32 regardless on this CPU: the outputs are equal "
             "bit for bit",
         )
     plain.close()

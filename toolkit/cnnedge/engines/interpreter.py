@@ -51,7 +51,7 @@ def package(engine: str) -> tuple[str, Any]:
             continue
     if engine == "tflite-runtime" and sys.version_info >= (3, 12):
         raise MissingExtraError(
-            "tflite-runtime has no build for Python 3.12 and newer, and will get none; use "
+            "tflite-runtime has no build for Python 3.12 and newer, and never will; use "
             "--engine litert, or Python 3.11 with pip install 'cnnedge[tflite-runtime]'"
         )
     lines = " or ".join(_PACKAGES[name][2] for name in wanted)
@@ -165,7 +165,7 @@ def _indices(details: Sequence[dict[str, Any]]) -> tuple[int, ...]:
 def _refused(requested: str, library: Path, error: Exception, native: str) -> DelegateRefused:
     """What the interpreter said, then what the library wrote to standard error."""
     if isinstance(error, AttributeError):
-        said = [f"it is no TFLite delegate: it lacks {error}"]
+        said = [f"it is not a TFLite delegate: it lacks {error}"]
     else:
         message = str(error).removeprefix(f"Failed to load delegate from {library}").strip(" .\n")
         said = [message, *complaints(native)] if message else complaints(native)

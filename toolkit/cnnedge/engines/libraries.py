@@ -71,7 +71,7 @@ def reason_for_none(delegate: str) -> str:
     names = ", ".join(n for n in LIBRARIES[delegate] if n.endswith((".so", ".so.1")))
     here = f"{platform.system()} on {platform.machine()}"
     if delegate == "nnapi":
-        where = "" if on_android() else f"; NNAPI is Android's, and this is {here}"
+        where = "" if on_android() else f"; NNAPI exists only on Android, and this is {here}"
         return f"no NNAPI delegate library is installed ({names}){where}"
     if delegate == "npu":
         return f"no NPU delegate library is installed (looked for {names}; this is {here})"

@@ -77,7 +77,7 @@ def _named(model: ModelFile, runtime: Runtime) -> Engine:
         )
     if not library.exists():
         raise DelegateRefused(
-            delegate, f"there is no file {library}", "Check the path, or use --delegate cpu"
+            delegate, f"{library} does not exist", "Check the path, or use --delegate cpu"
         )
     if runtime.precision != "auto":
         raise PrecisionRefused(

@@ -102,7 +102,7 @@ def _device(core: Any, delegate: str) -> str:
     if delegate not in _DEVICES:
         raise DelegateRefused(
             delegate,
-            "OpenVINO has devices of its own and takes no delegate library",
+            "OpenVINO has its own devices and takes no delegate library",
             "Use --engine litert with it, or --delegate cpu, gpu or npu with --engine openvino",
         )
     wanted = _DEVICES[delegate]
@@ -112,7 +112,7 @@ def _device(core: Any, delegate: str) -> str:
     if not match:
         raise DelegateRefused(
             delegate,
-            f"OpenVINO finds {', '.join(found)} on this machine, and no {wanted}",
+            f"OpenVINO finds {', '.join(found)} on this machine, but no {wanted}",
             f"Its {wanted} needs Intel hardware with its driver; or use --delegate cpu",
         )
     return match[0]
@@ -124,7 +124,7 @@ def _passed_over(core: Any) -> tuple[PassedOver, ...]:
     return tuple(
         PassedOver(
             delegate=kind,
-            reason="OpenVINO finds it, and takes it when it is named"
+            reason="OpenVINO finds it, and uses it if you name it"
             if any(d.split(".")[0] == _DEVICES[kind] for d in found)
             else f"OpenVINO finds {', '.join(found)} alone",
         )

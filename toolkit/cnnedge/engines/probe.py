@@ -60,7 +60,7 @@ def probe(model: ModelFile, accelerator: str, runtime: Runtime) -> Probe:
             timeout=_PATIENCE_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        return Probe(error=f"a trial gave no answer in {_PATIENCE_SECONDS} s")
+        return Probe(error=f"a trial gave no answer within {_PATIENCE_SECONDS} s")
     try:
         answer = json.loads(done.stdout)
     except ValueError:
@@ -74,7 +74,7 @@ def _death(code: int, stderr: str) -> str:
         name = signal.Signals(-code).name
         why = " (LiteRT's WebGPU library was not built for this CPU)" if name == "SIGILL" else ""
         return f"a trial in a process of its own died with {name}{why}{': ' * bool(said)}{said}"
-    return f"a trial in a process of its own failed: {said or f'exit {code}'}"
+    return f"a trial in a separate process failed: {said or f'exit {code}'}"
 
 
 def read_report(text: str, model: ModelFile, *, fully: bool) -> Probe:

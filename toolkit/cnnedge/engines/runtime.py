@@ -61,7 +61,7 @@ class Runtime:
         if self.options and self.delegate in ("auto", "cpu") and self.engine != "openvino":
             raise CnnedgeError(
                 f"--delegate-option {next(iter(self.options))}: --delegate {self.delegate} takes "
-                "no options; name the delegate that they are for"
+                f"no options; name the delegate that the option is for"
             )
 
 

@@ -1,6 +1,6 @@
 """A model file that is not known yet, tried in a process of its own before it runs here.
 
-A native runtime may die of a damaged or hostile file, and take this process with it. A ModelFile
+A native runtime may die of a damaged or malicious file, and take this process with it. A ModelFile
 and an engine enter; a Trial leaves, which goes on beside this process' own preparations, and ends
 with nothing said or with a ModelError. What a file was found to be is kept by its content, engine
 and version, so that each is tried once.
@@ -91,7 +91,7 @@ class Trial:
                 process.kill()
                 process.communicate()
                 raise self._refusal(
-                    f"gives no answer in {self._seconds} s when it runs this model"
+                    f"gives no answer within {self._seconds} s when it runs this model"
                 ) from None
             except BaseException:
                 process.kill()
@@ -132,8 +132,8 @@ class Trial:
 
     def _refusal(self, what: str) -> ModelError:
         return ModelError(
-            f"{self._model.path}: {self._title} {what}; the file is damaged or hostile. It was "
-            "tried in a process of its own; nothing was run here"
+            f"{self._model.path}: {self._title} {what}; the file is damaged or malicious. It was "
+            "tried in a separate process; nothing ran in this one"
         )
 
 

@@ -106,7 +106,7 @@ def _one(
     text, place = shipped.read("models", name)
     spec = parse_model(text, place)
     if spec.backbone is None:
-        raise SpecError(f"{place}: --compare needs models with a backbone; this one has none")
+        raise SpecError(f"{place}: --compare needs a model with a backbone; this one has none")
     size = recipe.input or spec.input
     backend.make_repeatable(recipe.training.seed)
     reporter.note(f"{name}: building, loading weights ({recipe.weights})")

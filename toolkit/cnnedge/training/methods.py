@@ -106,7 +106,7 @@ def _scratch(work: transfer.Materials) -> Outcome:
     answer = fitting.predictor(work.model, work.data.pixels.batch)
     fitted = transfer.fit_phase(work, phase, work.model, source, answer)
     if fitted.stopped_early:
-        work.data.reporter.note(f"stopped early after epoch {fitted.history[-1].epoch}")
+        work.data.reporter.note(f"stopped early, after epoch {fitted.history[-1].epoch}")
     return fitted, Details()
 
 
