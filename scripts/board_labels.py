@@ -27,7 +27,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from support.boards import CACHE
 from support.pi import pi
 
-
 # XNNPACK adds up floats in another order on Arm.
 ROUNDING = 1e-6
 
