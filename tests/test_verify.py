@@ -290,7 +290,7 @@ def test_a_network_that_does_not_bear_int8(bench: Bench, tmp_path: Path) -> None
 def test_a_file_of_another_run(bench: Bench, plain_models: dict[str, Path]) -> None:
     verdict = bench.verdict(plain_models["int8"])
     assert [s.stage for s in verdict.parted] == ["resize", "network"]
-    assert "4 classes; the run tells 3 apart" in stage(verdict, "network file").found
+    assert "4 classes; the run has 3" in stage(verdict, "network file").found
     assert verdict.flipped == ()
 
 

@@ -70,7 +70,7 @@ def _check(model: Any, variant: str, sparse: bool, float_layers: Sequence[str]) 
     """Refuses what cannot be made before spending minutes on it."""
     if variant not in SETTINGS:
         raise ModelError(
-            f"there is no variant '{variant}'.{closest(variant, SETTINGS)} "
+            f"unknown variant '{variant}'.{closest(variant, SETTINGS)} "
             f"Allowed: {', '.join(SETTINGS)}"
         )
     if sparse and variant not in SPARSE:

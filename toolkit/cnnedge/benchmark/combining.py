@@ -94,9 +94,8 @@ def _source(answers: Sequence[Answer]) -> str | None:
     if not sources:
         return None
     return (
-        f"{', '.join(sources)} keeps no samples: of what it says of {len(answers)} processes, "
-        "each figure is the median; the mean is weighted by their counts, min and max are of "
-        "all"
+        f"{', '.join(sources)} keeps no samples: each figure is the median over {len(answers)} "
+        f"processes; the mean is weighted by their counts, and min and max cover all of them"
     )
 
 

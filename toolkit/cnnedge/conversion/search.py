@@ -161,7 +161,7 @@ def _nearest(work: Work, budget: Budget, made: list[Made]) -> str:
         return "nothing came within the budget: allow more, or begin with a smaller network"
     best = max(within, key=_accuracy).entry
     return (
-        f"the best within the budget, {best.name}, loses {best.drop_points:.2f} points; "
-        f"allowed are {gate:g}. Allow more, fine-tune longer (--set compress.channels.epochs=), or "
+        f"the best within the budget, {best.name}, loses {best.drop_points:.2f} points; the gate "
+        f"allows {gate:g}. Allow more, fine-tune longer (--set compress.channels.epochs=), or "
         "give it a larger budget"
     )

@@ -44,8 +44,8 @@ def check_settings(recipe: Recipe, wishes: Wishes) -> None:
         key = change.partition("=")[0].strip()
         if key.partition(".")[0] not in _CHANGEABLE:
             raise SpecError(
-                f"--set {change}: a conversion changes convert.* and compress.* alone: the rest "
-                f"made the run what it is. Train another one: cnnedge train ... --set {change}"
+                f"--set {change}: a conversion can change only convert.* and compress.*; the run "
+                f"was trained with the rest. Train another one: cnnedge train ... --set {change}"
             )
     chosen = wishes.variants or recipe.convert.variants
     idle = in_conversion(

@@ -178,7 +178,8 @@ def _ask(target: Target, request: Request, total: int, progress: Progress) -> An
         raise DeviceError(f"{target.name}: scoring ended with {how}: {one_line(said)}") from None
     except SpecError as error:
         raise DeviceError(
-            f"{target.name}: its answer is not understood: {error}. It may run another cnnedge: "
+            f"{target.name}: cnnedge cannot understand its answer: {error}. It may run another "
+            f"cnnedge: "
             f"cnnedge devices clean {target.name}"
         ) from None
 

@@ -13,8 +13,8 @@ def linear_recipe(name: str) -> Recipe:
     found, _ = read_used(text, place, ("training.method=logistic",), _idle)
     if not _has_backbone(found):
         raise SpecError(
-            f"{place}: cnnedge teach fits a classifier on what a trained network sees, and the "
-            f"model {found.model} is none; take a recipe with a backbone, such as yoga_edge"
+            f"{place}: cnnedge teach fits a classifier on what a trained network sees, but the "
+            f"model {found.model} is not one; use a recipe with a backbone, such as yoga_edge"
         )
     return named(found, name)
 

@@ -81,7 +81,7 @@ def delegate_stage(chosen: Classifier, plain: Classifier, given: Scores, expecte
             unit="steps" if agreement.unit == "steps" else "range",
             deviation=agreement.largest_difference,
             allowed=agreement.tolerance,
-            because=f"{engine.precision} arithmetic" if known else "its arithmetic is not known",
+            because=f"{engine.precision} arithmetic" if known else "its arithmetic is unknown",
         )
     else:
         integer = format_of(chosen.model) not in _FLOAT
@@ -90,7 +90,7 @@ def delegate_stage(chosen: Classifier, plain: Classifier, given: Scores, expecte
             row,
             agrees=moved(given, expected) <= allowed,
             allowed=allowed,
-            because="another engine's kernels round otherwise",
+            because="another engine's kernels round differently",
         )
     if row.agrees:
         return row
@@ -98,8 +98,8 @@ def delegate_stage(chosen: Classifier, plain: Classifier, given: Scores, expecte
     at = f" in {engine.precision}" if reduced else ""
     return replace(
         row,
-        cause=f"{report.used} in {engine.name} computes something else{at} than the CPU does",
-        remedy="take --precision f32, or --delegate cpu"
+        cause=f"{report.used} in {engine.name} does not compute{at} what the CPU does",
+        remedy="use --precision f32, or --delegate cpu"
         if reduced
-        else "take --delegate cpu, or mend or update the delegate's library or driver",
+        else "use --delegate cpu, or repair or update the delegate's library or driver",
     )

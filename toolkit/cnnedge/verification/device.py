@@ -41,9 +41,10 @@ def device_stages(case: Case, target: Target, runtime: Runtime) -> tuple[list[St
         _pixels(
             Stage(stage="decode", part=part, agrees=True, unit="levels", because="exact"),
             decoded,
-            "files are other pixels there",
+            "files become different pixels there",
             "the device's libraries decode picture files differently",
-            "give both the same opencv-python and Pillow, or judge by the flips whether it matters",
+            "install the same opencv-python and Pillow on both, or judge by the flips whether it "
+            "matters",
         ),
         _resize(case, device, part, prepared & ~decoded),
         _network(case.plain, part, expected, given, ~prepared, answer),
@@ -69,13 +70,13 @@ def _resize(case: Case, device: There, part: str, apart: npt.NDArray[np.bool_]) 
     row = _pixels(
         Stage(stage="resize", part=part, agrees=True, unit="levels", because="exact"),
         apart,
-        "pictures of equal pixels become other input there",
+        "pictures with equal pixels become different input there",
         "the model asks for opencv_bilinear, whose pixels differ between processors"
         if opencv
-        else "the device's cnnedge computes other pixels from the same picture",
+        else "the device's cnnedge computes different pixels from the same picture",
         "train and convert with another interpolation: bilinear is the same everywhere"
         if opencv
-        else f"bring its cnnedge anew: cnnedge devices clean {device.target.name}; if that does "
+        else f"install its cnnedge again: cnnedge devices clean {device.target.name}; if that does "
         "not help, please report it with one of the pictures",
     )
     if row.agrees:
@@ -94,7 +95,9 @@ def _network(
     answer: Ran,
 ) -> Stage:
     """The same input gives the same answer, as closely as other kernels may round."""
-    row = Stage(stage="network", part=part, agrees=None, found="no picture has equal input there")
+    row = Stage(
+        stage="network", part=part, agrees=None, found="no picture has the same input there"
+    )
     if not alike.any():
         return row
     integer = format_of(plain.model) not in _FLOAT
@@ -105,7 +108,7 @@ def _network(
         agrees=deviation <= allowed,
         deviation=deviation,
         allowed=allowed,
-        because="another processor's kernels round otherwise",
+        because="another processor's kernels round differently",
         flips=flips(given[alike], expected[alike]),
         found=f"{answer.delegate.used} in {answer.engine} {answer.engine_version}, "
         f"{answer.precision}",
@@ -114,6 +117,6 @@ def _network(
         return row
     return replace(
         row,
-        cause="the device computes something else than the CPU here, from the same input",
-        remedy="take --delegate cpu, or another engine or variant there",
+        cause="from the same input, the device does not compute what the CPU here does",
+        remedy="use --delegate cpu, or another engine or variant there",
     )

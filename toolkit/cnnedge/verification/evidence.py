@@ -28,7 +28,7 @@ def difference(file: bytes, made: bytes, layers: Sequence[str]) -> str:
     one, other = read_graph(file, "the file"), read_graph(made, "made here")
     if [op.name for op in one.operators] != [op.name for op in other.operators]:
         return (
-            f"it is another network: {len(one.operators)} operators and "
+            f"it is a different network: {len(one.operators)} operators and "
             f"{_parameters(one):,} constants, the run's has {len(other.operators)} and "
             f"{_parameters(other):,}"
         )

@@ -102,7 +102,10 @@ def choose(
     part: Part = "all" if own else "test"
     indices = calibration_indices(dataset, count, recipe.data.seed, part)
     if not len(indices):
-        raise DataError(f"{dataset.source}: the test split holds no picture. Name some: --data DIR")
+        raise DataError(
+            f"{dataset.source}: the test split holds no picture. Name a folder of "
+            f"pictures: --data DIR"
+        )
     known = dataset.classes != (_UNKNOWN,)
     return Golden(
         dataset=dataset,

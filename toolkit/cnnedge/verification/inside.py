@@ -139,7 +139,7 @@ def _file_row(case: Case, given: Scores, expected: Scores, peer: Peer) -> Stage:
     provenance = case.plain.model.provenance
     said = provenance.model_sha256 if provenance else ""
     if row.agrees is False and said and said != case.run.key:
-        made_of = "by what the file says it was made from another model.keras"
+        made_of = "the file states that it was made from another model.keras"
         return replace(row, cause=f"{row.cause}; {made_of}")
     return row
 
@@ -178,7 +178,7 @@ def _explained(case: Case, mistake: Mistake) -> dict[str, Any]:
         assumed = any("normalisation" in text for text in model.assumptions)
         cause = f"pixels are fed scaled, up to {white.max():.4g} and not to 255"
         if assumed:
-            cause += ", because the file does not say what it takes"
+            cause += ", because the file does not state what it takes"
         option = "--pixels 0..255"
     else:
         cause, option = mistake.cause, _OPTIONS.get(mistake.name, "")
@@ -208,7 +208,7 @@ def _sound(case: Case, stage: StageName, noise: float, known: bool) -> Stage:
                 "no more than differs anyway",
             )
     if not known:
-        found = "cannot be told: the network itself answers otherwise"
+        found = "unknown: the network itself answers differently"
         return replace(row, agrees=None, deviation=None, flips=None, found=found)
     return row
 
@@ -227,8 +227,8 @@ def _other_classes(outputs: int, classes: int) -> Stage:
         stage="network",
         part="file",
         agrees=False,
-        found=f"{outputs} classes; the run tells {classes} apart",
-        cause="the file is of another run",
+        found=f"{outputs} classes; the run has {classes}",
+        cause="the file belongs to another run",
         remedy="verify it against the run it was made from",
     )
 
@@ -248,7 +248,7 @@ def _other_input(case: Case) -> tuple[Stage, ...]:
                 remedy="verify it against the run it was made from",
             )
         )
-    untold = "cannot be compared: the input is of another shape"
+    untold = "not comparable: the input has another shape"
     names: Sequence[StageName] = ("colour", "scale", "quantise", "network")
     rows += [Stage(stage=n, agrees=None, found=untold) for n in names[len(rows) :]]
     return tuple(rows)

@@ -57,7 +57,7 @@ SWAPPED = Mistake(
     name="red and blue swapped",
     found="answers as the reference does with red and blue swapped",
     cause="the model takes BGR where the run takes RGB",
-    remedy="convert the run again, or turn the channels round inside the graph",
+    remedy="convert the run again, or reverse the channels inside the graph",
     pixels=lambda v: v[..., ::-1],
 )
 

@@ -164,7 +164,7 @@ def float32_stage(peer: Peer, exact: Scores) -> Stage:
         because="float32 rounding",
         flips=flips(peer.scores, exact),
         found="model.keras, converted here",
-        cause="" if good else "TensorFlow's converter or LiteRT computes something else",
+        cause="" if good else "TensorFlow's converter or LiteRT computes something different",
         remedy="" if good else "please report this with the run's model.yaml",
     )
 
@@ -207,7 +207,7 @@ def format_stage(
         remedy="'cnnedge convert RUN --variant selective' leaves the worst layers in float, "
         "--variant qat trains them for it"
         if peer.format in ("int8", "int8-float-io")
-        else "take a variant with more bits: 'cnnedge convert RUN' lists what each loses",
+        else "use a variant with more bits: 'cnnedge convert RUN' lists what each loses",
     )
 
 
@@ -309,7 +309,7 @@ def _why(
     said = evidence.difference(model.data, peer.flatbuffer, layer_names(keras))
     return (
         "no mistake in colour, scale or quantisation explains its answers",
-        said or "it computes something else with the run's weights",
+        said or "it computes something different with the run's weights",
     )
 
 

@@ -86,8 +86,8 @@ def decode_stage(golden: Golden, prepared: Prepared) -> Stage:
         return replace(
             row,
             agrees=False,
-            found=f"{count} of {len(golden)} files are other pixels in 'cnnedge run'",
-            cause="the runtime reads picture files in another way than training does",
+            found=f"{count} of {len(golden)} files become different pixels in 'cnnedge run'",
+            cause="the runtime reads picture files differently from training",
             remedy="please report this with one of the pictures",
         )
     if golden.as_trained is False:
@@ -95,17 +95,18 @@ def decode_stage(golden: Golden, prepared: Prepared) -> Stage:
             row,
             agrees=False,
             deviation=None,
-            found="as many pictures as in training, of other pixels: their fingerprint differs",
+            found="as many pictures as in training, but with different pixels: their fingerprint "
+            "differs",
             cause="picture files were changed since training, or this OpenCV decodes them "
             "differently",
-            remedy="put the pictures of training back, or verify on pictures of your own: "
-            "--data DIR",
+            remedy="put the pictures of training back, or verify with your own pictures: --data "
+            "DIR",
         )
     if golden.as_trained:
         return replace(row, found="the pixels of training, by their fingerprint")
     if prepared.decoded:
-        return replace(row, found="read alike; these are not the pictures of training")
-    return replace(row, agrees=None, deviation=None, found="arrays, and not those of training")
+        return replace(row, found="read the same; these are not the training pictures")
+    return replace(row, agrees=None, deviation=None, found="arrays, but not those of training")
 
 
 def resize_stage(
@@ -129,14 +130,14 @@ def resize_stage(
         found=f"{theirs}; the run: {ours}",
         cause="the file states no resize rule, and stretching was assumed"
         if unstated
-        else "the file states another resize rule than the run was trained with",
+        else "the file states a different resize rule from the one that the run was trained with",
         remedy="convert the run again: 'cnnedge convert' writes the rule into the file",
     )
     if (size.height, size.width) != (model.size.height, model.size.width):
         return replace(
             parted,
             deviation=None,
-            cause="the network takes pictures of another size than the run's",
+            cause="the network takes pictures of a different size from the run's",
             remedy="verify it against the run it was made from",
         )
     if size.channels != model.size.channels:

@@ -99,7 +99,7 @@ def _labels(case: Case, found: Inside) -> Stage:
         return row if given == list(theirs) else replace(row, found=reordered)
     same_names = sorted(theirs) == sorted(ours)
     if same_names and not found.settled:
-        untold = "in another order; whether its outputs are too cannot be told"
+        untold = "in another order; whether its outputs are, too, is unknown"
         return replace(row, agrees=None, deviation=None, flips=None, found=untold)
     first = wrong[0]
     return replace(
