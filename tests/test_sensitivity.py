@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cnnedge.conversion.selective import fewest
 from cnnedge.conversion.sensitivity import LIMIT_DB, LayerError, layer_errors, worst_layers
 from cnnedge.converter import convert
 from cnnedge.errors import ModelError
@@ -210,3 +211,21 @@ def test_worst_layers() -> None:
     assert worst_layers(errors, 9) == ("b", "c", "d", "a")
     assert worst_layers(errors, 2) == ("b", "c")
     assert worst_layers(errors, 0) == ()
+
+
+@pytest.mark.parametrize(
+    ("needed", "found"),
+    [
+        ({"a"}, ("a",)),
+        ({"b"}, ("b",)),
+        ({"a", "c"}, ("a", "c")),
+        ({"c", "d"}, ("c", "d")),
+        ({"never"}, ("a", "b", "c", "d")),
+    ],
+)
+def test_no_more_layers_stay_in_float_than_the_gate_needs(
+    needed: set[str], found: tuple[str, ...]
+) -> None:
+    worst = ("a", "b", "c", "d")
+    tried = (worst[:count] for count in (1, 2, 3, 4))
+    assert fewest(tried, lambda layers: needed <= set(layers)) == found

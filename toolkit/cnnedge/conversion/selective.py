@@ -1,11 +1,12 @@
 """Selective quantisation: the worst layers stay in float, as few as the gate needs.
 
 A Keras model enters; an int8 flatbuffer leaves in which those layers compute in float32, and
-their names. How many it takes is decided on validation pictures; the test pictures only judge.
+their names. Which these are is decided on validation pictures; the test pictures only judge.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -20,15 +21,18 @@ from .trial import answers
 from .work import Work
 
 _JUDGED = 1000
+# Each costs a conversion, and scoring the pictures.
+MOST_TAKEN_AWAY = 12
 
 
 def leave_in_float(
     work: Work, model: Any, calibration: npt.NDArray[np.uint8], name: str
 ) -> tuple[bytes, tuple[str, ...]]:
-    """The int8 flatbuffer with the fewest float layers, worst first, that holds the gate.
+    """The int8 flatbuffer with the fewest float layers that holds the gate.
 
-    Tries 1, 2, 3, 4, 6, 8, 12 and so on, up to half of the layers; the last of these where none
-    holds: the gate then says so. Raises CnnedgeError.
+    Adds the worst layers, 1, 2, 3, 4, 6, 8, 12 and so on, up to half of them, until the gate holds;
+    then takes away each that it does not need. Where the gate never holds, it says so. Raises
+    CnnedgeError.
     """
     gate = work.data.recipe.convert.max_drop
     allowed = (USUAL_GATE if gate is None else gate) / 100
@@ -40,14 +44,38 @@ def leave_in_float(
     whole = convert_keras(model, "int8", calibration)
     work.data.reporter.stage(f"{name}: finding the layers that hurt", 0, 0)
     errors = layer_errors(model, whole, for_errors(calibration))
-    for count in _counts(len(errors)):
-        layers = worst_layers(errors, count)
+    made: dict[tuple[str, ...], bytes] = {}
+
+    def holds(layers: tuple[str, ...]) -> bool:
         work.data.reporter.stage(f"{name}: {len(layers)} layers in float", 0, 0)
-        flatbuffer = convert_keras(model, "int8", calibration, float_layers=layers)
-        given = answers(work, flatbuffer, indices).argmax(axis=1)
-        if np.mean(exact == right) - np.mean(given == right) <= allowed:
+        made[layers] = convert_keras(model, "int8", calibration, float_layers=layers)
+        given = answers(work, made[layers], indices).argmax(axis=1)
+        return bool(np.mean(exact == right) - np.mean(given == right) <= allowed)
+
+    tried = (worst_layers(errors, count) for count in _counts(len(errors)))
+    layers = fewest(tried, holds)
+    return made[layers], layers
+
+
+def fewest(
+    tried: Iterable[tuple[str, ...]], holds: Callable[[tuple[str, ...]], bool]
+) -> tuple[str, ...]:
+    """The first of these that holds, without what it does not need; the last where none holds.
+
+    tried: layers, the worst first. Taken away one by one, the least harmful first, in at most
+    MOST_TAKEN_AWAY trials.
+    """
+    chosen: tuple[str, ...] = ()
+    for chosen in tried:
+        if holds(chosen):
             break
-    return flatbuffer, layers
+    else:
+        return chosen
+    for layer in chosen[::-1][:MOST_TAKEN_AWAY]:
+        rest = tuple(each for each in chosen if each != layer)
+        if rest and holds(rest):
+            chosen = rest
+    return chosen
 
 
 def for_errors(calibration: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
