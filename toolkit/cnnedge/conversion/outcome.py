@@ -45,6 +45,7 @@ from .report import most_compressed, render_report
 from .search import Found
 from .selective import for_errors
 from .sensitivity import layer_errors
+from .slower import slower_in_integers
 from .work import Work
 
 Scores = npt.NDArray[np.float32]
@@ -93,6 +94,7 @@ def write_report(
         not_made=tuple(missing),
         warnings=(
             *(f"{m.name} cannot be made: {m.reason}" for m in missing),
+            *slower_in_integers(entries, latencies),
             *dict.fromkeys(r.unstable[0] for r in latencies if r.emulated),
             *([trust_line(doubt)] if doubt else []),
         ),
