@@ -35,9 +35,9 @@ def test_confusion_and_per_class() -> None:
     matrix = results.confusion(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 1]), 3)
     assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [0, 1, 0]]
     rows = results.per_class(matrix, ["a", "b", "c"])
-    assert rows[0] == {"label": "a", "count": 2, "precision": 1.0, "recall": 0.5}
-    assert rows[2]["precision"] is None
-    assert rows[1]["precision"] == pytest.approx(1 / 3)
+    assert rows[0] == results.ClassScore(label="a", count=2, precision=1.0, recall=0.5)
+    assert rows[2].precision is None
+    assert rows[1].precision == pytest.approx(1 / 3)
 
 
 def test_latency_keeps_the_contract() -> None:

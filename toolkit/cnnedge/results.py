@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -110,7 +110,7 @@ def per_class(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> tuple[Cla
     )
 
 
-def latency(samples_ms: Sequence[float]) -> dict[str, float]:
+def latency(samples_ms: Sequence[float]) -> Mapping[str, Any]:
     """The statistics of latency samples, in milliseconds, named as in the bench contract."""
     values = np.asarray(samples_ms, np.float64)
     p50, p90, p99 = np.percentile(values, [50, 90, 99])
@@ -122,6 +122,7 @@ def latency(samples_ms: Sequence[float]) -> dict[str, float]:
         "min": float(values.min()),
         "max": float(values.max()),
         "std": float(values.std(ddof=1)) if values.size > 1 else 0.0,
+        "count": int(values.size),
     }
 
 

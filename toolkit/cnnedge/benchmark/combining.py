@@ -200,7 +200,7 @@ def _latency(answers: Sequence[Answer]) -> Latency:
 
 
 def _of_samples(samples_ms: Sequence[float]) -> Latency:
-    return Latency(**latency(samples_ms), count=len(samples_ms))
+    return Latency(**latency(samples_ms))
 
 
 def _statistics(answer: Answer) -> Latency:
