@@ -87,10 +87,9 @@ def make(work: Work, job: Job, position: str) -> Made:
     scores = _score(work, job, flatbuffer, position)
     compared = compare(work, job.name, scores)
     told = _provenance(work, job, stage)
-    told["accuracy"] = {
-        name: plain(getattr(compared, name))
-        for name in ("accuracy", "ci95", "count", "drop_points")
-    }
+    if compared.accuracy is not None:
+        names = ("accuracy", "ci95", "count", "drop_points")
+        told["accuracy"] = {name: plain(getattr(compared, name)) for name in names}
     write_model(
         final,
         flatbuffer,
