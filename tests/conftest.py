@@ -21,8 +21,6 @@ from support.sshd import Sshd, sshd
 pytest_plugins = ["support.quick"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Thousands of processes start in a test run: each would compile all of cnnedge again.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell does this to what it runs in the background; Ctrl-C is tested on our own children.
     signal.signal(signal.SIGINT, signal.default_int_handler)

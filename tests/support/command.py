@@ -32,6 +32,8 @@ _FORKED = dict.fromkeys(("train", "convert"), _TRAINS) | dict.fromkeys(
 )
 # A Python or a loader reads these when it starts.
 _READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "OMP_", "OPENCV_")
+# Thousands of processes start in a test run: each would compile all of cnnedge again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def cnnedge(
@@ -48,9 +50,9 @@ def cnnedge(
     """
     words = [*map(str, arguments)]
     environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"} | dict(env or {})
-    at_start = any(name.startswith(_READ_AT_START) for name in env or {})
     program = _FORKED.get(words[0]) if words else None
-    if program and python == sys.executable and not options and not at_start:
+    plain = python == sys.executable and not options and _at_start(environment) == _STARTED
+    if program and plain:
         return forked(program, words, cwd or Path.cwd(), environment)
     command = [python, "-m", "cnnedge", *words]
     settings: dict[str, Any] = {"capture_output": True, "text": True, "timeout": _SECONDS}
@@ -58,6 +60,13 @@ def cnnedge(
         command, cwd=cwd, env=environment, **settings, **options
     )
     return done
+
+
+def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    return {n: v for n, v in environment.items() if n.startswith(_READ_AT_START)}
+
+
+_STARTED = _at_start(os.environ)
 
 
 def script(path: Path, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -86,7 +86,7 @@ def _server(*modules: str) -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve; serve()"
-        process = subprocess.Popen([sys.executable, "-c", code, *modules], stdin=theirs)
+        process = subprocess.Popen([sys.executable, "-c", code, *modules], stdin=theirs.fileno())
     atexit.register(_end, ours, process)
     return ours
 
@@ -161,14 +161,16 @@ def _become(request: dict[str, Any], out: int, err: int) -> None:
     finally:
         # As at the end of any Python.
         threading._shutdown()  # type: ignore[attr-defined]
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
+        _flush()
         atexit._run_exitfuncs()
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
+        _flush()
         os._exit(code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
 
 
 def _exit_code(name: str, setup: str) -> int:
