@@ -10,11 +10,13 @@ FUZZ_SEED    ?= 0
 BIN    := $(VENV)/bin
 WEB    := toolkit/cnnedge/web/third_party/NOTICE
 
-.PHONY: demo test lint web fuzz clean help
+.PHONY: demo test quick coverage lint web fuzz clean help
 
 help:
 	@echo "make demo   install, train, convert, run and benchmark the default recipe"
 	@echo "make test   install and run the whole test suite"
+	@echo "make quick  the tests that start, serve and train nothing, for the edit loop"
+	@echo "make coverage  the whole suite, and how much of each room it runs"
 	@echo "make lint   ruff and mypy; the types of the page"
 	@echo "make web    fetch what the page of cnnedge demo needs"
 	@echo "make fuzz   hostile inputs for FUZZ_SECONDS (900), from FUZZ_SEED (0)"
@@ -42,6 +44,18 @@ test: $(VENV)/.with-train,dev $(WEB)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 	@echo "All tests passed. Next: make demo, or read CONTRIBUTING.md"
 
+# Says at its end what it left out.
+quick: $(VENV)/.with-train,dev
+	@$(BIN)/python -m pytest --quick -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+
+# Programs that tests start count too, but those on boards and in environments of their own.
+coverage: $(VENV)/.with-train,dev $(WEB)
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m coverage run -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder \
+		$(PYTEST_ARGS)
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python scripts/covered.py
+
 lint: $(VENV)/.with-train,dev $(WEB)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -53,5 +67,5 @@ fuzz: $(VENV)/.with-train,dev
 	@$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
 clean:
-	rm -rf $(VENV) .venvs $(DEMO) build dist *.egg-info toolkit/*.egg-info
+	rm -rf $(VENV) .venvs .coverage .coverage.* $(DEMO) build dist *.egg-info toolkit/*.egg-info
 	rm -rf scripts/web/node_modules toolkit/cnnedge/web/third_party*

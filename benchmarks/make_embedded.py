@@ -1,6 +1,6 @@
 """Makes toolkit/cnnedge/embedded/fashion_mnist.npz from the four IDX files of Fashion-MNIST.
 
-    python benchmarks/make_embedded.py FOLDER_WITH_THE_IDX_FILES
+    python benchmarks/make_embedded.py FOLDER_WITH_THE_IDX_FILES [FILE]
 
 1,000 training pictures of each class out of train-*, 200 test pictures of each out of t10k-*,
 drawn with a fixed seed: the same input gives the same file. Debian packages the IDX files as
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnedge.data.arrays import read_idx
+from cnnedge.data.idx import read_idx
 
 PER_CLASS = {"train": 1000, "t10k": 200}
 SEED = 2017
@@ -34,22 +34,22 @@ def draw(folder: Path, part: str, rng: np.random.Generator) -> tuple[np.ndarray,
     return x[rows], y[rows]
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, out: Path) -> None:
     rng = np.random.default_rng(SEED)
     x_train, y_train = draw(folder, "train", rng)
     x_test, y_test = draw(folder, "t10k", rng)
     arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
     # np.savez_compressed offers no choice of level; 9 saves a few kB more.
-    with zipfile.ZipFile(OUT, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, values in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy")
             entry.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(entry, "w") as stream:
                 np.lib.format.write_array(stream, np.ascontiguousarray(values))
-    print(f"{OUT.name}: {OUT.stat().st_size:,} bytes, {len(x_train)} + {len(x_test)} pictures")
+    print(f"{out.name}: {out.stat().st_size:,} bytes, {len(x_train)} + {len(x_test)} pictures")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) == 3 else OUT)

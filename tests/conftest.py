@@ -18,6 +18,8 @@ from support.pictures import shape_folder
 from support.recipes import write_recipe
 from support.sshd import Sshd, sshd
 
+pytest_plugins = ["support.quick"]
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell does this to what it runs in the background; Ctrl-C is tested on our own children.

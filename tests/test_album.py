@@ -37,7 +37,8 @@ def refused(does: object, *arguments: object) -> str:
 
 def test_classes_are_made_renamed_and_deleted(tmp_path: Path) -> None:
     album = Album(tmp_path / "new" / "pets")
-    assert [album.make(name) for name in (" cat ", "two\n words", EVIL.replace("/", ""))]
+    given = (" cat ", "two\n words", EVIL.replace("/", ""))
+    assert [album.make(name) for name in given] == ["cat", "two words", EVIL]
     assert names(album) == [EVIL, "cat", "two words"]
     album.add("cat", BURST, 0, jpeg(1))
     assert album.rename("cat", "Cat") == "Cat" and album.rename("Cat", "été") == "été"

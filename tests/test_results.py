@@ -45,7 +45,7 @@ def test_latency_keeps_the_contract() -> None:
     assert set(stats) == {"median", "mean", "p90", "p99", "min", "max", "std", "count"}
     assert stats["median"] == 2.5
     assert stats["count"] == 4
-    assert stats["min"], stats["max"] == (1.0, 10.0)
+    assert (stats["min"], stats["max"]) == (1.0, 10.0)
 
 
 def around(**conditions: Any) -> Conditions:

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from support.forks import Program, forked
+
+if TYPE_CHECKING:
+    from cnnedge.benchmark import Protocol
 
 _SECONDS = 600
-# They import TensorFlow, which takes longer than most of what the tests ask of them.
-_SLOW_TO_START = ("train", "convert")
-_PRELOADED = ("cnnedge.conversion.session", "cnnedge.training.session")
+_WORKSHOP = (
+    *("cnnedge.cli.convert", "cnnedge.cli.train", "ai_edge_litert.interpreter"),
+    *("cnnedge.conversion.session", "cnnedge.training.session"),
+)
+_DEVICE = (
+    *(f"cnnedge.cli.{name}" for name in ("bench", "compare", "devices", "evaluate", "inspect")),
+    *("cnnedge.cli.run", "cnnedge.cli.verify", "ai_edge_litert.interpreter"),
+)
+_TRAINS = Program(modules=_WORKSHOP, setup=f"{__name__}:measure_once")
+_RUNS = Program(modules=_DEVICE, setup=f"{__name__}:measure_for_less_long")
+# What each command is forked from; the others start as users start them.
+_FORKED = dict.fromkeys(("train", "convert"), _TRAINS) | dict.fromkeys(
+    ("bench", "compare", "devices", "eval", "inspect", "run", "verify"), _RUNS
+)
+# A Python or a loader reads these when it starts.
+_READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "OMP_", "OPENCV_")
+# Thousands of processes start in a test run: each would compile all of cnnedge again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def cnnedge(
@@ -27,13 +45,15 @@ def cnnedge(
 ) -> subprocess.CompletedProcess[str]:
     """Runs `python -m cnnedge ...` to its end.
 
-    Where nothing but the arguments, the folder and the environment is asked for, the commands that
-    train are forked from a process that has imported TensorFlow and done nothing else.
+    Where nothing but the arguments, the folder and the environment is asked for, most commands are
+    forked from a process that has imported what they need and done nothing else.
     """
     words = [*map(str, arguments)]
     environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"} | dict(env or {})
-    if words and words[0] in _SLOW_TO_START and python == sys.executable and not options:
-        return _forked(words, cwd or Path.cwd(), environment)
+    program = _FORKED.get(words[0]) if words else None
+    plain = python == sys.executable and not options and _at_start(environment) == _STARTED
+    if program and plain:
+        return forked(program, words, cwd or Path.cwd(), environment)
     command = [python, "-m", "cnnedge", *words]
     settings: dict[str, Any] = {"capture_output": True, "text": True, "timeout": _SECONDS}
     done: subprocess.CompletedProcess[str] = subprocess.run(
@@ -42,56 +62,40 @@ def cnnedge(
     return done
 
 
-def _forked(
-    words: Sequence[str], cwd: Path, environment: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*_PRELOADED])
-    with tempfile.TemporaryDirectory() as folder:
-        printed = Path(folder) / "stdout", Path(folder) / "stderr"
-        process = context.Process(
-            target=_be_cnnedge, args=([*words], str(cwd), dict(environment), *map(str, printed))
-        )
-        process.start()
-        process.join(_SECONDS)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-            raise subprocess.TimeoutExpired(["cnnedge", *words], _SECONDS)
-        out, err = (path.read_text(encoding="utf-8") for path in printed)
-    return subprocess.CompletedProcess(["cnnedge", *words], process.exitcode, out, err)
+def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    return {n: v for n, v in environment.items() if n.startswith(_READ_AT_START)}
 
 
-def _be_cnnedge(
-    words: Sequence[str], cwd: str, environment: Mapping[str, str], stdout: str, stderr: str
-) -> None:
-    """What `python -m cnnedge` does, in this process; latencies are measured for less long."""
-    import atexit
-    import runpy
+_STARTED = _at_start(os.environ)
 
-    from cnnedge.benchmark import protocols
 
-    for descriptor, path in ((1, stdout), (2, stderr)):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-        os.dup2(file, descriptor)
-        os.close(file)
-    for descriptor, name in ((1, "stdout"), (2, "stderr")):
-        stream = os.fdopen(descriptor, "w", encoding="utf-8", closefd=False)
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(cwd)
-    sys.argv = ["cnnedge", *words]
-    shorter: Any = {"processes": 1, "warmup_seconds": 0.05, "runs": 20, "seconds": 0.2}
-    protocols.PROTOCOLS["quick"] = dataclasses.replace(protocols.PROTOCOLS["quick"], **shorter)
-    try:
-        runpy.run_module("cnnedge", run_name="__main__", alter_sys=True)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # multiprocessing ends without them.
-        atexit._run_exitfuncs()
+def script(path: Path, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Runs `python SCRIPT ...` to its end, forked from a process with TensorFlow imported."""
+    environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"}
+    program = dataclasses.replace(_TRAINS, name=str(path))
+    return forked(program, [*map(str, arguments)], cwd, environment)
+
+
+def measure_for_less_long() -> None:
+    """`quick` with as many processes and runs, in a fraction of its time; of this process."""
+    from cnnedge.benchmark import PROTOCOLS
+
+    PROTOCOLS["quick"] = dataclasses.replace(PROTOCOLS["quick"], warmup_seconds=0.05, seconds=0.2)
+
+
+def measure_once() -> None:
+    """For latencies that are measured in passing: the protocol below, in this process."""
+    from cnnedge.benchmark import PROTOCOLS
+
+    PROTOCOLS["quick"] = once()
+
+
+def once() -> Protocol:
+    """The protocol `quick` with one process and few runs."""
+    from cnnedge.benchmark import PROTOCOLS
+
+    quick = PROTOCOLS["quick"]
+    return dataclasses.replace(quick, processes=1, warmup_seconds=0.05, runs=20, seconds=0.2)
 
 
 def assert_one_clear_line(done: subprocess.CompletedProcess[str], *parts: str) -> None:

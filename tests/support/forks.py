@@ -1,0 +1,192 @@
+"""Processes that have imported what commands need, and fork one for each command.
+
+Starting a Python and importing OpenCV and LiteRT takes longer than most of what the tests ask of a
+command, and TensorFlow takes longer still. Words, a folder and an environment enter; the exit code
+and what was printed leave.
+
+The server imports its modules, listens on the socket that is its standard input, and ends when the
+other end is closed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_LENGTH = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """What is run. name: `cnnedge`, as `python -m` does, or the path of a script.
+
+    modules: imported before the fork. setup: `module:function`, called first after it.
+    """
+
+    name: str = "cnnedge"
+    modules: tuple[str, ...]
+    setup: str
+
+
+def forked(
+    program: Program, words: Sequence[str], cwd: Path, env: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """A program with these arguments in a process of its own, to its end.
+
+    Raises subprocess.TimeoutExpired after ten minutes; the process is then ended.
+    """
+    seconds = 600
+    ours, theirs = socket.socketpair()
+    pipes = [os.pipe(), os.pipe()]
+    told = {"words": [*words], "cwd": str(cwd), "env": {**env}}
+    request = json.dumps(told | {"setup": program.setup, "name": program.name}).encode()
+    server = _server(*program.modules, program.setup.partition(":")[0])
+    descriptors = [theirs.fileno(), *(into for _, into in pipes)]
+    socket.send_fds(server, [b"x"], descriptors)
+    theirs.close()
+    with ours, ThreadPoolExecutor(len(pipes)) as readers:
+        texts = []
+        for out, into in pipes:
+            os.close(into)
+            texts.append(readers.submit(_all_of, out))
+        ours.settimeout(seconds)
+        ours.sendall(f"{len(request):{_LENGTH}}".encode() + request)
+        pid = int(_read(ours, _LENGTH))
+        try:
+            code = int(_read(ours, _LENGTH))
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)
+            raise subprocess.TimeoutExpired([program.name, *words], seconds) from None
+        printed = [text.result() for text in texts]
+    return subprocess.CompletedProcess([program.name, *words], code, *printed)
+
+
+def _all_of(descriptor: int) -> str:
+    with open(descriptor, encoding="utf-8") as file:
+        return file.read()
+
+
+@functools.cache
+def _server(*modules: str) -> socket.socket:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve; serve()"
+        process = subprocess.Popen([sys.executable, "-c", code, *modules], stdin=theirs.fileno())
+    atexit.register(_end, ours, process)
+    return ours
+
+
+def _end(ours: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    ours.close()
+    process.wait(30)
+
+
+def serve() -> None:
+    """The server; its arguments are the modules."""
+    for module in sys.argv[1:]:
+        importlib.import_module(module)
+    requests = socket.socket(fileno=os.dup(0))
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    while True:
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        message, descriptors, _flags, _address = socket.recv_fds(requests, 1, 3)
+        if not message:
+            return
+        if os.fork() == 0:
+            requests.close()
+            _answer(*descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _answer(connection: int, out: int, err: int) -> None:
+    """One command from its start to its end; in a process of its own."""
+    with socket.socket(fileno=connection) as client:
+        request = json.loads(_read(client, int(_read(client, _LENGTH))))
+        pid = os.fork()
+        if pid == 0:
+            client.close()
+            _become(request, out, err)
+        os.close(out)
+        os.close(err)
+        client.sendall(f"{pid:{_LENGTH}}".encode())
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        with contextlib.suppress(OSError):
+            client.sendall(f"{code:{_LENGTH}}".encode())
+    os._exit(0)
+
+
+def _read(client: socket.socket, length: int) -> bytes:
+    parts = b""
+    while len(parts) < length:
+        part = client.recv(length - len(parts))
+        if not part:
+            raise EOFError("the process that commands are forked from has died")
+        parts += part
+    return parts
+
+
+def _become(request: dict[str, Any], out: int, err: int) -> None:
+    """The program in this process; never returns."""
+    code = 1
+    try:
+        for descriptor, given, name in ((1, out, "stdout"), (2, err, "stderr")):
+            os.dup2(given, descriptor)
+            os.close(given)
+            stream = os.fdopen(descriptor, "w", encoding="utf-8", closefd=False)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+        os.environ.clear()
+        os.environ.update(request["env"])
+        os.chdir(request["cwd"])
+        sys.argv = [request["name"], *request["words"]]
+        code = _exit_code(request["name"], request["setup"])
+    finally:
+        # As at the end of any Python.
+        threading._shutdown()  # type: ignore[attr-defined]
+        _flush()
+        atexit._run_exitfuncs()
+        _flush()
+        os._exit(code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+
+
+def _exit_code(name: str, setup: str) -> int:
+    module, _, function = setup.partition(":")
+    try:
+        getattr(importlib.import_module(module), function)()
+        if name.endswith(".py"):
+            sys.path.insert(0, str(Path(name).parent))
+            runpy.run_path(name, run_name="__main__")
+        else:
+            runpy.run_module(name, run_name="__main__", alter_sys=True)
+    except SystemExit as left:
+        if isinstance(left.code, str):
+            print(left.code, file=sys.stderr)
+        return left.code if isinstance(left.code, int) else int(bool(left.code))
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
