@@ -27,7 +27,6 @@ from ..results import accuracy, mcnemar
 from ..scoring import Evaluation, judged, select
 from ..specs import values
 from ..targets import Target
-from ..targets.scratch import scratch
 from . import parcel
 from .differences import Differences, differences
 from .predictions import Predictions, predict, read, read_pixels
@@ -119,7 +118,7 @@ def predict_both(
             parcel.unpack(pictures),
             progress=lambda done: progress("predicting here", done, len(indices)),
         )
-        with scratch(target) as place:
+        with target.scratch() as place:
             request = Request(
                 model=target.push(classifier.model.path),
                 pictures=target.push(pictures),
@@ -141,7 +140,7 @@ def pixels_apart(
     Errors as in `evaluate_there`.
     """
     target = there.target
-    with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder, scratch(target) as place:
+    with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder, target.scratch() as place:
         pictures, local = Path(folder) / "pictures.tar", Path(folder) / "pixels.npy"
         parcel.pack(dataset, indices, pictures)
         here = np.stack([classifier.prepare(frame) for frame in parcel.unpack(pictures)])

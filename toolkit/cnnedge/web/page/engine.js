@@ -14,7 +14,7 @@ const WASM = {
 };
 // Starting threads may hang, where one thread would work; a model takes seconds on old phones, and
 // a GPU more for its first frame.
-const PATIENCE_MS = { start: 20_000, load: 60_000, label: 60_000 };
+const PATIENCE_MS = { start: 20_000, load: 60_000, label: 60_000, raw: 60_000, time: 600_000 };
 
 /** The wasm file of a way. @param {Way} way */
 export const wasmOf = (way) => WASM[way.build];
@@ -57,9 +57,9 @@ export class Engine {
 
   /**
    * Takes a model in place of the one it has.
-   * @param {Model} model
+   * @param {Model | null} model  null: frames will not be labelled
    * @param {Uint8Array} data
-   * @returns {Promise<{whole: boolean}>}
+   * @returns {Promise<{whole: boolean, ms: number, inputs: {dtype: string, shape: number[]}[]}>}
    */
   load(model, data) {
     return this.#ask("load", { model, data });
@@ -74,6 +74,24 @@ export class Engine {
     return this.#ask("label", { frame }, [frame.data.buffer]);
   }
 
+  /**
+   * Times inferences; nothing else may be asked meanwhile.
+   * @param {import("./timing.js").Wanted} wanted
+   * @returns {Promise<import("./timing.js").Samples>}
+   */
+  time(wanted) {
+    return this.#ask("time", { wanted }, [], PATIENCE_MS.time + 1000 * wanted.seconds);
+  }
+
+  /**
+   * The outputs for inputs as they are.
+   * @param {import("./scores.js").Values[]} inputs
+   * @returns {Promise<import("./scores.js").Values[]>}
+   */
+  raw(inputs) {
+    return this.#ask("raw", { inputs });
+  }
+
   close() {
     this.#fail(new Closed("the engine was closed"));
     this.#worker.terminate();
@@ -83,11 +101,11 @@ export class Engine {
    * @param {keyof typeof PATIENCE_MS} kind
    * @param {object} content
    * @param {ArrayBufferLike[]} [given]
+   * @param {number} [patience]  in milliseconds
    * @returns {Promise<any>}
    */
-  #ask(kind, content, given = []) {
+  #ask(kind, content, given = [], patience = PATIENCE_MS[kind]) {
     const id = ++this.#count;
-    const patience = PATIENCE_MS[kind];
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => {
         this.#waiting.delete(id);
