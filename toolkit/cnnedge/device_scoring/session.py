@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,10 +42,12 @@ _WORKER = "cnnedge.device_scoring.worker"
 
 @dataclass(frozen=True, kw_only=True)
 class There:
-    """A device that predicts. runtime: how the model runs on it."""
+    """A device that predicts. runtime: how the model runs on it. whole: pictures travel as they
+    are, to be decoded and resized there; otherwise the model's input pixels do."""
 
     target: Target
     runtime: Runtime = AUTO
+    whole: bool = True
     progress: Progress = lambda _what, _done, _total: None
 
 
@@ -118,18 +120,29 @@ def predict_both(
             parcel.unpack(pictures),
             progress=lambda done: progress("predicting here", done, len(indices)),
         )
+        if not there.whole:
+            here = replace(here, decoded=here.prepared)
+            pictures = _ready(classifier, pictures)
         with target.scratch() as place:
             request = Request(
                 model=target.push(classifier.model.path),
                 pictures=target.push(pictures),
                 runtime=there.runtime,
                 predictions=f"{place}/predictions.npz",
+                prepared=None if there.whole else True,
             )
             answer = _ask(target, request, len(here.raw), progress)
             local = Path(folder) / "predictions.npz"
             target.pull(request.predictions, local)
         theirs = read(local, like=here, name=target.name)
     return here, theirs, answer
+
+
+def _ready(classifier: Classifier, pictures: Path) -> Path:
+    """A parcel of pictures as the model's input pixels."""
+    ready = pictures.with_name("ready.tar")
+    parcel.pack_ready((classifier.prepare(frame) for frame in parcel.unpack(pictures)), ready)
+    return ready
 
 
 def pixels_apart(
