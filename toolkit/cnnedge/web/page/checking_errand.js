@@ -19,7 +19,7 @@ export async function aboutHere(shop) {
     moment: await shop.moment(awake.held),
     threads: mostThreads(),
     no_threads: noThreads(),
-    gpu: gpu.way ? gpu.name : "",
+    gpu: gpu.way ? gpu.name.replace(/^WebGPU \((.*)\)$/, "$1") : "",
     no_gpu: gpu.way ? "" : gpu.why,
     software: Boolean(gpu.way && gpu.why),
     quantised: "Suspending" in WebAssembly,
