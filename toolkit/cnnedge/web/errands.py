@@ -27,6 +27,7 @@ _MOST_BODIES = 2
 _BODY_SECONDS = 600.0
 # A connection that breaks for a moment comes back; a page that was closed does not.
 RETURN_SECONDS = 8.0
+UNLOCK_SECONDS = 30.0
 _MOST_VISIT = 64
 
 
@@ -94,8 +95,15 @@ class Errands:
             self._made.pop(name).unlink(missing_ok=True)
 
     async def present(self, seconds: float) -> None:
-        """Until a page is there. Raises asyncio.TimeoutError."""
-        await asyncio.wait_for(self._here.wait(), seconds)
+        """Until a page is there: the first one within `seconds`, one that was there before within
+        the time that a phone takes to be unlocked. Raises asyncio.TimeoutError, Left."""
+        if not self._visit or self._here.is_set():
+            await asyncio.wait_for(self._here.wait(), seconds)
+            return
+        try:
+            await asyncio.wait_for(self._here.wait(), UNLOCK_SECONDS)
+        except asyncio.TimeoutError:
+            raise Left from None
 
     async def run(
         self, errand: Errand, seconds: float, line: Callable[[str], None] | None

@@ -90,12 +90,13 @@ class Visit:
         """
         errands = self.begin()
         try:
-            self._on_loop(errands.present(_COMING_SECONDS))
-        except asyncio.TimeoutError:
-            raise DeviceError(
-                f"{self._name}: no browser opened the page in {_COMING_SECONDS / 60:.0f} minutes"
-            ) from None
-        try:
+            try:
+                self._on_loop(errands.present(_COMING_SECONDS))
+            except asyncio.TimeoutError:
+                minutes = f"{_COMING_SECONDS / 60:.0f} minutes"
+                raise DeviceError(
+                    f"{self._name}: no browser opened the page in {minutes}"
+                ) from None
             return self._on_loop(errands.run(errand, seconds, line))
         except Left:
             raise DeviceError(
