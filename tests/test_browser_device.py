@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -17,7 +18,7 @@ from click.testing import CliRunner
 from cnnedge.benchmark import read_results
 from cnnedge.benchmark.request import Request
 from cnnedge.cli import group
-from cnnedge.engines import CPU, Runtime
+from cnnedge.engines import CPU
 from cnnedge.errors import CnnedgeError, DeviceError, GateError
 from cnnedge.specs import DeviceProfile
 from cnnedge.targets.browser import BrowserTarget
@@ -314,8 +315,8 @@ ANSWER: dict[str, Any] = {
 class Liar:
     """A page that answers what it likes. `answer`: made of the errand."""
 
-    def __init__(self, answer: Callable[[dict[str, Any]], bytes]) -> None:
-        self._answer = answer
+    def __init__(self) -> None:
+        self.answer: Callable[[dict[str, Any]], bytes] = honest
         self.statuses: list[int] = []
 
     def open(self, address: str) -> None:
@@ -337,86 +338,82 @@ class Liar:
                 if errand["type"] != "errand":
                     continue
                 url = f"{base}/w/answer/{errand['key']}"
-                async with session.post(url, data=self._answer(errand), headers=origin) as done:
+                async with session.post(url, data=self.answer(errand), headers=origin) as done:
                     self.statuses.append(done.status)
 
 
-def lied_to(liar: Liar, model: Path, runtime: Runtime = CPU) -> tuple[Any, list[str]]:
-    """What a measurement comes to, and what was said meanwhile."""
-    said: list[str] = []
+def honest(said: dict[str, Any]) -> bytes:
+    return json.dumps(ANSWER | {"sha256": said["more"]["sha256"]}).encode()
 
-    class Invited:
-        def __init__(self, invitation: Any) -> None:
-            self.address = invitation.addresses[0]
 
-        def __enter__(self) -> None:
-            liar.open(self.address)
+@contextlib.contextmanager
+def lied_to(liar: Liar, said: list[str]) -> Iterator[BrowserTarget]:
+    """A device that is a liar. said: what it tells the user."""
 
-        def __exit__(self, *_: object) -> None:
-            pass
+    @contextlib.contextmanager
+    def invited(invitation: Any) -> Iterator[None]:
+        liar.open(invitation.addresses[0])
+        yield
 
-    place = Place(host="127.0.0.1", port=0, plain=True)
     target = BrowserTarget(
         DeviceProfile(transport="browser"),
         "browser",
-        place=place,
-        invite=Invited,  # type: ignore[arg-type]
+        place=Place(host="127.0.0.1", port=0, plain=True),
+        invite=invited,
         say=said.append,
     )
     try:
-        request = Request(
-            model=target.place(model), runtime=runtime, warmup_seconds=0, runs=1, seconds=0
-        )
-        return target.measure(request), said
+        yield target
     finally:
         target.close()
 
 
-def test_an_answer_of_a_page_is_data(models: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    def honest(said: dict[str, Any]) -> bytes:
-        return json.dumps(ANSWER | {"sha256": said["more"]["sha256"]}).encode()
+def measured(target: BrowserTarget, model: Path) -> Any:
+    asked = {"warmup_seconds": 0, "runs": 1, "seconds": 0}
+    return target.measure(Request(model=target.place(model), runtime=CPU, **asked))
 
-    found, said = lied_to(Liar(honest), models[0])
-    assert found.samples_ms == (1.0, 2.0)
-    assert said == ["browser: [2J<b>a phone</b> came"]
+
+def test_an_answer_of_a_page_is_data(models: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    liar = Liar()
+    with lied_to(liar, said) as target:
+        assert measured(target, models[0]).samples_ms == (1.0, 2.0)
+        assert said == ["browser: [2J<b>a phone</b> came"]
+        for answer, kind, text in lies():
+            liar.answer = answer
+            with pytest.raises(kind) as raised:
+                measured(target, models[0])
+            assert text in str(raised.value)
+            assert str(raised.value).isprintable()
+        # What is too long is not read, as if nothing had come.
+        monkeypatch.setattr(errands, "MOST_ANSWER_BYTES", 1000)
+        monkeypatch.setattr("cnnedge.benchmark.asking.PATIENCE_SECONDS", 2.0)
+        liar.answer = lambda _: b" " * 1001
+        with pytest.raises(CnnedgeError, match="no answer in 2 s"):
+            measured(target, models[0])
+        assert liar.statuses[-1] == 413
+
+
+def lies() -> list[tuple[Callable[[dict[str, Any]], bytes], type[CnnedgeError], str]]:
+    """Answers, and what they come to."""
 
     def changed(**changes: Any) -> Callable[[dict[str, Any]], bytes]:
         return lambda said: json.dumps(json.loads(honest(said)) | changes).encode()
 
     around = ANSWER["conditions"]
-    for answer, kind, text in (
+    cores = {"conditions": around | {"machine": {"cores": "x"}}}
+    return [
         (changed(sha256="0" * 64), DeviceError, "measured another file"),
         (changed(samples_ms=[0.0]), DeviceError, "samples_ms"),
         (changed(samples_ms=["1"]), DeviceError, "samples_ms"),
         (changed(samples_ms=[]), DeviceError, "samples_ms"),
         (changed(threads=-1), DeviceError, "threads"),
-        (
-            changed(conditions=around | {"machine": {"cores": "x"}}),
-            DeviceError,
-            "cores",
-        ),
+        (changed(**cores), DeviceError, "cores"),
         (changed(error="\x1b[31mno\nway", exit_code=1), CnnedgeError, "no way"),
         (changed(error="no", exit_code=3), GateError, "no"),
         (changed(hidden=True), DeviceError, "in the background"),
-        (lambda _: b"", DeviceError, "not to be understood"),
+        (lambda _: b"\n", DeviceError, "not to be understood"),
         (lambda _: b"[" * 100_000, DeviceError, "not to be understood"),
         (lambda _: b"\xff\xfe{", DeviceError, "not to be understood"),
         (lambda _: b"[1]", DeviceError, "not to be understood"),
-    ):
-        with pytest.raises(kind) as raised:
-            lied_to(Liar(answer), models[0])
-        assert text in str(raised.value)
-        assert str(raised.value).isprintable()
-
-    # What is too long is not read, as if nothing had come.
-    monkeypatch.setattr(errands, "MOST_ANSWER_BYTES", 1000)
-    liar = Liar(lambda _: b" " * 1001)
-    with pytest.raises(CnnedgeError):
-        impatient(liar, models[0], monkeypatch)
-    assert liar.statuses == [413]
-
-
-def impatient(liar: Liar, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A measurement that waits two seconds for its answer."""
-    monkeypatch.setattr("cnnedge.benchmark.asking.PATIENCE_SECONDS", 2.0)
-    lied_to(liar, model)
+    ]
