@@ -1,18 +1,17 @@
 /**
- * LiteRT.js in a worker: frames enter as messages, answers leave.
+ * LiteRT.js in a worker: values of a model's input enter as messages, answers leave.
  *
  * @typedef {import("./types.js").Model} Model
  * @typedef {import("./types.js").Way} Way
  * @typedef {import("@litertjs/core").CompiledModel} Compiled
  * @typedef {{id: number, kind: "start", way: Way, wasm: Uint8Array}} Start
  * @typedef {{id: number, kind: "load", model: Model | null, data: Uint8Array}} Load
- * @typedef {{id: number, kind: "label", frame: import("./pixels/prepare.js").Frame}} Label
+ * @typedef {{id: number, kind: "label", values: Values}} Label
  * @typedef {{id: number, kind: "time", wanted: import("./timing.js").Wanted}} Time
  * @typedef {{id: number, kind: "raw", inputs: Values[]}} Raw
  * @typedef {import("./scores.js").Values} Values
  */
-import { prepare } from "./pixels/prepare.js";
-import { decode, encode, valuesOf } from "./scores.js";
+import { decode, valuesOf } from "./scores.js";
 import { time } from "./timing.js";
 
 const FILES = {
@@ -142,12 +141,10 @@ async function raw({ inputs }) {
 }
 
 /** @param {Label} message */
-async function label({ frame }) {
+async function label({ values }) {
   if (!litert || !loaded?.model) throw new Error("no model is loaded");
   const { model, compiled } = loaded;
   const began = performance.now();
-  const values = encode(prepare(frame, model.input, model.rule), model.input);
-  const prepared = performance.now();
   const tensor = new litert.Tensor(values, model.input.shape);
   let found;
   try {
@@ -160,11 +157,7 @@ async function label({ frame }) {
   }
   const inferred = performance.now();
   const scores = decode(found, model.output);
-  const times = {
-    preprocess: prepared - began,
-    inference: inferred - prepared,
-    postprocess: performance.now() - inferred,
-  };
+  const times = { inference: inferred - began, postprocess: performance.now() - inferred };
   return { scores, raw: found, times };
 }
 

@@ -56,8 +56,9 @@ export interface Times {
   postprocess: number;
 }
 
-/** raw: the output tensor as it came. */
+/** raw: the output tensor as it came. frame: what was labelled, given back. */
 export interface Answer {
+  frame: import("./pixels/prepare.js").Frame;
   scores: Float32Array;
   raw: Float32Array | Int32Array | Uint8Array;
   times: Times;
