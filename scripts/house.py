@@ -107,17 +107,22 @@ ROOMS = (
         "two benchmarks: are their conditions alike, and do their latencies differ? One page for "
         "devices, variants and delegates",
     ),
-    Room(("targets/",), "boards over ssh, phones over adb, this machine: the same operations"),
+    Room(
+        ("web/",),
+        "the page that a phone opens: description of a model, server, certificate, export; what "
+        "`--device browser` asks of a page (`errands`); the album that `teach` shoots, and its "
+        "training process as the server sees it; `page/`: the "
+        "page itself, JavaScript with JSDoc types; `make web` fetches `third_party/`, whose "
+        "versions are in `scripts/web/`",
+    ),
+    Room(
+        ("targets/",),
+        "boards over ssh, phones over adb, browsers that open a page of ours, this machine: the "
+        "same operations",
+    ),
     Room(
         ("scoring", "device_scoring/"),
         "accuracy of the file that ships; predictions on a device, compared with those here",
-    ),
-    Room(
-        ("web/",),
-        "the page that a phone opens: description of a model, server, certificate, export; the "
-        "album that `teach` shoots, and its training process as the server sees it; `page/`: the "
-        "page itself, JavaScript with JSDoc types; `make web` fetches `third_party/`, whose "
-        "versions are in `scripts/web/`",
     ),
     Room(
         ("architectures/",),

@@ -22,7 +22,6 @@ from cnnedge.errors import CnnedgeError, DeviceError, GateError
 from cnnedge.specs import plain
 from cnnedge.targets import Finding
 from cnnedge.targets.adb import AdbTarget, download
-from cnnedge.targets.scratch import scratch
 from support import adb_outputs, adbd, benchmark_tools
 from support.told_device import asked
 
@@ -148,7 +147,7 @@ def test_a_file_is_pulled_whole_or_not_at_all(
 def test_clean_leaves_nothing(target: AdbTarget, phone: adbd.Phone, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(bytes(500_000))
     target.push(tmp_path / "file")
-    with scratch(target) as folder:
+    with target.scratch() as folder:
         assert folder.startswith(str(phone.kept))
     assert target.clean() >= 500_000
     assert not phone.kept.exists()

@@ -329,7 +329,7 @@ def test_a_gpu_that_answers_otherwise_is_named_and_used_when_allowed_alone(
         for old, new in (
             ("way = message.way;", "way = { ...message.way, accelerator: 'wasm' };"),
             (
-                "return { scores, raw, times }",
+                "return { scores, raw: found, times }",
                 "if (turned) scores.sort(); return { scores, times }",
             ),
             ("let loaded;", "let loaded; let turned = false;"),

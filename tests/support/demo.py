@@ -109,10 +109,19 @@ def read_answer(connection: socket.socket) -> Answer:
 def demo(
     *words: object, cache: Path, host: str = "127.0.0.1", command: str = "demo"
 ) -> Iterator[Demo]:
-    """A server on this machine alone, on any free port. command: demo or teach."""
+    """A server on this machine alone, on any free port. command: what serves, such as teach."""
     options = [] if "--http" in words else ["--host", host]
     process = subprocess.Popen(
-        [sys.executable, "-m", "cnnedge", command, *map(str, words), *options, "--port", "0"],
+        [
+            sys.executable,
+            "-m",
+            "cnnedge",
+            *command.split(),
+            *map(str, words),
+            *options,
+            "--port",
+            "0",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -36,11 +36,13 @@ class Machine:
 
     cores: that may be used. emulated: why it is known that the code runs on another processor
     than it is for: its timings tell nothing of the device that it claims to be. android, sdk,
-    build, hardware, core_max_mhz: of phones.
+    build, hardware, core_max_mhz: of phones. browser: its name and version, where it is one that
+    measured; of memory_bytes, a browser tells a power of two, and 8 GB at most.
     """
 
     cnnedge: str | None = omitted()
     python: str | None = omitted()
+    browser: str | None = omitted()
     os: str | None = omitted()
     android: str | None = omitted()
     sdk: int | None = omitted()
@@ -64,7 +66,7 @@ class Throttled:
 
 @dataclass(frozen=True, kw_only=True)
 class Battery:
-    """Of a laptop or a board, as Linux tells it. percent: 0 to 100."""
+    """Of a laptop or a board, as Linux tells it, or as a browser does. percent: 0 to 100."""
 
     percent: int | None = None
     status: str | None = None
@@ -76,7 +78,7 @@ class Moment:
 
     time: ISO 8601, UTC. cpu_mhz: of the first core, or of a phone's fastest; cpu_mhz_range: of the
     slowest and the fastest. Skin, GPU, NPU and battery readings, thermal_status, powered_by,
-    core_mhz, screen and power_saving: of phones.
+    core_mhz, screen and power_saving: of phones. visibility: of a page in a browser.
     """
 
     time: str | None = omitted()
@@ -99,6 +101,7 @@ class Moment:
     powered_by: str | None = omitted()
     screen: str | None = omitted()
     power_saving: bool | None = omitted()
+    visibility: str | None = omitted()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,10 +41,25 @@ class Digests:
         return [name for name, digest in self.rules.items() if other.rules.get(name) != digest]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """What the digests are of: a JPEG file, input sizes (height, width), each in grey and in colour
+    for each rule."""
+
+    picture: bytes
+    sizes: tuple[tuple[int, int], ...]
+    rules: tuple[Preprocess, ...]
+
+
+def questions() -> Questions:
+    """For a machine that runs no Python."""
+    data = resources.files("cnnedge.embedded").joinpath("check.jpg").read_bytes()
+    return Questions(picture=data, sizes=_SIZES, rules=tuple(_rules()))
+
+
 def digests() -> Digests:
     """Of this machine; takes some tenths of a second."""
-    data = resources.files("cnnedge.embedded").joinpath("check.jpg").read_bytes()
-    picture = read_picture(data)
+    picture = read_picture(questions().picture)
     return Digests(
         decoded=_digest([picture]),
         rules={

@@ -8,7 +8,7 @@ from .local import LocalDevice
 from .protocols import PROTOCOLS, Protocol, get_protocol
 from .result import Result, read_results
 from .rounds import Failure, Outcome
-from .session import bench, cases_of, each_runtime, measure_all, run_cases
+from .session import bench, cases_of, cases_on, each_runtime, measure_all, run_cases
 
 __all__ = [
     "PROTOCOLS",
@@ -21,6 +21,7 @@ __all__ = [
     "Result",
     "bench",
     "cases_of",
+    "cases_on",
     "each_runtime",
     "get_protocol",
     "measure_all",

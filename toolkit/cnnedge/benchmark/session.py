@@ -65,7 +65,11 @@ def bench(
     runtimes = each_runtime(shared, engines=engines, delegates=delegates, threads=threads)
     cases = cases_of(models, runtimes)
     chosen = get_protocol(protocol) if isinstance(protocol, str) else protocol
-    outcome = measure_all(dict.fromkeys(devices or (LocalDevice(),), cases), chosen, progress)
+    outcome = measure_all(
+        {device: cases_on(device, cases) for device in devices or (LocalDevice(),)},
+        chosen,
+        progress,
+    )
     if outcome.failures and not outcome.results:
         raise outcome.failures[0].error
     return outcome.as_json()
@@ -102,6 +106,19 @@ def cases_of(models: Model | Sequence[Model], runtimes: Sequence[Runtime] = (CPU
     for path, size in dict.fromkeys((case.model, case.runtime.guest.size) for case in cases):
         sized(read_model(path), size)
     return cases
+
+
+def cases_on(device: Device, cases: Sequence[Case]) -> list[Case]:
+    """The cases that differ on a device: WebGPU has no threads of the CPU to be counted."""
+    if device.profile.transport != "browser":
+        return list(cases)
+    found: dict[Any, Case] = {}
+    for case in cases:
+        runtime = case.runtime
+        threads = 1 if runtime.delegate == "gpu" else runtime.threads
+        key = (case.model, runtime.delegate, runtime.engine, threads)
+        found.setdefault(key, case)
+    return list(found.values())
 
 
 def _sized(runtime: Runtime, size: tuple[int, int] | None) -> Runtime:

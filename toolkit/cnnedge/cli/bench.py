@@ -106,8 +106,9 @@ _runtime_options = gathered(
     "devices",
     multiple=True,
     type=_Many(click.STRING, "NAME[,NAME]"),
-    help="Measure on this device: a profile (see cnnedge devices), user@host or adb:SERIAL. Repeat "
-    "the option, or separate several with commas. [default: this machine]",
+    help="Measure on this device: a profile (see cnnedge devices), user@host, adb:SERIAL, or "
+    "browser for any browser that opens the page. Repeat the option, or separate several with "
+    "commas. [default: this machine]",
 )
 @target_options
 @_runtime_options
@@ -143,7 +144,7 @@ def command(
     if duration is not None and protocol != "sustained":
         raise click.UsageError("--duration goes with --protocol sustained")
     reach.check(*_each(devices), measures=True)
-    from ..benchmark import cases_of, get_protocol, measure_all
+    from ..benchmark import cases_of, cases_on, get_protocol, measure_all
 
     chosen = get_protocol(protocol, seconds=duration)
     with output.progress_bar() as progress:
@@ -157,7 +158,8 @@ def command(
 
         with _opened(_each(devices), reach, say) as opened:
             cases = cases_of(models, runtimes)
-            outcome = measure_all(dict.fromkeys(opened, cases), chosen, tell)
+            plan = {device: cases_on(device, cases) for device in opened}
+            outcome = measure_all(plan, chosen, tell)
     _refuse_nothing(outcome.results, outcome.failures)
     payload = outcome.as_json()
     with output.kept("bench", payload):

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from .. import figures
 from ..benchmark import Protocol, Result
+from ..benchmark.result import Conditions
 from ..benchmark.trust import trust, trust_line
 from . import output
 from .runtime import agreement_text
@@ -125,7 +126,13 @@ def _about(results: list[Result]) -> str:
     runtimes = ", ".join(dict.fromkeys(_runtime(r) for r in results))
     about = results[0].conditions
     cores = f", {about.cores} cores" if about.cores else ""
-    return f"{runtimes} on {about.cpu or 'an unnamed processor'}{cores}"
+    place = about.cpu or _browser(about) or "an unnamed processor"
+    return f"{runtimes} on {place}{cores}"
+
+
+def _browser(about: Conditions) -> str:
+    """What is known where no processor is: a browser tells its own name and its system's."""
+    return ", ".join(part for part in (about.browser, about.hardware, about.os) if part)
 
 
 def _cooled(results: list[Result]) -> bool:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.text import Text
@@ -17,21 +17,26 @@ from ..errors import CnnedgeError
 from ..specs import plain
 from . import output
 from .options import gathered
+from .serving_options import Serving, page_options
 
 if TYPE_CHECKING:
     from ..targets import Finding, Named, Target
     from ..targets.base import Say
+    from ..web.hosting import Invitation
 
+_KINDS = {"ssh": "boards over ssh", "adb": "phones over adb", "browser": "browsers"}
 _MARKS = {True: ("ok", "green"), False: ("no", "bold red"), None: ("–", "dim")}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reach:
-    """--ssh-config, --benchmark-tool and --python: how devices are reached and measure."""
+    """--ssh-config, --benchmark-tool, --python, and where a page is served: how devices are reached
+    and measure."""
 
     ssh_config: Path | None = None
     benchmark_tool: Path | None = None
     python: bool = False
+    serving: Serving = Serving()
 
     def check(self, *devices: str, measures: bool = False) -> None:
         """Refuses what does nothing with these devices. Raises click.UsageError, SpecError.
@@ -48,8 +53,9 @@ class Reach:
         reached = {d.profile.transport for d in named}
         for option, transport in self.given.items():
             if transport not in reached:
-                kind = "boards over ssh" if transport == "ssh" else "phones over adb"
-                raise click.UsageError(f"{option} is for {kind}, but {where}; remove it")
+                raise click.UsageError(
+                    f"{option} is for {_KINDS[transport]}, but {where}; remove it"
+                )
             if transport == "adb" and not measures:
                 raise click.UsageError(
                     f"{option} is only for measuring, as bench does, and has no effect here; "
@@ -68,8 +74,17 @@ class Reach:
             "--ssh-config": (self.ssh_config, "ssh"),
             "--benchmark-tool": (self.benchmark_tool, "adb"),
             "--python": (self.python, "adb"),
+            "--host": (self.serving.host, "browser"),
+            "--port": (self.serving.port, "browser"),
+            "--http": (self.serving.plain, "browser"),
+            "--public": (self.serving.public, "browser"),
         }
-        return {option: kind for option, (value, kind) in all_of_them.items() if value}
+        # A port may be 0, which is no flag that was left out.
+        return {
+            option: kind
+            for option, (value, kind) in all_of_them.items()
+            if value is not None and value is not False
+        }
 
     @contextlib.contextmanager
     def opened(self, device: str | Named, say: Say = output.note) -> Iterator[Target]:
@@ -77,13 +92,14 @@ class Reach:
 
         Raises SpecError, DeviceError.
         """
-        from ..targets import open_device
+        from ..targets import Served, open_device
 
         target = open_device(
             device,
             ssh_config=self.ssh_config,
             benchmark_tool=self.benchmark_tool,
             python=self.python,
+            page=Served(place=self.serving, invite=_invite),
             say=say,
         )
         try:
@@ -95,10 +111,23 @@ class Reach:
                 output.warn(str(error))
 
 
+def _invite(invitation: Invitation) -> contextlib.AbstractContextManager[None]:
+    from .inviting import invited
+
+    return invited(invitation)
+
+
+def _reach(**given: Any) -> Reach:
+    served = {name: given.pop(name) for name in _SERVED}
+    return Reach(**given, serving=Serving(**served))
+
+
+_SERVED = ("host", "port", "plain", "public")
+_OWN = ("ssh_config", "benchmark_tool", "python")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-# --ssh-config, --benchmark-tool and --python, as the keyword `reach`.
+# --ssh-config, --benchmark-tool, --python and those of a served page, as the keyword `reach`.
 target_options = gathered(
-    Reach,
+    _reach,
     "reach",
     (
         click.option(
@@ -118,7 +147,9 @@ target_options = gathered(
             is_flag=True,
             help="On phones, measure with cnnedge's own benchmark in the phone's Python (Termux).",
         ),
+        *page_options("For a browser: "),
     ),
+    {name: name for name in (*_OWN, *_SERVED)},
 )
 
 

@@ -50,7 +50,14 @@ _MOST_ROWS = 50
 @click.option(
     "--device",
     metavar="NAME",
-    help="Predict on this device and compare with this machine: a device profile or user@host.",
+    help="Predict on this device and compare with this machine: a device profile, user@host, or "
+    "browser for any browser that opens the page.",
+)
+@click.option(
+    "--whole",
+    is_flag=True,
+    help="For a browser: send the pictures as they are, to be decoded and resized there. "
+    "[default: send the model's input pixels]",
 )
 @target_options
 @runtime_options
@@ -62,6 +69,7 @@ def command(
     split: str | None,
     workers: int,
     device: str | None,
+    whole: bool,
     reach: Reach,
     runtime: Runtime,
     json_file: str | None,
@@ -70,6 +78,8 @@ def command(
     """Measure the accuracy of MODEL on pictures it was not trained on."""
     asked = _Pictures(data, split)
     reach.check(*([device] if device else []))
+    if whole:
+        _require_browser(device)
     result: Evaluation
     if device:
         if workers > 1:
@@ -77,7 +87,7 @@ def command(
                 "--workers: with --device one interpreter predicts; leave it out"
             )
         with reach.opened(device) as target:
-            result = _there(target, model, runtime, asked)
+            result = _there(target, model, runtime, asked, whole=whole)
     else:
         result = _here(model, runtime, asked, workers)
     for warning in result.warnings:
@@ -90,6 +100,17 @@ def command(
             _print(result)
             if device:
                 _print_agreement(cast("EvaluationThere", result))
+
+
+def _require_browser(device: str | None) -> None:
+    """Raises click.UsageError where --whole does nothing."""
+    from ..targets import find
+
+    if device is None or find(device).profile.transport != "browser":
+        raise click.UsageError(
+            "--whole is for browsers: every other device decodes and resizes the pictures anyway; "
+            "remove it"
+        )
 
 
 class _Pictures(NamedTuple):
@@ -115,7 +136,9 @@ def _here(model: str, runtime: Runtime, asked: _Pictures, workers: int) -> Evalu
         return evaluate(classifier.workers(workers), dataset, part, tell, check=check)
 
 
-def _there(target: Target, model: str, runtime: Runtime, asked: _Pictures) -> EvaluationThere:
+def _there(
+    target: Target, model: str, runtime: Runtime, asked: _Pictures, *, whole: bool
+) -> EvaluationThere:
     """Predictions computed on a device, beside those computed here."""
     from ..device_scoring import There, evaluate_there
     from ..engines import CPU
@@ -131,7 +154,8 @@ def _there(target: Target, model: str, runtime: Runtime, asked: _Pictures) -> Ev
             progress.update(task, description=what, completed=done, total=total)
 
         dataset, part = _read(classifier, asked, lambda d, t: tell("reading pictures", d, t))
-        there = There(target=target, runtime=runtime, progress=tell)
+        whole = whole or target.profile.transport != "browser"
+        there = There(target=target, runtime=runtime, whole=whole, progress=tell)
         return evaluate_there(there, classifier, dataset, part)
 
 

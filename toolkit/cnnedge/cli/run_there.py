@@ -21,7 +21,6 @@ from ..pipeline import FrameAnswer, FrameLine, RunResult
 from ..specs import plain
 from ..specs.values import read
 from ..targets import Target
-from ..targets.scratch import scratch
 from . import output
 from .guest_options import words as guest_words
 from .run_source import Placed, placed
@@ -44,7 +43,7 @@ def run_on(target: Target, ctx: click.Context, outlets: Outlets, duration: float
     model, source, json_file = (ctx.params[n] for n in ("model", "source", "json_file"))
     save, jsonl = outlets.save, outlets.jsonl
     with contextlib.ExitStack() as stack:
-        place = stack.enter_context(scratch(target))
+        place = stack.enter_context(target.scratch())
         lines = stack.enter_context(_Lines.to(jsonl))
         brought = lines.placed = placed(target, source, place)
         model_there = target.push(Path(model))

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
 from ..errors import CnnedgeError, MissingExtraError
-from .options import gathered
+from ..web.addresses import Place
+from .options import Decorator, gathered
 
 _EXTRA = "pip install 'cnnedge[web]'"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Serving:
-    """Where a page is served. public: the address of a tunnel, with its scheme and nothing behind
-    its host. Raises click.UsageError, CnnedgeError."""
-
-    host: str | None = None
-    port: int | None = None
-    plain: bool = False
-    public: str | None = None
+class Serving(Place):
+    """A place as options name it. Raises click.UsageError, CnnedgeError."""
 
     def __post_init__(self) -> None:
         if self.public is not None and not self.plain:
@@ -29,38 +25,40 @@ class Serving:
         object.__setattr__(self, "public", _public(self.public))
 
 
-# --host, --port, --http and --public, as the keyword `serving`.
-serving_options = gathered(
-    Serving,
-    "serving",
-    (
+def page_options(who: str = "") -> tuple[Decorator[Any], ...]:
+    """--host, --port, --http and --public. who: what the page is for, where a command also does
+    without one."""
+    return (
         click.option(
             "--host",
             metavar="ADDRESS",
-            help="Listen only on this address. [default: all addresses of this machine]",
+            help=f"{who}Listen only on this address. [default: all addresses of this machine]",
         ),
         click.option(
             "--port",
             type=click.IntRange(0, 65535),
             metavar="N",
-            help="Listen on this port; 0: any free port. [default: 8443 or the next free one; 8080 "
-            "with --http]",
+            help=f"{who}Listen on this port; 0: any free port. [default: 8443 or the next free "
+            "one; 8080 with --http]",
         ),
         click.option(
             "--http",
             "plain",
             is_flag=True,
-            help="Use no https: for a phone on USB (adb), or behind a tunnel. Listens only on this "
-            "machine.",
+            help=f"{who}Use no https: for a phone on USB (adb), or behind a tunnel. Listens only "
+            "on this machine.",
         ),
         click.option(
             "--public",
             metavar="URL",
-            help="With --http: the https address at which a tunnel serves the page, such as "
+            help=f"{who}With --http: the https address at which a tunnel serves the page, such as "
             "https://name.example.com.",
         ),
-    ),
-)
+    )
+
+
+# The four, as the keyword `serving`.
+serving_options = gathered(Serving, "serving", page_options())
 
 
 def need_packages(command: str) -> None:

@@ -52,7 +52,8 @@ _OFF_BY = (
 @click.option(
     "--device",
     metavar="NAME",
-    help="Also run the model on this device: a device profile or user@host.",
+    help="Also run the model on this device: a device profile, user@host, or browser for any "
+    "browser that opens the page.",
 )
 @target_options
 @runtime_options

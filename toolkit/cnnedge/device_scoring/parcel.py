@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,22 @@ def pack(dataset: Dataset, indices: npt.NDArray[np.int64], path: Path) -> None:
             tar.addfile(entry, io.BytesIO(content))
 
 
+def pack_ready(pixels: Iterable[Frame], path: Path) -> None:
+    """Writes the input pixels of a model, uint8 [h, w, channels], in place of pictures."""
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for number, array in enumerate(pixels):
+            content = _written(array)
+            entry = tarfile.TarInfo(f"{number:08}{_ARRAY}")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+
+
+def _written(array: Frame) -> bytes:
+    held = io.BytesIO()
+    np.save(held, np.ascontiguousarray(array), allow_pickle=False)
+    return held.getvalue()
+
+
 def _content(dataset: Dataset, index: int) -> tuple[str, bytes]:
     if isinstance(dataset.store, FileStore):
         place = dataset.name(index)
@@ -47,9 +63,7 @@ def _content(dataset: Dataset, index: int) -> tuple[str, bytes]:
             return _FILE, Path(place).read_bytes()
         except OSError as error:
             raise DataError(f"{place}: cannot be read any more: {error.strerror}") from None
-    held = io.BytesIO()
-    np.save(held, dataset.frame(index), allow_pickle=False)
-    return _ARRAY, held.getvalue()
+    return _ARRAY, _written(dataset.frame(index))
 
 
 def unpack(path: Path) -> Iterator[Frame]:

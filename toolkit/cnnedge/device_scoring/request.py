@@ -17,7 +17,7 @@ class Request:
     """Pictures to predict. All paths are of the device.
 
     pictures: a parcel of them. predictions: where they go. pixels: where the input pixels go, for
-    a few pictures.
+    a few pictures. prepared: the pictures are the model's input pixels already.
     """
 
     model: str
@@ -25,6 +25,7 @@ class Request:
     runtime: Runtime = CPU
     predictions: str
     pixels: str | None = omitted()
+    prepared: bool | None = omitted()
 
 
 @dataclass(frozen=True, kw_only=True)

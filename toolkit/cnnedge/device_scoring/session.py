@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,6 @@ from ..results import accuracy, mcnemar
 from ..scoring import Evaluation, judged, select
 from ..specs import values
 from ..targets import Target
-from ..targets.scratch import scratch
 from . import parcel
 from .differences import Differences, differences
 from .predictions import Predictions, predict, read, read_pixels
@@ -43,10 +42,12 @@ _WORKER = "cnnedge.device_scoring.worker"
 
 @dataclass(frozen=True, kw_only=True)
 class There:
-    """A device that predicts. runtime: how the model runs on it."""
+    """A device that predicts. runtime: how the model runs on it. whole: pictures travel as they
+    are, to be decoded and resized there; otherwise the model's input pixels do."""
 
     target: Target
     runtime: Runtime = AUTO
+    whole: bool = True
     progress: Progress = lambda _what, _done, _total: None
 
 
@@ -119,18 +120,29 @@ def predict_both(
             parcel.unpack(pictures),
             progress=lambda done: progress("predicting here", done, len(indices)),
         )
-        with scratch(target) as place:
+        if not there.whole:
+            here = replace(here, decoded=here.prepared)
+            pictures = _ready(classifier, pictures)
+        with target.scratch() as place:
             request = Request(
                 model=target.push(classifier.model.path),
                 pictures=target.push(pictures),
                 runtime=there.runtime,
                 predictions=f"{place}/predictions.npz",
+                prepared=None if there.whole else True,
             )
             answer = _ask(target, request, len(here.raw), progress)
             local = Path(folder) / "predictions.npz"
             target.pull(request.predictions, local)
         theirs = read(local, like=here, name=target.name)
     return here, theirs, answer
+
+
+def _ready(classifier: Classifier, pictures: Path) -> Path:
+    """A parcel of pictures as the model's input pixels."""
+    ready = pictures.with_name("ready.tar")
+    parcel.pack_ready((classifier.prepare(frame) for frame in parcel.unpack(pictures)), ready)
+    return ready
 
 
 def pixels_apart(
@@ -141,7 +153,7 @@ def pixels_apart(
     Errors as in `evaluate_there`.
     """
     target = there.target
-    with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder, scratch(target) as place:
+    with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder, target.scratch() as place:
         pictures, local = Path(folder) / "pictures.tar", Path(folder) / "pixels.npy"
         parcel.pack(dataset, indices, pictures)
         here = np.stack([classifier.prepare(frame) for frame in parcel.unpack(pictures)])

@@ -18,6 +18,7 @@ from .. import conditions
 from ..benchmark.asking import answered, write_line
 from ..classifier import load
 from ..engines import AgreementCheck
+from ..errors import CnnedgeError
 from ..specs.values import plain
 from .parcel import unpack
 from .predictions import predict
@@ -29,6 +30,8 @@ _TELL_SECONDS = 0.5
 def answer(request: Request, tell: Callable[[int], None]) -> Answer:
     """Predicts as the request says. tell: is told how many pictures are done."""
     runtime = request.runtime
+    if request.prepared:
+        raise CnnedgeError("prepared: this worker takes pictures, and prepares them itself")
     with load(request.model, runtime) as classifier:
         engine = classifier.engine
         check = AgreementCheck(classifier.model, engine, allow=runtime.allow_disagreement)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -76,6 +77,10 @@ class Target(Device, Protocol):
 
     def pull(self, remote: str, local: Path) -> None:
         """Copies a file of the device here, whole or not at all."""
+        ...
+
+    def scratch(self) -> AbstractContextManager[str]:
+        """A new folder there for the files of one command, gone afterwards. Raises DeviceError."""
         ...
 
     def clean(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from .. import child_process, conditions
@@ -19,6 +20,7 @@ from ..harmless import one_line
 from ..preprocess import implementation
 from ..results import SLOW_GOVERNORS
 from .base import Finding
+from .scratch import folder_on
 
 
 class LocalTarget(LocalDevice):
@@ -114,6 +116,10 @@ class LocalTarget(LocalDevice):
             raise DeviceError(f"{self.name}: there is no file {remote}")
         with whole(local) as part:
             shutil.copyfile(remote, part)
+
+    def scratch(self) -> AbstractContextManager[str]:
+        """As in targets.base."""
+        return folder_on(self)
 
     def clean(self) -> int:
         """Nothing was put anywhere."""

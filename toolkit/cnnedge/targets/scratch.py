@@ -6,15 +6,24 @@ A target enters, a path there leaves, and is gone afterwards.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
+from ..child_process import Completed
 from ..errors import DeviceError
 from ..harmless import one_line
-from .base import Target
+
+
+class Runs(Protocol):
+    """A device that runs commands."""
+
+    name: str
+
+    def run(self, words: Sequence[str]) -> Completed: ...
 
 
 @contextlib.contextmanager
-def scratch(target: Target) -> Iterator[str]:
+def folder_on(target: Runs) -> Iterator[str]:
     """A new folder in the device's own place for temporary files. Raises DeviceError.
 
     Where the device is gone by the end, it is left to the device to clear that place.

@@ -22,6 +22,7 @@ from .verdict import Scores, Stage, flips, moved
 _FLOAT = ("float32", "float16")
 # Of the pictures whose pixels part, so many are brought here and compared.
 _MOST_FETCHED = 16
+_RELOAD = "please report it with one of the pictures: the page is of this very cnnedge"
 
 
 def device_stages(case: Case, target: Target, runtime: Runtime) -> tuple[list[Stage], Scores]:
@@ -42,14 +43,24 @@ def device_stages(case: Case, target: Target, runtime: Runtime) -> tuple[list[St
             Stage(stage="decode", part=part, agrees=True, unit="levels", because="exact"),
             decoded,
             "files become different pixels there",
-            "the device's libraries decode picture files differently",
-            "install the same opencv-python and Pillow on both, or judge by the flips whether it "
+            "the browser decodes picture files differently"
+            if _is_browser(target)
+            else "the device's libraries decode picture files differently",
+            "judge by the flips whether it matters; eval --device without --whole shows the model "
+            "alone"
+            if _is_browser(target)
+            else "install the same opencv-python and Pillow on both, or judge by the flips "
+            "whether it "
             "matters",
         ),
         _resize(case, device, part, prepared & ~decoded),
         _network(case.plain, part, expected, given, ~prepared, answer),
     ]
     return rows, given
+
+
+def _is_browser(target: Target) -> bool:
+    return target.profile.transport == "browser"
 
 
 def _scores(classifier: Classifier, predictions: Predictions) -> Scores:
@@ -76,6 +87,8 @@ def _resize(case: Case, device: There, part: str, apart: npt.NDArray[np.bool_]) 
         else "the device's cnnedge computes different pixels from the same picture",
         "train and convert with another interpolation: bilinear is the same everywhere"
         if opencv
+        else _RELOAD
+        if _is_browser(device.target)
         else f"install its cnnedge again: cnnedge devices clean {device.target.name}; if that does "
         "not help, please report it with one of the pictures",
     )

@@ -1,6 +1,7 @@
 """Where phones reach this machine.
 
 Nothing enters; the addresses of this machine's networks leave, the one of the default route first.
+A Place says which of them to use, and how.
 """
 
 from __future__ import annotations
@@ -9,12 +10,30 @@ import contextlib
 import ipaddress
 import socket
 import struct
+from dataclasses import dataclass
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Reserved for documentation: connecting a datagram socket chooses a route, and sends nothing.
 _ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 _SIOCGIFADDR = 0x8915
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a page is to be served. host: this address of this machine alone; None: all. port:
+    this one; None: the usual one or the next that is free. plain: http, for USB and tunnels.
+    public: the address of a tunnel, with its scheme and nothing behind its host."""
+
+    host: str | None = None
+    port: int | None = None
+    plain: bool = False
+    public: str | None = None
+
+    @property
+    def on_usb(self) -> bool:
+        """Whether a phone may reach it by `adb reverse`."""
+        return self.plain and not self.public and self.host is None
 
 
 def lan_addresses() -> list[Address]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,14 +46,15 @@ class Asset:
 @dataclass(frozen=True, kw_only=True)
 class Assets:
     """All files of the page by their paths. digest: of all of them; it names their folder, so that
-    a browser may keep them for ever."""
+    a browser may keep them for ever. litert_version: of LiteRT.js."""
 
     files: Mapping[str, Asset]
     digest: str
+    litert_version: str = ""
 
-    def index(self) -> str:
+    def index(self, name: str = "index.html") -> str:
         """The page itself, with the folder of everything else in it."""
-        return self.files["index.html"].content.decode().replace("{{assets}}", f"a/{self.digest}")
+        return self.files[name].content.decode().replace("{{assets}}", f"a/{self.digest}")
 
     def wasm(self) -> dict[str, dict[str, object]]:
         """What the page keeps by its checksum."""
@@ -80,7 +82,13 @@ def load_assets() -> Assets:
     summed = hashlib.sha256()
     for name, each in sorted(files.items()):
         summed.update(f"{name} {each.sha256}\n".encode())
-    return Assets(files=files, digest=summed.hexdigest()[:16])
+    notice = (THIRD_PARTY / "NOTICE").read_text(encoding="utf-8")
+    version = re.match(r"LiteRT\.js (\S+)", notice)
+    return Assets(
+        files=files,
+        digest=summed.hexdigest()[:16],
+        litert_version=version[1] if version else "",
+    )
 
 
 def asset(content: bytes, packed: bytes | None = None) -> Asset:

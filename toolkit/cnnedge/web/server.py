@@ -25,6 +25,7 @@ from .._version import __version__
 from ..errors import CnnedgeError
 from .assets import TYPES, Asset, Assets, asset
 from .description import WebModel
+from .errands import Errands
 from .guarding import Connections, end_headers, refusal
 from .lessons import Lessons
 from .phones import Hello, Phone, Phones, Report, read_message
@@ -58,7 +59,7 @@ class Listening:
 @dataclass(kw_only=True)
 class Site:
     """A page that is being served. token: what its address holds; phones: those that came;
-    lessons: where it also teaches."""
+    lessons: where it also teaches; errands: where it measures instead of labelling."""
 
     assets: Assets
     models: Sequence[WebModel]
@@ -67,9 +68,11 @@ class Site:
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     phones: Phones = field(default_factory=Phones)
     lessons: Lessons | None = None
+    errands: Errands | None = None
     port: int = 0
 
     def __post_init__(self) -> None:
+        self._more = self.errands if self.lessons is None else self.lessons
         self._pages: dict[web.WebSocketResponse, Phone | None] = {}
         self._telling: set[asyncio.Task[None]] = set()
         self._make_files()
@@ -92,6 +95,7 @@ class Site:
 
     def _make_files(self) -> None:
         kind: Kind = "live" if self.lessons is None else "teaching"
+        kind = kind if self.errands is None else "measuring"
         self._files = site_files(self.assets, self.models, kind=kind)
 
     @contextlib.asynccontextmanager
@@ -147,7 +151,7 @@ class Site:
         return frozenset(host.lower() for host in (*named, *public))
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        most = self.lessons.most_body(_name(request)) if self.lessons else 0
+        most = self._more.most_body(_name(request)) if self._more else 0
         refused = refusal(request, self.token, self._hosts, most)
         if refused is not None:
             # What it still wants to send is not read.
@@ -166,8 +170,8 @@ class Site:
         name = _name(request)
         if name == "socket":
             return await self._talk(request)
-        if self.lessons is not None:
-            given = await self.lessons.answer(request, name)
+        if self._more is not None:
+            given = await self._more.answer(request, name)
             if given is not None:
                 return given
         found = self._files.get(name)
@@ -193,17 +197,21 @@ class Site:
                 allowance -= 1
                 if allowance < 0 or message.type is not WSMsgType.TEXT:
                     break
-                await self._heard(page, read_message(message.data))
+                await self._heard(page, message.data)
         finally:
             phone = self._pages.pop(page)
+            if self.errands is not None:
+                self.errands.left(page)
             if phone is not None:
                 phone.here = False
                 self.say(f"{phone.name} left")
         await page.close()
         return page
 
-    async def _heard(self, page: web.WebSocketResponse, said: Hello | Report | None) -> None:
-        phone = self._pages[page]
+    async def _heard(self, page: web.WebSocketResponse, text: str) -> None:
+        said, phone = read_message(text), self._pages[page]
+        if said is None and phone is not None and self.errands is not None:
+            await self.errands.heard(page, phone.name, text)
         if isinstance(said, Hello) and phone is None:
             phone = self._pages[page] = self.phones.join(said)
             if phone is not None:
@@ -224,17 +232,19 @@ class Site:
                 await asyncio.wait_for(bye, _FAREWELL_SECONDS)
 
 
-Kind = Literal["live", "teaching", "offline"]
+Kind = Literal["live", "teaching", "measuring", "offline"]
+# The page of each kind, where it is not the usual one.
+_INDEX = {"measuring": "measuring.html"}
 
 
 def site_files(assets: Assets, models: Sequence[WebModel], *, kind: Kind) -> dict[str, Asset]:
     """Every file of a site by its path. kind: live: a server listens; teaching: and takes pictures;
-    offline: a service worker keeps them."""
+    measuring: and sends errands; offline: a service worker keeps them."""
     files = {f"a/{assets.digest}/{path}": found for path, found in assets.files.items()}
     # These stand at the top.
-    for name in ("index.html", "service_worker.js"):
+    for name in ("index.html", "measuring.html", "service_worker.js"):
         del files[f"a/{assets.digest}/{name}"]
-    files["index.html"] = asset(assets.index().encode())
+    files["index.html"] = asset(assets.index(_INDEX.get(kind, "index.html")).encode())
     for model in models:
         files[f"m/{model.file}"] = asset(model.data)
     described: Mapping[str, Any] = {
@@ -242,6 +252,7 @@ def site_files(assets: Assets, models: Sequence[WebModel], *, kind: Kind) -> dic
         "live": kind != "offline",
         "offline": kind == "offline",
         "teaching": kind == "teaching",
+        "litert": assets.litert_version,
         "wasm": assets.wasm(),
         "models": [model.as_json() for model in models],
     }

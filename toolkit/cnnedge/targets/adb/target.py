@@ -7,6 +7,7 @@ says is data: it is bounded, checked, and freed of what a terminal would obey.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from ...errors import CnnedgeError, DeviceError, GateError
 from ...specs import DeviceProfile
 from ...specs.values import plain
 from ..base import Finding, Say, as_it_is
+from ..scratch import folder_on
 from . import checks, files, measuring, moment, python, shell
 from .client import Connection, connect, find_client
 from .machine import Phone, read_phone
@@ -141,6 +143,10 @@ class AdbTarget:
     def pull(self, remote: str, local: Path) -> None:
         """As in targets.base."""
         self.store.pull(remote, local)
+
+    def scratch(self) -> AbstractContextManager[str]:
+        """As in targets.base."""
+        return folder_on(self)
 
     def clean(self) -> int:
         """As in targets.base."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from ...files import whole
 from ...harmless import one_line
 from ...specs import DeviceProfile
 from ..base import Finding, Say, as_it_is
+from ..scratch import folder_on
 from . import findings
 from .connection import Connection
 from .guarded import Pace, keeping, running
@@ -160,6 +162,10 @@ class SshTarget:
             if code:
                 said = one_line(errors.decode("utf-8", "replace"), 200)
                 raise DeviceError(f"{self.name}: {remote!r} cannot be read there: {said}")
+
+    def scratch(self) -> AbstractContextManager[str]:
+        """As in targets.base."""
+        return folder_on(self)
 
     def clean(self) -> int:
         """As in targets.base. What cnnedge did not put there stays; no Python is needed."""

@@ -45,6 +45,11 @@ export class Camera {
     this.lost = lost;
   }
 
+  #tells = "requestVideoFrameCallback" in HTMLVideoElement.prototype;
+  #fresh = false;
+  #watching = false;
+  #arrived = () => {};
+
   /** Whether it looks at who holds the phone. */
   front = false;
 
@@ -86,6 +91,7 @@ export class Camera {
     };
     this.video.srcObject = opened;
     await this.video.play().catch(() => undefined);
+    this.#watch();
   }
 
   close() {
@@ -112,13 +118,34 @@ export class Camera {
    * @returns {Promise<void>}
    */
   nextFrame() {
+    if (this.#fresh) {
+      this.#fresh = false;
+      return Promise.resolve();
+    }
     return new Promise((resolve) => {
+      const seen = () => {
+        clearTimeout(late);
+        this.#fresh = false;
+        resolve();
+      };
       // Where a camera stands still, the loop must look up all the same.
-      const late = setTimeout(resolve, 500);
-      const done = () => (clearTimeout(late), resolve());
-      if ("requestVideoFrameCallback" in this.video) this.video.requestVideoFrameCallback(done);
-      else requestAnimationFrame(done);
+      const late = setTimeout(seen, 500);
+      if (this.#tells) this.#arrived = seen;
+      else requestAnimationFrame(seen);
     });
+  }
+
+  /** Notes each frame that comes, also while nobody waits for one. */
+  #watch() {
+    if (!this.#tells || this.#watching) return;
+    this.#watching = true;
+    const came = () => {
+      this.#fresh = true;
+      this.#arrived();
+      if (this.on) this.video.requestVideoFrameCallback(came);
+      else this.#watching = false;
+    };
+    this.video.requestVideoFrameCallback(came);
   }
 
   /**

@@ -23,6 +23,8 @@ import { Talk } from "./talk.js";
 
 // Long enough that one odd frame is not seen, short enough that a change is.
 const SMOOTH_SECONDS = 0.5;
+// A model that takes longer has the frame to itself: the next one would be old by its turn.
+const SLOW_MS = 100;
 const REPORT_MS = 1000;
 
 export class Page {
@@ -237,20 +239,28 @@ export class Page {
   }
 
   #looping = false;
+  /** Whether a second frame under way would make labels late. */
+  #slow = false;
 
   async #loop() {
     if (this.#looping) return;
     this.#looping = true;
+    let before = Promise.resolve();
     try {
       while (this.#camera.on && this.#mode === "camera") {
         await this.#camera.nextFrame();
         if (!this.session.ready) this.#stage.shape(this.#camera.sides);
         if (!this.session.ready || this.#busy || this.#mode !== "camera") continue;
         // Its engine may be changed for another while a frame is under way.
-        await this.#labelFrame().catch((error) => {
+        const labelled = this.#labelFrame().catch((error) => {
           if (!(error instanceof Closed)) throw error;
         });
+        labelled.catch(() => {});
+        // One frame is read and prepared while the model runs on the one before.
+        await (this.#slow ? labelled : before);
+        before = labelled;
       }
+      await before;
     } catch (error) {
       this.warn(error instanceof Error ? error.message : String(error));
     } finally {
@@ -265,11 +275,10 @@ export class Page {
     const capture = performance.now() - began;
     const { model } = this.session;
     this.#stage.fit(frame, model);
-    // The frame itself goes to the engine; a frozen one is shown from its copy.
-    const kept = { ...frame, data: frame.data.slice() };
     const answer = await this.session.label(frame);
     if (this.#mode !== "camera" || model !== this.session.model || this.#busy) return;
-    this.#last = kept;
+    this.#last = answer.frame;
+    this.#slow = answer.times.inference > SLOW_MS;
     this.#frames++;
     this.#figures.add({ capture, ...answer.times }, performance.now());
     const { scores, shown } = this.#smoothing.next(answer.scores, began / 1000);
@@ -313,10 +322,9 @@ export class Page {
         const frame = await readPicture(file);
         const capture = performance.now() - began;
         const sides = { height: frame.height, width: frame.width };
-        const data = frame.data.slice();
         const { model } = this.session;
         const answer = await this.session.label(frame);
-        this.#last = { ...sides, data };
+        this.#last = answer.frame;
         this.#pictures++;
         this.#figures.add({ capture, ...answer.times }, performance.now());
         this.#showPicture(this.#shelf.add(file, sides, answer.scores, model.labels));

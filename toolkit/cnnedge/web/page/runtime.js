@@ -1,15 +1,18 @@
 /**
- * LiteRT.js in a worker: frames enter as messages, answers leave.
+ * LiteRT.js in a worker: values of a model's input enter as messages, answers leave.
  *
  * @typedef {import("./types.js").Model} Model
  * @typedef {import("./types.js").Way} Way
  * @typedef {import("@litertjs/core").CompiledModel} Compiled
  * @typedef {{id: number, kind: "start", way: Way, wasm: Uint8Array}} Start
- * @typedef {{id: number, kind: "load", model: Model, data: Uint8Array}} Load
- * @typedef {{id: number, kind: "label", frame: import("./pixels/prepare.js").Frame}} Label
+ * @typedef {{id: number, kind: "load", model: Model | null, data: Uint8Array}} Load
+ * @typedef {{id: number, kind: "label", values: Values}} Label
+ * @typedef {{id: number, kind: "time", wanted: import("./timing.js").Wanted}} Time
+ * @typedef {{id: number, kind: "raw", inputs: Values[]}} Raw
+ * @typedef {import("./scores.js").Values} Values
  */
-import { prepare } from "./pixels/prepare.js";
-import { decode, encode } from "./scores.js";
+import { decode, valuesOf } from "./scores.js";
+import { time } from "./timing.js";
 
 const FILES = {
   threaded: "litert_wasm_threaded_internal",
@@ -25,7 +28,7 @@ const thirdParty = (name) => new URL(`third_party/${name}`, import.meta.url).hre
 let litert;
 /** @type {Way | undefined} */
 let way;
-/** @type {{model: Model, compiled: Compiled} | undefined} */
+/** @type {{model: Model | null, compiled: Compiled} | undefined} */
 let loaded;
 
 /**
@@ -59,6 +62,7 @@ async function load({ model, data }) {
   if (!litert || !way) throw new Error("not started");
   loaded?.compiled.delete();
   loaded = undefined;
+  const began = performance.now();
   const compiled = await litert.loadAndCompile(data, {
     accelerator: way.accelerator,
     // Half precision is faster, and answers something else.
@@ -73,41 +77,94 @@ async function load({ model, data }) {
   loaded = { model, compiled };
   return {
     whole: way.accelerator === "wasm" || compiled.isFullyAccelerated,
-    inputs: compiled.getInputDetails().length,
+    ms: performance.now() - began,
+    inputs: compiled.getInputDetails().map(({ dtype, shape }) => ({ dtype, shape: Array.from(shape) })),
   };
 }
 
-/** @param {Label} message */
-async function label({ frame }) {
+/**
+ * Values for the model's inputs, one after the other, as tensors.
+ * @param {Values[]} inputs
+ */
+function tensors(inputs) {
   if (!litert || !loaded) throw new Error("no model is loaded");
+  const { Tensor } = litert;
+  const details = loaded.compiled.getInputDetails();
+  return inputs.map((values, at) => new Tensor(values, Array.from(details[at].shape)));
+}
+
+/**
+ * Runs the model once, until its outputs can be read here.
+ * @param {import("@litertjs/core").Tensor[]} inputs
+ * @returns {Promise<Values[]>}
+ */
+async function infer(inputs) {
+  if (!loaded) throw new Error("no model is loaded");
+  const outputs = await loaded.compiled.run(inputs);
+  const found = [];
+  for (const output of outputs) {
+    found.push(/** @type {Values} */ (await output.data()));
+    output.delete();
+  }
+  return found;
+}
+
+/** Times it with pixels that mean nothing. @param {Time} message */
+async function timed({ wanted }) {
+  if (!loaded) throw new Error("no model is loaded");
+  const details = loaded.compiled.getInputDetails();
+  const inputs = tensors(details.map(({ dtype, shape }) => noise(dtype, shape)));
+  try {
+    return await time(async () => void (await infer(inputs)), wanted);
+  } finally {
+    for (const tensor of inputs) tensor.delete();
+  }
+}
+
+/**
+ * @param {string} dtype
+ * @param {Int32Array} shape
+ */
+function noise(dtype, shape) {
+  const values = valuesOf(dtype, shape.reduce((size, side) => size * side, 1));
+  return values.map(() => Math.floor(256 * Math.random()));
+}
+
+/** The outputs for inputs that are given. @param {Raw} message */
+async function raw({ inputs }) {
+  const given = tensors(inputs);
+  try {
+    return (await infer(given)).map((values) => values.slice());
+  } finally {
+    for (const tensor of given) tensor.delete();
+  }
+}
+
+/** @param {Label} message */
+async function label({ values }) {
+  if (!litert || !loaded?.model) throw new Error("no model is loaded");
   const { model, compiled } = loaded;
   const began = performance.now();
-  const values = encode(prepare(frame, model.input, model.rule), model.input);
-  const prepared = performance.now();
   const tensor = new litert.Tensor(values, model.input.shape);
-  let raw;
+  let found;
   try {
     const outputs = await compiled.run(tensor);
     // The clock stops when the numbers can be read here.
-    raw = (await outputs[0].data()).slice();
+    found = (await outputs[0].data()).slice();
     for (const output of outputs) output.delete();
   } finally {
     tensor.delete();
   }
   const inferred = performance.now();
-  const scores = decode(raw, model.output);
-  const times = {
-    preprocess: prepared - began,
-    inference: inferred - prepared,
-    postprocess: performance.now() - inferred,
-  };
-  return { scores, raw, times };
+  const scores = decode(found, model.output);
+  const times = { inference: inferred - began, postprocess: performance.now() - inferred };
+  return { scores, raw: found, times };
 }
 
 /** @param {any} message */
 async function answer(message) {
   try {
-    const does = { start: begin, load, label }[/** @type {string} */ (message.kind)];
+    const does = { start: begin, load, label, time: timed, raw }[/** @type {string} */ (message.kind)];
     if (!does) throw new Error(`unknown message ${message.kind}`);
     self.postMessage({ id: message.id, value: await does(message) });
   } catch (error) {

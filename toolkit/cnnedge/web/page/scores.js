@@ -17,7 +17,7 @@ const SUM_SLACK = 0.1;
  * @param {number} length
  * @returns {Values}
  */
-function valuesOf(dtype, length) {
+export function valuesOf(dtype, length) {
   if (dtype === "float32") return new Float32Array(length);
   return dtype === "int32" ? new Int32Array(length) : new Uint8Array(length);
 }

@@ -108,7 +108,7 @@ export class Session {
    */
   async tryGpu(nextFrame) {
     const round = ++this.#round;
-    const { way, why, name } = await gpuWay(this.model);
+    const { way, why, name } = await gpuWay(this.model.input.dtype);
     if (!way || (why !== "" && this.wish === "auto")) {
       this.note = this.#join(`no WebGPU: ${why}`);
       return;

@@ -23,7 +23,7 @@ async function sum(content) {
  * @param {number} size
  * @param {(share: number) => void} progress  told how much has come, 0..1
  */
-async function fetched(path, size, progress) {
+export async function fetched(path, size, progress) {
   const response = await fetch(path);
   if (!response.ok || !response.body) throw new Error(`${path}: ${response.status}`);
   const reader = response.body.getReader();

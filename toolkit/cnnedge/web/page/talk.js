@@ -30,6 +30,10 @@ export class Talk {
   /** @type {WebSocket | null} */
   #socket = null;
   #tries = 0;
+  /** Told whenever a connection stands. */
+  opened = () => {};
+  /** What is said once the server has ended. */
+  farewell = "cnnedge has ended on the computer; this page goes on labelling";
 
   /**
    * @param {string} url
@@ -49,6 +53,7 @@ export class Talk {
       this.#socket = socket;
       this.#tries = 0;
       this.send({ type: "hello", name });
+      this.opened();
     };
     socket.onmessage = (event) => this.#heard(event.data);
     socket.onclose = () => {
@@ -72,7 +77,7 @@ export class Talk {
     }
     if (said?.type === "bye") {
       this.#tries = MOST_TRIES;
-      this.say("cnnedge has ended on the computer; this page goes on labelling");
+      this.say(this.farewell);
     } else if (said) this.heard(said);
   }
 }

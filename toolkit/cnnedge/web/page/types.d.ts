@@ -4,6 +4,7 @@ export interface Site {
   live: boolean;
   offline: boolean;
   teaching?: boolean;
+  litert: string;
   wasm: Record<string, { sha256: string; size_bytes: number }>;
   models: Model[];
 }
@@ -55,8 +56,9 @@ export interface Times {
   postprocess: number;
 }
 
-/** raw: the output tensor as it came. */
+/** raw: the output tensor as it came. frame: what was labelled, given back. */
 export interface Answer {
+  frame: import("./pixels/prepare.js").Frame;
   scores: Float32Array;
   raw: Float32Array | Int32Array | Uint8Array;
   times: Times;
@@ -98,4 +100,67 @@ export interface Teaching {
   };
   agreement: number;
   warnings: string[];
+}
+
+/** A request of the worker protocol (docs/protocol.md), and what a page needs beside it. */
+export interface Errand {
+  key: string;
+  worker: "measure" | "predict" | "about" | "pixels";
+  request: {
+    model: string;
+    runtime: RuntimeWish;
+    compare: boolean;
+    warmup_seconds: number;
+    runs: number;
+    seconds: number;
+    window_seconds: number | null;
+    pictures: string;
+    predictions: string;
+    pixels?: string;
+    prepared?: boolean;
+  };
+  more: {
+    name: string;
+    shown: string;
+    sha256: string;
+    size_bytes: number;
+    pictures: number;
+    inputs: Tensor[];
+    outputs: Tensor[];
+    described?: Model;
+    check?: { picture: string; sizes: [number, number][]; rules: Model["rule"][] };
+  };
+}
+
+export interface RuntimeWish {
+  delegate: "cpu" | "gpu" | "auto";
+  threads: number;
+  allow_disagreement: boolean;
+}
+
+export interface Tensor {
+  dtype: string;
+  shape: number[];
+  quantised: boolean;
+}
+
+export interface Agreement {
+  frames: number;
+  agrees: boolean;
+  largest_difference: number;
+  tolerance: number;
+  unit: string;
+  labels_equal: number;
+}
+
+export interface DelegateReport {
+  requested: string;
+  used: string;
+  nodes_delegated: number;
+  nodes_total: number;
+  software?: boolean;
+  device?: string;
+  passed_over?: { delegate: string; reason: string }[];
+  agreement?: Agreement;
+  notes: string[];
 }

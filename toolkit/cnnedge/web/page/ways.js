@@ -46,10 +46,10 @@ export function wasmWay(threads) {
 
 /**
  * WebGPU for a model, where there is one.
- * @param {import("./types.js").Model} model
+ * @param {string} dtype  of the model's input
  * @returns {Promise<Gpu>}
  */
-export async function gpuWay(model) {
+export async function gpuWay(dtype) {
   const gpu = /** @type {any} */ (navigator).gpu;
   if (!gpu) return { way: null, why: "this browser has none", name: "" };
   let adapter = null;
@@ -60,7 +60,7 @@ export async function gpuWay(model) {
   }
   if (!adapter) return { way: null, why: "the browser found no GPU that it may use", name: "" };
   const suspends = "Suspending" in WebAssembly;
-  if (model.input.dtype !== "float32" && !suspends) {
+  if (dtype !== "float32" && !suspends) {
     const why = "for quantised models it takes a browser with WebAssembly JSPI";
     return { way: null, why, name: "" };
   }
