@@ -52,11 +52,13 @@ ORDER = (
     "architectures",
     "packing",
     "ranges",
+    "frozen",
     "converter",
     "training",
     "teaching",
     "compression",
     "conversion",
+    "importing",
     "verification",
     "cli",
 )

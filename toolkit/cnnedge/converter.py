@@ -21,6 +21,7 @@ from .bundle import Graph, read_graph
 from .bundle.layer_names import holds_layer
 from .bundle.values import constant
 from .errors import CnnedgeError, MissingExtraError, ModelError
+from .frozen import FrozenNetwork, dynamic, float16
 from .native_stderr import captured
 from .packing import pack, repack, unpack
 from .preprocess import Pixels
@@ -38,7 +39,8 @@ def convert(
 ) -> bytes:
     """The flatbuffer of one variant.
 
-    model: tf_keras model, float32 [None, h, w, c] pixels 0..255 to probabilities. variant: one of
+    model: tf_keras model, float32 [None, h, w, c] pixels 0..255 to probabilities, or a
+    FrozenNetwork. variant: one of
     SETTINGS. calibration: uint8 [n, h, w, c] prepared training pictures. signature: keep the
     serving signature, which other runtimes call the model by. sparse: store kernels of many zeros
     without them; smaller, not faster, and not for every variant (SPARSE). float_layers: layers of
@@ -83,9 +85,12 @@ def _check(model: Any, variant: str, sparse: bool, float_layers: Sequence[str]) 
     for name in float_layers:
         if name not in known:
             raise ModelError(f"the model has no layer '{name}'.{closest(name, known)}")
-    if variant == "int4" and importlib.util.find_spec("litert_quantizer") is None:
+    if sparse and isinstance(model, FrozenNetwork):
+        raise ModelError("a model without layers of Keras cannot be stored sparse")
+    by_quantizer = ("int4", "float16", "dynamic") if isinstance(model, FrozenNetwork) else ("int4",)
+    if variant in by_quantizer and importlib.util.find_spec("litert_quantizer") is None:
         raise MissingExtraError(
-            "the int4 variant needs litert-quantizer. Run: pip install 'cnnedge[int4]'"
+            f"the {variant} variant needs litert-quantizer. Run: pip install 'cnnedge[int4]'"
         )
 
 
@@ -97,6 +102,8 @@ def _flatbuffer(
     sparse: bool,
     float_layers: Sequence[str],
 ) -> bytes:
+    if isinstance(model, FrozenNetwork) and variant in _OF_FROZEN:
+        return repack(_OF_FROZEN[variant](model, calibration))
     if variant in SELECTIVE:
         flatbuffer = _integers(model, variant, calibration, signature, float_layers)
         if sparse:
@@ -124,6 +131,25 @@ def _by_tensorflow(
     return flatbuffer
 
 
+def _int16_of_frozen(model: FrozenNetwork, calibration: Pixels) -> bytes:
+    from tensorflow.lite.python import convert as passes
+    from tensorflow.lite.python.lite import _types_pb2
+
+    calibrated = ranges.calibrated(model.flatbuffer, calibration)
+    made: bytes = passes.mlir_quantize(calibrated, inference_type=_types_pb2.QUANTIZED_INT16)
+    return made
+
+
+# A network without layers is not converted but rewritten; int8 is made of all alike.
+_OF_FROZEN: dict[str, Callable[[FrozenNetwork, Pixels], bytes]] = {
+    "float32": lambda model, _: model.flatbuffer,
+    "float16": lambda model, _: float16(model.flatbuffer),
+    "dynamic": lambda model, _: dynamic(model.flatbuffer),
+    "int4": lambda model, _: _four_bits(model.flatbuffer),
+    "int16x8": _int16_of_frozen,
+}
+
+
 # Of the last model: the variants of one are made one after the other.
 _last_float32: dict[bool, tuple[str, bytes | None]] = {}
 
@@ -133,6 +159,8 @@ def _float32_of(model: Any, signature: bool) -> bytes | None:
 
     Variants are not made of such a one, but each by TensorFlow itself.
     """
+    if isinstance(model, FrozenNetwork):
+        return model.flatbuffer
     key = _identity(model)
     known = _last_float32.get(signature)
     if known is None or known[0] != key:

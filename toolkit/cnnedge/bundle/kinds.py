@@ -124,7 +124,7 @@ def _keras_version(archive: zipfile.ZipFile) -> str:
 def _pickle_kind(content: bytes) -> str:
     found = False
     for name in _classes(content):
-        if not (name.startswith(_TENSORS) or name.startswith("torch ") and "Storage" in name):
+        if not (name.startswith(_TENSORS) or (name.startswith("torch ") and "Storage" in name)):
             return PICKLE
         found = True
     return STATE_DICT if found else PICKLE

@@ -176,6 +176,8 @@ def _layer_errors(work: Work, pictures: npt.NDArray[np.uint8]) -> dict[str, Any]
     except CnnedgeError as error:
         work.data.reporter.note(f"the error of each layer is not known: {error}")
         return None
+    if not errors:
+        return None
     return {
         "variant": "int8",
         "pictures": len(seen),

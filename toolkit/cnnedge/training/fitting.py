@@ -179,8 +179,10 @@ def predictor(
 ) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]:
     """A function from indices [n] to probabilities [n, classes], traced once for many calls.
 
-    values: gives the model's input rows by index.
+    model: of tf_keras, or a FrozenNetwork. values: gives the model's input rows by index.
     """
+    if isinstance(model, FrozenNetwork):
+        return lambda indices: model.predict(values(indices))
     import tensorflow as tf
 
     shape = model.input_shape[1:]
