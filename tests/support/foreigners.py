@@ -31,7 +31,7 @@ def colour_pixels(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """
     random = np.random.default_rng(seed)
     targets = np.arange(count) % len(CLASSES)
-    base = np.array(_COLOURS, float)[targets] + random.normal(0, 22, (count, 3))
+    base = np.array(_COLOURS, float)[targets] + random.normal(0, 42, (count, 3))
     noise = random.normal(0, 18, (count, SIDE, SIDE, 3))
     return np.clip(base[:, None, None] + noise, 0, 255).astype(np.uint8), targets
 

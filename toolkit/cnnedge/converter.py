@@ -133,10 +133,9 @@ def _by_tensorflow(
 
 def _int16_of_frozen(model: FrozenNetwork, calibration: Pixels) -> bytes:
     from tensorflow.lite.python import convert as passes
-    from tensorflow.lite.python.lite import _types_pb2
 
-    calibrated = ranges.calibrated(model.flatbuffer, calibration)
-    made: bytes = passes.mlir_quantize(calibrated, inference_type=_types_pb2.QUANTIZED_INT16)
+    calibrated = ranges.calibrated(model.flatbuffer, calibration, centred=True)
+    made: bytes = passes.mlir_quantize(calibrated, inference_type=passes._types_pb2.QUANTIZED_INT16)
     return made
 
 

@@ -30,12 +30,13 @@ PICTURES = 200
 # Two conventions differ where chance alone would say so once in as many.
 _LEVEL = 0.01
 _LEAST = 1e-7
+_TEMPERATURES = tuple(2 ** (power / 4) for power in range(-8, 17))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
     """What the model answers in one convention. right: of each picture. nats: the logarithm of the
-    probability that it gave the right class.
+    probability of the right class, at the temperature that suits the model best.
     """
 
     convention: Convention
@@ -138,8 +139,27 @@ def _judged(
     except ModelError:
         # Not exclusive: the largest is still the answer, and how sure it is says little.
         shares = raw / np.maximum(raw.sum(axis=1, keepdims=True), _LEAST)
-    sure = np.clip(shares[np.arange(len(targets)), targets].astype(np.float64), _LEAST, 1)
-    return Tried(convention=convention, right=shares.argmax(axis=1) == targets, nats=np.log(sure))
+    return Tried(
+        convention=convention,
+        right=shares.argmax(axis=1) == targets,
+        nats=_nats(shares.astype(np.float64), targets),
+    )
+
+
+def _nats(shares: Reals, targets: Any) -> Reals:
+    """How sure the right answers are, once all of them are made as sure as they may be.
+
+    Pixels of too wide a range make a model surer of everything, also where it is wrong: the
+    temperature takes that away (Guo et al. 2017).
+    """
+    logs = np.log(np.clip(shares, _LEAST, 1))
+    every: list[Reals] = []
+    for temperature in _TEMPERATURES:
+        scaled = logs / temperature
+        whole = np.log(np.exp(scaled - scaled.max(axis=1, keepdims=True)).sum(axis=1))
+        whole += scaled.max(axis=1)
+        every.append(scaled[np.arange(len(targets)), targets] - whole)
+    return max(every, key=lambda nats: float(nats.mean()))
 
 
 def _ranked(tried: Sequence[Tried]) -> tuple[Tried, ...]:

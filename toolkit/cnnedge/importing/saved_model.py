@@ -6,7 +6,8 @@ SavedModel is a program, and may read files, write them, and call Python.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,16 @@ _COMPUTING = frozenset(
     """.split()
 )
 # What a SavedModel of TensorFlow 2 restores its variables by; none is part of a signature.
-_RESTORING = frozenset(
+_RESTORED = _COMPUTING | frozenset(
     """
-    AssignVariableOp MergeV2Checkpoints RestoreV2 SaveV2 ShardedFilename StaticRegexFullMatch
+    AssignVariableOp RestoreV2 ShardedFilename StaticRegexFullMatch
     StringJoin Select VarIsInitializedOp Variable VariableV2 Assign RandomUniform TruncatedNormal
     RandomStandardNormal StatelessRandomUniformV2 StatelessRandomGetKeyCounter
     StatelessRandomNormalV2
     """.split()
 )
+# These two write.
+_EVERYTHING = _RESTORED | {"SaveV2", "MergeV2Checkpoints"}
 
 
 def open_saved_model(path: Path, wishes: ImportWishes) -> Opened:
@@ -59,7 +62,7 @@ def open_saved_model(path: Path, wishes: ImportWishes) -> Opened:
     graph = _read(path)
     _check_assets(graph, path)
     name = _signature(graph, wishes.signature, path)
-    _check_functions(graph, path)
+    _check_functions(graph, name, path)
     import tensorflow as tf
 
     try:
@@ -143,13 +146,29 @@ def _check_assets(graph: Any, path: Path) -> None:
         )
 
 
-def _check_functions(graph: Any, path: Path) -> None:
-    """Raises ModelError for an operator that does anything but compute."""
-    saving = _savers(graph)
-    for name, node in _operators(graph):
-        allowed = _COMPUTING | _RESTORING if name in saving else _COMPUTING
-        if name not in saving and saving.intersection(_called(node)):
-            allowed = frozenset()
+def _check_functions(graph: Any, signature: str, path: Path) -> None:
+    """Raises ModelError for an operator that does anything but compute.
+
+    What saves and restores variables stands in every SavedModel; what writes may be there, and may
+    not be called by a signature, nor by what runs while the model is loaded.
+    """
+    functions = {f.signature.name: list(f.node_def) for f in graph.graph_def.library.function}
+    objects = graph.object_graph_def.nodes
+    called = _closure(_serving(objects, signature, path), functions)
+    loading = [
+        objects[each.restore_function].bare_concrete_function.concrete_function_name
+        or next(iter(objects[each.restore_function].function.concrete_functions), "")
+        for node in objects
+        for each in node.saveable_objects.values()
+    ]
+    restored = _closure(loading, functions)
+    main = [(_EVERYTHING, node) for node in graph.graph_def.node]
+    for allowed, node in (
+        *main,
+        *((_COMPUTING, node) for name in called for node in functions[name]),
+        *((_RESTORED, node) for name in restored for node in functions[name]),
+        *((_EVERYTHING, node) for nodes in functions.values() for node in nodes),
+    ):
         if node.op not in allowed:
             raise ModelError(
                 f"{path}: its graph has the operator {node.op[:60]}, which is none of a network "
@@ -158,30 +177,34 @@ def _check_functions(graph: Any, path: Path) -> None:
             )
 
 
-_MAIN = ""
+def _serving(objects: Any, signature: str, path: Path) -> list[str]:
+    """The function of a signature, by the graph of objects, which is what TensorFlow goes by."""
+    with contextlib.suppress(StopIteration, IndexError):
+        signatures = next(c.node_id for c in objects[0].children if c.local_name == "signatures")
+        node = next(c.node_id for c in objects[signatures].children if c.local_name == signature)
+        found = objects[node].bare_concrete_function.concrete_function_name
+        if found:
+            return [found]
+    raise ModelError(f"{path}: the SavedModel is damaged (no '{signature[:80]}'); export it again")
 
 
-def _savers(graph: Any) -> set[str]:
-    """Functions that only save and restore variables, by the names that TensorFlow gives them."""
-    names = {_MAIN}
-    for function in graph.graph_def.library.function:
-        name = function.signature.name
-        if any(part in name for part in ("save_fn", "restore_fn", "traced_save", "traced_restore")):
-            names.add(name)
-    return names
+def _closure(names: Iterable[str], functions: Mapping[str, list[Any]]) -> set[str]:
+    """The functions and all that they call."""
+    found: set[str] = set()
+    open_ones = [name for name in names if name in functions]
+    while open_ones:
+        name = open_ones.pop()
+        if name not in found:
+            found.add(name)
+            open_ones += [n for node in functions[name] for n in _called(node) if n in functions]
+    return found
 
 
 def _called(node: Any) -> set[str]:
-    """The functions that a node calls, by name."""
-    return {value.func.name for value in node.attr.values() if value.HasField("func")}
-
-
-def _operators(graph: Any) -> Iterator[tuple[str, Any]]:
-    for node in graph.graph_def.node:
-        yield _MAIN, node
-    for function in graph.graph_def.library.function:
-        for node in function.node_def:
-            yield function.signature.name, node
+    """The functions that a node calls, by name, and of what it is called itself."""
+    called = {value.func.name for value in node.attr.values() if value.HasField("func")}
+    lists = (f.name for value in node.attr.values() for f in value.list.func)
+    return called.union(lists, {node.op})
 
 
 def _only(given: Any, made: Any, path: Path) -> tuple[tuple[str, Any], str]:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from ..data import Pixels
 from ..errors import CnnedgeError, RunFolderError
 from ..files import write_bytes
+from ..frozen import FrozenNetwork
 from ..numpy_files import read_arrays
 from ..specs import Schedule, Training
 from .feed import Feed, one_hot
