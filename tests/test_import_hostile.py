@@ -107,7 +107,9 @@ def _an_operation(config: dict[str, Any], marker: Path) -> None:
 
 def _an_activation(config: dict[str, Any], marker: Path) -> None:
     config["config"]["layers"][2]["config"]["activation"] = {
-        "class_name": "function", "module": "os", "config": "system",
+        "class_name": "function",
+        "module": "os",
+        "config": "system",
         "registered_name": "os.system",
     }
 

@@ -28,20 +28,13 @@ Floats = npt.NDArray[np.float32]
 Ranges = Mapping[int, tuple[float, float]]
 
 
-def calibrated(flatbuffer: bytes, calibration: Pixels, *, centred: bool = False) -> bytes:
+def calibrated(flatbuffer: bytes, calibration: Pixels) -> bytes:
     """The flatbuffer with the range of each tensor that has no constant value.
 
     flatbuffer: of a float32 network with one input, float32 [1, h, w, c] raw pixels. calibration:
-    uint8 [n, h, w, c], at least one picture. centred: ranges with zero in the middle of 16 bits, as
-    kernels of int16 demand. Raises ModelError where a value is NaN or infinite.
+    uint8 [n, h, w, c], at least one picture. Raises ModelError where a value is NaN or infinite.
     """
-    found = measure(flatbuffer, representative(calibration))
-    return _with_ranges(flatbuffer, _centred(found) if centred else found)
-
-
-def _centred(ranges: Ranges) -> Ranges:
-    most = {n: max(abs(low), abs(high), 1e-6) for n, (low, high) in ranges.items()}
-    return {n: (-m * 32768 / 32767, m) for n, m in most.items()}
+    return _with_ranges(flatbuffer, measure(flatbuffer, representative(calibration)))
 
 
 def representative(calibration: Pixels) -> Iterator[Floats]:
