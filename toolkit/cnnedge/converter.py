@@ -63,6 +63,7 @@ def convert(
         lines = [*str(problem).splitlines(), *native.text.splitlines()]
         said = next((line for line in lines if "error" in line.lower()), lines[0] if lines else "")
         raise ModelError(f"TensorFlow cannot convert this model to {variant}: {said[:300]}")
+    check_constant(flatbuffer, variant)
     if variant == "int8":
         _check_pixels_in(flatbuffer)
     return flatbuffer
@@ -409,6 +410,23 @@ def _four_bits(flatbuffer: bytes) -> bytes:
     with contextlib.redirect_stdout(io.StringIO()):
         made = quantizer.Quantizer(flatbuffer, rules.get_quantization_recipe()).quantize()
     return bytes(made.quantized_model)
+
+
+def check_constant(flatbuffer: bytes, variant: str) -> None:
+    """Raises ModelError for weights that were left out.
+
+    What TensorFlow does not know as a model's own stays a variable, which nobody fills.
+    """
+    held = {op.name for op in read_graph(flatbuffer, variant).operators}.intersection(_VARIABLES)
+    if held:
+        raise ModelError(
+            f"the model came out of the conversion to {variant} without its weights (found "
+            f"{', '.join(sorted(held))}): they are not variables of tf_keras. Import the model: "
+            "cnnedge import"
+        )
+
+
+_VARIABLES = frozenset(("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"))
 
 
 def _check_pixels_in(flatbuffer: bytes) -> None:

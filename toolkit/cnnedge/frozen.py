@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from . import conditions
 from .bundle import read_graph, read_model
+from .engines import CPU, load_engine
 from .errors import ModelError
 
 Values = npt.NDArray[Any]
@@ -66,7 +67,10 @@ class FrozenNetwork:
 
 def read_frozen(path: Path) -> FrozenNetwork:
     """The network of a .tflite file. Raises ModelError."""
-    return FrozenNetwork(read_model(path).data, str(path))
+    model = read_model(path)
+    # In a process of its own first: a run folder may be a stranger's.
+    load_engine(model, CPU)
+    return FrozenNetwork(model.data, str(path))
 
 
 def float16(flatbuffer: bytes) -> bytes:

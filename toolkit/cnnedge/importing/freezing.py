@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..converter import check_constant
 from ..errors import ModelError
 from ..frozen import FrozenNetwork
 from ..native_stderr import captured
@@ -46,7 +47,9 @@ def frozen(
         lines = [*problem.splitlines(), *native.text.splitlines()]
         said = next((line for line in lines if "error" in line.lower()), lines[0])
         raise ModelError(f"{place}: TensorFlow cannot convert this model: {said[:300]}")
-    return FrozenNetwork(tflite_edit.with_signature(made), place)
+    made = tflite_edit.with_signature(made)
+    check_constant(made, "float32")
+    return FrozenNetwork(made, place)
 
 
 def _scaled(tf: Any, image: Any, convention: Convention) -> Any:

@@ -34,13 +34,16 @@ def head_of(raw: Reals, activation: str | None, place: str) -> str:
             f"{place}: the model itself answers NaN or infinity for ordinary pictures; its weights "
             "are damaged, or its pixels are scaled otherwise: try --pixels"
         )
-    within = raw.min() >= -_SLACK and raw.max() <= 1 + _SLACK
+    within = bool(raw.min() >= -_SLACK and raw.max() <= 1 + _SLACK)
+    whole = within and bool(np.abs(raw.sum(axis=1) - 1).max() < 10 * _SLACK)
     if raw.shape[1] == 1:
-        if activation == "sigmoid":
-            return ONE if within else ONE_LOGIT
-        return ONE if within else ONE_LOGIT
-    sums = np.abs(raw.sum(axis=1) - 1).max()
-    if within and sums < 10 * _SLACK:
+        return _of_one(within, activation, place)
+    if activation == "index" or (activation == "none" and not whole):
+        raise ModelError(
+            f"{place}: --activation {activation} does not fit its {raw.shape[1]} outputs, from "
+            f"{raw.min():.3g} to {raw.max():.3g}; leave it out, or say softmax"
+        )
+    if whole:
         return SHARES
     if activation == "sigmoid" or (activation is None and within and len(raw) > 1):
         raise ModelError(
@@ -48,7 +51,18 @@ def head_of(raw: Reals, activation: str | None, place: str) -> str:
             "class is judged by itself. cnnedge's runs tell exclusive classes apart; if these are, "
             "and softmax is missing: --activation softmax"
         )
+    # The softmax of logarithms of probabilities is the probabilities.
     return LOGITS
+
+
+def _of_one(within: bool, activation: str | None, place: str) -> str:
+    """Of a single score, the second of two classes'."""
+    if activation not in (None, "sigmoid", "none") or (activation == "none" and not within):
+        raise ModelError(
+            f"{place}: --activation {activation} does not fit its one output; sigmoid is for the "
+            "score of the second of two classes"
+        )
+    return ONE if within else ONE_LOGIT
 
 
 def probabilities(raw: Reals, head: str) -> Reals:

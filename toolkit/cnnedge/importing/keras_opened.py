@@ -14,6 +14,7 @@ from ..errors import CnnedgeError, ModelError
 from ..specs.pixels import InputSize, Preprocess
 from . import keras_source
 from .convention import Convention
+from .families import family
 from .freezing import frozen
 from .opened import Opened, Reals
 from .rebuild import rebuilt
@@ -37,6 +38,8 @@ def open_keras(path: Path, kind: str, wishes: ImportWishes) -> Opened:
         stated, because, rule = _TEACHABLE, "Teachable Machine's own code", _TEACHABLE_RULE
     elif _scales_itself(model):
         stated, because = Convention(), "the model's own scaling layer"
+    elif hint := _hint(model):
+        stated, because = hint[1], f"preprocess_input of {hint[0]} in keras.applications"
 
     def answer(values: Reals) -> Reals:
         parts = [
@@ -53,6 +56,7 @@ def open_keras(path: Path, kind: str, wishes: ImportWishes) -> Opened:
         refrozen=live.frozen,
         stated=stated,
         because=because,
+        weak="preprocess_input" in because,
         rule=rule,
         labels=_labels_beside(path) if teachable else None,
     )
@@ -161,6 +165,13 @@ def _flat(model: Any) -> Any:
             yield from _flat(layer)
         else:
             yield layer
+
+
+def _hint(model: Any) -> tuple[str, Convention] | None:
+    """By the name of the model, or of the first model within it."""
+    inner = (layer for layer in model.layers if hasattr(layer, "layers"))
+    named = (model, *inner)
+    return next((found for part in named if (found := family(part.name))), None)
 
 
 def _is_teachable(model: Any) -> bool:

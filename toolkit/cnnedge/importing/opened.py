@@ -23,9 +23,9 @@ class Opened:
     [n, k], for float32 [n, h, w, c] as it takes them. build: a tf_keras model or a FrozenNetwork of
     raw pixels 0..255 to probabilities, for a convention and a head, and what has to be said of it.
     stated, because: the pixels it takes where the source itself says so, and where it does. rule:
-    its resize rule, likewise. labels: its own. refrozen: like build, without layers, for where a
-    rebuilt network is none of the source. adopted: the bytes of a quantised .tflite that stays as
-    it is.
+    its resize rule, likewise. weak: what it says of its pixels is a hint; labelled pictures know
+    better. labels: its own. refrozen: like build, without layers, for where a rebuilt network is
+    none of the source. adopted: the bytes of a quantised .tflite that stays as it is.
     """
 
     kind: str
@@ -34,6 +34,7 @@ class Opened:
     build: Callable[[Convention, str], tuple[Any, tuple[str, ...]]]
     stated: Convention | None = None
     because: str = ""
+    weak: bool = False
     rule: Preprocess | None = None
     labels: Labels | None = None
     adopted: bytes | None = None

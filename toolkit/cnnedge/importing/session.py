@@ -156,7 +156,8 @@ def _settle(work: _Work, notes: list[str]) -> _Settled:
     """By the person, by the file, or by what the model answers. Raises ModelError."""
     guest, opened = work.wishes.guest, work.opened
     said = told(guest)
-    stated = said or opened.stated
+    hint = opened.stated if said is None and opened.weak else None
+    stated = said or (None if hint and work.dataset is not None else opened.stated)
     because = "the options given" if said else opened.because
     rule = guest.rule(opened.rule)
     tried: tuple[detective.Tried, ...] = ()
@@ -164,6 +165,8 @@ def _settle(work: _Work, notes: list[str]) -> _Settled:
         found = _found(work, stated)
         if found is not None:
             tried = found.tried
+        if stated is None and hint and (found is None or found.convention is None):
+            stated = hint
         if stated is None and (found is None or found.convention is None):
             raise ModelError(_ask(work, found))
         if found is not None and found.convention is not None:
@@ -172,6 +175,10 @@ def _settle(work: _Work, notes: list[str]) -> _Settled:
             if rule is None and found.rule_told:
                 rule = found.convention.rule
     assert stated is not None
+    if hint is not None and stated is hint:
+        notes.append(
+            f"its pixels are those of {because}; if it was trained otherwise: --pixels, or --data"
+        )
     if rule is None:
         rule = RULES[0]
         notes.append(

@@ -10,6 +10,7 @@ import numpy as np
 from ..bundle import ModelFile, fitted, read_model
 from ..decoding import real
 from ..encoding import Encoder
+from ..engines import CPU, load_engine
 from ..errors import ModelError
 from ..frozen import FrozenNetwork
 from ..packing import repack
@@ -93,6 +94,8 @@ def _adopted(model: ModelFile) -> bytes:
 def _answers(model: ModelFile, channels_first: bool) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
+    # In a process of its own first: a file that LiteRT has not seen may make it crash.
+    load_engine(model, CPU)
     engine = Interpreter(model_content=model.data)
     engine.allocate_tensors()
     given, made = engine.get_input_details()[0], engine.get_output_details()[0]
