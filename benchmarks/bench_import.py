@@ -104,7 +104,7 @@ def application(folder: Path, name: str) -> Path:
     import keras  # type: ignore[import-untyped, unused-ignore]
 
     random, path = np.random.default_rng(0), folder / f"{name}.keras"
-    model = getattr(keras.applications, name)(weights=None, classes=100)
+    model = getattr(keras.applications, name)(weights=None, classes=100, input_shape=SIZE.shape)
     made = []
     for variable, values in zip(model.weights, model.get_weights(), strict=True):
         fan = max(1, int(np.prod(values.shape[:-1])))

@@ -6,10 +6,8 @@ raw pixels in (uint8 for int8, float32 for the others), probabilities out.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.util
-import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -21,7 +19,7 @@ from .bundle import Graph, read_graph
 from .bundle.layer_names import holds_layer
 from .bundle.values import constant
 from .errors import CnnedgeError, MissingExtraError, ModelError
-from .frozen import FrozenNetwork, dynamic, float16
+from .frozen import REWRITTEN, FrozenNetwork, check_constant, int4
 from .native_stderr import captured
 from .packing import pack, repack, unpack
 from .preprocess import Pixels
@@ -103,8 +101,8 @@ def _flatbuffer(
     sparse: bool,
     float_layers: Sequence[str],
 ) -> bytes:
-    if isinstance(model, FrozenNetwork) and variant in _OF_FROZEN:
-        return repack(_OF_FROZEN[variant](model, calibration))
+    if isinstance(model, FrozenNetwork) and variant in REWRITTEN:
+        return repack(REWRITTEN[variant](model, calibration))
     if variant in SELECTIVE:
         flatbuffer = _integers(model, variant, calibration, signature, float_layers)
         if sparse:
@@ -114,7 +112,7 @@ def _flatbuffer(
         return repack(flatbuffer)
     plain = None if sparse or variant not in ("float32", "int4") else _float32_of(model, signature)
     flatbuffer = plain or _by_tensorflow(model, variant, calibration, signature, sparse)
-    return repack(_four_bits(flatbuffer) if variant == "int4" else flatbuffer)
+    return repack(int4(flatbuffer) if variant == "int4" else flatbuffer)
 
 
 def _by_tensorflow(
@@ -130,33 +128,6 @@ def _by_tensorflow(
         converter.optimizations = [*converter.optimizations, sparsity]
     flatbuffer: bytes = converter.convert()
     return flatbuffer
-
-
-def _int16_of_frozen(model: FrozenNetwork, calibration: Pixels) -> bytes:
-    """By TensorFlow's other quantiser: the one of int8 gives int16 a zero point, and none runs."""
-    import tensorflow as tf
-    from tensorflow.lite.python.optimize.calibrator import Calibrator
-
-    quantiser = Calibrator(model.flatbuffer)
-    made: bytes = quantiser.calibrate_and_quantize(
-        lambda: _representative(calibration),
-        tf.float32,
-        tf.float32,
-        False,
-        tf.int16,
-        tf.int64,
-    )
-    return made
-
-
-# A network without layers is not converted but rewritten; int8 is made of all alike.
-_OF_FROZEN: dict[str, Callable[[FrozenNetwork, Pixels], bytes]] = {
-    "float32": lambda model, _: model.flatbuffer,
-    "float16": lambda model, _: float16(model.flatbuffer),
-    "dynamic": lambda model, _: dynamic(model.flatbuffer),
-    "int4": lambda model, _: _four_bits(model.flatbuffer),
-    "int16x8": _int16_of_frozen,
-}
 
 
 # Of the last model: the variants of one are made one after the other.
@@ -394,39 +365,6 @@ def _dense_where_it_must_be(flatbuffer: bytes) -> bytes:
         if op.name != "DENSIFY" or op.outputs[0] not in dense
     ]
     return pack(model)
-
-
-def _four_bits(flatbuffer: bytes) -> bytes:
-    """A float32 flatbuffer with kernels of 4 bits, one scale for each channel.
-
-    Arithmetic as in dynamic. Depthwise kernels get 8 bits: no runtime has a 4-bit one.
-    """
-    from litert_quantizer import qtyping, quantizer, recipe_manager
-
-    operation, rules = qtyping.TFLOperationName, recipe_manager.RecipeManager()
-    rules.add_dynamic_config(regex=".*", operation_name=operation.ALL_SUPPORTED, num_bits=4)
-    rules.add_dynamic_config(regex=".*", operation_name=operation.DEPTHWISE_CONV_2D, num_bits=8)
-    # It prints its progress.
-    with contextlib.redirect_stdout(io.StringIO()):
-        made = quantizer.Quantizer(flatbuffer, rules.get_quantization_recipe()).quantize()
-    return bytes(made.quantized_model)
-
-
-def check_constant(flatbuffer: bytes, variant: str) -> None:
-    """Raises ModelError for weights that were left out.
-
-    What TensorFlow does not know as a model's own stays a variable, which nobody fills.
-    """
-    held = {op.name for op in read_graph(flatbuffer, variant).operators}.intersection(_VARIABLES)
-    if held:
-        raise ModelError(
-            f"the model came out of the conversion to {variant} without its weights (found "
-            f"{', '.join(sorted(held))}): they are not variables of tf_keras. Import the model: "
-            "cnnedge import"
-        )
-
-
-_VARIABLES = frozenset(("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"))
 
 
 def _check_pixels_in(flatbuffer: bytes) -> None:

@@ -6,17 +6,21 @@ model leaves. It can change its format and cannot be trained: nothing in it is a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import conditions
+from . import conditions, ranges
 from .bundle import read_graph, read_model
 from .engines import CPU, load_engine
 from .errors import ModelError
+from .preprocess import Pixels
 
 Values = npt.NDArray[Any]
 Scores = npt.NDArray[np.float32]
@@ -84,9 +88,6 @@ def dynamic(flatbuffer: bytes) -> bytes:
 
 
 def _requantised(flatbuffer: bytes, bits: int) -> bytes:
-    import contextlib
-    import io
-
     from litert_quantizer import qtyping, quantizer, recipe_manager
 
     every, rules = qtyping.TFLOperationName.ALL_SUPPORTED, recipe_manager.RecipeManager()
@@ -102,6 +103,66 @@ def _requantised(flatbuffer: bytes, bits: int) -> bytes:
     with contextlib.redirect_stdout(io.StringIO()):
         made = quantizer.Quantizer(flatbuffer, rules.get_quantization_recipe()).quantize()
     return bytes(made.quantized_model)
+
+
+def int4(flatbuffer: bytes) -> bytes:
+    """A float32 flatbuffer with kernels of 4 bits, one scale for each channel.
+
+    Arithmetic as in dynamic. Depthwise kernels get 8 bits: no runtime has a 4-bit one.
+    """
+    from litert_quantizer import qtyping, quantizer, recipe_manager
+
+    operation, rules = qtyping.TFLOperationName, recipe_manager.RecipeManager()
+    rules.add_dynamic_config(regex=".*", operation_name=operation.ALL_SUPPORTED, num_bits=4)
+    rules.add_dynamic_config(regex=".*", operation_name=operation.DEPTHWISE_CONV_2D, num_bits=8)
+    # It prints its progress.
+    with contextlib.redirect_stdout(io.StringIO()):
+        made = quantizer.Quantizer(flatbuffer, rules.get_quantization_recipe()).quantize()
+    return bytes(made.quantized_model)
+
+
+def _int16_of_frozen(model: FrozenNetwork, calibration: Pixels) -> bytes:
+    """By TensorFlow's other quantiser: the one of int8 gives int16 a zero point, and none runs."""
+    import tensorflow as tf
+    from tensorflow.lite.python.optimize.calibrator import Calibrator
+
+    quantiser = Calibrator(model.flatbuffer)
+    made: bytes = quantiser.calibrate_and_quantize(
+        lambda: ([values] for values in ranges.representative(calibration)),
+        tf.float32,
+        tf.float32,
+        False,
+        tf.int16,
+        tf.int64,
+    )
+    return made
+
+
+# A network without layers is not converted but rewritten; int8 is made of all alike.
+REWRITTEN: dict[str, Callable[[FrozenNetwork, Pixels], bytes]] = {
+    "float32": lambda model, _: model.flatbuffer,
+    "float16": lambda model, _: float16(model.flatbuffer),
+    "dynamic": lambda model, _: dynamic(model.flatbuffer),
+    "int4": lambda model, _: int4(model.flatbuffer),
+    "int16x8": _int16_of_frozen,
+}
+
+
+def check_constant(flatbuffer: bytes, variant: str) -> None:
+    """Raises ModelError for weights that were left out.
+
+    What TensorFlow does not know as a model's own stays a variable, which nobody fills.
+    """
+    held = {op.name for op in read_graph(flatbuffer, variant).operators}.intersection(_VARIABLES)
+    if held:
+        raise ModelError(
+            f"the model came out of the conversion to {variant} without its weights (found "
+            f"{', '.join(sorted(held))}): they are not variables of tf_keras. Import the model: "
+            "cnnedge import"
+        )
+
+
+_VARIABLES = frozenset(("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"))
 
 
 def _engine(flatbuffer: bytes) -> Any:

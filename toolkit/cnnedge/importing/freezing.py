@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..converter import check_constant
 from ..errors import ModelError
-from ..frozen import FrozenNetwork
+from ..frozen import FrozenNetwork, check_constant
 from ..native_stderr import captured
 from ..specs.pixels import InputSize
 from . import heads, tflite_edit
