@@ -130,9 +130,9 @@ ROOMS = (
         WORKSHOP,
     ),
     Room(
-        ("packing", "ranges", "converter"),
-        "writes a flatbuffer again in fewer bytes; the ranges of values for int8; Keras to the "
-        "bytes of one .tflite variant",
+        ("packing", "ranges", "frozen", "converter"),
+        "writes a flatbuffer again in fewer bytes; the ranges of values for int8; the variants of "
+        "a network that is a flatbuffer already; Keras to the bytes of one .tflite variant",
         WORKSHOP,
     ),
     Room(
@@ -156,6 +156,12 @@ ROOMS = (
     Room(
         ("conversion/",),
         "the variants of a run, the gate and its remedies, the search, sensitivity, the report",
+        WORKSHOP,
+    ),
+    Room(
+        ("importing/",),
+        "makes a run of a model that was trained elsewhere: opened without running its code, "
+        "rebuilt or frozen, its preprocessing found, compared with its source",
         WORKSHOP,
     ),
     Room(

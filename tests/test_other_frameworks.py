@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import collections
+import os
+import pickle
+import struct
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +17,28 @@ from cnnedge.bundle import read_model
 from cnnedge.cli import group
 from cnnedge.errors import ModelError, RunFolderError
 from cnnedge.training.run_folder import open_finished
+
+
+class Evil:
+    """What a pickle may do when somebody loads it."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, ("touch /nowhere/executed",)
+
+
+def pickled(path: Path, value: object) -> Path:
+    """As torch.save lays it out."""
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("archive/data.pkl", pickle.dumps(value, protocol=2))
+    return path
+
+
+def keras_3(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("metadata.json", '{"keras_version": "3.15.1"}')
+        file.writestr("config.json", "{}")
+        file.writestr("model.weights.h5", "")
+    return path
 
 
 def hdf5(path: Path) -> Path:
@@ -45,34 +72,56 @@ def written(path: Path, data: bytes) -> Path:
 
 
 MADE = {
-    "an .h5": (lambda f: hdf5(f / "m.h5"), "a Keras model", "from_keras_model"),
+    "an .h5": (lambda f: hdf5(f / "m.h5"), "a Keras model", "cnnedge import"),
     "an .h5 of another name": (lambda f: hdf5(f / "weights.bin"), "a Keras model", "--set weights"),
+    "an .h5 of weights": (
+        lambda f: written(f / "m.h5", b"\x89HDF\r\n\x1a\n layer_names"),
+        "a file of Keras weights",
+        "save the whole model",
+    ),
     "a .keras": (
         lambda f: archive(f / "m.keras", "metadata.json", "config.json", "model.weights.h5"),
         "a Keras model",
-        "tf.keras.models.load_model",
+        "cnnedge import",
     ),
+    "a .keras of Keras 3": (lambda f: keras_3(f / "m.keras"), "a Keras 3 model", "cnnedge import"),
     "a damaged .keras": (lambda f: written(f / "m.keras", b"PK\3\4"), "a Keras model", "cnnedge"),
-    "a SavedModel": (
-        lambda f: saved_model(f / "sm"),
-        "a TensorFlow SavedModel",
-        "from_saved_model",
-    ),
+    "a SavedModel": (lambda f: saved_model(f / "sm"), "a TensorFlow SavedModel", "cnnedge import"),
     "an ONNX model": (lambda f: written(f / "m.onnx", b"\x08\x07"), "an ONNX model", "onnx2tf -i"),
     "an ONNX model of another name": (
         lambda f: written(f / "model", b"\x08\x08\x12\x07pytorch\x1a\x05"),
         "an ONNX model",
         "pip install onnx2tf",
     ),
-    "a PyTorch file": (
-        lambda f: archive(f / "m.pth", "archive/data.pkl"),
-        "a PyTorch file",
+    "a PyTorch file that calls": (
+        lambda f: pickled(f / "m.pth", Evil()),
+        "a pickled module",
+        "would execute",
+    ),
+    "a bare pickle": (
+        lambda f: written(f / "m.pt", pickle.dumps(Evil())),
+        "a pickled module",
         "litert-torch",
+    ),
+    "a state dict": (
+        lambda f: pickled(f / "m.pth", collections.OrderedDict(weight=[0.5])),
+        "a state dict",
+        "Weights alone",
+    ),
+    "TorchScript": (
+        lambda f: archive(f / "m.pt", "m/data.pkl", "m/code/__torch__.py", "m/constants.pkl"),
+        "TorchScript",
+        "litert_torch.convert",
     ),
     "an exported program": (
         lambda f: archive(f / "m.pt2", "serialized_exported_program.json"),
-        "a PyTorch file",
+        "exported from PyTorch",
         "litert_torch.convert",
+    ),
+    "safetensors": (
+        lambda f: written(f / "weights", struct.pack("<Q", 2) + b"{}" + bytes(9)),
+        "a safetensors file",
+        "Weights alone",
     ),
     "a frozen graph": (
         lambda f: written(f / "m.pb", b"\x0a\x12"),

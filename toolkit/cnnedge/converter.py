@@ -6,10 +6,8 @@ raw pixels in (uint8 for int8, float32 for the others), probabilities out.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.util
-import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -21,6 +19,7 @@ from .bundle import Graph, read_graph
 from .bundle.layer_names import holds_layer
 from .bundle.values import constant
 from .errors import CnnedgeError, MissingExtraError, ModelError
+from .frozen import REWRITTEN, FrozenNetwork, check_constant, int4
 from .native_stderr import captured
 from .packing import pack, repack, unpack
 from .preprocess import Pixels
@@ -38,7 +37,8 @@ def convert(
 ) -> bytes:
     """The flatbuffer of one variant.
 
-    model: tf_keras model, float32 [None, h, w, c] pixels 0..255 to probabilities. variant: one of
+    model: tf_keras model, float32 [None, h, w, c] pixels 0..255 to probabilities, or a
+    FrozenNetwork. variant: one of
     SETTINGS. calibration: uint8 [n, h, w, c] prepared training pictures. signature: keep the
     serving signature, which other runtimes call the model by. sparse: store kernels of many zeros
     without them; smaller, not faster, and not for every variant (SPARSE). float_layers: layers of
@@ -61,6 +61,7 @@ def convert(
         lines = [*str(problem).splitlines(), *native.text.splitlines()]
         said = next((line for line in lines if "error" in line.lower()), lines[0] if lines else "")
         raise ModelError(f"TensorFlow cannot convert this model to {variant}: {said[:300]}")
+    check_constant(flatbuffer, variant)
     if variant == "int8":
         _check_pixels_in(flatbuffer)
     return flatbuffer
@@ -83,9 +84,12 @@ def _check(model: Any, variant: str, sparse: bool, float_layers: Sequence[str]) 
     for name in float_layers:
         if name not in known:
             raise ModelError(f"the model has no layer '{name}'.{closest(name, known)}")
-    if variant == "int4" and importlib.util.find_spec("litert_quantizer") is None:
+    if sparse and isinstance(model, FrozenNetwork):
+        raise ModelError("a model without layers of Keras cannot be stored sparse")
+    by_quantizer = ("int4", "float16", "dynamic") if isinstance(model, FrozenNetwork) else ("int4",)
+    if variant in by_quantizer and importlib.util.find_spec("litert_quantizer") is None:
         raise MissingExtraError(
-            "the int4 variant needs litert-quantizer. Run: pip install 'cnnedge[int4]'"
+            f"the {variant} variant needs litert-quantizer. Run: pip install 'cnnedge[int4]'"
         )
 
 
@@ -97,6 +101,8 @@ def _flatbuffer(
     sparse: bool,
     float_layers: Sequence[str],
 ) -> bytes:
+    if isinstance(model, FrozenNetwork) and variant in REWRITTEN:
+        return repack(REWRITTEN[variant](model, calibration))
     if variant in SELECTIVE:
         flatbuffer = _integers(model, variant, calibration, signature, float_layers)
         if sparse:
@@ -106,7 +112,7 @@ def _flatbuffer(
         return repack(flatbuffer)
     plain = None if sparse or variant not in ("float32", "int4") else _float32_of(model, signature)
     flatbuffer = plain or _by_tensorflow(model, variant, calibration, signature, sparse)
-    return repack(_four_bits(flatbuffer) if variant == "int4" else flatbuffer)
+    return repack(int4(flatbuffer) if variant == "int4" else flatbuffer)
 
 
 def _by_tensorflow(
@@ -133,6 +139,8 @@ def _float32_of(model: Any, signature: bool) -> bytes | None:
 
     Variants are not made of such a one, but each by TensorFlow itself.
     """
+    if isinstance(model, FrozenNetwork):
+        return model.flatbuffer
     key = _identity(model)
     known = _last_float32.get(signature)
     if known is None or known[0] != key:
@@ -357,22 +365,6 @@ def _dense_where_it_must_be(flatbuffer: bytes) -> bytes:
         if op.name != "DENSIFY" or op.outputs[0] not in dense
     ]
     return pack(model)
-
-
-def _four_bits(flatbuffer: bytes) -> bytes:
-    """A float32 flatbuffer with kernels of 4 bits, one scale for each channel.
-
-    Arithmetic as in dynamic. Depthwise kernels get 8 bits: no runtime has a 4-bit one.
-    """
-    from litert_quantizer import qtyping, quantizer, recipe_manager
-
-    operation, rules = qtyping.TFLOperationName, recipe_manager.RecipeManager()
-    rules.add_dynamic_config(regex=".*", operation_name=operation.ALL_SUPPORTED, num_bits=4)
-    rules.add_dynamic_config(regex=".*", operation_name=operation.DEPTHWISE_CONV_2D, num_bits=8)
-    # It prints its progress.
-    with contextlib.redirect_stdout(io.StringIO()):
-        made = quantizer.Quantizer(flatbuffer, rules.get_quantization_recipe()).quantize()
-    return bytes(made.quantized_model)
 
 
 def _check_pixels_in(flatbuffer: bytes) -> None:

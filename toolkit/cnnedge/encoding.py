@@ -145,7 +145,7 @@ def _scaling(model: ModelFile, meaning: InputMeaning, guest: Guest) -> Scaling:
             "one scale"
         )
     if guest.scales:
-        return _told(guest)
+        return told_scaling(guest)
     if model.provenance is not None:
         return Scaling(raw=True)
     if meaning.normalization is not None:
@@ -161,7 +161,8 @@ def _scaling(model: ModelFile, meaning: InputMeaning, guest: Guest) -> Scaling:
     return _by_quantisation(meaning)
 
 
-def _told(guest: Guest) -> Scaling:
+def told_scaling(guest: Guest) -> Scaling:
+    """What a person says: (pixel - mean) / std of pixels 0..255."""
     mean, std = guest.numbers("mean") or (0.0,), guest.numbers("std") or (1.0,)
     said: tuple[str, ...] = ()
     base = (0.0, 1.0)

@@ -23,17 +23,17 @@ from ..errors import ModelError
 from ..specs.layers import LAYERS, Activation
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
-_MAX_CONFIG = 32 << 20
-_MAX_WEIGHTS = 4 << 30
+MAX_CONFIG = 32 << 20
+MAX_WEIGHTS = 4 << 30
 # Keras stores the weights uncompressed; no model unpacks to much more than its size.
 _MAX_RATIO = 20
-_MAX_DEPTH = 100
+MAX_DEPTH = 100
 # HDF5 groups may contain each other in a circle.
 _MAX_ARRAYS = 100_000
 
 _KERAS = "keras"
 _MODELS = {"Functional": "tf_keras.src.engine.functional", "Sequential": _KERAS}
-_OTHER_LAYERS = (
+OTHER_LAYERS = (
     *("InputLayer", "Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"),
     *("Reshape", "Permute", "Cropping2D", "UpSampling2D", "Normalization", "LayerNormalization"),
     *("ELU", "PReLU", "Softmax", "ThresholdedReLU", "GaussianNoise", "GaussianDropout"),
@@ -42,14 +42,14 @@ _OTHER_LAYERS = (
     *("RandomWidth", "Conv2DTranspose", "Conv1D", "SeparableConv1D", "MaxPooling1D"),
     *("AveragePooling1D", "GlobalAveragePooling1D", "GlobalMaxPooling1D", "ActivityRegularization"),
 )
-_INITIALIZERS = (
+INITIALIZERS = (
     *("Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity"),
     *("LecunNormal", "LecunUniform", "Ones", "Orthogonal", "RandomNormal", "RandomUniform"),
     *("TruncatedNormal", "VarianceScaling", "Zeros"),
 )
 _CLASSES: Mapping[str, str] = {
-    **dict.fromkeys((*LAYERS, *_OTHER_LAYERS), "keras.layers"),
-    **dict.fromkeys(_INITIALIZERS, "keras.initializers"),
+    **dict.fromkeys((*LAYERS, *OTHER_LAYERS), "keras.layers"),
+    **dict.fromkeys(INITIALIZERS, "keras.initializers"),
     **dict.fromkeys(("L1", "L2", "L1L2"), "keras.regularizers"),
     **dict.fromkeys(("MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"), "keras.constraints"),
     "Policy": "keras.mixed_precision",
@@ -88,7 +88,7 @@ def read_keras(path: Path) -> tf_keras.Model:
     try:
         with _opened(path) as archive:
             config = _read_config(archive)
-            model = _build(config)
+            model = build(config)
             _load_weights(model, archive)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
@@ -117,7 +117,8 @@ def _opened(path: Path) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def _member(archive: zipfile.ZipFile, name: str, limit: int) -> IO[bytes]:
+def member(archive: zipfile.ZipFile, name: str, limit: int) -> IO[bytes]:
+    """An entry to read. Raises ModelError if it is missing or packed as no model is."""
     try:
         entry = archive.getinfo(name)
     except KeyError:
@@ -131,18 +132,19 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int) -> IO[bytes]:
 
 
 def _read_config(archive: zipfile.ZipFile) -> Any:
-    with _member(archive, CONFIG, _MAX_CONFIG) as file:
+    with member(archive, CONFIG, MAX_CONFIG) as file:
         try:
-            return json.loads(file.read(_MAX_CONFIG))
+            return json.loads(file.read(MAX_CONFIG))
         except (ValueError, RecursionError):
             raise ModelError(f"{CONFIG} in it is not JSON") from None
 
 
-def _build(config: Any) -> tf_keras.Model:
+def build(config: Any) -> tf_keras.Model:
+    """The network of a configuration, with fresh weights. Raises ModelError; Keras' own errors."""
     rebuilt = _object(config, "the model", 0)
     if rebuilt["class_name"] not in _MODELS:
         raise ModelError(
-            f"it holds {_shown(rebuilt['class_name'])}; expected a Functional or Sequential model"
+            f"it holds {shown(rebuilt['class_name'])}; expected a Functional or Sequential model"
         )
     model = tf_keras.layers.deserialize(rebuilt)
     if not model.built:
@@ -155,7 +157,7 @@ def _object(node: Any, where: str, depth: int) -> dict[str, Any]:
     name = node.get("class_name") if isinstance(node, dict) else None
     if not isinstance(name, str) or name not in _CLASSES:
         raise ModelError(
-            f"{where} is {_shown(name)}, a class that cnnedge does not know; none of its code was "
+            f"{where} is {shown(name)}, a class that cnnedge does not know; none of its code was "
             "executed. A model may contain only Keras' own layers: no Lambda, no wrappers, no "
             "custom classes"
         )
@@ -169,10 +171,10 @@ def _object(node: Any, where: str, depth: int) -> dict[str, Any]:
     if name == "TFOpLambda":
         operation = rebuilt["config"].get("function")
         if operation not in _OPERATIONS:
-            raise ModelError(f"{where} calls {_shown(operation)}, which cnnedge does not know")
+            raise ModelError(f"{where} calls {shown(operation)}, which cnnedge does not know")
     for key in ("name", "inbound_nodes", "build_config"):
         if key in node:
-            rebuilt[key] = _plain(node[key], f"{key} of {name}", depth + 1)
+            rebuilt[key] = plain_values(node[key], f"{key} of {name}", depth + 1)
     return rebuilt
 
 
@@ -182,7 +184,7 @@ def _fields(config: Mapping[str, Any], owner: str, depth: int) -> dict[str, Any]
 
 def _field(key: str, value: Any, owner: str, depth: int) -> Any:
     where = f"{key} of {owner}"
-    if depth > _MAX_DEPTH:
+    if depth > MAX_DEPTH:
         raise ModelError("its configuration is nested too deeply")
     if key == "layers" and owner in _MODELS:
         if not isinstance(value, list):
@@ -193,13 +195,13 @@ def _field(key: str, value: Any, owner: str, depth: int) -> Any:
         value = value.get("config")
     if isinstance(value, dict) and "class_name" in value:
         return _object(value, where, depth)
-    words = _words(key)
+    words = words_for(key)
     if words is not None and value is not None and not (isinstance(value, str) and value in words):
-        raise ModelError(f"{where} is {_shown(value)}, which cnnedge does not know")
-    return _plain(value, where, depth)
+        raise ModelError(f"{where} is {shown(value)}, which cnnedge does not know")
+    return plain_values(value, where, depth)
 
 
-def _words(key: str) -> frozenset[str] | None:
+def words_for(key: str) -> frozenset[str] | None:
     """The allowed words where Keras would look up a function; None if it looks up none."""
     if key.endswith("activation"):
         return _ACTIVATIONS
@@ -212,25 +214,25 @@ def _words(key: str) -> frozenset[str] | None:
     return None
 
 
-def _plain(value: Any, where: str, depth: int) -> Any:
+def plain_values(value: Any, where: str, depth: int) -> Any:
     """Numbers, flags, texts, and lists and tables of them, with no object inside."""
-    if depth > _MAX_DEPTH:
+    if depth > MAX_DEPTH:
         raise ModelError("its configuration is nested too deeply")
     if isinstance(value, list):
-        return [_plain(each, where, depth + 1) for each in value]
+        return [plain_values(each, where, depth + 1) for each in value]
     if isinstance(value, dict):
         if "class_name" in value:
             raise ModelError(
-                f"{where} holds {_shown(value['class_name'])}, which is not allowed there"
+                f"{where} holds {shown(value['class_name'])}, which is not allowed there"
             )
-        return {key: _plain(each, where, depth + 1) for key, each in value.items()}
+        return {key: plain_values(each, where, depth + 1) for key, each in value.items()}
     return value
 
 
 def _load_weights(model: tf_keras.Model, archive: zipfile.ZipFile) -> None:
     with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder:
         path = Path(folder) / WEIGHTS
-        with _member(archive, WEIGHTS, _MAX_WEIGHTS) as packed, path.open("wb") as file:
+        with member(archive, WEIGHTS, MAX_WEIGHTS) as packed, path.open("wb") as file:
             while part := packed.read(1 << 24):
                 file.write(part)
         check_h5(path)
@@ -253,7 +255,7 @@ def check_h5(path: Path) -> None:
 
 
 def _datasets(group: h5py.Group, depth: int) -> Iterator[h5py.Dataset]:
-    if depth > _MAX_DEPTH:
+    if depth > MAX_DEPTH:
         raise ModelError("its weights are nested too deeply")
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
@@ -265,5 +267,6 @@ def _datasets(group: h5py.Group, depth: int) -> Iterator[h5py.Dataset]:
             yield child
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value in a message, cut."""
     return repr(value)[:80]

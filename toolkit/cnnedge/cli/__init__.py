@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "Train a recipe on your pictures.",
     "convert": "Convert a trained run to measured .tflite variants.",
     "eval": "Measure a model's accuracy, as it ships.",
+    "import": "Make a run of a model trained elsewhere.",
     "run": "Label a camera, video or pictures, live.",
     "demo": "Show models on a phone: a code to scan, live labels in its browser.",
     "teach": "Shoot pictures with a phone, train on them, and try the model, all on one page.",
@@ -32,7 +33,7 @@ COMMANDS = {
     "models": "List model definitions, or show one layer by layer.",
     "devices": "List device profiles; check a device, or clean it up.",
 }
-_MODULES = {"eval": "evaluate"}
+_MODULES = {"eval": "evaluate", "import": "import_model"}
 
 
 class LazyGroup(click.Group):

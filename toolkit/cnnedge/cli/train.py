@@ -173,7 +173,7 @@ def _print(metrics: Metrics, folder: Path, recipe: Recipe) -> None:
     table.add_column("trained", style="bold")
     table.add_column(recipe.name)
     table.add_row("test accuracy", _test_accuracy(test))
-    table.add_row("parameters", f"{metrics.parameters:,}")
+    table.add_row("parameters", f"{metrics.parameters or 0:,}")
     for name, text in _how(metrics):
         table.add_row(name, text)
     recalls = [(c.recall, c) for c in metrics.per_class if c.recall is not None]

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import CnnedgeError, ModelError, RunFolderError
 from ..files import read_json, whole, write_json
+from ..frozen import SUFFIX
 from ..seals import holds, seal
 from ..specs import Channels, Distil, Technique, Variant, plain, shipped
 from ..training import backend
@@ -87,7 +88,20 @@ def load(shop: Workshop, stage: Stage) -> Any:
 
 def check(shop: Workshop, variants: Sequence[Variant]) -> None:
     """Says before any training what cannot be done: data of other classes, teachers, students."""
+    frozen = shop.data.run.model.suffix == SUFFIX
     for variant in variants:
+        if frozen and (variant.techniques or variant.format == "selective"):
+            raise CnnedgeError(
+                f"{variant.name}: this run's model has no layers of Keras: it was imported frozen. "
+                "It can change its format alone; import the Keras model for anything else"
+            )
+        imported = shop.data.recipe.training.method == "imported"
+        if variant.techniques and imported and shop.data.labels != shop.data.dataset.classes:
+            raise CnnedgeError(
+                f"{variant.name}: techniques train on pictures of the model's own classes, in its "
+                f"order: {', '.join(shop.data.labels[:12])}; {shop.data.dataset.source} has "
+                f"{', '.join(shop.data.dataset.classes[:12])}. Name such pictures: --data DIR"
+            )
         if variant.techniques and shop.data.recipe.training.method == "pretrained":
             raise CnnedgeError(
                 f"{variant.name}: techniques train on pictures of the model's own classes, but "

@@ -193,6 +193,8 @@ def _layer_errors(work: Work, pictures: npt.NDArray[np.uint8]) -> Sensitivity | 
     except CnnedgeError as error:
         work.data.reporter.note(f"the error of each layer is unknown: {error}")
         return None
+    if not errors:
+        return None
     return Sensitivity(variant="int8", pictures=len(seen), layers=tuple(errors))
 
 

@@ -88,6 +88,9 @@ def layer_errors(
         raise ValueError("at least one picture is needed")
     with captured():
         names, last = layer_names(model), model.output_names[0]
+        if not names:
+            # A network without layers of Keras has none to name.
+            return []
         unrounded = convert(model, "float32", pictures[:1], signature=False)
         exact = _Side(Source(unrounded, "float32"), names, last)
         rounded = _Side(Source(flatbuffer, "int8"), names, last)

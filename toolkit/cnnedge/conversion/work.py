@@ -64,6 +64,11 @@ class Work:
 def prepare(run: RunFolder, recipe: Recipe, reporter: Reporter, timer: Timer | None = None) -> Work:
     """Reads data and model of a run. timer: of this machine where None. Raises CnnedgeError."""
     timer = timer or Timer()
+    if recipe.training.method == "imported" and not recipe.data.source:
+        raise DataError(
+            f"{run.path}: this model was imported without pictures, and converting needs some, for "
+            "ranges and for accuracy. Name them: --data DIR, with one folder for each class"
+        )
     dataset = load_recipe_data(recipe, reporter.scanning)
     _check_data(run, recipe, dataset, reporter)
     reporter.stage("loading model.keras", 0, 0)
@@ -114,7 +119,7 @@ def _workshop(data: RunData[Reporter], key: str, timer: Timer) -> Workshop:
 
 def _check_data(run: RunFolder, recipe: Recipe, dataset: Dataset, reporter: Reporter) -> None:
     trained = read_metrics(run).data
-    published = recipe.training.method == "pretrained"
+    published = recipe.training.method in ("pretrained", "imported")
     if dataset.classes != trained.classes and not published:
         raise DataError(
             f"{dataset.source}: its classes are {', '.join(dataset.classes)}; the run was trained "

@@ -20,7 +20,7 @@ from .strict import build
 from .values import plain
 from .variant import FORMATS, Variant, check_names
 
-Method = Literal["scratch", "transfer", "logistic", "svm", "pretrained"]
+Method = Literal["scratch", "transfer", "logistic", "svm", "pretrained", "imported"]
 Remedy = Literal["calibration", "selective", "qat"]
 _LONGEST_NAME = 100
 
@@ -116,7 +116,8 @@ class Training:
     method: `scratch` trains every layer from random weights. The others begin with the weights
     that the recipe names: `pretrained` uses the network unchanged, with its ImageNet labels;
     `logistic` and `svm` fit a linear classifier on the features of the frozen backbone and fold
-    it into the head; `transfer` trains the stages head, top and all (those that are given;
+    it into the head; `imported` is of runs that 'cnnedge import' wrote, and cannot be trained by;
+    `transfer` trains the stages head, top and all (those that are given;
     head and all when none is), which no other method uses.
     epochs: of scratch. views: of logistic and svm, as in HeadStage.
     """

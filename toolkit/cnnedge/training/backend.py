@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from .. import frozen
 from ..errors import MissingExtraError
 
 INSTALL = "pip install 'cnnedge[train]'"
@@ -71,8 +72,10 @@ def versions() -> dict[str, str]:
 def load_keras(path: Path) -> Any:
     """A saved .keras model, without its optimizer; nothing in the file is executed.
 
-    Raises ModelError.
+    A FrozenNetwork where the run holds a .tflite in its place. Raises ModelError.
     """
+    if path.suffix == frozen.SUFFIX:
+        return frozen.read_frozen(path)
     from ..architectures.keras_file import read_keras
 
     return read_keras(path)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from ..data import Pixels
 from ..errors import CnnedgeError, RunFolderError
 from ..files import write_bytes
+from ..frozen import FrozenNetwork
 from ..numpy_files import read_arrays
 from ..specs import Schedule, Training
 from .feed import Feed, one_hot
@@ -180,8 +181,10 @@ def predictor(
 ) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]:
     """A function from indices [n] to probabilities [n, classes], traced once for many calls.
 
-    values: gives the model's input rows by index.
+    model: of tf_keras, or a FrozenNetwork. values: gives the model's input rows by index.
     """
+    if isinstance(model, FrozenNetwork):
+        return lambda indices: model.predict(values(indices))
     import tensorflow as tf
 
     shape = model.input_shape[1:]

@@ -25,7 +25,12 @@ Outcome = tuple[fitting.Fitted, Details]
 
 
 def labels(recipe: Recipe, dataset: Dataset) -> tuple[str, ...]:
-    """The names of what the model tells apart: the data's classes, or ImageNet's."""
+    """The names of what the model tells apart: the data's classes, the model's own, or ImageNet's.
+
+    The model's own are of an imported one: those of its recipe.
+    """
+    if recipe.training.method == "imported" and recipe.data.labels:
+        return recipe.data.labels
     if recipe.training.method != "pretrained":
         return dataset.classes
     from ..architectures.weights import imagenet_labels
@@ -42,6 +47,11 @@ def build(
     Raises SpecError, WeightsError, MissingExtraError.
     """
     method = recipe.training.method
+    if method == "imported":
+        raise SpecError(
+            "training.method imported is of runs that 'cnnedge import' writes; to train a model, "
+            "use scratch, transfer, logistic, svm or pretrained"
+        )
     if method != "scratch" and spec.backbone is None:
         raise SpecError(
             f"{place}: training.method {method} needs a model with a backbone, but {recipe.model} "

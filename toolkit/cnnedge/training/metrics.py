@@ -158,13 +158,15 @@ class Details:
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics(Judged):
-    """metrics.json. images_per_second: in training. kept_epoch: whose weights the model has.
+    """metrics.json. parameters: None if nobody counted. images_per_second: in training.
+
+    kept_epoch: whose weights the model has.
 
     stages, linear: of a transfer and of a linear classifier. weights: where the backbone's came
     from; None without pretrained ones. workers: of training with several.
     """
 
-    parameters: Count = 0
+    parameters: Count | None = None
     train_seconds: Seconds = 0.0
     images_per_second: Seconds = 0.0
     data: DataUsed

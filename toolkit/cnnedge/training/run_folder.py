@@ -2,6 +2,7 @@
 
     RUN/recipe.yaml  model.yaml  model.keras  labels.txt  metrics.json  history.csv  curves.png
     RUN/confusion.png  augmentation.png  data.json  checkpoints/  compress/  export/
+    RUN/import.json (and model.tflite in place of model.keras): of an imported model
 
 A run is complete when metrics.json is there: it is written last.
 """
@@ -28,7 +29,8 @@ T = TypeVar("T")
 HISTORY_FIELDS = tuple(f.name for f in fields(Epoch))
 _NAMES = (
     *("recipe.yaml", "model.yaml", "model.keras", "labels.txt", "metrics.json", "history.csv"),
-    *("curves.png", "confusion.png", "augmentation.png", "data.json"),
+    *("curves.png", "confusion.png", "augmentation.png", "data.json", "model.tflite"),
+    "import.json",
 )
 # As it stands in a recipe that knows of it.
 _TOGETHER = "near_duplicates:"
@@ -51,7 +53,15 @@ class RunFolder:
 
     @property
     def model(self) -> Path:
-        return self.path / "model.keras"
+        """model.keras; model.tflite in a run that was imported from what has no Keras layers."""
+        frozen = self.path / "model.tflite"
+        keras = self.path / "model.keras"
+        return frozen if frozen.exists() and not keras.exists() else keras
+
+    @property
+    def imported(self) -> Path:
+        """What `cnnedge import` found, and how far the run lies from its source."""
+        return self.path / "import.json"
 
     @property
     def labels(self) -> Path:
@@ -157,6 +167,12 @@ def open_finished(path: Path) -> RunFolder:
         )
     if not run.recipe.exists():
         raise RunFolderError(f"{path}: this is not a run folder: it has no recipe.yaml")
+    if run.imported.exists() and not run.model.exists() and run.complete:
+        raise RunFolderError(
+            f"{path}: this run holds a quantised .tflite that was imported as it is; it has no "
+            "float model to convert or to compare with. Use its file: "
+            f"cnnedge run {run.export / 'imported.tflite'}; or import the float model it came from"
+        )
     if not run.complete or not run.model.exists():
         raise RunFolderError(
             f"{path}: this run is not finished. Continue it: cnnedge train ... --out {path} "

@@ -1,0 +1,10 @@
+"""Somebody else's model into a run: what it is, what pixels it takes, and whether it stayed itself.
+
+A path enters; a run folder leaves, whose files take raw pixels 0..255 like all others. Nothing in
+the source is executed but the arithmetic of its layers.
+"""
+
+from .session import import_model
+from .wishes import ImportWishes, Reporter
+
+__all__ = ["ImportWishes", "Reporter", "import_model"]

@@ -1,0 +1,45 @@
+"""A source that was read, whatever it is: how to ask it, and how to make a network of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..bundle.labels import Labels
+from ..specs.pixels import InputSize, Preprocess
+from .convention import Convention
+
+Reals = npt.NDArray[np.float32]
+Values = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """kind: for people. size: of the pictures it takes. answer: the source's own outputs, float32
+    [n, k], for float32 [n, h, w, c] as it takes them. build: a tf_keras model or a FrozenNetwork of
+    raw pixels 0..255 to probabilities, for a convention and a head, and what has to be said of it.
+    stated, because: the pixels it takes where the source itself says so, and where it does. rule:
+    its resize rule, likewise. weak: what it says of its pixels is a hint; labelled pictures know
+    better. labels: its own. refrozen: like build, without layers, for where a rebuilt network is
+    none of the source. adopted: the bytes of a quantised .tflite that stays as it is.
+    """
+
+    kind: str
+    size: InputSize
+    answer: Callable[[Reals], Reals]
+    build: Callable[[Convention, str], tuple[Any, tuple[str, ...]]]
+    stated: Convention | None = None
+    because: str = ""
+    weak: bool = False
+    rule: Preprocess | None = None
+    labels: Labels | None = None
+    adopted: bytes | None = None
+    refrozen: Callable[[Convention, str], tuple[Any, tuple[str, ...]]] | None = None
+
+    def frozen(self, convention: Convention, head: str) -> tuple[Any, tuple[str, ...]]:
+        """The network without layers."""
+        return (self.refrozen or self.build)(convention, head)

@@ -1,0 +1,285 @@
+"""One import: a path in, a run folder out, metrics.json last.
+
+The source is read, its pixels are settled (told, stated, or found out), the network is built and
+held against the source on pictures, and only then is a folder made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..bundle import foreign, kinds
+from ..converter import convert
+from ..data import Dataset, load_dataset
+from ..errors import GateError, ModelError
+from ..frozen import FrozenNetwork
+from ..results import Accuracy, accuracy
+from ..training.judging import truths
+from ..training.run_folder import check_new
+from . import detective, heads, parity
+from .convention import RULES, Convention, told, with_rule
+from .keras_opened import open_keras
+from .labels import labels_of
+from .opened import Opened
+from .pictures import Shown, shown
+from .record import Imported
+from .saved_model import open_saved_model
+from .tflite_opened import open_tflite, raw_pixels
+from .wishes import ImportWishes, Reporter
+from .writing import Built, write_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """What is known of one import so far."""
+
+    path: Path
+    wishes: ImportWishes
+    opened: Opened
+    dataset: Dataset | None
+    labels: tuple[str, ...]
+    reporter: Reporter
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Settled:
+    """The pixels a source takes, who says so, and what was tried to find out."""
+
+    convention: Convention
+    because: str
+    tried: tuple[detective.Tried, ...] = ()
+
+
+def import_model(path: Path, out: Path, reporter: Reporter, wishes: ImportWishes) -> Imported:
+    """Makes the run `out` of somebody else's model. Raises CnnedgeError.
+
+    GateError, with the run kept, where it does not answer as its source does.
+    """
+    started = time.perf_counter()
+    check_new(out, force=wishes.force)
+    kind = _kind(path)
+    reporter.stage(f"reading {path.name}", 0, 0)
+    opened = _open(path, kind, wishes)
+    dataset = _dataset(wishes, reporter)
+    labels, said = labels_of(path, opened, wishes.guest, dataset, _outputs(opened))
+    notes = list(said)
+    if dataset is not None:
+        dataset = load_dataset(dataset.source, labels=labels)
+    work = _Work(
+        path=path, wishes=wishes, opened=opened, dataset=dataset, labels=labels, reporter=reporter
+    )
+    settled = _settle(work, notes)
+    pictures = shown(dataset, opened.size, settled.convention.rule)
+    raw = opened.answer(settled.convention.encode(pictures.pixels))
+    head = heads.head_of(raw, wishes.guest.activation, str(path))
+    built = _build(work, settled.convention, head, pictures, notes)
+    reporter.stage("comparing with the source", 0, 0)
+    source = heads.probabilities(raw, head)
+    compared = None
+    if built.flatbuffer is not None:
+        answers = FrozenNetwork(built.flatbuffer, str(path)).predict(pictures.pixels)
+        compared = parity.compared(source, answers, pictures.what)
+    imported = Imported(
+        source=str(path),
+        sha256=built.source_sha256,
+        kind=opened.kind,
+        network=built.network,
+        convention=settled.convention,
+        because=settled.because,
+        head=head,
+        outputs=raw.shape[1],
+        parity=compared,
+        accuracy=_accuracy(work, pictures, source),
+        seconds=time.perf_counter() - started,
+        tried=settled.tried,
+        notes=tuple(notes),
+    )
+    write_run(out, built, imported, labels, dataset)
+    if compared is not None and not compared.holds:
+        raise GateError(
+            f"{path}: the import does not answer as its source does: the largest difference of a "
+            f"probability is {compared.max_abs:.2g} (allowed: {parity.LIMIT:g}), and "
+            f"{compared.count - compared.labels_agree} of {compared.count} labels changed. "
+            f"{out / 'import.json'} has the figures; do not rely on this run"
+        )
+    return imported
+
+
+def _kind(path: Path) -> str:
+    if not path.exists():
+        raise ModelError(f"{path}: there is no such file or folder; expected a model to import")
+    kind = kinds.model_kind(path)
+    if kind in kinds.IMPORTABLE:
+        return kind
+    if kind is None:
+        raise ModelError(
+            f"{path}: this is no model that cnnedge knows; it imports .tflite files, Keras models "
+            "(.keras, .h5) and TensorFlow SavedModels"
+        )
+    raise ModelError(f"{path}: this is {foreign.name(kind)}. {foreign.not_importable(kind, path)}")
+
+
+def _open(path: Path, kind: str, wishes: ImportWishes) -> Opened:
+    if wishes.signature is not None and kind != kinds.SAVED_MODEL:
+        raise ModelError(
+            f"{path}: --signature is for SavedModels; this is {foreign.name(kind)}. Remove it"
+        )
+    if kind == kinds.TFLITE:
+        return open_tflite(path, wishes)
+    if kind == kinds.SAVED_MODEL:
+        return open_saved_model(path, wishes)
+    return open_keras(path, kind, wishes)
+
+
+def _dataset(wishes: ImportWishes, reporter: Reporter) -> Dataset | None:
+    if wishes.data is None:
+        return None
+    return load_dataset(wishes.data, progress=reporter.scanning)
+
+
+def _outputs(opened: Opened) -> int:
+    """How many scores there are for one picture."""
+    raw = opened.answer(np.full((1, *opened.size.shape), 0.5, np.float32))
+    if raw.ndim != 2:
+        heads.head_of(raw, None, "the model")
+    return int(raw.shape[1])
+
+
+def _settle(work: _Work, notes: list[str]) -> _Settled:
+    """By the person, by the file, or by what the model answers. Raises ModelError."""
+    guest, opened = work.wishes.guest, work.opened
+    said = told(guest)
+    hint = opened.stated if said is None and opened.weak else None
+    stated = said or (None if hint and work.dataset is not None else opened.stated)
+    because = "the options given" if said else opened.because
+    rule = guest.rule(opened.rule)
+    tried: tuple[detective.Tried, ...] = ()
+    if stated is None or (rule is None and work.dataset is not None):
+        found = _found(work, stated)
+        if found is not None:
+            tried = found.tried
+        if stated is None and hint and (found is None or found.convention is None):
+            stated = hint
+        if stated is None and (found is None or found.convention is None):
+            raise ModelError(_ask(work, found))
+        if found is not None and found.convention is not None:
+            if stated is None:
+                stated, because = found.convention, "the accuracy of each convention on --data"
+            if rule is None and found.rule_told:
+                rule = found.convention.rule
+    assert stated is not None
+    if hint is not None and stated is hint:
+        notes.append(
+            f"its pixels are those of {because}; if it was trained otherwise: --pixels, or --data"
+        )
+    if rule is None:
+        rule = RULES[0]
+        notes.append(
+            f"nobody says how pictures are resized: {rule.resize}, {rule.interpolation} is assumed "
+            "(set --resize, --interpolation, --crop-fraction)"
+        )
+    stated.check(opened.size.channels, str(work.path))
+    return _Settled(convention=with_rule(stated, rule), because=because, tried=tried)
+
+
+def _found(work: _Work, known: Convention | None) -> detective.Found | None:
+    """What the labelled pictures say; None without any, or where they have other classes."""
+    dataset = work.dataset
+    if dataset is None:
+        return None
+    indices = detective.chosen(dataset)
+    targets = truths(work.labels, dataset, indices)
+    if targets is None:
+        return None
+    evidence = detective.Evidence(
+        answer=work.opened.answer,
+        size=work.opened.size,
+        dataset=dataset,
+        indices=indices,
+        targets=targets,
+    )
+    return detective.find(evidence, known, work.wishes.guest.activation, work.reporter.stage)
+
+
+def _ask(work: _Work, found: detective.Found | None) -> str:
+    ways = (
+        "Say what it takes: --pixels 0..1, -1..1 or 0..255, or --mean and --std, and --bgr where "
+        "blue comes first"
+    )
+    if found is None and work.dataset is None:
+        return (
+            f"{work.path}: nothing says what pixels this model takes. {ways}. Or name labelled "
+            "pictures to find out: --data DIR, with one folder for each class"
+        )
+    if found is None:
+        return (
+            f"{work.path}: nothing says what pixels this model takes, and the pictures are of none "
+            f"of its classes. {ways}"
+        )
+    best = "; ".join(f"{t.rule}: {accuracy(t.right).accuracy:.1%}" for t in found.tried[:3])
+    return (
+        f"{work.path}: what pixels this model takes cannot be told: {found.why} (best: {best}). "
+        f"{ways}; or name more labelled pictures"
+    )
+
+
+def _build(
+    work: _Work, convention: Convention, head: str, pictures: Shown, notes: list[str]
+) -> Built:
+    """The network, and its float32 flatbuffer."""
+    opened, place = work.opened, str(work.path)
+    if opened.adopted is not None:
+        if head not in (heads.SHARES, heads.LOGITS):
+            raise ModelError(
+                f"{place}: it has one output; a run needs a score for each class. Use it as it is: "
+                f"cnnedge run {place}"
+            )
+        made = raw_pixels(opened.adopted, convention, place)
+        notes.append("the model is quantised already: it is adopted as it is, with its labels")
+        return Built.adopted(work.path, made, head, opened.size)
+    work.reporter.stage("building the network", 0, 0)
+    model, said = opened.build(convention, head)
+    work.reporter.stage("converting it to float32", 0, 0)
+    flatbuffer: bytes | None = None
+    with contextlib.suppress(ModelError) if _is_keras(model) else contextlib.nullcontext():
+        flatbuffer = convert(model, "float32", pictures.pixels[:1])
+    if _is_keras(model) and not _equal(opened, convention, head, pictures, flatbuffer):
+        # A layer means something else in tf_keras: the source itself is frozen in its place.
+        model, said = opened.frozen(convention, head)
+        flatbuffer = convert(model, "float32", pictures.pixels[:1])
+    notes += said
+    return Built.of(work.path, model, flatbuffer, opened.size)
+
+
+def _is_keras(model: Any) -> bool:
+    return not isinstance(model, FrozenNetwork)
+
+
+def _equal(
+    opened: Opened, convention: Convention, head: str, pictures: Shown, flatbuffer: bytes | None
+) -> bool:
+    """Whether a network that was rebuilt answers as its source does."""
+    if flatbuffer is None:
+        return False
+    few = pictures.pixels[:8]
+    source = heads.probabilities(opened.answer(convention.encode(few)), head)
+    return bool(np.abs(FrozenNetwork(flatbuffer, "").predict(few) - source).max() <= EQUAL)
+
+
+# How far a rebuilt network may lie from its source and still be it.
+EQUAL = 1e-4
+
+
+def _accuracy(work: _Work, pictures: Shown, answers: npt.NDArray[np.float32]) -> Accuracy | None:
+    """Of the source on the pictures that were compared; None where their classes are unknown."""
+    if work.dataset is None or pictures.indices is None:
+        return None
+    right = truths(work.labels, work.dataset, pictures.indices)
+    return None if right is None else accuracy(answers.argmax(axis=1) == right)

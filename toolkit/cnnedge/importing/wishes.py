@@ -1,0 +1,31 @@
+"""What is asked of an import, and who is told how it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..bundle import Guest
+from ..bundle.guest import NO_GUEST
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportWishes:
+    """guest: what a person says of the model. data: labelled pictures, a folder or any source of a
+    recipe. signature: which one of a SavedModel. force: replace a run that is there.
+    """
+
+    guest: Guest = NO_GUEST
+    data: str | None = None
+    signature: str | None = None
+    force: bool = False
+
+
+class Reporter(Protocol):
+    """Who is told how an import goes."""
+
+    def scanning(self, done: int, total: int) -> None: ...
+
+    def stage(self, text: str, done: int, total: int) -> None: ...
+
+    def note(self, text: str) -> None: ...
