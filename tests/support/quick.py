@@ -38,6 +38,7 @@ _NAMES = {
 
 # Tests by the reason why they were left out; a test of many cases counts once.
 _left_out: Counter[str] = Counter()
+_files_left_out: set[Path] = set()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,7 +51,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     text = collection_path.read_text(encoding="utf-8")
     for why, sign in _FILES.items():
         if re.search(sign, text, re.MULTILINE):
-            _left_out[why] += len(re.findall(r"^def test_", text, re.MULTILINE))
+            # pytest asks once for each path that it was given.
+            if collection_path not in _files_left_out:
+                _left_out[why] += len(re.findall(r"^def test_", text, re.MULTILINE))
+            _files_left_out.add(collection_path)
             return True
     return None
 
