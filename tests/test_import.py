@@ -252,3 +252,20 @@ def test_a_run_that_is_there_stays(tmp_path: Path) -> None:
 def test_help_fits_a_screen() -> None:
     lines = call("import", "--help").output.splitlines()
     assert len(lines) <= 48
+
+
+def test_the_name_of_a_family_is_a_hint(
+    folder: Path, labels: Callable[[int], Path], tmp_path: Path
+) -> None:
+    _, keras = foreigners.kerases()
+    layers = keras.layers
+    body = [keras.Input((16, 16, 3)), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([*body, layers.Dense(3, activation="softmax")], name="vgg16")
+    source = saved(foreigners.weighted(model), folder / "vgg.keras")
+    run = tmp_path / "run"
+    done = call("import", source, "--out", run, "--labels", labels(3))
+    assert done.exit_code == 0, done.output
+    said = told(run)["preprocess"]
+    assert (said["pixels"], said["bgr"]) == ("caffe mean", True)
+    assert "vgg16" in said["because"]
+    assert "if it was trained otherwise" in done.output

@@ -33,7 +33,7 @@ from .record import Imported
 from .saved_model import open_saved_model
 from .tflite_opened import open_tflite, raw_pixels
 from .wishes import ImportWishes, Reporter
-from .writing import Built, write_run
+from .writing import Built, Contents, write_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,23 +75,39 @@ def import_model(path: Path, out: Path, reporter: Reporter, wishes: ImportWishes
     work = _Work(
         path=path, wishes=wishes, opened=opened, dataset=dataset, labels=labels, reporter=reporter
     )
-    settled = _settle(work, notes)
-    pictures = shown(dataset, opened.size, settled.convention.rule)
-    raw = opened.answer(settled.convention.encode(pictures.pixels))
-    head = heads.head_of(raw, wishes.guest.activation, str(path))
-    built = _build(work, settled.convention, head, pictures, notes)
-    reporter.stage("comparing with the source", 0, 0)
+    made = _made(work, _settle(work, notes), notes, started)
+    write_run(out, made)
+    compared = made.imported.parity
+    if compared is not None and not compared.holds:
+        raise GateError(
+            f"{path}: the import does not answer as its source does: the largest difference of a "
+            f"probability is {compared.max_abs:.2g} (allowed: {parity.LIMIT:g}), and "
+            f"{compared.count - compared.labels_agree} of {compared.count} labels changed. "
+            f"{out / 'import.json'} has the figures; do not rely on this run"
+        )
+    return made.imported
+
+
+def _made(work: _Work, settled: _Settled, notes: list[str], started: float) -> Contents:
+    """The network, held against its source."""
+    opened, dataset, place = work.opened, work.dataset, str(work.path)
+    convention = settled.convention
+    pictures = shown(dataset, opened.size, convention.rule)
+    raw = opened.answer(convention.encode(pictures.pixels))
+    head = heads.head_of(raw, work.wishes.guest.activation, place)
+    built = _build(work, convention, head, pictures, notes)
+    work.reporter.stage("comparing with the source", 0, 0)
     source = heads.probabilities(raw, head)
     compared = None
     if built.flatbuffer is not None:
-        answers = FrozenNetwork(built.flatbuffer, str(path)).predict(pictures.pixels)
+        answers = FrozenNetwork(built.flatbuffer, place).predict(pictures.pixels)
         compared = parity.compared(source, answers, pictures.what)
     imported = Imported(
-        source=str(path),
+        source=place,
         sha256=built.source_sha256,
         kind=opened.kind,
         network=built.network,
-        convention=settled.convention,
+        convention=convention,
         because=settled.because,
         head=head,
         outputs=raw.shape[1],
@@ -101,15 +117,7 @@ def import_model(path: Path, out: Path, reporter: Reporter, wishes: ImportWishes
         tried=settled.tried,
         notes=tuple(notes),
     )
-    write_run(out, built, imported, labels, dataset)
-    if compared is not None and not compared.holds:
-        raise GateError(
-            f"{path}: the import does not answer as its source does: the largest difference of a "
-            f"probability is {compared.max_abs:.2g} (allowed: {parity.LIMIT:g}), and "
-            f"{compared.count - compared.labels_agree} of {compared.count} labels changed. "
-            f"{out / 'import.json'} has the figures; do not rely on this run"
-        )
-    return imported
+    return Contents(built=built, imported=imported, labels=work.labels, dataset=dataset)
 
 
 def _kind(path: Path) -> str:

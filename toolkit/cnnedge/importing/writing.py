@@ -11,12 +11,13 @@ from .. import given_files
 from .._version import __version__
 from ..bundle import pack_model
 from ..data import Dataset
-from ..files import whole, write_bytes, write_json, write_text
+from ..files import explained, whole, write_bytes, write_json, write_text
 from ..frozen import FrozenNetwork
 from ..specs import DataSpec, InputSize, Recipe, Training, plain
 from ..training import backend
 from ..training.metrics import DataUsed, Metrics, TestAccuracy
-from ..training.run_folder import make_new
+from ..training.run_folder import RunFolder, make_new
+from ..training.run_lock import occupied
 from . import heads, tflite_edit
 from .record import Imported
 
@@ -58,16 +59,27 @@ class Built:
         return cls(network="adopted", size=size, source_sha256=_sha256(path), quantised=made)
 
 
-def write_run(
-    out: Path,
-    built: Built,
-    imported: Imported,
-    labels: tuple[str, ...],
-    dataset: Dataset | None,
-) -> None:
-    """Writes everything of the run. Raises CnnedgeError."""
-    recipe = _recipe(built, imported, labels, dataset)
-    run = make_new(out, recipe)
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What a run is written of. labels: in the order of the outputs. dataset: its pictures."""
+
+    built: Built
+    imported: Imported
+    labels: tuple[str, ...]
+    dataset: Dataset | None
+
+
+def write_run(out: Path, contents: Contents) -> None:
+    """Writes everything of the run. Raises CnnedgeError, also where another process writes."""
+    recipe = _recipe(contents)
+    with explained(out):
+        out.mkdir(parents=True, exist_ok=True)
+    with occupied(out):
+        _write(make_new(out, recipe), recipe, contents)
+
+
+def _write(run: RunFolder, recipe: Recipe, contents: Contents) -> None:
+    built, imported, labels = contents.built, contents.imported, contents.labels
     write_text(run.labels, "\n".join(labels) + "\n")
     if built.quantised is not None:
         told = _provenance(recipe, imported, built.size)
@@ -82,12 +94,11 @@ def write_run(
         with whole(run.model) as temporary:
             built.model.save(temporary)
     write_json(run.imported, imported.as_json())
-    write_json(run.metrics, plain(_metrics(built, imported, labels, dataset)))
+    write_json(run.metrics, plain(_metrics(contents)))
 
 
-def _recipe(
-    built: Built, imported: Imported, labels: tuple[str, ...], dataset: Dataset | None
-) -> Recipe:
+def _recipe(contents: Contents) -> Recipe:
+    imported, dataset = contents.imported, contents.dataset
     name = Path(imported.source).stem.strip(".")[:_LONGEST_NAME] or "imported"
     source = "" if dataset is None else dataset.source
     if source and Path(source).exists():
@@ -95,10 +106,10 @@ def _recipe(
     return Recipe(
         name=name.replace("\n", " ").replace("\t", " "),
         description=f"imported from {Path(imported.source).name}, {imported.kind}",
-        data=DataSpec(source=source, labels=labels),
+        data=DataSpec(source=source, labels=contents.labels),
         model="imported",
         weights="none",
-        input=built.size,
+        input=contents.built.size,
         preprocess=imported.convention.rule,
         training=Training(method="imported"),
     )
@@ -118,14 +129,12 @@ def _provenance(recipe: Recipe, imported: Imported, size: InputSize) -> dict[str
     }
 
 
-def _metrics(
-    built: Built, imported: Imported, labels: tuple[str, ...], dataset: Dataset | None
-) -> Metrics:
-    model = built.model
+def _metrics(contents: Contents) -> Metrics:
+    dataset, labels, model = contents.dataset, contents.labels, contents.built.model
     keras = model is not None and not isinstance(model, FrozenNetwork)
     unknown = DataUsed(fingerprint="", classes=labels, counts={}, source="")
     return Metrics(
-        test=imported.accuracy or TestAccuracy(),
+        test=contents.imported.accuracy or TestAccuracy(),
         parameters=int(model.count_params()) if keras else None,
         data=DataUsed.of(dataset) if dataset else unknown,
         method="imported",
