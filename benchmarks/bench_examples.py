@@ -18,8 +18,9 @@ import numpy as np
 from rich.progress import Progress
 
 from cnnedge.benchmark import bench
-from cnnedge.cli.output import milliseconds, progress_console, size
+from cnnedge.cli.output import progress_console
 from cnnedge.errors import CnnedgeError
+from cnnedge.figures import milliseconds, size
 from cnnedge.files import write_text
 from cnnedge.specs import parse_model, shipped
 from cnnedge.specs.arithmetic import trace

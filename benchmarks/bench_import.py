@@ -1,6 +1,6 @@
 """How long an import takes, and how near it stays: source and run side by side, on pictures.
 
-    python benchmarks/bench_import.py PICTURES [FOLDER]
+    python benchmarks/bench_import.py PICTURES [FOLDER] [--only N]
 
 PICTURES: a folder of photographs by class. Makes the sources in FOLDER (a temporary one where it
 is left out): EfficientNet-Lite0 with its published ImageNet weights in each format, and networks of
@@ -10,8 +10,9 @@ probability, how many of at most 100 labels agree in float32, and how many in in
 
 from __future__ import annotations
 
+import argparse
+import itertools
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -49,15 +50,18 @@ class Silent:
 
 
 def main() -> None:
-    pictures = sys.argv[1]
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("pictures", help="a folder of photographs by class")
+    parser.add_argument("folder", nargs="?", type=Path, help="make the sources here, and keep them")
+    parser.add_argument("--only", type=int, help="import this many of the sources")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(temporary)
+        folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         print("| source | imported as | seconds | largest difference | float32 | int8 |")
         print("|---|---|---|---|---|---|")
-        for name, make, guest in sources():
-            path = make(folder)
-            row(name, path, pictures, guest, folder)
+        for name, make, guest in itertools.islice(sources(), options.only):
+            row(name, make(folder), options.pictures, guest, folder)
 
 
 def sources() -> Any:
