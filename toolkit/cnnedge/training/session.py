@@ -40,6 +40,9 @@ from .run_lock import occupied
 from .strategy import Workers, losses_explained, open_workers, own_folder
 from .strengths_plot import save_strengths
 
+# Of augmentation.png: pictures, and versions of each.
+_ROWS, _VIEWS = 6, 7
+
 
 class SessionReporter(transfer.Reporter, Protocol):
     """Who is told how a whole session goes."""
@@ -212,17 +215,15 @@ def _draw_curves(path: Path, fitted: fitting.Fitted, details: Details) -> None:
         save_strengths(path, scores, linear.strength, linear.method)
 
 
-def _draw_augmentation(
-    run: RunFolder, recipe: Recipe, dataset: Dataset, pixels: Pixels, rows: int = 6, views: int = 7
-) -> None:
+def _draw_augmentation(run: RunFolder, recipe: Recipe, dataset: Dataset, pixels: Pixels) -> None:
     """augmentation.png: what the recipe's random changes look like on pictures of this data."""
     indices = dataset.indices("train")
     by_class = {int(dataset.targets[i]): int(i) for i in indices[::-1]}
-    chosen = np.array(list(by_class.values())[:rows], np.int64)
+    chosen = np.array(list(by_class.values())[:_ROWS], np.int64)
     originals = pixels.batch(chosen)
     rng = np.random.default_rng([recipe.training.seed, 3])
     versions = np.stack(
-        [augment(originals, recipe.augmentation, rng) for _ in range(views)], axis=1
+        [augment(originals, recipe.augmentation, rng) for _ in range(_VIEWS)], axis=1
     )
     labels = [dataset.classes[int(dataset.targets[i])] for i in chosen]
     save_augmentation_grid(run.path / "augmentation.png", originals, versions, labels)
