@@ -44,6 +44,7 @@ from cnnedge.data import Pixels, load_dataset
 from cnnedge.errors import CnnedgeError
 from cnnedge.results import mcnemar
 from cnnedge.specs import Recipe, named, parse_model, parse_recipe, shipped
+from cnnedge.training.metrics import Epoch
 
 # Keras' total by ours, without augmentation and with an empty cache.
 CLAIM = 10.0
@@ -369,8 +370,8 @@ class Clock:
 
     def step(self, done: int, loss: float, accuracy: float) -> None: ...
 
-    def row(self, row: dict[str, Any]) -> None:
-        self.curve.append((time.perf_counter() - self._started, row["val_accuracy"]))
+    def row(self, row: Epoch) -> None:
+        self.curve.append((time.perf_counter() - self._started, row.val_accuracy))
 
     def note(self, text: str) -> None: ...
 

@@ -165,7 +165,7 @@ def test_sparse_files_are_smaller_and_lose_nothing(made: dict, variant: str) -> 
 @pytest.mark.parametrize(
     ("variant", "arguments", "said"),
     [
-        ("int7", {}, "no variant 'int7'. Did you mean 'int"),
+        ("int7", {}, "unknown variant 'int7'. Did you mean 'int"),
         ("dynamic", {"sparse": True}, "dynamic cannot be stored sparse: LiteRT"),
         ("int16x8", {"sparse": True}, "int16x8 cannot be stored sparse"),
         ("int4", {"sparse": True}, "int4 cannot be stored sparse"),

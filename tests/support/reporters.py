@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from cnnedge.training.metrics import Epoch
 
 
 class Quiet:
@@ -24,7 +24,7 @@ class Quiet:
 
     def step(self, done: int, loss: float, accuracy: float) -> None: ...
 
-    def row(self, row: dict[str, Any]) -> None: ...
+    def row(self, row: Epoch) -> None: ...
 
     def training(self, what: str) -> None:
         self.trained.append(what)
