@@ -6,7 +6,7 @@ the numbers mean is the caller's to know.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class RawOutput:
     def shape(self) -> tuple[int, ...]:
         return tuple(self.raw.shape)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Mapping[str, Any]:
         """name, dtype, shape, and the values as nested lists; NaN is null."""
         return {
             "name": self.name,
@@ -71,7 +71,7 @@ class RawOutputs:
         names = ", ".join(o.name for o in self.outputs)
         raise KeyError(f"there is no output '{name}'; the model has {names}")
 
-    def as_json(self) -> list[dict[str, Any]]:
+    def as_json(self) -> list[Mapping[str, Any]]:
         return [output.as_json() for output in self.outputs]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,14 +140,14 @@ def write_model(
     *,
     labels: Sequence[str],
     size: InputSize,
-    provenance: dict[str, Any],
+    provenance: Mapping[str, Any],
 ) -> None:
     """Writes the flatbuffer with standard metadata, labels and cnnedge.json inside."""
     write_bytes(path, pack_model(flatbuffer, labels=labels, size=size, provenance=provenance))
 
 
 def pack_model(
-    flatbuffer: bytes, *, labels: Sequence[str], size: InputSize, provenance: dict[str, Any]
+    flatbuffer: bytes, *, labels: Sequence[str], size: InputSize, provenance: Mapping[str, Any]
 ) -> bytes:
     """The bytes that `write_model` writes; a checksum of the flatbuffer joins the provenance."""
     described = metadata.describe(
@@ -158,7 +158,7 @@ def pack_model(
         other_files=(PROVENANCE_FILE,),
     )
     embedded = metadata.embed(_without_archive(flatbuffer), described)
-    provenance = provenance | {"flatbuffer_sha256": hashlib.sha256(embedded).hexdigest()}
+    provenance = {**provenance, "flatbuffer_sha256": hashlib.sha256(embedded).hexdigest()}
     buffer = io.BytesIO()
     buffer.write(embedded)
     # Readers expect the files stored, not deflated, in a zip at the end of the flatbuffer.

@@ -68,7 +68,7 @@ def error(problem: Exception) -> None:
 
 
 @contextlib.contextmanager
-def kept(command: str, payload: dict[str, Any]) -> Iterator[None]:
+def kept(command: str, payload: Mapping[str, Any]) -> Iterator[None]:
     """For printing results that took minutes: if that fails, they are saved in a file.
 
     Raises CnnedgeError, with the name of that file.
@@ -84,7 +84,7 @@ def kept(command: str, payload: dict[str, Any]) -> Iterator[None]:
         raise
 
 
-def _keep(command: str, payload: dict[str, Any]) -> Path | None:
+def _keep(command: str, payload: Mapping[str, Any]) -> Path | None:
     name = time.strftime(f"cnnedge-{command}-%Y%m%d-%H%M%S.json")
     for folder in (Path.cwd(), cache_root(), Path.home()):
         with contextlib.suppress(CnnedgeError, OSError):

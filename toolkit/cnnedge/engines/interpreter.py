@@ -158,7 +158,7 @@ def _loaded(module: Any, library: Path, options: Mapping[str, str]) -> list[Any]
     return [module.load_delegate(str(library), dict(options))]
 
 
-def _indices(details: Sequence[dict[str, Any]]) -> tuple[int, ...]:
+def _indices(details: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:
     return tuple(int(d["index"]) for d in details)
 
 

@@ -7,7 +7,7 @@ convention has the most right answers and, where others have as many, the surest
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,7 @@ class Tried:
         crop = f" {rule.crop_fraction:g}" if rule.crop_fraction != 1 else ""
         return f"{self.convention.shown}, {rule.resize}{crop}, {rule.interpolation}"
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Mapping[str, Any]:
         """For import.json."""
         return {"rule": self.rule, **vars(accuracy(self.right))}
 

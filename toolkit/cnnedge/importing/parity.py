@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ class Parity:
         """Within LIMIT, and no label changed."""
         return self.max_abs <= LIMIT and self.labels_agree == self.count
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Mapping[str, Any]:
         """For import.json."""
         return {
             "max_abs": self.max_abs if math.isfinite(self.max_abs) else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +34,7 @@ class Imported:
     tried: tuple[Tried, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Mapping[str, Any]:
         """Of import.json and --json."""
         convention = self.convention
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,7 @@ def _recipe(contents: Contents) -> Recipe:
     )
 
 
-def _provenance(recipe: Recipe, imported: Imported, size: InputSize) -> dict[str, Any]:
+def _provenance(recipe: Recipe, imported: Imported, size: InputSize) -> Mapping[str, Any]:
     return {
         "format": 1,
         "cnnedge": __version__,

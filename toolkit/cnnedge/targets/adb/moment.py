@@ -116,7 +116,7 @@ def _thermal_status(text: str) -> str | None:
     return _THERMAL_STATUS[int(match[1])] if match and int(match[1]) < 7 else None
 
 
-def _battery(text: str) -> dict[str, Any]:
+def _battery(text: str) -> Mapping[str, Any]:
     fields = dict(re.findall(r"^\s*([A-Za-z ]+): (-?\w+)\s*$", text, re.MULTILINE))
     level, scale, tenths = (
         sections.whole_number(fields.get(k, "")) for k in ("level", "scale", "temperature")
@@ -133,7 +133,7 @@ def _battery(text: str) -> dict[str, Any]:
     }
 
 
-def _clocks(text: str) -> dict[str, Any]:
+def _clocks(text: str) -> Mapping[str, Any]:
     clocks, governors = {}, {}
     for line in text.splitlines():
         match = re.fullmatch(r"(\d{1,4}) (\d{4,9}) ([\w-]{1,40})", line)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -109,7 +109,7 @@ def _read(answer: bytes) -> About:
         raise CnnedgeError(f"its answer is not understood: {one_line(str(error), 200)}") from None
 
 
-def pixel_questions() -> dict[str, Any]:
+def pixel_questions() -> Mapping[str, Any]:
     """What a page needs for the digests of `pixel_check`."""
     found = questions()
     check = {

@@ -124,7 +124,7 @@ class BrowserTarget:
         self._require_front(answer)
         return Completed(code=0, output=answer, errors=b"")
 
-    def _errand(self, worker: str, request: dict[str, Any]) -> Errand:
+    def _errand(self, worker: str, request: Mapping[str, Any]) -> Errand:
         if worker == "pixels":
             return Errand(worker=worker, request={}, more=checks.pixel_questions())
         runtime = read(Runtime, request["runtime"], "runtime")
@@ -139,7 +139,7 @@ class BrowserTarget:
             errands.give(request["pictures"].removeprefix("w/"), parcel)
             wanted = [request["predictions"], request.get("pixels")]
             makes = {path: MOST_FILE_BYTES for path in wanted if path}
-        sent = request | {"model": placed.path, "runtime": _for_the_page(runtime)}
+        sent = {**request, "model": placed.path, "runtime": _for_the_page(runtime)}
         more = {
             "name": Path(placed.model.path).stem,
             "shown": str(placed.model.path),
@@ -229,7 +229,7 @@ class BrowserTarget:
         self.visit.close()
 
 
-def _for_the_page(runtime: Runtime) -> dict[str, Any]:
+def _for_the_page(runtime: Runtime) -> Mapping[str, Any]:
     """What of a runtime means something there."""
     return {
         "delegate": runtime.delegate,
@@ -238,7 +238,7 @@ def _for_the_page(runtime: Runtime) -> dict[str, Any]:
     }
 
 
-def _tensors(model: ModelFile, indices: Sequence[int]) -> list[dict[str, Any]]:
+def _tensors(model: ModelFile, indices: Sequence[int]) -> list[Mapping[str, Any]]:
     return [
         {
             "dtype": tensor.dtype,
