@@ -392,8 +392,8 @@ def test_what_cannot_be_done_is_said() -> None:
     model = branches()
     groups = channel_groups(model)
     for kept, said in [
-        ({"e": [0]}, "layer 'e' makes no group.*its outputs are the model's"),
-        ({"x": [0]}, "layer 'x' makes no group"),
+        ({"e": [0]}, "layer 'e' produces no channels.*its outputs are the model's"),
+        ({"x": [0]}, "layer 'x' produces no channels"),
         ({"a": []}, "'a' has channels 0..3, of which at least one"),
         ({"a": [4]}, "'a' has channels 0..3"),
     ]:
