@@ -133,10 +133,10 @@ def test_options_of_training_beside_a_comparison_are_wrong_usage(words: tuple[st
 @pytest.mark.parametrize(
     ("change", "asked", "why"),
     [
-        ("data.seed=7", {}, "changes convert.* and compress.* alone"),
-        ("training.seed=7", {}, "changes convert.* and compress.* alone"),
-        ("preprocess.resize=stretch", {}, "changes convert.* and compress.* alone"),
-        ("name=other", {}, "changes convert.* and compress.* alone"),
+        ("data.seed=7", {}, "can change only convert.* and compress.*"),
+        ("training.seed=7", {}, "can change only convert.* and compress.*"),
+        ("preprocess.resize=stretch", {}, "can change only convert.* and compress.*"),
+        ("name=other", {}, "can change only convert.* and compress.*"),
         ("compress.qat.epochs=4", {}, "none of the variants has a technique"),
         ("compress.control=false", {}, "none of the variants has a technique"),
         ("compress.prune.epochs=4", {"variants": ["qat"]}, "has prune"),
