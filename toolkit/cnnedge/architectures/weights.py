@@ -8,27 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from .. import given_files
 from ..errors import WeightsError
-from ..specs.backbones import BACKBONES
+from ..specs.backbones import BACKBONES, LoadedWeights
 from .backbones import block_names
 from .weight_files import Arrays, FileWeights, read_weights
 from .weight_store import Progress, StoredFile, digest, find
 
 IMAGENET = "imagenet"
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoadedWeights:
-    """source: what was loaded from where. sha256: of the file. layers: how many were filled."""
-
-    source: str
-    sha256: str
-    layers: int
 
 
 def load_weights(

@@ -146,3 +146,12 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
         ),
     }
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedWeights:
+    """source: what was loaded from where. sha256: of the file. layers: how many were filled."""
+
+    source: str
+    sha256: str
+    layers: int

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..architectures import build_model
-from ..architectures.weights import LoadedWeights
 from ..data import Dataset
 from ..errors import SpecError
 from ..specs import InputSize, ModelSpec, Recipe
+from ..specs.backbones import LoadedWeights
 from . import fitting, transfer
 from .feed import PixelSource
 from .linear import fit_linear

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from ..architectures.weights import LoadedWeights
 from ..data import Dataset
 from ..data.store import Skipped
 from ..results import Accuracy, ClassScore, Share
+from ..specs.backbones import LoadedWeights
 from ..specs.limits import MOST_WHOLE, Range
 from ..specs.values import omitted
 

@@ -15,12 +15,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from .._version import __version__
-from ..architectures.weights import LoadedWeights
 from ..data import Dataset, Pixels, load_dataset
 from ..data.names import normalised
 from ..errors import RunFolderError
 from ..files import explained, whole, write_json, write_text
 from ..specs import Recipe, parse_model, plain, shipped
+from ..specs.backbones import LoadedWeights
 from . import backend, few_pictures, fitting, methods, mirroring, transfer
 from .augmentation import augment
 from .judging import judge
