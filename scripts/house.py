@@ -27,7 +27,11 @@ class Room:
 
 
 ROOMS = (
-    Room(("_version", "errors"), "the version; the exception tree, whose texts are an interface"),
+    Room(
+        ("_version", "errors", "lazy"),
+        "the version; the exception tree, whose texts are an interface; names that are imported "
+        "when they are used",
+    ),
     Room(
         ("given_files", "numpy_files"),
         "reads a file that somebody names: an ordinary file of limited size; NumPy's without "

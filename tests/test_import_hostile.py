@@ -20,6 +20,7 @@ import tensorflow as tf  # noqa: E402
 from cnnedge.cli import group  # noqa: E402
 from support import foreigners  # noqa: E402
 from support.foreigners import SIDE  # noqa: E402
+from support.keras_files import payload, rewritten  # noqa: E402
 
 
 def refused(source: Path, tmp_path: Path, *parts: str) -> None:
@@ -55,34 +56,6 @@ def test_pickles(tmp_path: Path) -> None:
     refused(tmp_path / "z.pth", tmp_path, "pickled module")
 
 
-def lambda_of(marker: Path) -> dict[str, Any]:
-    return {
-        "class_name": "Lambda",
-        "module": "keras.layers",
-        "registered_name": None,
-        "config": {
-            "name": "evil",
-            "function": "pipepager",
-            "function_type": "function",
-            "module": "pydoc",
-            "arguments": {"cmd": f"touch {marker}"},
-        },
-    }
-
-
-def changed(source: Path, target: Path, change: Callable[[dict[str, Any]], None]) -> Path:
-    """A .keras file with another configuration."""
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
-        for name in old.namelist():
-            content = old.read(name)
-            if name == "config.json":
-                config = json.loads(content)
-                change(config)
-                content = json.dumps(config).encode()
-            new.writestr(name, content)
-    return target
-
-
 @pytest.fixture(scope="module")
 def keras_3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("keras3") / "m.keras"
@@ -92,12 +65,12 @@ def keras_3(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # Each puts something that Keras would call where it would look for it.
 def _a_layer(config: dict[str, Any], marker: Path) -> None:
-    config["config"]["layers"][1] = lambda_of(marker)
+    config["config"]["layers"][1] = payload(marker)
 
 
 def _wrapped(config: dict[str, Any], marker: Path) -> None:
     wrapper = {"class_name": "TimeDistributed", "module": "keras.layers", "config": {}}
-    wrapper["config"] = {"layer": lambda_of(marker)}
+    wrapper["config"] = {"layer": payload(marker)}
     config["config"]["layers"][1] = wrapper
 
 
@@ -115,7 +88,7 @@ def _an_activation(config: dict[str, Any], marker: Path) -> None:
 
 
 def _an_initializer(config: dict[str, Any], marker: Path) -> None:
-    config["config"]["layers"][2]["config"]["kernel_initializer"] = lambda_of(marker)
+    config["config"]["layers"][2]["config"]["kernel_initializer"] = payload(marker)
 
 
 def _the_model(config: dict[str, Any], marker: Path) -> None:
@@ -130,7 +103,7 @@ def test_payloads_in_keras_3(
     put: Callable[[dict[str, Any], Path], None], keras_3: Path, tmp_path: Path
 ) -> None:
     marker = tmp_path / "executed"
-    source = changed(keras_3, tmp_path / "m.keras", lambda config: put(config, marker))
+    source = rewritten(keras_3, tmp_path / "m.keras", lambda config: put(config, marker))
     refused(source, tmp_path, "cnnedge does not know")
 
 
@@ -138,7 +111,7 @@ def test_a_table_says_where_a_class_is_not_the_file(keras_3: Path, tmp_path: Pat
     def elsewhere(config: dict[str, Any]) -> None:
         config["config"]["layers"][2] |= {"module": "os", "registered_name": "os>Conv2D"}
 
-    source = changed(keras_3, tmp_path / "m.keras", elsewhere)
+    source = rewritten(keras_3, tmp_path / "m.keras", elsewhere)
     (tmp_path / "labels.txt").write_text("a\nb\nc\n")
     options = ("--labels", str(tmp_path / "labels.txt"), "--out", str(tmp_path / "run"))
     done = CliRunner().invoke(group, ["import", str(source), *options])
@@ -150,7 +123,7 @@ def test_a_lambda_in_hdf5(version: str, tmp_path: Path) -> None:
     marker = tmp_path / "executed"
     config = {
         "class_name": "Sequential",
-        "config": {"name": "s", "layers": [lambda_of(marker)]},
+        "config": {"name": "s", "layers": [payload(marker)]},
     }
     with h5py.File(tmp_path / "m.h5", "w") as file:
         file.attrs["model_config"] = json.dumps(config)
@@ -185,7 +158,7 @@ def test_a_configuration_nested_without_end(keras_3: Path, tmp_path: Path) -> No
             inner = [inner]
         config["config"]["layers"][2]["config"]["strides"] = inner
 
-    refused(changed(keras_3, tmp_path / "m.keras", deep), tmp_path, "nested too deeply")
+    refused(rewritten(keras_3, tmp_path / "m.keras", deep), tmp_path, "nested too deeply")
 
 
 def pictures(dtype: Any = tf.float32) -> list[Any]:

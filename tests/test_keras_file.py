@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +20,7 @@ from cnnedge.architectures.keras_file import read_keras  # noqa: E402
 from cnnedge.architectures.weight_files import read_weights  # noqa: E402
 from cnnedge.specs.backbones import BACKBONES  # noqa: E402
 from cnnedge.specs.pixels import InputSize  # noqa: E402
-
-Config = dict[str, Any]
+from support.keras_files import Config, payload, rewritten  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -42,35 +39,6 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("saved") / "model.keras"
     model.save(path)
     return path
-
-
-def rewritten(path: Path, target: Path, change: Callable[[Config], object]) -> Path:
-    """A copy of a .keras file with its configuration changed."""
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
-        for name in old.namelist():
-            content = old.read(name)
-            if name == "config.json":
-                config = json.loads(content)
-                changed = change(config)
-                content = json.dumps(changed if isinstance(changed, dict) else config).encode()
-            new.writestr(name, content)
-    return target
-
-
-def payload(marker: Path) -> Config:
-    """A function of Python's own that runs a command, as Keras names functions."""
-    return {
-        "class_name": "Lambda",
-        "module": "keras.layers",
-        "registered_name": None,
-        "config": {
-            "name": "evil",
-            "function": "pipepager",
-            "function_type": "function",
-            "module": "pydoc",
-            "arguments": {"cmd": f"touch {marker}"},
-        },
-    }
 
 
 def function(marker: Path) -> Config:

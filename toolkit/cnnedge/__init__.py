@@ -12,9 +12,10 @@ These names are imported when they are first used, so that `import cnnedge` stay
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ._version import __version__
+from .lazy import names_from
 
 # OpenCV reads this once, when it is first imported: a picture of 30,000 x 30,000 pixels is refused
 # by its header, before its 2.7 GB are decoded.
@@ -55,12 +56,4 @@ _HOMES = {
     "load": "model",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'cnnedge' has no attribute '{name}'")
-    from importlib import import_module
-
-    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value
-    return value
+__getattr__ = names_from(__name__, _HOMES)

@@ -37,3 +37,8 @@ def milliseconds(value: float | None) -> str:
         return f"{value:,.0f} ms"
     digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
     return f"{value:.{digits}f} ms"
+
+
+def threads(count: int) -> str:
+    """1 thread, 4 threads."""
+    return f"{count} thread{'' if count == 1 else 's'}"

@@ -79,30 +79,20 @@ def read_frozen(path: Path) -> FrozenNetwork:
 
 def float16(flatbuffer: bytes) -> bytes:
     """A float32 flatbuffer with its constants stored as float16. Needs litert-quantizer."""
-    return _requantised(flatbuffer, 16)
+    from litert_quantizer import qtyping, recipe_manager
+
+    rules = recipe_manager.RecipeManager()
+    every = qtyping.TFLOperationName.ALL_SUPPORTED
+    rules.add_weight_only_config(".*", every, 16, algorithm_key="float_casting")
+    recipe = rules.get_quantization_recipe()
+    for rule in recipe:
+        rule["op_config"]["weight_tensor_config"]["dtype"] = "FLOAT"
+    return _quantised(flatbuffer, recipe)
 
 
 def dynamic(flatbuffer: bytes) -> bytes:
     """A float32 flatbuffer with int8 kernels, activations quantised on the fly."""
-    return _requantised(flatbuffer, 8)
-
-
-def _requantised(flatbuffer: bytes, bits: int) -> bytes:
-    from litert_quantizer import qtyping, quantizer, recipe_manager
-
-    every, rules = qtyping.TFLOperationName.ALL_SUPPORTED, recipe_manager.RecipeManager()
-    if bits == 16:
-        rules.add_weight_only_config(".*", every, 16, algorithm_key="float_casting")
-        recipe = rules.get_quantization_recipe()
-        for rule in recipe:
-            rule["op_config"]["weight_tensor_config"]["dtype"] = "FLOAT"
-        rules.load_quantization_recipe(recipe)
-    else:
-        rules.add_dynamic_config(regex=".*", operation_name=every, num_bits=8)
-    # It prints its progress.
-    with contextlib.redirect_stdout(io.StringIO()):
-        made = quantizer.Quantizer(flatbuffer, rules.get_quantization_recipe()).quantize()
-    return bytes(made.quantized_model)
+    return _with_kernels(flatbuffer, ALL_SUPPORTED=8)
 
 
 def int4(flatbuffer: bytes) -> bytes:
@@ -110,14 +100,26 @@ def int4(flatbuffer: bytes) -> bytes:
 
     Arithmetic as in dynamic. Depthwise kernels get 8 bits: no runtime has a 4-bit one.
     """
-    from litert_quantizer import qtyping, quantizer, recipe_manager
+    return _with_kernels(flatbuffer, ALL_SUPPORTED=4, DEPTHWISE_CONV_2D=8)
 
-    operation, rules = qtyping.TFLOperationName, recipe_manager.RecipeManager()
-    rules.add_dynamic_config(regex=".*", operation_name=operation.ALL_SUPPORTED, num_bits=4)
-    rules.add_dynamic_config(regex=".*", operation_name=operation.DEPTHWISE_CONV_2D, num_bits=8)
+
+def _with_kernels(flatbuffer: bytes, **bits: int) -> bytes:
+    """With integer kernels of so many bits, by operator; a later one has its way."""
+    from litert_quantizer import qtyping, recipe_manager
+
+    rules = recipe_manager.RecipeManager()
+    for name, count in bits.items():
+        operation = qtyping.TFLOperationName[name]
+        rules.add_dynamic_config(regex=".*", operation_name=operation, num_bits=count)
+    return _quantised(flatbuffer, rules.get_quantization_recipe())
+
+
+def _quantised(flatbuffer: bytes, recipe: Any) -> bytes:
+    from litert_quantizer import quantizer
+
     # It prints its progress.
     with contextlib.redirect_stdout(io.StringIO()):
-        made = quantizer.Quantizer(flatbuffer, rules.get_quantization_recipe()).quantize()
+        made = quantizer.Quantizer(flatbuffer, recipe).quantize()
     return bytes(made.quantized_model)
 
 

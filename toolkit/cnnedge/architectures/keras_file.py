@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -89,7 +90,7 @@ def read_keras(path: Path) -> tf_keras.Model:
         with _opened(path) as archive:
             config = _read_config(archive)
             model = build(config)
-            _load_weights(model, archive)
+            load_weights(model, archive)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
     except Exception as error:  # json, zipfile, h5py and Keras each raise their own, and others
@@ -166,7 +167,10 @@ def _object(node: Any, where: str, depth: int) -> dict[str, Any]:
         "module": _CLASSES[name],
         "class_name": name,
         "registered_name": None,
-        "config": _fields(config if isinstance(config, dict) else {}, name, depth + 1),
+        "config": {
+            key: field(key, value, name, depth + 1, _FAMILY)
+            for key, value in (config if isinstance(config, dict) else {}).items()
+        },
     }
     if name == "TFOpLambda":
         operation = rebuilt["config"].get("function")
@@ -178,24 +182,34 @@ def _object(node: Any, where: str, depth: int) -> dict[str, Any]:
     return rebuilt
 
 
-def _fields(config: Mapping[str, Any], owner: str, depth: int) -> dict[str, Any]:
-    return {key: _field(key, value, owner, depth) for key, value in config.items()}
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """How one Keras writes models. holders: classes that hold layers. read: an object, by where it
+    stands and how deep. words: allowed for a key, None where Keras looks up no function."""
+
+    holders: Container[str]
+    read: Callable[[Any, str, int], Any]
+    words: Callable[[str], frozenset[str] | None]
 
 
-def _field(key: str, value: Any, owner: str, depth: int) -> Any:
+def field(key: str, value: Any, owner: str, depth: int, family: Family) -> Any:
+    """One value of a configuration, with nothing left in it that Keras would look up or call.
+
+    Raises ModelError.
+    """
     where = f"{key} of {owner}"
     if depth > MAX_DEPTH:
         raise ModelError("its configuration is nested too deeply")
-    if key == "layers" and owner in _MODELS:
+    if key == "layers" and owner in family.holders:
         if not isinstance(value, list):
             raise ModelError(f"{where} is not a list")
-        return [_object(layer, "a layer", depth) for layer in value]
+        return [family.read(layer, "a layer", depth) for layer in value]
     if isinstance(value, dict) and value.get("class_name") == "function":
         # A function that Keras knows only by its name.
         value = value.get("config")
     if isinstance(value, dict) and "class_name" in value:
-        return _object(value, where, depth)
-    words = words_for(key)
+        return family.read(value, where, depth)
+    words = family.words(key)
     if words is not None and value is not None and not (isinstance(value, str) and value in words):
         raise ModelError(f"{where} is {shown(value)}, which cnnedge does not know")
     return plain_values(value, where, depth)
@@ -214,6 +228,9 @@ def words_for(key: str) -> frozenset[str] | None:
     return None
 
 
+_FAMILY = Family(holders=_MODELS, read=_object, words=words_for)
+
+
 def plain_values(value: Any, where: str, depth: int) -> Any:
     """Numbers, flags, texts, and lists and tables of them, with no object inside."""
     if depth > MAX_DEPTH:
@@ -229,7 +246,8 @@ def plain_values(value: Any, where: str, depth: int) -> Any:
     return value
 
 
-def _load_weights(model: tf_keras.Model, archive: zipfile.ZipFile) -> None:
+def load_weights(model: Any, archive: zipfile.ZipFile) -> None:
+    """Of an archive, into a model of either Keras, once they were looked through."""
     with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder:
         path = Path(folder) / WEIGHTS
         with member(archive, WEIGHTS, MAX_WEIGHTS) as packed, path.open("wb") as file:

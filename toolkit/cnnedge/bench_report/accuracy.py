@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 
 from ..benchmark import Result
-from ..benchmark.result import Accuracy
 from ..pages.scatter import DESKTOP, PHONE, Point, scatter
 from ..pages.text import escape, listed
+from ..results import Accuracy
 from .figures import time_text
 from .naming import Naming
 

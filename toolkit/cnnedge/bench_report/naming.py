@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
 from ..benchmark import Result
+from ..figures import threads
 from ..pages.text import escape
 
 _VARYING: dict[str, Callable[[Result], str]] = {
@@ -13,7 +14,7 @@ _VARYING: dict[str, Callable[[Result], str]] = {
     "engine": lambda r: str(r.engine),
     "delegate": lambda r: str(r.delegate.used).split(" (")[0],
     "precision": lambda r: str(r.precision),
-    "threads": lambda r: f"{r.threads} thread{'' if r.threads == 1 else 's'}",
+    "threads": lambda r: threads(r.threads),
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .. import figures as text_of
 from ..benchmark import Result
 from ..pages.text import escape, format_ms, format_percent, format_size
 from .figures import time_text
@@ -93,7 +94,7 @@ def _delegate(r: Result) -> _Cell:
     used, threads = str(delegate.used), r.threads
     total = delegate.nodes_total
     nodes = f"{delegate.nodes_delegated}/{total} nodes" if total else ""
-    count = f"{threads} thread{'' if threads == 1 else 's'}"
+    count = text_of.threads(threads)
     return _Cell(
         main=escape(used),
         below=" &middot; ".join(part for part in (count, nodes) if part),

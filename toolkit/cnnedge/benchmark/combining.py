@@ -13,11 +13,11 @@ import numpy as np
 
 from .. import conditions
 from ..bundle import ModelFile, read_model
-from ..results import figure_instabilities, instabilities, latency, noise_floor
+from ..results import Accuracy, figure_instabilities, instabilities, latency, noise_floor
 from .answer import STATISTICS, Answer, Energy, Latency
 from .device import Case, Device
 from .protocols import Protocol
-from .result import Accuracy, Conditions, CoolDown, Cooled, Ends, Floor, Repeat, Result
+from .result import Conditions, CoolDown, Cooled, Ends, Floor, Repeat, Result
 from .sustained import summary
 from .trust import bad_conditions, largest_shares
 

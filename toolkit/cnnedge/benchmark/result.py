@@ -12,20 +12,9 @@ from typing import Annotated, Any
 
 from ..conditions import Moment, Reading, State
 from ..engines import Ran
-from ..specs.limits import Range
+from ..results import Accuracy
 from ..specs.values import Length, omitted, read
 from .answer import Amount, Energy, Latency, Milliseconds, Samples, Window
-
-Share = Annotated[float, Range(0, 1)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Accuracy:
-    """As the model's file states it: a fraction, its 95 % interval, on how many pictures."""
-
-    accuracy: Share
-    ci95: tuple[Share, Share]
-    count: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 from ..errors import ModelError, SpecError
 from ..harmless import harmless
+from ..results import Share
 from ..specs.data import Splits
 from ..specs.limits import Range
 from ..specs.pixels import Preprocess
@@ -25,7 +26,6 @@ PROVENANCE_FILE = "cnnedge.json"
 # Ours are a kilobyte or two, nested three deep.
 _MOST_BYTES, _MOST_DEPTH, _MOST_TEXT = 2**20, 16, 10_000
 _MOST_SAID = 300
-_Share = Annotated[float, Range(0, 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class TrainingData:
     fingerprint: str = ""
     splits: Splits = Splits()
     seed: Annotated[int, Range(-(2**63), 2**63 - 1)] = 0
-    max_unreadable: _Share = 0.05
+    max_unreadable: Share = 0.05
     # Files that do not say it were split before near duplicates were looked for.
     near_duplicates: Literal["together", "apart"] = "apart"
 
@@ -45,8 +45,8 @@ class TrainingData:
 class StatedAccuracy:
     """What was measured of the file: a fraction, its 95 % interval, on how many pictures."""
 
-    accuracy: _Share
-    ci95: tuple[_Share, _Share]
+    accuracy: Share
+    ci95: tuple[Share, Share]
     count: Annotated[int, Range(1, 2**53)]
     drop_points: Annotated[float | None, Range(-100, 100)] = None
 

@@ -79,7 +79,7 @@ def command(
 
 
 def _print(found: Comparison) -> None:
-    from ..comparison.wording import change, doubts, percent, resolution, settings
+    from ..comparison.wording import change, doubts, resolution, settings
 
     told = settings(found.compared)
     table = output.table()
@@ -98,7 +98,7 @@ def _print(found: Comparison) -> None:
             figures.milliseconds(c.new_ms),
             change(c.ratio),
             f"{change(low)} to {change(high)}",
-            percent(c.noise_floor),
+            figures.percent(c.noise_floor, 1),
             Text(c.verdict, style=_STYLES[c.verdict]),
         )
     output.results().print(table)
@@ -117,11 +117,12 @@ def _print(found: Comparison) -> None:
 
 
 def _regressions(found: Comparison) -> str:
-    from ..comparison.wording import change, percent
+    from ..comparison.wording import change
 
     slower = [c for c in found.compared if c.verdict == "regression"]
     said = ", ".join(
-        f"{_plain(PurePath(c.model).name)} {change(c.ratio)} (limit: {percent(c.threshold)})"
+        f"{_plain(PurePath(c.model).name)} {change(c.ratio)} "
+        f"(limit: {figures.percent(c.threshold, 1)})"
         for c in slower
     )
     return f"slower than {found.base}: {said}"

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from .. import figures
 from ..errors import SpecError
 from ..specs import plain, shipped
 from ..specs.arithmetic import BACKBONE_INDEX, LayerRow, trace
@@ -166,7 +167,7 @@ def _published_line(model: ModelSpec) -> list[str]:
     known = BACKBONES[model.backbone]
     return [
         f"Published weights: {known.weights}; licence {known.licence}; ImageNet top-1 "
-        f"{_percent(known.imagenet_top1)}."
+        f"{figures.percent(known.imagenet_top1, 1)}."
     ]
 
 
@@ -179,7 +180,7 @@ def _published_table(models: Iterable[ModelSpec]) -> list[Table]:
     for model in models:
         if model.backbone:
             known = BACKBONES[model.backbone]
-            accuracy = _percent(known.imagenet_top1)
+            accuracy = figures.percent(known.imagenet_top1, 1)
             table.add_row(model.backbone, accuracy, known.licence, known.weights)
     return [table] if table.rows else []
 
@@ -328,10 +329,6 @@ def _has_backbone(rows: list[LayerRow]) -> bool:
 
 def _index(row: LayerRow) -> str:
     return "-" if row.index == BACKBONE_INDEX else str(row.index)
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f} %"
 
 
 def _kib(size_bytes: int) -> str:

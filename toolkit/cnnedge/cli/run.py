@@ -9,7 +9,7 @@ import click
 from ..classifier import NO_NUMBERS
 from ..engines import Runtime
 from ..errors import ModelError, SourceError
-from ..live import Finished, Labels, Loading, Outlets, Session, label
+from ..live import Finished, Labels, Outlets, Session, label
 from ..pipeline import Limits
 from ..specs import plain
 from . import output
@@ -139,8 +139,9 @@ def command(
             run_on(target, click.get_current_context(), outlets, limits.duration)
         return
     session = Session(
-        loading=Loading(path=model, raw=labels.raw, workers=labels.workers, runtime=runtime),
+        model=model,
         source=source,
+        runtime=runtime,
         capture=capture.options,
         loop=capture.loop,
         labels=labels,
@@ -178,7 +179,7 @@ def _finish(done: Finished, session: Session, json_file: str | None) -> None:
         output.warn(f"skipped: {problem}")
     if done.unanswered:
         raise ModelError(
-            f"{session.loading.path}: {done.unanswered:,} of {result.frames:,} frames: {NO_NUMBERS}"
+            f"{session.model}: {done.unanswered:,} of {result.frames:,} frames: {NO_NUMBERS}"
         )
     if done.lost:
         raise SourceError(done.lost)

@@ -49,7 +49,7 @@ def _sentence(result: RunResult, live: bool) -> list[str]:
         parts.append(f"came back {result.reconnects} times")
     where = f"{report.used}{f' ({report.device})' if report.device else ''}"
     parts.append(
-        f"{result.engine} {result.engine_version} on {where}, {_threads(result.threads)}"
+        f"{result.engine} {result.engine_version} on {where}, {figures.threads(result.threads)}"
         + (f", {result.workers} workers" if result.workers > 1 else "")
         + f", {result.precision}, "
         f"{report.nodes_delegated} of {report.nodes_total} operators delegated"
@@ -67,7 +67,3 @@ def _agreement(found: Agreement) -> str:
         f"{verdict} on {found.frames} frames (largest difference {found.largest_difference:.2g} "
         f"{found.unit}, labels equal on {found.labels_equal})"
     )
-
-
-def _threads(count: int) -> str:
-    return f"{count} thread{'s' if count > 1 else ''}"

@@ -12,7 +12,7 @@ from pathlib import PurePath
 
 from .. import figures
 from .outcome import Both, Compared, Comparison
-from .wording import change, doubts, percent, resolution, settings
+from .wording import change, doubts, resolution, settings
 
 _SIGNS = {"regression": "🔴 slower", "improvement": "🟢 faster", "no difference": "no difference"}
 
@@ -48,7 +48,7 @@ def _row(c: Compared, told: Sequence[str]) -> list[str]:
         figures.milliseconds(c.new_ms),
         change(c.ratio),
         f"{change(low)} to {change(high)}",
-        percent(c.noise_floor),
+        figures.percent(c.noise_floor, 1),
         _SIGNS[c.verdict],
     ]
 
@@ -85,7 +85,7 @@ def _notes(comparison: Comparison) -> list[str]:
     compared = comparison.compared
     methods = "; ".join(dict.fromkeys(c.method for c in compared))
     slower = comparison.max_slower
-    limit = f", and by more than {percent(slower)}" if slower else ""
+    limit = f", and by more than {figures.percent(slower, 1)}" if slower else ""
     lines = [
         f"Latencies are {' or '.join(dict.fromkeys(c.statistic + 's' for c in compared))}. "
         f"{methods}. Slower: the interval lies above 0 and the change beyond the noise floor"

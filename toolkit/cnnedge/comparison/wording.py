@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..figures import percent
 from .outcome import Compared
 
 
@@ -21,11 +22,6 @@ def change(ratio: float) -> str:
     return f"{percent:+.1f} %".replace("+0.0 %", "0.0 %").replace("-0.0 %", "0.0 %")
 
 
-def percent(fraction: float) -> str:
-    """0.034 as 3.4 %."""
-    return f"{100 * fraction:.1f} %"
-
-
 def resolution(c: Compared) -> list[str]:
     """What a "no difference" could not have seen, where that is much."""
     if c.verdict != "no difference":
@@ -34,8 +30,8 @@ def resolution(c: Compared) -> list[str]:
     if unseen <= 0.05:
         return []
     return [
-        f"these runs could not have shown a slowdown of less than {percent(unseen)}; measure again "
-        "on a quieter machine, or with --protocol standard"
+        f"these runs could not have shown a slowdown of less than {percent(unseen, 1)}; measure "
+        "again on a quieter machine, or with --protocol standard"
     ]
 
 

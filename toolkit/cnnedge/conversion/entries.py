@@ -10,6 +10,7 @@ from ..benchmark.answer import Latency
 from ..benchmark.trust import Trust
 from ..bundle.cost import LayerCost
 from ..results import Accuracy, Count, Share
+from ..scoring import Source
 from ..specs.values import omitted
 from ..training.metrics import TestAccuracy
 from .sensitivity import LayerError
@@ -127,14 +128,6 @@ class ReferenceEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataSource:
-    """The data set, by name and content."""
-
-    source: str
-    fingerprint: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class BudgetAsked:
     """What a search was given. max_drop: the gate, in points."""
 
@@ -182,7 +175,7 @@ class Report:
     device: str
     threads: int = 1
     test_pictures: Count
-    data: DataSource
+    data: Source
     reference: ReferenceEntry
     max_drop: float | None
     best: str | None = None

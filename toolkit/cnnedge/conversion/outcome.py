@@ -9,7 +9,7 @@ import contextlib
 import datetime
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from ..errors import CnnedgeError
 from ..files import read_json, write_json, write_text
 from ..pages.text import Row
 from ..results import accuracy
+from ..scoring import Source
 from ..seals import holds, seal
 from ..specs import plain
 from ..specs.values import read
@@ -33,7 +34,6 @@ from .entries import (
     BudgetAsked,
     CalibrationUsed,
     Chosen,
-    DataSource,
     Entry,
     NotMade,
     ReferenceEntry,
@@ -81,9 +81,10 @@ def write_report(
         description=work.data.recipe.description,
         device=work.timer.describe(latencies),
         test_pictures=len(work.indices),
-        data=DataSource(source=work.data.dataset.source, fingerprint=work.data.dataset.fingerprint),
+        data=Source(source=work.data.dataset.source, fingerprint=work.data.dataset.fingerprint),
         reference=_reference(work),
         max_drop=gate,
+        best=most_compressed({"variants": plain(tuple(entries)), "max_drop": gate}),
         frontier=frontier(entries, lambda e: e.median_ms),
         size_frontier=frontier(entries, lambda e: e.size_bytes),
         budget=_budget(found, gate),
@@ -102,7 +103,6 @@ def write_report(
         unstable={Path(r.model).stem: tuple(r.unstable) for r in latencies if r.unstable},
         conditions=plain(latencies[0].conditions) if latencies else {},
     )
-    report = replace(report, best=most_compressed(plain(report)))
     told = plain(report)
     shown = (found and found.name) or report.best or entries[0].name
     page = render_report(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .. import figures
 from ..pages.text import Row, digits, escape, format_percent
 
 
@@ -34,7 +35,7 @@ def _always(report: Row) -> Iterator[str]:
     )
     yield (
         "Latency: from input to readable output, warm-up left out, batch 1"
-        + (f", {threads} thread{'' if threads == 1 else 's'}" if threads else "")
+        + (f", {figures.threads(threads)}" if threads else "")
         + (f", on {report['device']}" if report.get("device") else "")
         + f"{_runs(report)}. All variants were timed in one session, taking turns, so that what "
         "slows the machine down slows all of them. Other devices differ: measure yours."

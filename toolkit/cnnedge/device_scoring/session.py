@@ -191,8 +191,7 @@ def _ask(target: Target, request: Request, total: int, progress: Progress) -> An
     except SpecError as error:
         raise DeviceError(
             f"{target.name}: cnnedge cannot understand its answer: {error}. It may run another "
-            f"cnnedge: "
-            f"cnnedge devices clean {target.name}"
+            f"cnnedge: cnnedge devices clean {target.name}"
         ) from None
 
 

@@ -14,6 +14,8 @@ from ..architectures.keras_file import (
     INITIALIZERS,
     MAX_DEPTH,
     OTHER_LAYERS,
+    Family,
+    field,
     plain_values,
     shown,
     words_for,
@@ -78,7 +80,11 @@ def checked(node: Any, where: str = "the model", depth: int = 0) -> dict[str, An
         "module": module,
         "class_name": "Functional" if name == "Model" else name,
         "registered_name": name if of is _OPS else None,
-        "config": _fields(config if isinstance(config, dict) else {}, name, depth + 1),
+        "config": {
+            key: _field(key, value, name, depth + 1)
+            for key, value in (config if isinstance(config, dict) else {}).items()
+            if key not in _DROPPED
+        },
     }
     for key in ("name", "build_config"):
         if key in node:
@@ -88,38 +94,21 @@ def checked(node: Any, where: str = "the model", depth: int = 0) -> dict[str, An
     return rebuilt
 
 
-def _fields(config: Mapping[str, Any], owner: str, depth: int) -> dict[str, Any]:
-    return {
-        key: _field(key, value, owner, depth)
-        for key, value in config.items()
-        if key not in _DROPPED
-    }
-
-
 def _field(key: str, value: Any, owner: str, depth: int) -> Any:
-    where = f"{key} of {owner}"
-    if depth > MAX_DEPTH:
-        raise ModelError("its configuration is nested too deeply")
-    if key == "layers" and owner in _MODELS:
-        if not isinstance(value, list):
-            raise ModelError(f"{where} is not a list")
-        return [checked(layer, "a layer", depth) for layer in value]
-    if key == "dtype":
+    if depth <= MAX_DEPTH and key == "dtype":
         # A policy says a type, and networks are read in float32 whatever they were trained in.
         return "float32"
-    if key == "axis" and isinstance(value, dict):
+    if depth <= MAX_DEPTH and key == "axis" and isinstance(value, dict):
         return value
-    if isinstance(value, dict) and value.get("class_name") == "function":
-        # A function that Keras knows only by its name.
-        value = value.get("config")
-    if isinstance(value, dict) and "class_name" in value:
-        return checked(value, where, depth)
+    return field(key, value, owner, depth, _FAMILY)
+
+
+def _words(key: str) -> frozenset[str] | None:
     words = words_for(key)
-    if words is not None and key.endswith("activation"):
-        words |= _WORDS
-    if words is not None and value is not None and not (isinstance(value, str) and value in words):
-        raise ModelError(f"{where} is {shown(value)}, which cnnedge does not know")
-    return plain_values(value, where, depth)
+    return words | _WORDS if words is not None and key.endswith("activation") else words
+
+
+_FAMILY = Family(holders=_MODELS, read=checked, words=_words)
 
 
 def _calls(value: Any, where: str, depth: int) -> Any:

@@ -16,7 +16,7 @@ from . import keras_source
 from .convention import Convention
 from .families import family
 from .freezing import frozen
-from .opened import Opened, Reals
+from .opened import Opened, Reals, picture_size
 from .rebuild import rebuilt
 from .wishes import ImportWishes
 
@@ -108,19 +108,7 @@ def _size(
     if height is None and type(resizing).__name__ == "Resizing" and given is None:
         height, width = int(resizing.height), int(resizing.width)
         rule = _rule_of(resizing)
-    if given is not None and (height, width) not in ((None, None), given):
-        raise ModelError(
-            f"{path}: its input has a fixed size of {height}x{width}, but --input says "
-            f"{given[0]}x{given[1]}; remove the option"
-        )
-    if None in (height, width):
-        if given is None:
-            raise ModelError(
-                f"{path}: its input {list(shape)} leaves height and width open: set them with "
-                "--input HxW, such as --input 224x224"
-            )
-        height, width = given
-    return InputSize(height=height, width=width, channels=channels), rule
+    return picture_size((None, height, width, channels), given, path), rule
 
 
 def _rule_of(resizing: Any) -> Preprocess:

@@ -46,21 +46,13 @@ def read_model(path: Path, kind: str) -> tuple[Any, str]:
 
 
 def _of_archive(path: Path) -> tuple[Any, str]:
-    with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory(prefix="cnnedge-") as folder:
+    with zipfile.ZipFile(path) as archive:
         with keras_file.member(archive, "metadata.json", 1 << 20) as file:
             version = json.loads(file.read(1 << 20)).get("keras_version", "3")
         with keras_file.member(archive, keras_file.CONFIG, keras_file.MAX_CONFIG) as file:
             config = json.loads(file.read(keras_file.MAX_CONFIG))
         model = _keras_3(config)
-        weights = Path(folder) / keras_file.WEIGHTS
-        with (
-            keras_file.member(archive, keras_file.WEIGHTS, keras_file.MAX_WEIGHTS) as packed,
-            weights.open("wb") as out,
-        ):
-            while part := packed.read(1 << 24):
-                out.write(part)
-        keras_file.check_h5(weights)
-        model.load_weights(weights)
+        keras_file.load_weights(model, archive)
     return model, f"Keras {version}"
 
 

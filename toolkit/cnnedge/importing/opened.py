@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..bundle.labels import Labels
+from ..errors import ModelError
 from ..specs.pixels import InputSize, Preprocess
 from .convention import Convention
 
 Reals = npt.NDArray[np.float32]
 Values = npt.NDArray[Any]
+
+
+def picture_size(shape: Sequence[Any], given: tuple[int, int] | None, path: Path) -> InputSize:
+    """Of an input [batch, height, width, channels], None where it is open; given: by a person.
+
+    Raises ModelError where both say something else, and where neither says anything.
+    """
+    height, width, channels = shape[1:]
+    if given is not None and (height, width) not in ((None, None), given):
+        raise ModelError(
+            f"{path}: its input has a fixed size of {height}x{width}, but --input says "
+            f"{given[0]}x{given[1]}; remove the option"
+        )
+    if None in (height, width):
+        if given is None:
+            raise ModelError(
+                f"{path}: its input {list(shape)} leaves height and width open: set them with "
+                "--input HxW, such as --input 224x224"
+            )
+        height, width = given
+    return InputSize(height=int(height), width=int(width), channels=int(channels))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,9 @@ import numpy as np
 
 from .. import given_files
 from ..errors import ModelError
-from ..specs.pixels import InputSize
 from .convention import Convention
 from .freezing import frozen
-from .opened import Opened, Reals
+from .opened import Opened, Reals, picture_size
 from .wishes import ImportWishes
 
 _MOST_BYTES = 1 << 30
@@ -73,7 +72,7 @@ def open_saved_model(path: Path, wishes: ImportWishes) -> Opened:
         raise ModelError(f"{path}: TensorFlow cannot load this SavedModel ({reason})") from None
     given, made = call.structured_input_signature[1], call.structured_outputs
     (word, spec), output = _only(given, made, path)
-    size = _size(spec.shape, wishes.guest.size, path)
+    size = picture_size(spec.shape, wishes.guest.size, path)
     # By name: the order of a signature's outputs is not that of the network.
 
     def ask(image: Any) -> Any:
@@ -228,20 +227,3 @@ def _only(given: Any, made: Any, path: Path) -> tuple[tuple[str, Any], str]:
             "expected one row of scores for each picture. Choose another with --signature NAME"
         )
     return (word, spec), scores[0]
-
-
-def _size(shape: Any, given: tuple[int, int] | None, path: Path) -> InputSize:
-    height, width, channels = shape[1:]
-    if given is not None and (height, width) not in ((None, None), given):
-        raise ModelError(
-            f"{path}: its input has a fixed size of {height}x{width}, but --input says "
-            f"{given[0]}x{given[1]}; remove the option"
-        )
-    if None in (height, width):
-        if given is None:
-            raise ModelError(
-                f"{path}: its input {list(shape)} leaves height and width open: set them with "
-                "--input HxW, such as --input 224x224"
-            )
-        height, width = given
-    return InputSize(height=int(height), width=int(width), channels=int(channels))

@@ -17,6 +17,7 @@ from ..frozen import FrozenNetwork
 from ..specs import DataSpec, InputSize, Recipe, Training, plain
 from ..training import backend
 from ..training.metrics import DataUsed, Metrics, TestAccuracy
+from ..training.run_data import origin
 from ..training.run_folder import RunFolder, make_new
 from ..training.run_lock import occupied
 from . import heads, tflite_edit
@@ -117,17 +118,8 @@ def _recipe(contents: Contents) -> Recipe:
 
 
 def _provenance(recipe: Recipe, imported: Imported, size: InputSize) -> Mapping[str, Any]:
-    return {
-        "format": 1,
-        "cnnedge": __version__,
-        "recipe": recipe.name,
-        "description": recipe.description,
-        "method": "imported",
-        "variant": "imported",
-        "input": {**plain(size), "color": "RGB" if size.channels == 3 else "GRAY"},
-        "preprocess": plain(recipe.preprocess),
-        "imported_from": {"kind": imported.kind, "sha256": imported.sha256},
-    }
+    source = {"kind": imported.kind, "sha256": imported.sha256}
+    return origin(recipe, size, "imported") | {"imported_from": source}
 
 
 def _metrics(contents: Contents) -> Metrics:

@@ -13,6 +13,7 @@ from typing import IO
 import numpy as np
 
 from ..engines import DelegateReport, Engine
+from ..figures import threads
 from ..files import explained, json_text
 from ..overlay import Figure, Readout
 from ..pipeline import (
@@ -99,7 +100,7 @@ def short(engine: Engine) -> str:
     """The engine in few words, for the window's corner."""
     report = engine.delegate
     parts = [f"{engine.name} {engine.version}"]
-    parts.append(f"{engine.threads} thread{'s' if engine.threads > 1 else ''}")
+    parts.append(threads(engine.threads))
     parts.append(f"{report.nodes_delegated} of {report.nodes_total} operators")
     if engine.precision != "f32":
         parts.append(engine.precision)

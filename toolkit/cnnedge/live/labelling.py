@@ -58,9 +58,9 @@ class Loading:
     """How to load a model, for one delegate or another. raw: its outputs are no classes."""
 
     path: str
-    raw: bool = False
-    workers: int = 1
-    runtime: Runtime = Runtime()
+    raw: bool
+    workers: int
+    runtime: Runtime
 
     def load(self, delegate: str) -> list[Model]:
         """The workers' models. Raises what `classifier.load` raises."""

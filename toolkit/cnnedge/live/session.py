@@ -1,7 +1,7 @@
 """A whole run: a model is loaded, a source opened and labelled, shown and kept, and all is closed.
 
-finished = label(Session(loading=Loading(path="int8.tflite"), source="clip.mp4",
-                         outlets=Outlets(save="out.mp4")))
+session = Session(model="int8.tflite", source="clip.mp4", outlets=Outlets(save="out.mp4"))
+finished = label(session)
 finished.result.fps, finished.result.stages_ms.inference.median
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..camera import CaptureOptions, Source, open_source
+from ..engines import Runtime
 from ..errors import OptionError, one_line
 from ..pipeline import LIVE_SECONDS, Limits, RunResult, Step, Timings
 from .answers import json_lines
@@ -24,12 +25,14 @@ from .watching import Watching
 class Session:
     """What is labelled, how, and where the answers go.
 
-    source: as `cnnedge run --source` takes it. loop: a file or folder begins again at its end.
-    keep: the result holds the answers of all frames, unless the source never ends.
+    model: the path of a .tflite. source: as `cnnedge run --source` takes it. loop: a file or
+    folder begins again at its end. keep: the result holds the answers of all frames, unless the
+    source never ends.
     """
 
-    loading: Loading
+    model: str
     source: str
+    runtime: Runtime = Runtime()
     capture: CaptureOptions = CaptureOptions()
     loop: bool = False
     labels: Labels = Labels()
@@ -78,10 +81,16 @@ def label(session: Session, audience: Audience = _NOBODY) -> Finished:
     Raises ModelError, SourceError, GateError, MissingExtraError, and OptionError for labels
     smoothed over separate pictures.
     """
-    loading, outlets = session.loading, session.outlets
+    outlets, runtime = session.outlets, session.runtime
+    loading = Loading(
+        path=session.model,
+        raw=session.labels.raw,
+        workers=session.labels.workers,
+        runtime=runtime,
+    )
     with contextlib.ExitStack() as stack:
         stack.callback(audience.stop)
-        models = loading.load(loading.runtime.delegate)
+        models = loading.load(runtime.delegate)
         audience.loaded(models)
         source = open_source(
             session.source, options=session.capture, say=audience.note, loop=session.loop
@@ -89,7 +98,7 @@ def label(session: Session, audience: Audience = _NOBODY) -> Finished:
         stack.callback(source.close)
         run = Labelling(
             loading=loading,
-            delegate=loading.runtime.delegate,
+            delegate=runtime.delegate,
             models=models,
             audience=audience,
             top=session.labels.top,
@@ -97,7 +106,7 @@ def label(session: Session, audience: Audience = _NOBODY) -> Finished:
             limits=session.limits,
             keep_answers=session.keep and not (source.live or session.loop),
         )
-        title = f"cnnedge: {one_line(Path(loading.path).name)}"
+        title = f"cnnedge: {one_line(Path(session.model).name)}"
         watching = stack.enter_context(
             Watching(source, audience.note, show=outlets.show, save=outlets.save, title=title)
         )
@@ -120,7 +129,7 @@ def label(session: Session, audience: Audience = _NOBODY) -> Finished:
 
 def _smoothing(session: Session, source: Source) -> float:
     """Seconds of the labels' time constant; 0 for none."""
-    asked, raw = session.labels.smooth, session.loading.raw
+    asked, raw = session.labels.smooth, session.labels.raw
     if asked and source.pictures:
         raise OptionError(
             "--smooth averages over time, and these are separate pictures; remove it."

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .._version import __version__
 from ..data import Dataset, Pixels, calibration_indices
-from ..specs import Recipe, plain
+from ..specs import InputSize, Recipe, plain
 from . import backend
 from .run_folder import RunFolder
 from .strategy import Workers
@@ -45,17 +45,9 @@ class RunData(Generic[R]):
 
 
 def provenance(recipe: Recipe, pixels: Pixels, variant: str) -> dict[str, Any]:
-    """What every model file says of where it comes from: recipe, input, pictures, versions."""
-    dataset, size = pixels.dataset, pixels.size
-    return {
-        "format": 1,
-        "cnnedge": __version__,
-        "recipe": recipe.name,
-        "description": recipe.description,
-        "method": recipe.training.method,
-        "variant": variant,
-        "input": {**plain(size), "color": "RGB" if size.channels == 3 else "GRAY"},
-        "preprocess": plain(recipe.preprocess),
+    """What a file of a trained run says of where it comes from: also its pictures, and versions."""
+    dataset = pixels.dataset
+    return origin(recipe, pixels.size, variant) | {
         "data": {
             "source": dataset.source,
             "fingerprint": dataset.fingerprint,
@@ -65,4 +57,18 @@ def provenance(recipe: Recipe, pixels: Pixels, variant: str) -> dict[str, Any]:
             "near_duplicates": recipe.data.near_duplicates,
         },
         "versions": backend.versions(),
+    }
+
+
+def origin(recipe: Recipe, size: InputSize, variant: str) -> dict[str, Any]:
+    """What every model file says of where it comes from: recipe, input, resize rule."""
+    return {
+        "format": 1,
+        "cnnedge": __version__,
+        "recipe": recipe.name,
+        "description": recipe.description,
+        "method": recipe.training.method,
+        "variant": variant,
+        "input": {**plain(size), "color": "RGB" if size.channels == 3 else "GRAY"},
+        "preprocess": plain(recipe.preprocess),
     }

@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ...conditions import Machine, Moment
 from ...errors import CnnedgeError, SpecError
@@ -21,7 +21,6 @@ from ...specs.values import plain, read
 from ...web.errands import Errand
 from ..base import Finding
 from ..pixels import pixels_finding
-from .visit import Visit
 
 _SECONDS = 60.0
 
@@ -40,13 +39,6 @@ class About:
     no_gpu: str
     software: bool
     quantised: bool
-
-
-class Checked(Protocol):
-    """A target that is looked at."""
-
-    name: str
-    visit: Visit
 
 
 def findings(target: Any) -> Iterator[Finding]:
