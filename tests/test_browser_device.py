@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -224,6 +225,19 @@ def test_predictions(
         assert "computed by the CPU" in found["delegate"]["passed_over"][0]["reason"]
 
 
+def test_convert_measures_there(
+    asked: Callable[..., Answered], trained_run: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained_run, run, ignore=shutil.ignore_patterns("export"))
+    done = asked("convert", run, "--variant", "int8", "--device", profile(tmp_path))
+    assert (done.code, done.problems) == (0, []), "\n".join(done.said[-20:])
+    report = json.loads((run / "export" / "report.json").read_text())
+    assert report["device"] == "phone"
+    (int8,) = report["variants"]
+    assert int8["latency_ms"]["count"] > 0 and int8["latency_ms"]["median"] > 0
+
+
 def test_verify(asked: Callable[..., Answered], trained_run: Path) -> None:
     int8 = trained_run / "export" / "int8.tflite"
     words = ("--reference", trained_run, "--pictures", 9, "--device", "browser")
@@ -389,7 +403,7 @@ def test_an_answer_of_a_page_is_data(models: list[Path], monkeypatch: pytest.Mon
         monkeypatch.setattr(errands, "MOST_ANSWER_BYTES", 1000)
         monkeypatch.setattr("cnnedge.benchmark.asking.PATIENCE_SECONDS", 2.0)
         liar.answer = lambda _: b" " * 1001
-        with pytest.raises(CnnedgeError, match="no answer in 2 s"):
+        with pytest.raises(CnnedgeError, match="no answer within 2 s"):
             measured(target, models[0])
         assert liar.statuses[-1] == 413
 
