@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +21,9 @@ from fuzz import networks
 from fuzz import tflite as fuzz
 
 import cnnedge as toolkit
+from cnnedge import model_trial
 from cnnedge.bundle import read_model, write_model
-from cnnedge.engines import CPU, load_engine, trial
+from cnnedge.engines import CPU, load_engine, trial, trial_process
 from cnnedge.errors import CnnedgeError, ModelError
 from cnnedge.inspection import inspect_model
 from cnnedge.raw_model import load_raw
@@ -172,18 +174,39 @@ class Interpreter:
 """
 
 
-@pytest.fixture
-def dying_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+@pytest.fixture(params=["fork", "new process"])
+def dying_runtime(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], None]:
     """Another LiteRT in the place of the real one, in child processes alone."""
+    forks = request.param == "fork"
+    monkeypatch.setattr(trial_process, "can_fork", lambda: forks)
 
     def install(what: str) -> None:
-        package = tmp_path / "dying" / "ai_edge_litert"
+        package = tmp_path / "dying" / ("dying_litert" if forks else "ai_edge_litert")
         package.mkdir(parents=True)
         (package / "__init__.py").write_text("")
         (package / "interpreter.py").write_text(DYING.format(what=what))
-        monkeypatch.setenv("PYTHONPATH", str(package.parent))
+        if forks:
+            monkeypatch.syspath_prepend(package.parent)
+            monkeypatch.setitem(model_trial.MODULES, "litert", "dying_litert.interpreter")
+        else:
+            monkeypatch.setenv("PYTHONPATH", str(package.parent))
 
     return install
+
+
+def test_a_fork_is_made_where_no_other_thread_runs() -> None:
+    expected = sys.platform == "linux" and "tensorflow" not in sys.modules
+    assert trial_process.can_fork() == (expected and threading.active_count() == 1)
+    ended = threading.Event()
+    thread = threading.Thread(target=ended.wait)
+    thread.start()
+    try:
+        assert not trial_process.can_fork()
+    finally:
+        ended.set()
+        thread.join()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""One trial of a model file in a process that may crash from it; run as a program.
+"""One trial of a model file in a process that may crash from it; run as a program, or by a fork.
 
 The file's bytes enter on standard input, and as arguments an engine's name, the memory it may take
 and its seconds; a word for each step that was reached leaves on standard output, and at the end
@@ -28,10 +28,18 @@ _QUICK_SECONDS = 1.0
 
 
 def main() -> None:
-    """Tries the model from standard input, and ends the process without cleaning up."""
+    """Tries the model from standard input."""
     engine, memory_bytes, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    importlib.import_module(MODULES[engine])
+    attempt(engine, sys.stdin.buffer.read(), memory_bytes, seconds)
+
+
+def attempt(engine: str, data: bytes, memory_bytes: int, seconds: int) -> None:
+    """Tries a model, and ends the process without cleaning up.
+
+    memory_bytes: beside what the process holds. seconds: of the CPU.
+    """
     module = importlib.import_module(MODULES[engine])
-    data = sys.stdin.buffer.read()
     _limit(memory_bytes, seconds)
     _tell(READY)
     try:

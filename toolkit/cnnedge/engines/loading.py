@@ -46,19 +46,29 @@ def engine_for(runtime: Runtime) -> str:
 def _try_elsewhere(model: ModelFile, runtime: Runtime) -> None:
     """Lets a process of its own try an unknown file. Raises ModelError where that fails."""
     from . import trial
+    from .trial_process import can_fork
 
+    # A fork has what was imported before it; a new process imports it beside this one.
+    before = can_fork()
+    if before:
+        _import(runtime.engine)
     started = trial.begin(model, runtime.engine)
     if started is None:
         return
-    # The runtime is imported meanwhile; that it cannot be is said where it is used.
+    if not before:
+        _import(runtime.engine)
+    started.end(delegated=runtime.delegate != "cpu")
+
+
+def _import(engine: str) -> None:
+    """Imports a runtime; that it cannot be is said where it is used."""
     with contextlib.suppress(ImportError, MissingExtraError):
-        if runtime.engine == "openvino":
+        if engine == "openvino":
             importlib.import_module("openvino")
         else:
             from . import interpreter
 
-            interpreter.package(runtime.engine)
-    started.end(delegated=runtime.delegate != "cpu")
+            interpreter.package(engine)
 
 
 def _named(model: ModelFile, runtime: Runtime) -> Engine:

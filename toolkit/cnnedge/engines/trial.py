@@ -1,8 +1,8 @@
 """A model file that is not known yet, tried in a process of its own before it runs here.
 
 A native runtime may die of a damaged or malicious file, and take this process with it. A ModelFile
-and an engine enter; a Trial leaves, which goes on beside this process' own preparations, and ends
-with nothing said or with a ModelError. What a file was found to be is kept by its content, engine
+and an engine enter; a Trial leaves, which goes on beside this process' own work, and ends with
+nothing said or with a ModelError. What a file was found to be is kept by its content, engine
 and version, so that each is tried once.
 """
 
@@ -12,12 +12,10 @@ import contextlib
 import functools
 import hashlib
 import importlib.metadata
-import os
 import platform
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..bundle import ModelFile
 from ..bundle.cost import macs
@@ -27,9 +25,7 @@ from ..errors import CnnedgeError, ModelError
 from ..files import write_text
 from ..model_trial import DONE, ERROR, LOADED, READY
 from .failure import load_error, not_run
-
-if TYPE_CHECKING:
-    import subprocess
+from .trial_process import Attempt, started
 
 # Distributions that state the version, in the order of `auto`; and names for people.
 DISTRIBUTIONS: Mapping[str, str] = {
@@ -59,7 +55,14 @@ class Trial:
             _MOST_SECONDS, _PATIENCE_SECONDS + macs(model.graph) // _MACS_PER_SECOND
         )
         self._memory_bytes = _MEMORY_BYTES + _PER_BYTE * model.size_bytes
-        self._process = _started(model.data, engine, self._memory_bytes, self._seconds)
+        self._process = started(
+            Attempt(
+                data=model.data,
+                engine=engine,
+                memory_bytes=self._memory_bytes,
+                seconds=self._seconds,
+            )
+        )
 
     def end(self, *, delegated: bool) -> None:
         """Waits for the outcome. delegated: operators that the engine lacks may be a delegate's.
@@ -84,18 +87,16 @@ class Trial:
         import subprocess
 
         assert self._process is not None
-        with self._process as process:
-            try:
-                said, native = process.communicate(timeout=self._seconds)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-                raise self._refusal(
-                    f"gives no answer within {self._seconds} s when it runs this model"
-                ) from None
-            except BaseException:
-                process.kill()
-                raise
+        try:
+            said, native = self._process.communicate(timeout=self._seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise self._refusal(
+                f"gives no answer within {self._seconds} s when it runs this model"
+            ) from None
+        except BaseException:
+            self._process.kill()
+            raise
         text = native[:_MOST_STDERR].decode("utf-8", "replace")
         return said.decode("utf-8", "replace").splitlines(), text
 
@@ -115,7 +116,7 @@ class Trial:
 
     def _death(self, loaded: bool, native: str) -> ModelError:
         assert self._process is not None
-        code = self._process.returncode
+        code = self._process.returncode or 0
         if "bad_alloc" in native:
             return self._too_large()
         if code == -getattr(signal, "SIGXCPU", 0):
@@ -154,29 +155,6 @@ def begin(model: ModelFile, engine: str) -> Trial | None:
 def installed_version(distribution: str) -> str:
     """Of a package, which does not change while this runs. Raises PackageNotFoundError."""
     return importlib.metadata.version(distribution)
-
-
-def _started(
-    data: bytes, engine: str, memory_bytes: int, seconds: int
-) -> subprocess.Popen[bytes] | None:
-    """The process; None where this system starts none."""
-    import subprocess
-    import tempfile
-
-    from ..child_process import python_words
-
-    words = python_words("cnnedge.model_trial", engine, str(memory_bytes), str(seconds))
-    # numpy's threads and their stacks would count as the model's.
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    try:
-        # A file: the process reads when it is ready, and this one need not wait to write.
-        with tempfile.TemporaryFile() as stdin:
-            stdin.write(data)
-            stdin.seek(0)
-            pipe = subprocess.PIPE
-            return subprocess.Popen(words, stdin=stdin, stdout=pipe, stderr=pipe, env=environment)
-    except OSError:
-        return None
 
 
 def _key_of(model: ModelFile, engine: str, version: str) -> str:

@@ -7,6 +7,7 @@
  * @typedef {"environment" | "user"} Side
  * @typedef {import("./pixels/prepare.js").Frame} Frame
  */
+import { Frames } from "./frames.js";
 
 /** Why there is no camera, as a word that notices.js explains. */
 export class CameraProblem extends Error {
@@ -33,8 +34,6 @@ const KINDS = {
 export class Camera {
   /** @type {MediaStream | null} */
   #stream = null;
-  #canvas = document.createElement("canvas");
-  #context = this.#canvas.getContext("2d", { willReadFrequently: true });
 
   /**
    * @param {HTMLVideoElement} video
@@ -43,7 +42,10 @@ export class Camera {
   constructor(video, lost) {
     this.video = video;
     this.lost = lost;
+    this.#frames = new Frames(video);
   }
+
+  #frames;
 
   #tells = "requestVideoFrameCallback" in HTMLVideoElement.prototype;
   #fresh = false;
@@ -89,6 +91,7 @@ export class Camera {
         this.lost();
       }
     };
+    this.#frames.reset();
     this.video.srcObject = opened;
     await this.video.play().catch(() => undefined);
     this.#watch();
@@ -103,8 +106,9 @@ export class Camera {
 
   /** The newest frame as a JPEG file, at the camera's own size; null before the first. */
   async jpeg() {
-    const frame = this.read();
-    return frame && new Promise((resolve) => this.#canvas.toBlob(resolve, "image/jpeg", 0.92));
+    const frame = this.#frames.draw();
+    const { canvas } = this.#frames;
+    return frame && new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.92));
   }
 
   /** How many cameras there are; 0 where the browser does not tell. */
@@ -150,17 +154,14 @@ export class Camera {
 
   /**
    * The newest frame, at the camera's own size; null before the first.
-   * @returns {Frame | null}
+   * @returns {Promise<Frame | null>}
    */
   read() {
-    const { videoWidth: width, videoHeight: height } = this.video;
-    if (!this.#context || !width || !height || this.video.readyState < 2) return null;
-    if (this.#canvas.width !== width || this.#canvas.height !== height) {
-      this.#canvas.width = width;
-      this.#canvas.height = height;
-    }
-    this.#context.drawImage(this.video, 0, 0);
-    const { data } = this.#context.getImageData(0, 0, width, height);
-    return { data, height, width };
+    return this.#frames.read();
+  }
+
+  /** Takes back a frame that nobody needs any more: its memory holds another one. @param {Frame} frame */
+  takeBack(frame) {
+    this.#frames.takeBack(frame);
   }
 }

@@ -26,6 +26,8 @@ const SMOOTH_SECONDS = 0.5;
 // A model that takes longer has the frame to itself: the next one would be old by its turn.
 const SLOW_MS = 100;
 const REPORT_MS = 1000;
+// Numbers that change more often cannot be read, and painting them takes time from the model.
+const SHOW_MS = 100;
 
 export class Page {
   #stage = new Stage();
@@ -192,7 +194,7 @@ export class Page {
   /** A frame for comparing engines: of the camera, else of the last picture. */
   async #someFrame() {
     for (;;) {
-      const frame = this.#mode === "camera" ? this.#camera.read() : this.#last;
+      const frame = this.#mode === "camera" ? await this.#camera.read() : this.#last;
       if (frame) return { ...frame, data: frame.data.slice() };
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
@@ -241,6 +243,8 @@ export class Page {
   #looping = false;
   /** Whether a second frame under way would make labels late. */
   #slow = false;
+  /** When an answer was shown. */
+  #shown = 0;
 
   async #loop() {
     if (this.#looping) return;
@@ -251,8 +255,11 @@ export class Page {
         await this.#camera.nextFrame();
         if (!this.session.ready) this.#stage.shape(this.#camera.sides);
         if (!this.session.ready || this.#busy || this.#mode !== "camera") continue;
+        const began = performance.now();
+        const frame = await this.#camera.read();
+        if (!frame || !this.session.ready || this.#busy || this.#mode !== "camera") continue;
         // Its engine may be changed for another while a frame is under way.
-        const labelled = this.#labelFrame().catch((error) => {
+        const labelled = this.#labelFrame(frame, began).catch((error) => {
           if (!(error instanceof Closed)) throw error;
         });
         labelled.catch(() => {});
@@ -268,20 +275,24 @@ export class Page {
     }
   }
 
-  async #labelFrame() {
-    const began = performance.now();
-    const frame = this.#camera.read();
-    if (!frame) return;
+  /**
+   * @param {Frame} frame
+   * @param {number} began  when it was begun to be read
+   */
+  async #labelFrame(frame, began) {
     const capture = performance.now() - began;
     const { model } = this.session;
     this.#stage.fit(frame, model);
     const answer = await this.session.label(frame);
     if (this.#mode !== "camera" || model !== this.session.model || this.#busy) return;
+    if (this.#last) this.#camera.takeBack(this.#last);
     this.#last = answer.frame;
     this.#slow = answer.times.inference > SLOW_MS;
     this.#frames++;
     this.#figures.add({ capture, ...answer.times }, performance.now());
     const { scores, shown } = this.#smoothing.next(answer.scores, began / 1000);
+    if (performance.now() - this.#shown < SHOW_MS) return;
+    this.#shown = performance.now();
     this.#answers.show(scores, model, shown);
   }
 
