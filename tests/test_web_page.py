@@ -226,6 +226,56 @@ def test_the_camera_is_labelled_live_as_by_run(
     assert any("int8 on WebAssembly" in line for line in served.said)
 
 
+def test_frames_are_what_the_canvas_shows_whichever_way_they_are_read(
+    browser: Any, served: Demo
+) -> None:
+    script = """async () => {
+      const folder = document.querySelector("link[rel=icon]").href.replace(/icon.svg$/, "");
+      const { Frames } = await import(`${folder}frames.js`);
+      const video = document.querySelector("#video");
+      const copy = VideoFrame.prototype.copyTo;
+      const size = VideoFrame.prototype.allocationSize;
+      const read = async (change) => {
+        let copies = 0;
+        VideoFrame.prototype.copyTo = async function (data, options) {
+          copies++;
+          const layout = await copy.call(this, data, options);
+          change?.(data);
+          return layout;
+        };
+        const frames = new Frames(video);
+        const first = await frames.read();
+        const memory = first.data.buffer;
+        frames.takeBack(first);
+        const second = await frames.read();
+        const drawn = frames.draw();
+        let largest = 0;
+        for (let i = 0; i < drawn.data.length; i++) {
+          largest = Math.max(largest, Math.abs(drawn.data[i] - second.data[i]));
+        }
+        return { copies, largest, again: second.data.buffer === memory };
+      };
+      try {
+        const plain = await read();
+        const turned = await read((data) => data.reverse());
+        VideoFrame.prototype.allocationSize = () => 1;
+        return { plain, turned, unknown: await read() };
+      } finally {
+        VideoFrame.prototype.copyTo = copy;
+        VideoFrame.prototype.allocationSize = size;
+      }
+    }"""
+    with opened(browser, served.url) as page:
+        page.wait_for_selector("#answers .first")
+        page.click("#freeze")
+        found = page.evaluate(script)
+    assert found["plain"]["copies"] == 2 and found["plain"]["again"]
+    assert found["plain"]["largest"] <= 2
+    # What differs from the canvas, or has another format, goes through the canvas from then on.
+    assert found["turned"]["copies"] == 1 and found["turned"]["largest"] == 0
+    assert found["unknown"]["copies"] == 0 and found["unknown"]["largest"] == 0
+
+
 def test_threads_are_used_and_where_they_fail_one_is_and_says_so(
     browser: Any, served: Demo
 ) -> None:
