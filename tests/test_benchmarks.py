@@ -120,6 +120,9 @@ def test_backbones_with_their_weights(pictures: Path, tmp_path: Path) -> None:
         missing(f"no {IDX} (on Debian: dataset-fashion-mnist)")
     heads = ("--pictures", 40, "--judged", 16)
     assert "logistic" in printed("bench_heads", *heads, cwd=tmp_path)
+    small = ("--rounds", 1, "--pictures", 16, "--side", 32)
+    kept = printed("bench_freed_memory", *small, cwd=tmp_path, codes=(0,))
+    assert "faults/picture" in kept
 
 
 def test_digits(tmp_path: Path) -> None:

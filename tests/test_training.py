@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shlex
 import shutil
 import signal
@@ -410,3 +411,31 @@ def test_a_diverging_training_says_so(tmp_path: Path, shapes: Path) -> None:
 def test_learning_rate_by_hand(schedule: Schedule, epoch: float, expected: float) -> None:
     assert rate(schedule, 1.0, epoch, 10) == pytest.approx(expected)
     assert rate(schedule, 0.02, epoch, 10) == pytest.approx(0.02 * expected)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc alone gives memory back so eagerly")
+@pytest.mark.parametrize(
+    "own", [{}, {"MALLOC_ARENA_MAX": "4"}], ids=["unset", "set up by the user"]
+)
+def test_freed_memory_is_kept_for_the_next_tensor(own: dict[str, str]) -> None:
+    script = """if True:
+        import resource
+        import numpy as np
+        from cnnedge.training.memory import keep_freed
+
+        def faults():
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            for _ in range(20):
+                np.ones(8_000_000)
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+        before = faults()
+        keep_freed()
+        faults()
+        print(before, faults())
+    """
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")} | own
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert after < before / 10 if not own else after > before / 10

@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import frozen
 from ..errors import MissingExtraError
+from .memory import keep_freed
 
 INSTALL = "pip install 'cnnedge[train]'"
 
@@ -32,6 +33,7 @@ def require(command: str) -> None:
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     from ..native_stderr import captured
 
+    keep_freed()
     try:
         with warnings.catch_warnings(), captured():
             warnings.simplefilter("ignore")
