@@ -5,7 +5,10 @@ is trained four ways: logistic regression on frozen features, a linear SVM, the 
 and all its stages; the last is converted, and every accuracy is of pictures that no training saw.
 Prints the mean over the folds, and all pictures pooled with their 95 % interval.
 
-    python benchmarks/bench_folds.py --data DIR [--recipe yoga_edge] [--folds 5]
+    python benchmarks/bench_folds.py --data DIR [--recipe yoga_edge] [--folds 5] [--folder FOLDS]
+
+With --folder it keeps the runs and what is known of each fold, and goes on there when it is started
+again.
 """
 
 from __future__ import annotations
@@ -80,22 +83,36 @@ def one_fold(
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.exists():
             os.symlink(picture, link)
-    fold: dict = {"count": len(test)}
+    known = folder / "fold.json"
+    fold: dict = json.loads(known.read_text()) if known.exists() else {"count": len(test)}
     ways = arguments.ways.split(",")
-    for way, overrides in ((way, WAYS[way]) for way in ways):
-        started = time.perf_counter()
-        sets = [word for o in (SPLITS, *overrides, *arguments.set) for word in ("--set", o)]
-        command = ["train", arguments.recipe, "--data", data, "--out", folder / way, "--force"]
-        cnnedge(*command, *sets)
-        metrics = json.loads((folder / way / "metrics.json").read_text())
-        fold[way] = round(metrics["test"]["accuracy"] * metrics["test"]["count"])
-        fold[f"{way}_seconds"] = round(time.perf_counter() - started, 1)
-    if "all" not in ways:
-        return fold
+    for way in ways:
+        if way not in fold:
+            fold |= trained(way, data, folder / way, arguments)
+            known.write_text(json.dumps(fold, indent=2) + "\n")
+    if "all" in ways and "int8" not in fold:
+        fold |= converted(folder / "all")
+        known.write_text(json.dumps(fold, indent=2) + "\n")
+    return fold
+
+
+def trained(way: str, data: Path, out: Path, arguments: argparse.Namespace) -> dict:
+    """Right answers of one way, and its seconds; those of a training that goes on are its last."""
     started = time.perf_counter()
-    cnnedge("convert", folder / "all", *(w for v in VARIANTS for w in ("--variant", v)))
-    fold["convert_seconds"] = round(time.perf_counter() - started, 1)
-    exported = json.loads((folder / "all/export/report.json").read_text())
+    sets = [word for o in (SPLITS, *WAYS[way], *arguments.set) for word in ("--set", o)]
+    begun = "--resume" if (out / "checkpoints").exists() else "--force"
+    cnnedge("train", arguments.recipe, "--data", data, "--out", out, begun, *sets)
+    metrics = json.loads((out / "metrics.json").read_text())
+    right = round(metrics["test"]["accuracy"] * metrics["test"]["count"])
+    return {way: right, f"{way}_seconds": round(time.perf_counter() - started, 1)}
+
+
+def converted(run: Path) -> dict:
+    """Right answers and bytes of each variant."""
+    started = time.perf_counter()
+    cnnedge("convert", run, *(w for v in VARIANTS for w in ("--variant", v)))
+    fold: dict = {"convert_seconds": round(time.perf_counter() - started, 1)}
+    exported = json.loads((run / "export/report.json").read_text())
     for variant in exported["variants"]:
         fold[variant["name"]] = round(variant["accuracy"] * variant["count"])
         fold[f"{variant['name']}_bytes"] = variant["size_bytes"]
