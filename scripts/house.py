@@ -154,7 +154,7 @@ ROOMS = (
     Room(
         ("compression/",),
         "channels, pruning, clustering, distillation, QAT; steps kept on disk; workarounds for "
-        "tfmot in `tfmot_edges*.py`",
+        "tfmot in `tfmot_edges/`",
         WORKSHOP,
     ),
     Room(

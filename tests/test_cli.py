@@ -46,7 +46,7 @@ def test_help_imports_no_command() -> None:
 def test_labelling_waits_for_no_recipes_and_no_benchmarks() -> None:
     done = python("""
         import sys
-        import cnnedge.cli.run, cnnedge.live, cnnedge.model
+        import cnnedge.cli.run.command, cnnedge.live, cnnedge.model
         idle = {"yaml", "cnnedge.specs.recipe", "cnnedge.benchmark", "cnnedge.targets"}
         assert not idle & set(sys.modules), idle & set(sys.modules)
     """)

@@ -19,7 +19,7 @@ from cnnedge.bundle import read_model
 from cnnedge.bundle.labels import read_labels
 from cnnedge.camera import open_source
 from cnnedge.camera.stills import natural
-from cnnedge.cli.run_source import placed
+from cnnedge.cli.run.source import placed
 from cnnedge.data import load_dataset
 from cnnedge.device_scoring import predictions
 from cnnedge.display import open_sink

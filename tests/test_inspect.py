@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from cnnedge.bundle import read_model
 from cnnedge.bundle.graph import IDENTIFIER
-from cnnedge.cli.inspect_text import facts, left_behind, one_line
+from cnnedge.cli.inspect.text import facts, left_behind, one_line
 from cnnedge.errors import ModelError
 from cnnedge.inspection import Forecast, forecasts, inspect_model, plan_arena
 from cnnedge.inspection.memory import ALIGNMENT, Lifetime, arena_size

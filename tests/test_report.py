@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from cnnedge.conversion.flips import FlippedPicture
-from cnnedge.conversion.report import headline, most_compressed, render_report
-from cnnedge.conversion.report_table import in_families
+from cnnedge.conversion.report.page import headline, most_compressed, render_report
+from cnnedge.conversion.report.table import in_families
 from cnnedge.pages import axes, labels, scatter
 from cnnedge.pages.text import format_ms, format_size
 

@@ -24,7 +24,7 @@ tf = pytest.importorskip("tensorflow")
 tf_keras = pytest.importorskip("tf_keras")
 pytest.importorskip("tensorflow_model_optimization")
 
-from cnnedge.compression import tfmot_edges as edges  # noqa: E402
+from cnnedge.compression.tfmot_edges import wrapping as edges  # noqa: E402
 from cnnedge.converter import convert  # noqa: E402
 from cnnedge.training.backend import make_repeatable  # noqa: E402
 
@@ -477,7 +477,7 @@ def test_a_pruned_model_hands_on_what_it_did() -> None:
 
 
 def effective(model: Any, name: str) -> Any:
-    from cnnedge.compression.tfmot_edges_layers import kernels
+    from cnnedge.compression.tfmot_edges.layers import kernels
 
     return next(values for _, values in kernels(model.get_layer(name)))
 

@@ -7,7 +7,7 @@ import pytest
 from cnnedge.bench_report import render
 from cnnedge.benchmark import Result, get_protocol
 from cnnedge.benchmark.rounds import Outcome
-from cnnedge.cli.bench_table import show
+from cnnedge.cli.bench.table import show
 from support.runs import read, result
 
 SHAKY = (10.0, 11.5, 9.0)

@@ -21,8 +21,9 @@ _WORKSHOP = (
     *("cnnedge.conversion.session", "cnnedge.training.session"),
 )
 _DEVICE = (
-    *(f"cnnedge.cli.{name}" for name in ("bench", "compare", "devices", "evaluate", "inspect")),
-    *("cnnedge.cli.run", "cnnedge.cli.verify", "ai_edge_litert.interpreter"),
+    *(f"cnnedge.cli.{name}" for name in ("compare", "devices", "evaluate", "verify")),
+    *(f"cnnedge.cli.{name}.command" for name in ("bench", "inspect", "run")),
+    "ai_edge_litert.interpreter",
 )
 _TRAINS = Program(modules=_WORKSHOP, setup=f"{__name__}:measure_once")
 _RUNS = Program(modules=_DEVICE, setup=f"{__name__}:measure_for_less_long")

@@ -33,7 +33,11 @@ COMMANDS = {
     "models": "List model definitions, or show one layer by layer.",
     "devices": "List device profiles; check a device, or clean it up.",
 }
-_MODULES = {"eval": "evaluate", "import": "import_model"}
+_MODULES = {
+    "eval": "evaluate",
+    "import": "import_model",
+    **{name: f"{name}.command" for name in ("run", "bench", "inspect")},
+}
 
 
 class LazyGroup(click.Group):

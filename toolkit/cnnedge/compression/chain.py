@@ -24,8 +24,8 @@ from ..training import backend
 from ..training.content_key import content_key, dataset_decides
 from ..training.features import Extractor
 from ..training.run_folder import RunFolder, open_finished, read_labels
-from . import tfmot_edges
 from .techniques import Before, apply, new_student, rebuilt
+from .tfmot_edges import wrapping as tfmot_edges
 from .workshop import Session, Workshop, fit, make_trainable
 
 

@@ -18,11 +18,11 @@ from ..architectures import build_model
 from ..errors import CnnedgeError, SpecError
 from ..specs import Channels, Cluster, Distil, Prune, Technique, parse_model, shipped
 from ..training.features import Extractor
-from . import tfmot_edges
 from .channel_graph import channel_groups
 from .channels import choose, model_macs, remove
 from .importance import importance
 from .norm_statistics import match, outgoing, reestimate_batch_norm
+from .tfmot_edges import wrapping as tfmot_edges
 from .workshop import Session, Workshop, fit, frozen_norms, make_trainable
 
 _BATCH = 64

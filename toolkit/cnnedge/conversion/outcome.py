@@ -41,7 +41,7 @@ from .entries import (
     Sensitivity,
 )
 from .flips import FlippedPicture
-from .report import most_compressed, render_report
+from .report.page import most_compressed, render_report
 from .search import Found
 from .selective import for_errors
 from .sensitivity import layer_errors

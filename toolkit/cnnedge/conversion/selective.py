@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..converter import convert as convert_keras
 from ..data import calibration_indices
 from ..training.fitting import predict
-from .report_verdict import USUAL_GATE
+from .report.verdict import USUAL_GATE
 from .sensitivity import layer_errors, worst_layers
 from .trial import answers
 from .work import Work

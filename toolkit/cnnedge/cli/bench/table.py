@@ -10,12 +10,12 @@ from pathlib import Path
 
 from rich.text import Text
 
-from .. import figures
-from ..benchmark import Protocol, Result
-from ..benchmark.result import Conditions
-from ..benchmark.trust import trust, trust_line
-from . import output
-from .runtime import agreement_text
+from ... import figures
+from ...benchmark import Protocol, Result
+from ...benchmark.result import Conditions
+from ...benchmark.trust import trust, trust_line
+from .. import output
+from ..runtime import agreement_text
 
 # What tells results apart beside their model and threads, and is shown where it does.
 _VARYING: dict[str, Callable[[Result], str]] = {

@@ -1,6 +1,6 @@
 """The style sheet of report.html: light and dark, desktop and phone."""
 
-from ..pages.style import BASE_CSS
+from ...pages.style import BASE_CSS
 
 CSS = (
     BASE_CSS

@@ -10,18 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .. import figures
-from ..bundle import read_model
-from ..inspection import Inspection, LayerCost, inspect_model
-from . import output
-from .inspect_text import (
-    bar,
-    delegate_name,
-    facts,
-    left_behind,
-    one_line,
-    operator_label,
-)
+from ... import figures
+from ...bundle import read_model
+from ...inspection import Inspection, LayerCost, inspect_model
+from .. import output
+from .text import bar, delegate_name, facts, left_behind, one_line, operator_label
 
 # Below this width the columns that say least are left out.
 _NARROW = 100
@@ -51,7 +44,7 @@ def command(
     """Show what MODEL is, what it takes, and which delegates would run it, without running it."""
     found = inspect_model(read_model(model))
     if plot:
-        from ..inspection.picture import save_picture
+        from ...inspection.picture import save_picture
 
         save_picture(Path(plot), found)
     if json_file:

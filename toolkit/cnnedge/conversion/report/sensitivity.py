@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..pages.axes import round_ticks
-from ..pages.text import Row, escape, listed, number
+from ...pages.axes import round_ticks
+from ...pages.text import Row, escape, listed, number
 
 _SHOWN = 20
 _WORST = 3

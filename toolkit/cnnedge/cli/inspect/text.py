@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator
 
 from rich.text import Text
 
-from .. import figures
-from ..bundle import TensorInfo
-from ..bundle.description import TensorDescription
-from ..bundle.inputs import FLAT
-from ..bundle.provenance import Provenance
-from ..bundle.special import special_needs
-from ..inspection import Forecast, Inspection
-from ..inspection.report import entry_text, operator_counts, quantization
+from ... import figures
+from ...bundle import TensorInfo
+from ...bundle.description import TensorDescription
+from ...bundle.inputs import FLAT
+from ...bundle.provenance import Provenance
+from ...bundle.special import special_needs
+from ...inspection import Forecast, Inspection
+from ...inspection.report import entry_text, operator_counts, quantization
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 # More would push everything else off the screen; the JSON has all.

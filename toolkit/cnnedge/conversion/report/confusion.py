@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..pages.text import Row, escape
+from ...pages.text import Row, escape
 
 _SHOWN_CLASSES = 60
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import CnnedgeError
-from .tfmot_edges_layers import copy_layer, is_flat
+from ...errors import CnnedgeError
+from .layers import copy_layer, is_flat
 
 _STRIDED = ("Conv2D", "DepthwiseConv2D")
 

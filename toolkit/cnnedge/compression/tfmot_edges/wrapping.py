@@ -19,14 +19,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import CnnedgeError, MissingExtraError
-from ..files import write_bytes
-from ..native_stderr import captured
-from ..numpy_files import read_arrays
-from ..preprocess import Pixels
-from ..training.backend import INSTALL
-from .tfmot_edges_layers import clone, compressible, is_wrapper, kernels, stripped
-from .tfmot_edges_xnnpack import sparse_form
+from ...errors import CnnedgeError, MissingExtraError
+from ...files import write_bytes
+from ...native_stderr import captured
+from ...numpy_files import read_arrays
+from ...preprocess import Pixels
+from ...training.backend import INSTALL
+from .layers import clone, compressible, is_wrapper, kernels, stripped
+from .xnnpack import sparse_form
 
 Pattern = Literal["unstructured", "2:4", "xnnpack"]
 
@@ -173,7 +173,7 @@ def for_qat(model: Any, *, preserve_sparsity: bool = False, preserve_clusters: b
     tfmot cannot quantise.
     """
     require()
-    from .tfmot_edges_qat import quantised
+    from .qat import quantised
 
     return quantised(model, preserve_sparsity, preserve_clusters)
 
@@ -185,7 +185,7 @@ def calibrate(model: Any, pictures: Pixels) -> None:
     -6..6 and moves by a thousandth of the difference in each step, so that a short training
     ends in ranges that no picture ever had.
     """
-    from .tfmot_edges_qat import observe
+    from .qat import observe
 
     observe(model, pictures)
 

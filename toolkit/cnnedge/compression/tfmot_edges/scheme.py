@@ -41,7 +41,7 @@ from tensorflow_model_optimization.python.core.quantization.keras.graph_transfor
     transforms,
 )
 
-from .tfmot_edges_layers import kernels
+from .layers import kernels
 
 # What tfmot's quantizers accept as the activation within a layer, and as a layer of its own.
 _WITHIN = ("linear", "relu", "softmax", "sigmoid", "tanh", "swish", "gelu")

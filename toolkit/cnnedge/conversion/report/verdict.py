@@ -5,7 +5,7 @@ The dict of export/report.json enters; a variant's name and sentences of HTML le
 
 from __future__ import annotations
 
-from ..pages.text import Row, escape, format_ms, format_percent, format_size, p_value, points
+from ...pages.text import Row, escape, format_ms, format_percent, format_size, p_value, points
 
 # Points that may be lost where no gate is given.
 USUAL_GATE = 0.5

@@ -16,10 +16,10 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
     quantize_annotate,
 )
 
-from ..errors import CnnedgeError
-from ..preprocess import Pixels
-from .tfmot_edges_layers import clone, is_wrapper
-from .tfmot_edges_scheme import ClusterQuantizer, Scheme
+from ...errors import CnnedgeError
+from ...preprocess import Pixels
+from .layers import clone, is_wrapper
+from .scheme import ClusterQuantizer, Scheme
 
 # Neither is annotated. The pixels' range is exact and given at conversion; a range trained on
 # what the pictures happen to hold would give the file's input a scale other than 1.

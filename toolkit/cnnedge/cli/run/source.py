@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import given_files
-from ..camera.stills import natural
-from ..errors import DeviceError, SourceError
-from ..harmless import one_line
-from ..pictures import below, matching
+from ... import given_files
+from ...camera.stills import natural
+from ...errors import DeviceError, SourceError
+from ...harmless import one_line
+from ...pictures import below, matching
 
 if TYPE_CHECKING:  # a source that is here needs no device
-    from ..targets import Target
+    from ...targets import Target
 
 # Names of their own: a file or folder of such a name needs its path, as in ./sample.
 _NO_FILE = re.compile(r"sample|\d+|gst:.*|(?!file://)[a-z][a-z0-9+.-]*://.*", re.DOTALL)

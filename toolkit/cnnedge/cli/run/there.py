@@ -13,18 +13,18 @@ from typing import IO
 
 import click
 
-from ..errors import CnnedgeError, DeviceError, GateError, SourceError, SpecError
-from ..files import explained, json_text
-from ..harmless import one_line, tidy
-from ..live import Outlets
-from ..pipeline import FrameAnswer, FrameLine, RunResult
-from ..specs import plain
-from ..specs.values import read
-from ..targets import Target
-from . import output
-from .guest_options import words as guest_words
-from .run_source import Placed, placed
-from .run_summary import print_summary
+from ...errors import CnnedgeError, DeviceError, GateError, SourceError, SpecError
+from ...files import explained, json_text
+from ...harmless import one_line, tidy
+from ...live import Outlets
+from ...pipeline import FrameAnswer, FrameLine, RunResult
+from ...specs import plain
+from ...specs.values import read
+from ...targets import Target
+from .. import output
+from ..guest_options import words as guest_words
+from .source import Placed, placed
+from .summary import print_summary
 
 # The options that concern this side alone; every other one travels.
 _HERE = frozenset(

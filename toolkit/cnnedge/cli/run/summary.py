@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .. import figures
-from ..engines import Agreement, DelegateReport
-from ..pipeline import STAGES, RunResult
-from ..pipeline.result import Times
-from . import output
+from ... import figures
+from ...engines import Agreement, DelegateReport
+from ...pipeline import STAGES, RunResult
+from ...pipeline.result import Times
+from .. import output
 
 
 def say_choice(report: DelegateReport, say: Callable[[str], None]) -> None:

@@ -14,18 +14,18 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from .. import figures
-from ..camera import Source
-from ..classifier import PRESENT_FROM
-from ..errors import one_line
-from ..live.answers import described
-from ..live.labelling import Model
-from ..pipeline import Step, Timings
-from ..raw_model import RawOutputs
-from . import output
-from .progress import clock
-from .run_summary import say_choice
-from .runtime import note_assumptions
+from ... import figures
+from ...camera import Source
+from ...classifier import PRESENT_FROM
+from ...errors import one_line
+from ...live.answers import described
+from ...live.labelling import Model
+from ...pipeline import Step, Timings
+from ...raw_model import RawOutputs
+from .. import output
+from ..progress import clock
+from ..runtime import note_assumptions
+from .summary import say_choice
 
 _REFRESH_SECONDS = 0.1
 

@@ -6,20 +6,20 @@ import os
 
 import click
 
-from ..classifier import NO_NUMBERS
-from ..engines import Runtime
-from ..errors import ModelError, SourceError
-from ..live import Finished, Labels, Outlets, Session, label
-from ..pipeline import Limits
-from ..specs import plain
-from . import output
-from .camera_options import Capture, camera_options
-from .devices import Reach, target_options
-from .options import gathered
-from .run_source import is_no_file
-from .run_summary import print_summary
-from .run_terminal import RunTerminal
-from .runtime import runtime_options
+from ...classifier import NO_NUMBERS
+from ...engines import Runtime
+from ...errors import ModelError, SourceError
+from ...live import Finished, Labels, Outlets, Session, label
+from ...pipeline import Limits
+from ...specs import plain
+from .. import output
+from ..camera_options import Capture, camera_options
+from ..devices import Reach, target_options
+from ..options import gathered
+from ..runtime import runtime_options
+from .source import is_no_file
+from .summary import print_summary
+from .terminal import RunTerminal
 
 _labels_options = gathered(
     Labels,
@@ -133,7 +133,7 @@ def command(
     if device:
         if outlets.show:
             raise click.UsageError("--show opens a window here; with --device use --save OUT.mp4.")
-        from .run_there import run_on
+        from .there import run_on
 
         with reach.opened(device) as target:
             run_on(target, click.get_current_context(), outlets, limits.duration)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..pages.text import Row, escape, format_count
+from ...pages.text import Row, escape, format_count
 
 # Rounding makes some zeros in every quantised file; these are not what the section is about.
 _MORE_ZEROS = 0.1

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .. import figures
-from ..pages.text import Row, digits, escape, format_percent
+from ... import figures
+from ...pages.text import Row, digits, escape, format_percent
 
 
 def notes_section(report: Row) -> str:

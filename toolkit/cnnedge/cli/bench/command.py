@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from ..bundle import Guest
-from ..engines import ENGINES, Runtime
-from ..errors import CnnedgeError
-from . import output
-from .devices import Reach, target_options
-from .guest_options import input_option
-from .options import gathered
-from .runtime import delegate_option_option, disagreement_option, precision_option
+from ...bundle import Guest
+from ...engines import ENGINES, Runtime
+from ...errors import CnnedgeError
+from .. import output
+from ..devices import Reach, target_options
+from ..guest_options import input_option
+from ..options import gathered
+from ..runtime import delegate_option_option, disagreement_option, precision_option
 
 if TYPE_CHECKING:
-    from ..benchmark.device import Device
-    from ..benchmark.rounds import Failure, Outcome
+    from ...benchmark.device import Device
+    from ...benchmark.rounds import Failure, Outcome
 
 
 class _Many(click.ParamType[Any]):
@@ -42,7 +42,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 def _runtimes(**given: Any) -> list[Runtime]:
     """One for each engine, delegate and thread count that is named."""
-    from ..benchmark import each_runtime
+    from ...benchmark import each_runtime
 
     shared = Runtime(
         precision=given["precision"],
@@ -144,7 +144,7 @@ def command(
     if duration is not None and protocol != "sustained":
         raise click.UsageError("--duration goes with --protocol sustained")
     reach.check(*_each(devices), measures=True)
-    from ..benchmark import cases_of, cases_on, get_protocol, measure_all
+    from ...benchmark import cases_of, cases_on, get_protocol, measure_all
 
     chosen = get_protocol(protocol, seconds=duration)
     with output.progress_bar() as progress:
@@ -166,7 +166,7 @@ def command(
         if json_file:
             output.write_json(json_file, payload)
         if json_file != "-":
-            from .bench_table import show
+            from .table import show
 
             show(outcome.results, chosen, verbose=verbose)
         if report:
@@ -182,7 +182,7 @@ def _opened(
 ) -> Iterator[list[Device]]:
     """The devices, each closed at the end whatever happened; this machine where none is named."""
     if not names:
-        from ..benchmark import LocalDevice
+        from ...benchmark import LocalDevice
 
         yield [LocalDevice()]
         return
@@ -213,8 +213,8 @@ def _say(errors: Sequence[CnnedgeError]) -> None:
 
 
 def _write_report(path: Path, outcome: Outcome) -> None:
-    from ..bench_report import render
-    from ..files import write_text
+    from ...bench_report import render
+    from ...files import write_text
 
     write_text(path, render(outcome))
     output.note(f"report: {path}")

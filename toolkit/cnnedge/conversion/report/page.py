@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..pages.text import Row, escape
-from .flips import FlippedPicture, flips_section
-from .page_style import CSS
-from .report_charts import charts_section, download_section
-from .report_confusion import confusion_section
-from .report_layers import layers_section
-from .report_notes import notes_section
-from .report_sensitivity import sensitivity_section
-from .report_table import variants_section
-from .report_verdict import chosen_because, headline, most_compressed, pick
+from ...pages.text import Row, escape
+from ..flips import FlippedPicture, flips_section
+from .charts import charts_section, download_section
+from .confusion import confusion_section
+from .layers import layers_section
+from .notes import notes_section
+from .sensitivity import sensitivity_section
+from .style import CSS
+from .table import variants_section
+from .verdict import chosen_because, headline, most_compressed, pick
 
 __all__ = ["headline", "most_compressed", "render_report"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..pages.text import (
+from ...pages.text import (
     Row,
     digits,
     escape,
@@ -22,7 +22,7 @@ from ..pages.text import (
     points,
     signed,
 )
-from .report_verdict import fit, pick
+from .verdict import fit, pick
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CnnedgeError
+from ...errors import CnnedgeError
 
 # The attributes that hold the weights of a layer type, the one that may be thinned out last.
 _KERNELS = {

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..pages.scatter import DESKTOP, PHONE, Point, frontier, limit_in_reach, scatter
-from ..pages.text import Row, escape, format_ms, format_percent, format_size, listed
-from .report_verdict import fit, pick
+from ...pages.scatter import DESKTOP, PHONE, Point, frontier, limit_in_reach, scatter
+from ...pages.text import Row, escape, format_ms, format_percent, format_size, listed
+from .verdict import fit, pick
 
 # A failed variant further below the others than this, or half their range, would flatten them.
 _CHART_REACH = 0.01

@@ -1,0 +1,1 @@
+"""`cnnedge bench`: the command, and its table."""

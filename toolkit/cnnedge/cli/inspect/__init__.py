@@ -1,0 +1,1 @@
+"""`cnnedge inspect`: the command, and its text."""

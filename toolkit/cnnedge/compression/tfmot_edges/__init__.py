@@ -1,0 +1,1 @@
+"""tensorflow-model-optimization's sharp edges: wrapping, schemes, QAT, sparse forms."""

@@ -1,0 +1,1 @@
+"""report.html: what a conversion made, as one page with charts and no references."""
