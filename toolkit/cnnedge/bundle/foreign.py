@@ -86,11 +86,6 @@ _INSTEAD = {
         instead="Convert it with tf.compat.v1.lite.TFLiteConverter.from_frozen_graph, or export "
         "the model again as a SavedModel",
     ),
-    kinds.ONNX: _NOT_YET.format(
-        what="ONNX",
-        instead="Convert it with onnx2tf in a separate environment: pip install onnx2tf, onnx2tf "
-        "-i PATH; then: cnnedge import saved_model/NAME_float32.tflite --out RUN",
-    ),
     kinds.PT2: _NOT_YET.format(what="PyTorch", instead=_EXPORT_TORCH),
     kinds.TORCHSCRIPT: _NOT_YET.format(what="PyTorch", instead=_EXPORT_TORCH),
     kinds.PICKLE: "Loading it would execute whatever code is in it, so cnnedge does not. "

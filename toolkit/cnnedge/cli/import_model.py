@@ -31,6 +31,11 @@ _SHOWN = 12
 @click.option(
     "--signature", metavar="NAME", help="Import this signature of a SavedModel that has several."
 )
+@click.option(
+    "--onnx2tf",
+    metavar="PATH",
+    help="Read ONNX with this environment, which has onnx2tf, not with one that cnnedge makes.",
+)
 @click.option("--force", is_flag=True, help="Replace the run in --out.")
 @guest_options
 @output.json_option
@@ -40,12 +45,13 @@ def command(
     out: str,
     data: str | None,
     signature: str | None,
+    onnx2tf: str | None,
     force: bool,
     guest: Guest,
     json_file: str | None,
     verbose: bool,
 ) -> None:
-    """Make a run of somebody else's model: .keras, .h5, a SavedModel or .tflite.
+    """Make a run of somebody else's model: .keras, .h5, SavedModel, .tflite, .onnx.
 
     The run's files take raw pixels 0..255, and answer as SOURCE does: exits with 3 if they do not.
     Nothing in SOURCE is executed.
@@ -56,7 +62,7 @@ def command(
         backend.require("import")
     from ..importing import ImportWishes, import_model
 
-    wishes = ImportWishes(guest=guest, data=data, signature=signature, force=force)
+    wishes = ImportWishes(guest=guest, data=data, signature=signature, onnx2tf=onnx2tf, force=force)
     with output.progress_bar() as progress:
         imported = import_model(Path(source), Path(out), _Reporter(progress), wishes)
     payload = imported.as_json()

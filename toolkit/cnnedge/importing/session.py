@@ -27,6 +27,7 @@ from . import detective, heads, parity
 from .convention import RULES, Convention, told, with_rule
 from .keras_opened import open_keras
 from .labels import labels_of
+from .onnx_opened import open_onnx
 from .opened import Opened
 from .pictures import Shown, shown
 from .record import Imported
@@ -66,7 +67,7 @@ def import_model(path: Path, out: Path, reporter: Reporter, wishes: ImportWishes
     check_new(out, force=wishes.force)
     kind = _kind(path)
     reporter.stage(f"reading {path.name}", 0, 0)
-    opened = _open(path, kind, wishes)
+    opened = _open(path, kind, wishes, reporter)
     dataset = _dataset(wishes, reporter)
     labels, said = labels_of(path, opened, wishes.guest, dataset, _outputs(opened))
     notes = list(said)
@@ -129,16 +130,18 @@ def _kind(path: Path) -> str:
     if kind is None:
         raise ModelError(
             f"{path}: this is no model that cnnedge knows; it imports .tflite files, Keras models "
-            "(.keras, .h5) and TensorFlow SavedModels"
+            "(.keras, .h5), TensorFlow SavedModels and ONNX"
         )
     raise ModelError(f"{path}: this is {foreign.name(kind)}. {foreign.not_importable(kind, path)}")
 
 
-def _open(path: Path, kind: str, wishes: ImportWishes) -> Opened:
+def _open(path: Path, kind: str, wishes: ImportWishes, reporter: Reporter) -> Opened:
     if wishes.signature is not None and kind != kinds.SAVED_MODEL:
         raise ModelError(
             f"{path}: --signature is for SavedModels; this is {foreign.name(kind)}. Remove it"
         )
+    if kind == kinds.ONNX:
+        return open_onnx(path, wishes, reporter)
     if kind == kinds.TFLITE:
         return open_tflite(path, wishes)
     if kind == kinds.SAVED_MODEL:

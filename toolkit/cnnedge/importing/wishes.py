@@ -12,12 +12,14 @@ from ..bundle.guest import NO_GUEST
 @dataclass(frozen=True, kw_only=True)
 class ImportWishes:
     """guest: what a person says of the model. data: labelled pictures, a folder or any source of a
-    recipe. signature: which one of a SavedModel. force: replace a run that is there.
+    recipe. signature: which one of a SavedModel. onnx2tf: an environment that has it, or a program
+    there. force: replace a run that is there.
     """
 
     guest: Guest = NO_GUEST
     data: str | None = None
     signature: str | None = None
+    onnx2tf: str | None = None
     force: bool = False
 
 
