@@ -105,7 +105,7 @@ MADE = {
     "a bare pickle": (
         lambda f: written(f / "m.pt", pickle.dumps(Evil())),
         "a pickled module",
-        "litert-torch",
+        "torch.export",
     ),
     "a state dict": (
         lambda f: pickled(f / "m.pth", collections.OrderedDict(weight=[0.5])),
@@ -115,12 +115,12 @@ MADE = {
     "TorchScript": (
         lambda f: archive(f / "m.pt", "m/data.pkl", "m/code/__torch__.py", "m/constants.pkl"),
         "TorchScript",
-        "litert_torch.convert",
+        "torch.export",
     ),
     "an exported program": (
         lambda f: archive(f / "m.pt2", "serialized_exported_program.json"),
         "exported from PyTorch",
-        "litert_torch.convert",
+        "cnnedge import",
     ),
     "safetensors": (
         lambda f: written(f / "weights", struct.pack("<Q", 2) + b"{}" + bytes(9)),

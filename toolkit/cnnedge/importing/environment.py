@@ -106,7 +106,14 @@ def _made_alone(wanted: Wanted, folder: Path, reporter: Reporter) -> None:
 def _make(wanted: Wanted, folder: Path) -> None:
     _run(wanted, folder, [sys.executable, "-Im", "venv", str(folder)])
     pip = [str(_python(folder)), "-Im", "pip", "install", "--quiet", "--no-deps"]
-    quiet = ("--disable-pip-version-check", "--no-input", "--retries", "2", "--only-binary=:all:")
+    quiet = (
+        "--disable-pip-version-check",
+        "--no-input",
+        "--retries",
+        "2",
+        "--only-binary=:all:",
+        "--no-compile",
+    )
     _run(wanted, folder, [*pip, *quiet, *wanted.words, *wanted.pins])
 
 

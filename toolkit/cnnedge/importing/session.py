@@ -33,6 +33,7 @@ from .pictures import Shown, shown
 from .record import Imported
 from .saved_model import open_saved_model
 from .tflite_opened import open_tflite, raw_pixels
+from .torch_opened import open_torch, torch_source
 from .wishes import ImportWishes, Reporter
 from .writing import Built, Contents, write_run
 
@@ -65,9 +66,8 @@ def import_model(path: Path, out: Path, reporter: Reporter, wishes: ImportWishes
     """
     started = time.perf_counter()
     check_new(out, force=wishes.force)
-    kind = _kind(path)
     reporter.stage(f"reading {path.name}", 0, 0)
-    opened = _open(path, kind, wishes, reporter)
+    opened = _open(path, wishes, reporter)
     dataset = _dataset(wishes, reporter)
     labels, said = labels_of(path, opened, wishes.guest, dataset, _outputs(opened))
     notes = list(said)
@@ -130,12 +130,17 @@ def _kind(path: Path) -> str:
     if kind is None:
         raise ModelError(
             f"{path}: this is no model that cnnedge knows; it imports .tflite files, Keras models "
-            "(.keras, .h5), TensorFlow SavedModels and ONNX"
+            "(.keras, .h5), TensorFlow SavedModels, ONNX, and PyTorch (.pt2, "
+            "FILE.py:FUNCTION, timm:NAME, torchvision:NAME)"
         )
     raise ModelError(f"{path}: this is {foreign.name(kind)}. {foreign.not_importable(kind, path)}")
 
 
-def _open(path: Path, kind: str, wishes: ImportWishes, reporter: Reporter) -> Opened:
+def _open(path: Path, wishes: ImportWishes, reporter: Reporter) -> Opened:
+    source = torch_source(path, wishes)
+    if source is not None:
+        return open_torch(path, source, wishes, reporter)
+    kind = _kind(path)
     if wishes.signature is not None and kind != kinds.SAVED_MODEL:
         raise ModelError(
             f"{path}: --signature is for SavedModels; this is {foreign.name(kind)}. Remove it"
@@ -254,7 +259,7 @@ def _build(
             )
         made = raw_pixels(opened.adopted, convention, place)
         notes.append("the model is quantised already: it is adopted as it is, with its labels")
-        return Built.adopted(work.path, made, head, opened.size)
+        return Built.adopted(opened.file or work.path, made, head, opened.size)
     work.reporter.stage("building the network", 0, 0)
     model, said = opened.build(convention, head)
     work.reporter.stage("converting it to float32", 0, 0)
@@ -266,7 +271,7 @@ def _build(
         model, said = opened.frozen(convention, head)
         flatbuffer = convert(model, "float32", pictures.pixels[:1])
     notes += said
-    return Built.of(work.path, model, flatbuffer, opened.size)
+    return Built.of(opened.file or work.path, model, flatbuffer, opened.size)
 
 
 def _is_keras(model: Any) -> bool:

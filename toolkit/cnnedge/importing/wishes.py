@@ -13,13 +13,16 @@ from ..bundle.guest import NO_GUEST
 class ImportWishes:
     """guest: what a person says of the model. data: labelled pictures, a folder or any source of a
     recipe. signature: which one of a SavedModel. onnx2tf: an environment that has it, or a program
-    there. force: replace a run that is there.
+    there. weights: of a network that is named. trust: code that the source is made of may run.
+    force: replace a run that is there.
     """
 
     guest: Guest = NO_GUEST
     data: str | None = None
     signature: str | None = None
     onnx2tf: str | None = None
+    weights: str | None = None
+    trust: bool = False
     force: bool = False
 
 
