@@ -27,6 +27,7 @@ _SHOWN = 12
     help="Labelled pictures, one folder for each class: they find out which pixels the model "
     "takes, and the run is scored on them.",
 )
+@click.option("--expect", metavar="FILE", help="Pictures with the answers that SOURCE gave.")
 @click.option("--signature", metavar="NAME", help="Import this signature of a SavedModel.")
 @click.option("--onnx2tf", metavar="PATH", help="Read ONNX with this environment.")
 @click.option("--weights", metavar="FILE", help="Weights of timm:NAME or torchvision:NAME.")

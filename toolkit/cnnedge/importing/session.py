@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ..bundle import foreign, kinds
 from ..converter import convert
-from ..data import Dataset, load_dataset
+from ..data import Dataset, Pixels, load_dataset
 from ..errors import GateError, ModelError
 from ..frozen import FrozenNetwork
 from ..results import Accuracy, accuracy
@@ -25,6 +25,7 @@ from ..training.judging import truths
 from ..training.run_folder import check_new
 from . import detective, heads, parity
 from .convention import RULES, Convention, told, with_rule
+from .expected import read_expected
 from .keras_opened import open_keras
 from .labels import labels_of
 from .onnx_opened import open_onnx
@@ -172,12 +173,13 @@ def _settle(work: _Work, notes: list[str]) -> _Settled:
     """By the person, by the file, or by what the model answers. Raises ModelError."""
     guest, opened = work.wishes.guest, work.opened
     said = told(guest)
+    shown = work.dataset is not None or work.wishes.expect is not None
     hint = opened.stated if said is None and opened.weak else None
-    stated = said or (None if hint and work.dataset is not None else opened.stated)
+    stated = said or (None if hint and shown else opened.stated)
     because = "the options given" if said else opened.because
     rule = guest.rule(opened.rule)
     tried: tuple[detective.Tried, ...] = ()
-    if stated is None or (rule is None and work.dataset is not None):
+    if stated is None or (rule is None and shown):
         found = _found(work, stated)
         if found is not None:
             tried = found.tried
@@ -187,7 +189,7 @@ def _settle(work: _Work, notes: list[str]) -> _Settled:
             raise ModelError(_ask(work, found))
         if found is not None and found.convention is not None:
             if stated is None:
-                stated, because = found.convention, "the accuracy of each convention on --data"
+                stated, because = found.convention, _PROOF[work.wishes.expect is not None]
             if rule is None and found.rule_told:
                 rule = found.convention.rule
     assert stated is not None
@@ -205,23 +207,45 @@ def _settle(work: _Work, notes: list[str]) -> _Settled:
     return _Settled(convention=with_rule(stated, rule), because=because, tried=tried)
 
 
+# By labels, and by the source's own answers.
+_PROOF = ("the accuracy of each convention on --data", "the answers in --expect")
+
+
 def _found(work: _Work, known: Convention | None) -> detective.Found | None:
     """What the labelled pictures say; None without any, or where they have other classes."""
-    dataset = work.dataset
+    evidence = _expected(work) if work.wishes.expect is not None else _labelled(work)
+    if evidence is None:
+        return None
+    return detective.find(evidence, known, work.wishes.guest.activation, work.reporter.stage)
+
+
+def _labelled(work: _Work) -> detective.Evidence | None:
+    dataset, size = work.dataset, work.opened.size
     if dataset is None:
         return None
     indices = detective.chosen(dataset)
     targets = truths(work.labels, dataset, indices)
     if targets is None:
         return None
-    evidence = detective.Evidence(
+    return detective.Evidence(
         answer=work.opened.answer,
-        size=work.opened.size,
-        dataset=dataset,
-        indices=indices,
+        size=size,
+        pixels=lambda rule: Pixels(dataset, size, rule).batch(indices),
         targets=targets,
     )
-    return detective.find(evidence, known, work.wishes.guest.activation, work.reporter.stage)
+
+
+def _expected(work: _Work) -> detective.Evidence:
+    assert work.wishes.expect is not None
+    found = read_expected(Path(work.wishes.expect), work.labels)
+    size = work.opened.size
+    return detective.Evidence(
+        answer=work.opened.answer,
+        size=size,
+        pixels=lambda rule: found.pixels(size, rule),
+        targets=found.targets,
+        scores=found.scores,
+    )
 
 
 def _ask(work: _Work, found: detective.Found | None) -> str:
@@ -232,7 +256,8 @@ def _ask(work: _Work, found: detective.Found | None) -> str:
     if found is None and work.dataset is None:
         return (
             f"{work.path}: nothing says what pixels this model takes. {ways}. Or name labelled "
-            "pictures to find out: --data DIR, with one folder for each class"
+            "pictures to find out: --data DIR, with one folder for each class; or pictures with "
+            "the answers it gave: --expect FILE"
         )
     if found is None:
         return (
@@ -242,7 +267,7 @@ def _ask(work: _Work, found: detective.Found | None) -> str:
     best = "; ".join(f"{t.rule}: {accuracy(t.right).accuracy:.1%}" for t in found.tried[:3])
     return (
         f"{work.path}: what pixels this model takes cannot be told: {found.why} (best: {best}). "
-        f"{ways}; or name more labelled pictures"
+        f"{ways}; or name more pictures"
     )
 
 
