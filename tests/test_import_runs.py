@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 tf_keras = pytest.importorskip("tf_keras")
 
 from cnnedge.cli import group  # noqa: E402
+from cnnedge.conversion.report_imported import imported_section  # noqa: E402
 from cnnedge.data import Pixels, load_dataset  # noqa: E402
 from cnnedge.errors import ModelError  # noqa: E402
 from cnnedge.importing import detective  # noqa: E402
@@ -146,6 +147,9 @@ def test_a_run_with_layers_is_converted_verified_and_run(layered: Path, pictures
     assert [v["name"] for v in report["variants"]] == list(formats)
     assert report["variants"][0]["flipped"] == 0
     assert report["variants"][0]["accuracy"] > 0.6
+    page = (layered / "export" / "report.html").read_text()
+    assert "Imported model" in page and "-1..1, RGB" in page and "caffe mean, BGR" in page
+    assert "100 of 100 labels agree" in page
     uses(layered)
 
 
@@ -265,3 +269,12 @@ def test_a_table_of_answers_that_cannot_be_read(row: str, tmp_path: Path) -> Non
     with pytest.raises(ModelError, match=TABLES[row]) as said:
         read_expected(tmp_path / "answers.csv", CLASSES)
     assert "\n" not in str(said.value)
+
+
+def test_what_a_stranger_writes_into_import_json_stays_text() -> None:
+    evil = "<script>alert(1)</script>"
+    rows = [{"rule": evil, "accuracy": 0.5, "ci95": evil, "count": evil}, {"rule": 1}, 7]
+    told = {"kind": evil, "source": [evil], "preprocess": evil, "parity": {"max_abs": evil}}
+    page = imported_section({**told, "tried": rows})
+    assert "<script" not in page and "&lt;script" in page and page.count("<tr>") == 2
+    assert imported_section({}) == ""
