@@ -1,11 +1,12 @@
 """How long an import takes, and how near it stays: source and run side by side, on pictures.
 
-    python benchmarks/bench_import.py PICTURES [FOLDER] [--only N]
+    python benchmarks/bench_import.py PICTURES [FOLDER] [--only N] [--source SOURCE[,WEIGHTS]]...
 
 PICTURES: a folder of photographs by class. Makes the sources in FOLDER (a temporary one where it
 is left out): EfficientNet-Lite0 with its published ImageNet weights in each format, and networks of
 Keras 3 with random weights. Prints a table: seconds of the import, the largest difference of a
-probability, how many of at most 100 labels agree in float32, and how many in int8.
+probability, how many of at most 100 labels agree in float32, and how many in int8. --source takes
+sources of your own in place of these: .onnx, .pt2, timm:NAME,WEIGHTS and so on.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import tensorflow as tf
 from cnnedge.bundle import Guest
 from cnnedge.converter import convert
 from cnnedge.data import Pixels, load_dataset
-from cnnedge.frozen import FrozenNetwork
+from cnnedge.frozen import FrozenNetwork, read_frozen
 from cnnedge.importing import ImportWishes, import_model
 from cnnedge.importing.detective import chosen
 from cnnedge.specs import InputSize, Preprocess
@@ -54,14 +55,32 @@ def main() -> None:
     parser.add_argument("pictures", help="a folder of photographs by class")
     parser.add_argument("folder", nargs="?", type=Path, help="make the sources here, and keep them")
     parser.add_argument("--only", type=int, help="import this many of the sources")
+    parser.add_argument("--source", action="append", default=[], help="import this one")
+    parser.add_argument("--pixels", help="what sources take that do not say it")
+    parser.add_argument("--labels", help="of sources with random weights")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         print("| source | imported as | seconds | largest difference | float32 | int8 |")
         print("|---|---|---|---|---|---|")
-        for name, make, guest in itertools.islice(sources(), options.only):
-            row(name, make(folder), options.pictures, guest, folder)
+        for given in options.source:
+            path, _, weights = given.partition(",")
+            pixels = options.pixels if weights == "" else None
+            wishes = ImportWishes(
+                guest=Guest(pixel_range=pixels, labels=options.labels),
+                data=options.pictures,
+                weights=weights or None,
+                trust=True,
+                force=True,
+            )
+            row(Path(path).name, Path(path), wishes, folder)
+        made = () if options.source else itertools.islice(sources(), options.only)
+        for name, make, guest in made:
+            labels = tuple(f"class {i}" for i in range(100)) if "Keras 3" in name else None
+            told = Guest(pixel_range=guest.pixel_range, labels=labels)
+            wishes = ImportWishes(guest=told, data=options.pictures, force=True)
+            row(name, make(folder), wishes, folder)
 
 
 def sources() -> Any:
@@ -121,17 +140,16 @@ def application(folder: Path, name: str) -> Path:
     return path
 
 
-def row(name: str, path: Path, pictures: str, guest: Guest, folder: Path) -> None:
+def row(name: str, path: Path, wishes: ImportWishes, folder: Path) -> None:
     out = folder / f"run_{path.stem}{path.suffix.replace('.', '_')}"
-    labels = tuple(f"class {i}" for i in range(100)) if "Keras 3" in name else None
-    guest = Guest(pixel_range=guest.pixel_range, labels=labels)
     started = time.perf_counter()
-    wishes = ImportWishes(guest=guest, data=pictures, force=True)
     made = import_model(path, out, Silent(), wishes)
     seconds = time.perf_counter() - started
     assert made.parity is not None
     # Random weights say nothing about int8.
-    same, count = (None, 0) if labels else int8_labels(out, pictures, made.convention.rule)
+    random = wishes.guest.names is not None
+    pictures = wishes.data or ""
+    same, count = (None, 0) if random else int8_labels(out, pictures, made.convention.rule)
     int8 = "–" if same is None else f"{same} of {count}"
     print(
         f"| {name} | {made.network} | {seconds:.0f} | {made.parity.max_abs:.0e} | "
@@ -144,7 +162,8 @@ def int8_labels(out: Path, pictures: str, rule: Preprocess) -> tuple[int, int]:
     """How many labels of the int8 variant are those of the float32 network."""
     from ai_edge_litert.interpreter import Interpreter
 
-    model = backend.load_keras(RunFolder(out).model)
+    path = RunFolder(out).model
+    model = read_frozen(path) if path.suffix == ".tflite" else backend.load_keras(path)
     height, width, channels = model.input_shape[1:]
     dataset = load_dataset(pictures)
     indices = chosen(dataset, 200)

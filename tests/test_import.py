@@ -15,9 +15,16 @@ pytest.importorskip("tf_keras")
 
 import tensorflow as tf
 
+from cnnedge.bundle import read_graph
 from cnnedge.classifier import load
 from cnnedge.cli import group
+from cnnedge.converter import convert
 from cnnedge.engines import CPU
+from cnnedge.frozen import FrozenNetwork
+from cnnedge.importing import heads, tflite_edit
+from cnnedge.importing.convention import Convention
+from cnnedge.packing import pack, unpack
+from cnnedge.specs import InputSize
 from support import foreigners, guests
 from support.foreigners import SIDE
 
@@ -236,7 +243,7 @@ def test_a_model_that_is_not_importable_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"\x08\x07")
     done = call("import", tmp_path / "m.onnx", "--out", tmp_path / "run")
     assert done.exit_code == 1
-    assert "does not read ONNX yet" in done.output and "onnx2tf -i" in done.output
+    assert "the ONNX model is damaged" in done.output and "export it again" in done.output
     done = call("import", tmp_path / "nothing", "--out", tmp_path / "run")
     assert done.exit_code == 1 and "no such file" in done.output
 
@@ -269,3 +276,20 @@ def test_the_name_of_a_family_is_a_hint(
     assert (said["pixels"], said["bgr"]) == ("caffe mean", True)
     assert "vgg16" in said["because"]
     assert "if it was trained otherwise" in done.output
+
+
+def test_what_hides_weights_from_the_quantiser_is_taken_out() -> None:
+    """litert-torch's files have it, and int8 variants of them were mostly float."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    given = unpack(guests.tflite(foreigners.module().scores, (1, SIDE, SIDE, 3)))
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = b"keep_stablehlo_constant", 0
+    given.metadata = [*(given.metadata or []), entry]
+    size = InputSize(height=SIDE, width=SIDE, channels=3)
+    whole = tflite_edit.wrapped(
+        pack(given), size, Convention(std=(255.0,)), heads.LOGITS, channels_first=False
+    )
+    pixels = np.random.default_rng(0).integers(0, 256, (4, SIDE, SIDE, 3)).astype(np.uint8)
+    made = convert(FrozenNetwork(whole, "whole"), "int8", pixels)
+    assert "DEQUANTIZE" not in {op.name for op in read_graph(made, "int8").operators}

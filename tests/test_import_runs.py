@@ -14,10 +14,15 @@ from click.testing import CliRunner, Result
 tf_keras = pytest.importorskip("tf_keras")
 
 from cnnedge.cli import group  # noqa: E402
-from cnnedge.data import load_dataset  # noqa: E402
+from cnnedge.conversion.report.imported import imported_section  # noqa: E402
+from cnnedge.data import Pixels, load_dataset  # noqa: E402
+from cnnedge.errors import ModelError  # noqa: E402
 from cnnedge.importing import detective  # noqa: E402
 from cnnedge.importing.convention import Convention, candidates  # noqa: E402
-from cnnedge.specs import InputSize  # noqa: E402
+from cnnedge.importing.expected import read_expected  # noqa: E402
+from cnnedge.pictures import read_picture  # noqa: E402
+from cnnedge.preprocess import prepare  # noqa: E402
+from cnnedge.specs import InputSize, Preprocess  # noqa: E402
 from support import foreigners, guests  # noqa: E402
 from support.foreigners import CLASSES, SIDE  # noqa: E402
 
@@ -119,8 +124,7 @@ def evidence(network: Any, truth: Convention, pictures: Path, count: int) -> det
     given = detective.Evidence(
         answer=wrapped(network, truth),
         size=SIZE,
-        dataset=dataset,
-        indices=indices,
+        pixels=lambda rule: Pixels(dataset, SIZE, rule).batch(indices),
         targets=dataset.targets[indices],
     )
     return detective.find(given, None, None, lambda text, done, total: None)
@@ -143,6 +147,9 @@ def test_a_run_with_layers_is_converted_verified_and_run(layered: Path, pictures
     assert [v["name"] for v in report["variants"]] == list(formats)
     assert report["variants"][0]["flipped"] == 0
     assert report["variants"][0]["accuracy"] > 0.6
+    page = (layered / "export" / "report.html").read_text()
+    assert "Imported model" in page and "-1..1, RGB" in page and "caffe mean, BGR" in page
+    assert "100 of 100 labels agree" in page
     uses(layered)
 
 
@@ -212,3 +219,62 @@ def test_without_pictures_convert_asks_for_them(network: Any, tmp_path: Path) ->
     done = call("convert", run, "--variant", "int8")
     assert done.exit_code == 1
     assert "--data DIR" in done.stderr
+
+
+def test_answers_that_the_source_gave_say_its_pixels(
+    network: Any, pictures: Path, tmp_path: Path
+) -> None:
+    network.save(tmp_path / "m.keras")
+    (tmp_path / "labels.txt").write_text("\n".join(CLASSES))
+    dataset = load_dataset(str(pictures), labels=CLASSES)
+    rule = Preprocess(resize="center_crop", interpolation="pillow_bilinear", crop_fraction=0.875)
+    files = [path for name in CLASSES for path in sorted((pictures / name).iterdir())[:2]]
+    pixels = np.stack([prepare(read_picture(f), SIZE, rule) for f in files])
+    raw = np.asarray(network(pixels[..., ::-1] / np.float32(127.5) - 1, training=False))
+    assert len(dataset.classes) == raw.shape[1]
+    shares = np.exp(raw) / np.exp(raw).sum(1, keepdims=True)
+    rows = [
+        f"{file},{CLASSES[row.argmax()]},{row.max():.4f}"
+        for file, row in zip(files, shares, strict=True)
+    ]
+    (tmp_path / "answers.csv").write_text("\n".join(["picture,label,score", *rows]) + "\n")
+    words = ("--out", tmp_path / "run", "--labels", tmp_path / "labels.txt")
+    worked("import", tmp_path / "m.keras", *words, "--expect", tmp_path / "answers.csv")
+    said = json.loads((tmp_path / "run" / "import.json").read_text())
+    found = said["preprocess"]
+    assert (found["pixels"], found["bgr"], found["resize"]) == ("-1..1", True, "center_crop")
+    assert found["interpolation"] == "pillow_bilinear" and "--expect" in found["because"]
+    assert said["tried"][0]["apart"] <= 0.01 < said["tried"][-1]["apart"]
+    # The same pictures with scores of another model.
+    answers = tmp_path / "answers.csv"
+    answers.write_text(f"{files[0]},{CLASSES[0]},0.5\n{files[0]},{CLASSES[1]},0.9\n")
+    done = call("import", tmp_path / "m.keras", *words, "--force", "--expect", answers)
+    assert done.exit_code == 1 and "cannot be told: no convention gives the scores" in done.stderr
+
+
+TABLES = {
+    "a.png,red,0.5,1": "picture,label,score",
+    "a.png,nobody": "is none of the",
+    "b.png,LABEL": "there is no picture 'b.png'",
+    "a.png,LABEL,1.5": "from 0 to 1",
+    "a.png,LABEL,high": "from 0 to 1",
+    "": "it has 0 pictures",
+}
+
+
+@pytest.mark.parametrize("row", TABLES)
+def test_a_table_of_answers_that_cannot_be_read(row: str, tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    (tmp_path / "answers.csv").write_text(row.replace("LABEL", CLASSES[0]))
+    with pytest.raises(ModelError, match=TABLES[row]) as said:
+        read_expected(tmp_path / "answers.csv", CLASSES)
+    assert "\n" not in str(said.value)
+
+
+def test_what_a_stranger_writes_into_import_json_stays_text() -> None:
+    evil = "<script>alert(1)</script>"
+    rows = [{"rule": evil, "accuracy": 0.5, "ci95": evil, "count": evil}, {"rule": 1}, 7]
+    told = {"kind": evil, "source": [evil], "preprocess": evil, "parity": {"max_abs": evil}}
+    page = imported_section({**told, "tried": rows})
+    assert "<script" not in page and "&lt;script" in page and page.count("<tr>") == 2
+    assert imported_section({}) == ""

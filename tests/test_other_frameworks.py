@@ -87,11 +87,15 @@ MADE = {
     "a .keras of Keras 3": (lambda f: keras_3(f / "m.keras"), "a Keras 3 model", "cnnedge import"),
     "a damaged .keras": (lambda f: written(f / "m.keras", b"PK\3\4"), "a Keras model", "cnnedge"),
     "a SavedModel": (lambda f: saved_model(f / "sm"), "a TensorFlow SavedModel", "cnnedge import"),
-    "an ONNX model": (lambda f: written(f / "m.onnx", b"\x08\x07"), "an ONNX model", "onnx2tf -i"),
+    "an ONNX model": (
+        lambda f: written(f / "m.onnx", b"\x08\x07"),
+        "an ONNX model",
+        "cnnedge import",
+    ),
     "an ONNX model of another name": (
         lambda f: written(f / "model", b"\x08\x08\x12\x07pytorch\x1a\x05"),
         "an ONNX model",
-        "pip install onnx2tf",
+        "cnnedge import",
     ),
     "a PyTorch file that calls": (
         lambda f: pickled(f / "m.pth", Evil()),
@@ -101,7 +105,7 @@ MADE = {
     "a bare pickle": (
         lambda f: written(f / "m.pt", pickle.dumps(Evil())),
         "a pickled module",
-        "litert-torch",
+        "torch.export",
     ),
     "a state dict": (
         lambda f: pickled(f / "m.pth", collections.OrderedDict(weight=[0.5])),
@@ -111,12 +115,12 @@ MADE = {
     "TorchScript": (
         lambda f: archive(f / "m.pt", "m/data.pkl", "m/code/__torch__.py", "m/constants.pkl"),
         "TorchScript",
-        "litert_torch.convert",
+        "torch.export",
     ),
     "an exported program": (
         lambda f: archive(f / "m.pt2", "serialized_exported_program.json"),
         "exported from PyTorch",
-        "litert_torch.convert",
+        "cnnedge import",
     ),
     "safetensors": (
         lambda f: written(f / "weights", struct.pack("<Q", 2) + b"{}" + bytes(9)),

@@ -11,10 +11,15 @@ from pathlib import Path
 from . import kinds
 
 _NOT_YET = "'cnnedge import' does not read {what} yet. {instead}"
+_BY_CODE = "cnnedge import FILE.py:FUNCTION --trust --out RUN"
 _EXPORT_TORCH = (
-    "Convert the module with litert-torch in a separate environment: pip install litert-torch, "
-    "then in Python litert_torch.convert(module.eval(), (example,)).export('model.tflite'); then: "
-    "cnnedge import model.tflite --out RUN"
+    "Export the network with torch.export.save(torch.export.export(module.eval(), (example,)), "
+    f"'NAME.pt2') and import that; or name a function that builds it: {_BY_CODE}"
+)
+_LOAD_TORCH = (
+    "Weights alone do not say what the network is. Name it: cnnedge import timm:NAME --weights "
+    "PATH --out RUN, or torchvision:NAME; or a function that builds it and loads them: "
+    f"{_BY_CODE}"
 )
 
 
@@ -86,17 +91,11 @@ _INSTEAD = {
         instead="Convert it with tf.compat.v1.lite.TFLiteConverter.from_frozen_graph, or export "
         "the model again as a SavedModel",
     ),
-    kinds.ONNX: _NOT_YET.format(
-        what="ONNX",
-        instead="Convert it with onnx2tf in a separate environment: pip install onnx2tf, onnx2tf "
-        "-i PATH; then: cnnedge import saved_model/NAME_float32.tflite --out RUN",
-    ),
-    kinds.PT2: _NOT_YET.format(what="PyTorch", instead=_EXPORT_TORCH),
-    kinds.TORCHSCRIPT: _NOT_YET.format(what="PyTorch", instead=_EXPORT_TORCH),
+    kinds.TORCHSCRIPT: f"TorchScript is a program, which cnnedge does not run. {_EXPORT_TORCH}",
     kinds.PICKLE: "Loading it would execute whatever code is in it, so cnnedge does not. "
     + _EXPORT_TORCH,
-    kinds.STATE_DICT: f"{_WEIGHTS_ALONE}and convert it. {_EXPORT_TORCH}",
-    kinds.SAFETENSORS: f"{_WEIGHTS_ALONE}and convert it. {_EXPORT_TORCH}",
+    kinds.STATE_DICT: _LOAD_TORCH,
+    kinds.SAFETENSORS: _LOAD_TORCH,
     kinds.TFJS: "Export the model it came from as .tflite (Teachable Machine: Export Model, "
     "TensorFlow Lite), or as Keras for cnnedge import",
     kinds.CORE_ML: "Export the model it came from as .tflite",

@@ -24,7 +24,7 @@ ONNX, PT2, TORCHSCRIPT = "onnx", "pt2", "torchscript"
 PICKLE, STATE_DICT, SAFETENSORS = "pickle", "state_dict", "safetensors"
 TFJS, CORE_ML = "tfjs", "core_ml"
 # What `cnnedge import` makes a run of.
-IMPORTABLE = (TFLITE, SAVED_MODEL, KERAS_3, TF_KERAS, KERAS_H5)
+IMPORTABLE = (TFLITE, SAVED_MODEL, KERAS_3, TF_KERAS, KERAS_H5, ONNX, PT2)
 
 _MAGIC = 64
 _HDF5 = b"\x89HDF\r\n\x1a\n"

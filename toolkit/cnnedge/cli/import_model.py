@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.progress import Progress, TaskID
 
 from .. import figures
-from ..bundle import Guest
 from . import output
 from .guest_options import guest_options
 
@@ -25,30 +24,24 @@ _SHOWN = 12
 @click.option(
     "--data",
     metavar="DIR",
-    help="Labelled pictures, one folder for each class: they find out which pixels the model takes "
-    "where nothing says so, and the run is converted and scored on them.",
+    help="Labelled pictures, one folder for each class: they find out which pixels the model "
+    "takes, and the run is scored on them.",
 )
-@click.option(
-    "--signature", metavar="NAME", help="Import this signature of a SavedModel that has several."
-)
+@click.option("--expect", metavar="FILE", help="Pictures with the answers that SOURCE gave.")
+@click.option("--signature", metavar="NAME", help="Import this signature of a SavedModel.")
+@click.option("--onnx2tf", metavar="PATH", help="Read ONNX with this environment.")
+@click.option("--weights", metavar="FILE", help="Weights of timm:NAME or torchvision:NAME.")
+@click.option("--trust", is_flag=True, help="Run the Python code that SOURCE is made of.")
 @click.option("--force", is_flag=True, help="Replace the run in --out.")
 @guest_options
 @output.json_option
 @output.verbose_option
-def command(
-    source: str,
-    out: str,
-    data: str | None,
-    signature: str | None,
-    force: bool,
-    guest: Guest,
-    json_file: str | None,
-    verbose: bool,
-) -> None:
-    """Make a run of somebody else's model: .keras, .h5, a SavedModel or .tflite.
+def command(source: str, out: str, json_file: str | None, verbose: bool, **asked: Any) -> None:
+    """Make a run of somebody else's model.
 
-    The run's files take raw pixels 0..255, and answer as SOURCE does: exits with 3 if they do not.
-    Nothing in SOURCE is executed.
+    SOURCE: .keras, .h5, .tflite, .onnx, .pt2, a SavedModel, timm:NAME, torchvision:NAME,
+    FILE.py:FUNCTION. The run's files take raw pixels 0..255, and answer as SOURCE does: exits with
+    3 if they do not.
     """
     from ..training import backend
 
@@ -56,7 +49,7 @@ def command(
         backend.require("import")
     from ..importing import ImportWishes, import_model
 
-    wishes = ImportWishes(guest=guest, data=data, signature=signature, force=force)
+    wishes = ImportWishes(**asked)
     with output.progress_bar() as progress:
         imported = import_model(Path(source), Path(out), _Reporter(progress), wishes)
     payload = imported.as_json()

@@ -106,13 +106,20 @@ def write_report(
     told = plain(report)
     shown = (found and found.name) or report.best or entries[0].name
     page = render_report(
-        told,
+        {**told, "imported": _imported(work)},
         confusion=_confusion(work, shown, scores[shown]),
         flipped=[f for name, s in scores.items() for f in _flipped(work, name, s)],
     )
     write_text(work.data.run.export / "report.html", page)
     write_json(work.data.run.export / "report.json", told)
     return report
+
+
+def _imported(work: Work) -> Row:
+    """What is told of a model that was imported; nothing of one that was trained here."""
+    with contextlib.suppress(CnnedgeError):
+        return read_json(work.data.run.imported)
+    return {}
 
 
 def _reference(work: Work) -> ReferenceEntry:

@@ -1,12 +1,14 @@
-"""Which pixels a model was trained on, found out from labelled pictures.
+"""Which pixels a model was trained on, found out from pictures.
 
-A source and pictures with their classes enter; what each convention is worth leaves, and the best
-one where it can be told. A model that is fed pixels it does not know answers worse: the right
-convention has the most right answers and, where others have as many, the surest ones.
+A source and pictures with their classes, or with the answers that it gave elsewhere, enter; what
+each convention is worth leaves, and the best one where it can be told. A model that is fed pixels
+it does not know answers worse: the right convention has the most right answers and, where others
+have as many, the surest ones.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..data import Dataset, Pixels, calibration_indices
+from ..data import Dataset, calibration_indices
 from ..errors import ModelError
+from ..preprocess import Pixels as Frame
 from ..results import accuracy, mcnemar
-from ..specs.pixels import InputSize
+from ..specs.pixels import InputSize, Preprocess
 from . import heads
 from .convention import RULES, Convention, candidates, with_rule
 
@@ -30,18 +33,23 @@ PICTURES = 200
 # Two conventions differ where chance alone would say so once in as many.
 _LEVEL = 0.01
 _LEAST = 1e-7
+# How far a score may be away that somebody wrote with two digits.
+_ROUNDED = 0.01
+_LITTLE = 1e-4
 _TEMPERATURES = tuple(2 ** (power / 4) for power in range(-8, 17))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
     """What the model answers in one convention. right: of each picture. nats: the logarithm of the
-    probability of the right class, at the temperature that suits the model best.
+    probability of the right class, at the temperature that suits the model best. apart: the largest
+    difference to the scores that the source gave; infinite where they are not known.
     """
 
     convention: Convention
     right: Right
     nats: Reals
+    apart: float = math.inf
 
     @property
     def rule(self) -> str:
@@ -52,7 +60,8 @@ class Tried:
 
     def as_json(self) -> Mapping[str, Any]:
         """For import.json."""
-        return {"rule": self.rule, **vars(accuracy(self.right))}
+        said = {"rule": self.rule, **vars(accuracy(self.right))}
+        return said | {"apart": self.apart} if math.isfinite(self.apart) else said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +78,21 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """answer: the source's outputs. targets: int64 [n], the right output of each of `indices`."""
+    """answer: the source's outputs. pixels: of the pictures by a resize rule, uint8 [n, h, w, c].
+    targets: int64 [n], the right output of each. scores: float64 [n], what the source gave it, NaN
+    where that is unknown; None where labels are all that there is.
+    """
 
     answer: Answer
     size: InputSize
-    dataset: Dataset
-    indices: npt.NDArray[np.int64]
+    pixels: Callable[[Preprocess], Frame]
     targets: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float64] | None = None
+
+    @property
+    def scored(self) -> bool:
+        """Whether there is a score to go by."""
+        return self.scores is not None and not bool(np.isnan(self.scores).all())
 
 
 def chosen(dataset: Dataset, count: int = PICTURES) -> npt.NDArray[np.int64]:
@@ -91,6 +108,9 @@ def find(
     known: the scaling where somebody said it; only the rules are tried then.
     """
     scalings = (known,) if known else candidates(evidence.size.channels)
+    if evidence.scored:
+        every = [with_rule(c, rule) for c in scalings for rule in RULES]
+        return _by_scores(_ranked(_try(evidence, every, activation, progress)))
     start = with_rule(scalings[0], RULES[1]).rule
     tried = _try(evidence, [with_rule(c, start) for c in scalings], activation, progress)
     best, why = _best(tried, evidence, rules=False)
@@ -104,11 +124,33 @@ def find(
     )
     rules = _ranked([best, *ruled])
     told, _ = _best(rules, evidence, rules=True)
-    every = _ranked([*tried, *ruled])
     # Where rules are alike, the first is the plainest.
     plainest = with_rule(best.convention, RULES[0])
     convention = told.convention if told else plainest
-    return Found(tried=every, convention=convention, why=why, rule_told=told is not None)
+    return Found(
+        tried=_ranked([*tried, *ruled]),
+        convention=convention,
+        why=why,
+        rule_told=told is not None,
+    )
+
+
+def _by_scores(tried: tuple[Tried, ...]) -> Found:
+    """The one whose scores are those that the source gave, and no other's are."""
+    first = tried[0]
+    if first.apart > _ROUNDED:
+        return Found(
+            tried=tried,
+            convention=None,
+            why=f"no convention gives the scores that the source gave: {first.rule} comes nearest, "
+            f"and one score differs by {first.apart:.2f}",
+        )
+    alike = [t for t in tried[1:] if t.apart < 2 * first.apart + _LITTLE]
+    for other in alike:
+        if other.convention.shown != first.convention.shown:
+            why = f"{first.rule} and {other.rule} give the same scores"
+            return Found(tried=tried, convention=None, why=why)
+    return Found(tried=tried, convention=first.convention, why="", rule_told=not alike)
 
 
 def _try(
@@ -122,16 +164,19 @@ def _try(
     for number, convention in enumerate(conventions):
         progress("trying conventions", number, len(conventions))
         if convention.rule not in pixels:
-            source = Pixels(evidence.dataset, evidence.size, convention.rule)
-            pixels[convention.rule] = source.batch(evidence.indices)
+            pixels[convention.rule] = evidence.pixels(convention.rule)
         raw = evidence.answer(convention.encode(pixels[convention.rule]))
-        tried.append(_judged(convention, raw, activation, evidence.targets))
+        tried.append(_judged(convention, raw, activation, evidence))
     return tried
 
 
 def _judged(
-    convention: Convention, raw: npt.NDArray[np.float32], activation: str | None, targets: Any
+    convention: Convention,
+    raw: npt.NDArray[np.float32],
+    activation: str | None,
+    evidence: Evidence,
 ) -> Tried:
+    targets = evidence.targets
     if not np.isfinite(raw).all():
         raw = np.nan_to_num(raw, nan=0.0, posinf=0.0, neginf=0.0)
     try:
@@ -143,7 +188,15 @@ def _judged(
         convention=convention,
         right=shares.argmax(axis=1) == targets,
         nats=_nats(shares.astype(np.float64), targets),
+        apart=_apart(shares, evidence),
     )
+
+
+def _apart(shares: npt.NDArray[np.float32], evidence: Evidence) -> float:
+    if evidence.scores is None or not evidence.scored:
+        return math.inf
+    given = shares[np.arange(len(evidence.targets)), evidence.targets]
+    return float(np.nanmax(np.abs(given - evidence.scores)))
 
 
 def _nats(shares: Reals, targets: Any) -> Reals:
@@ -163,7 +216,7 @@ def _nats(shares: Reals, targets: Any) -> Reals:
 
 
 def _ranked(tried: Sequence[Tried]) -> tuple[Tried, ...]:
-    return tuple(sorted(tried, key=lambda t: (-t.right.mean(), -t.nats.mean())))
+    return tuple(sorted(tried, key=lambda t: (t.apart, -t.right.mean(), -t.nats.mean())))
 
 
 def _best(tried: Sequence[Tried], evidence: Evidence, *, rules: bool) -> tuple[Tried | None, str]:

@@ -48,7 +48,8 @@ class Opened:
     stated, because: the pixels it takes where the source itself says so, and where it does. rule:
     its resize rule, likewise. weak: what it says of its pixels is a hint; labelled pictures know
     better. labels: its own. refrozen: like build, without layers, for where a rebuilt network is
-    none of the source. adopted: the bytes of a quantised .tflite that stays as it is.
+    none of the source. file: what the source is known by, where that is not the path. adopted: the
+    bytes of a quantised .tflite that stays as it is.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class Opened:
     rule: Preprocess | None = None
     labels: Labels | None = None
     adopted: bytes | None = None
+    file: Path | None = None
     refrozen: Callable[[Convention, str], tuple[Any, tuple[str, ...]]] | None = None
 
     def frozen(self, convention: Convention, head: str) -> tuple[Any, tuple[str, ...]]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ..bundle import foreign, kinds
 from ..converter import convert
-from ..data import Dataset, load_dataset
+from ..data import Dataset, Pixels, load_dataset
 from ..errors import GateError, ModelError
 from ..frozen import FrozenNetwork
 from ..results import Accuracy, accuracy
@@ -25,13 +25,16 @@ from ..training.judging import truths
 from ..training.run_folder import check_new
 from . import detective, heads, parity
 from .convention import RULES, Convention, told, with_rule
+from .expected import read_expected
 from .keras_opened import open_keras
 from .labels import labels_of
+from .onnx_opened import open_onnx
 from .opened import Opened
 from .pictures import Shown, shown
 from .record import Imported
 from .saved_model import open_saved_model
 from .tflite_opened import open_tflite, raw_pixels
+from .torch_opened import open_torch, torch_source
 from .wishes import ImportWishes, Reporter
 from .writing import Built, Contents, write_run
 
@@ -64,9 +67,8 @@ def import_model(path: Path, out: Path, reporter: Reporter, wishes: ImportWishes
     """
     started = time.perf_counter()
     check_new(out, force=wishes.force)
-    kind = _kind(path)
     reporter.stage(f"reading {path.name}", 0, 0)
-    opened = _open(path, kind, wishes)
+    opened = _open(path, wishes, reporter)
     dataset = _dataset(wishes, reporter)
     labels, said = labels_of(path, opened, wishes.guest, dataset, _outputs(opened))
     notes = list(said)
@@ -129,16 +131,23 @@ def _kind(path: Path) -> str:
     if kind is None:
         raise ModelError(
             f"{path}: this is no model that cnnedge knows; it imports .tflite files, Keras models "
-            "(.keras, .h5) and TensorFlow SavedModels"
+            "(.keras, .h5), TensorFlow SavedModels, ONNX, and PyTorch (.pt2, "
+            "FILE.py:FUNCTION, timm:NAME, torchvision:NAME)"
         )
     raise ModelError(f"{path}: this is {foreign.name(kind)}. {foreign.not_importable(kind, path)}")
 
 
-def _open(path: Path, kind: str, wishes: ImportWishes) -> Opened:
+def _open(path: Path, wishes: ImportWishes, reporter: Reporter) -> Opened:
+    source = torch_source(path, wishes)
+    if source is not None:
+        return open_torch(path, source, wishes, reporter)
+    kind = _kind(path)
     if wishes.signature is not None and kind != kinds.SAVED_MODEL:
         raise ModelError(
             f"{path}: --signature is for SavedModels; this is {foreign.name(kind)}. Remove it"
         )
+    if kind == kinds.ONNX:
+        return open_onnx(path, wishes, reporter)
     if kind == kinds.TFLITE:
         return open_tflite(path, wishes)
     if kind == kinds.SAVED_MODEL:
@@ -164,12 +173,13 @@ def _settle(work: _Work, notes: list[str]) -> _Settled:
     """By the person, by the file, or by what the model answers. Raises ModelError."""
     guest, opened = work.wishes.guest, work.opened
     said = told(guest)
+    shown = work.dataset is not None or work.wishes.expect is not None
     hint = opened.stated if said is None and opened.weak else None
-    stated = said or (None if hint and work.dataset is not None else opened.stated)
+    stated = said or (None if hint and shown else opened.stated)
     because = "the options given" if said else opened.because
     rule = guest.rule(opened.rule)
     tried: tuple[detective.Tried, ...] = ()
-    if stated is None or (rule is None and work.dataset is not None):
+    if stated is None or (rule is None and shown):
         found = _found(work, stated)
         if found is not None:
             tried = found.tried
@@ -179,7 +189,7 @@ def _settle(work: _Work, notes: list[str]) -> _Settled:
             raise ModelError(_ask(work, found))
         if found is not None and found.convention is not None:
             if stated is None:
-                stated, because = found.convention, "the accuracy of each convention on --data"
+                stated, because = found.convention, _PROOF[work.wishes.expect is not None]
             if rule is None and found.rule_told:
                 rule = found.convention.rule
     assert stated is not None
@@ -197,23 +207,45 @@ def _settle(work: _Work, notes: list[str]) -> _Settled:
     return _Settled(convention=with_rule(stated, rule), because=because, tried=tried)
 
 
+# By labels, and by the source's own answers.
+_PROOF = ("the accuracy of each convention on --data", "the answers in --expect")
+
+
 def _found(work: _Work, known: Convention | None) -> detective.Found | None:
     """What the labelled pictures say; None without any, or where they have other classes."""
-    dataset = work.dataset
+    evidence = _expected(work) if work.wishes.expect is not None else _labelled(work)
+    if evidence is None:
+        return None
+    return detective.find(evidence, known, work.wishes.guest.activation, work.reporter.stage)
+
+
+def _labelled(work: _Work) -> detective.Evidence | None:
+    dataset, size = work.dataset, work.opened.size
     if dataset is None:
         return None
     indices = detective.chosen(dataset)
     targets = truths(work.labels, dataset, indices)
     if targets is None:
         return None
-    evidence = detective.Evidence(
+    return detective.Evidence(
         answer=work.opened.answer,
-        size=work.opened.size,
-        dataset=dataset,
-        indices=indices,
+        size=size,
+        pixels=lambda rule: Pixels(dataset, size, rule).batch(indices),
         targets=targets,
     )
-    return detective.find(evidence, known, work.wishes.guest.activation, work.reporter.stage)
+
+
+def _expected(work: _Work) -> detective.Evidence:
+    assert work.wishes.expect is not None
+    found = read_expected(Path(work.wishes.expect), work.labels)
+    size = work.opened.size
+    return detective.Evidence(
+        answer=work.opened.answer,
+        size=size,
+        pixels=lambda rule: found.pixels(size, rule),
+        targets=found.targets,
+        scores=found.scores,
+    )
 
 
 def _ask(work: _Work, found: detective.Found | None) -> str:
@@ -224,7 +256,8 @@ def _ask(work: _Work, found: detective.Found | None) -> str:
     if found is None and work.dataset is None:
         return (
             f"{work.path}: nothing says what pixels this model takes. {ways}. Or name labelled "
-            "pictures to find out: --data DIR, with one folder for each class"
+            "pictures to find out: --data DIR, with one folder for each class; or pictures with "
+            "the answers it gave: --expect FILE"
         )
     if found is None:
         return (
@@ -234,7 +267,7 @@ def _ask(work: _Work, found: detective.Found | None) -> str:
     best = "; ".join(f"{t.rule}: {accuracy(t.right).accuracy:.1%}" for t in found.tried[:3])
     return (
         f"{work.path}: what pixels this model takes cannot be told: {found.why} (best: {best}). "
-        f"{ways}; or name more labelled pictures"
+        f"{ways}; or name more pictures"
     )
 
 
@@ -251,7 +284,7 @@ def _build(
             )
         made = raw_pixels(opened.adopted, convention, place)
         notes.append("the model is quantised already: it is adopted as it is, with its labels")
-        return Built.adopted(work.path, made, head, opened.size)
+        return Built.adopted(opened.file or work.path, made, head, opened.size)
     work.reporter.stage("building the network", 0, 0)
     model, said = opened.build(convention, head)
     work.reporter.stage("converting it to float32", 0, 0)
@@ -263,7 +296,7 @@ def _build(
         model, said = opened.frozen(convention, head)
         flatbuffer = convert(model, "float32", pictures.pixels[:1])
     notes += said
-    return Built.of(work.path, model, flatbuffer, opened.size)
+    return Built.of(opened.file or work.path, model, flatbuffer, opened.size)
 
 
 def _is_keras(model: Any) -> bool:

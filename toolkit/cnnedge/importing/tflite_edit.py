@@ -17,6 +17,7 @@ from . import heads
 from .convention import Convention
 
 Floats = npt.NDArray[np.float32]
+_HIDES_WEIGHTS = b"keep_stablehlo_constant"
 
 
 def pixel_kernel(convention: Convention, channels: int) -> tuple[Floats, Floats]:
@@ -90,6 +91,9 @@ class _Edit:
         self._schema, self._model, self._main = schema, model, model.subgraphs[0]
         self._main.inputs = [int(t) for t in self._main.inputs]
         self._main.outputs = [int(t) for t in self._main.outputs]
+        # litert-torch writes it, and TensorFlow's quantiser then takes no weights for weights: it
+        # leaves every convolution in float, without a word.
+        model.metadata = [m for m in model.metadata or [] if m.name != _HIDES_WEIGHTS]
 
     def transposed_before(self, size: InputSize) -> None:
         """Takes [1, h, w, c] for a network of [1, c, h, w]."""

@@ -12,12 +12,19 @@ from ..bundle.guest import NO_GUEST
 @dataclass(frozen=True, kw_only=True)
 class ImportWishes:
     """guest: what a person says of the model. data: labelled pictures, a folder or any source of a
-    recipe. signature: which one of a SavedModel. force: replace a run that is there.
+    recipe. expect: a table of pictures with the answers that the source gave. signature: which one
+    of a SavedModel. onnx2tf: an environment that has it, or a program there. weights: of a network
+    that is named. trust: code that the source is made of may run. force: replace a run that is
+    there.
     """
 
     guest: Guest = NO_GUEST
     data: str | None = None
+    expect: str | None = None
     signature: str | None = None
+    onnx2tf: str | None = None
+    weights: str | None = None
+    trust: bool = False
     force: bool = False
 
 

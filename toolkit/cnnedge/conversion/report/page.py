@@ -15,6 +15,7 @@ from ...pages.text import Row, escape
 from ..flips import FlippedPicture, flips_section
 from .charts import charts_section, download_section
 from .confusion import confusion_section
+from .imported import imported_section
 from .layers import layers_section
 from .notes import notes_section
 from .sensitivity import sensitivity_section
@@ -28,11 +29,11 @@ __all__ = ["headline", "most_compressed", "render_report"]
 def render_report(report: Row, *, confusion: Row, flipped: Sequence[FlippedPicture]) -> str:
     """The whole page, as text for a UTF-8 file.
 
-    report: the content of export/report.json; figures that were not measured may be None or
-    missing. confusion: `labels` (n names) and `matrix` (n x n counts, rows true) of the variant
-    named in `variant`, or else of the one to ship (what a search chose, or `most_compressed`);
-    `{}` for none. flipped: in the order to show them, at most 24 per variant. Raises ValueError
-    for a picture that is not uint8 [h, w, 1 or 3].
+    report: the content of export/report.json, and that of import.json under `imported`; figures
+    that were not measured may be None or missing. confusion: `labels` (n names) and `matrix` (n x n
+    counts, rows true) of the variant named in `variant`, or else of the one to ship (what a search
+    chose, or `most_compressed`); `{}` for none. flipped: in the order to show them, at most 24 per
+    variant. Raises ValueError for a picture that is not uint8 [h, w, 1 or 3].
     """
     title = escape(f"{report.get('recipe') or report.get('run') or 'model'}: conversion report")
     shipped = pick(report)
@@ -43,6 +44,7 @@ def render_report(report: Row, *, confusion: Row, flipped: Sequence[FlippedPictu
         download_section(report),
         layers_section(report),
         sensitivity_section(report),
+        imported_section(report.get("imported") or {}),
         confusion_section(confusion, confusion.get("variant") or shipped),
         flips_section(report, flipped, shipped),
         notes_section(report),
