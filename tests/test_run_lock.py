@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from cnnedge.errors import RunFolderError
+from cnnedge.training.run_folder import check_new
 from cnnedge.training.run_lock import check_links, occupied
 from support.command import assert_one_clear_line, cnnedge
 
 HOLD = """
 import sys, time
 from pathlib import Path
+from cnnedge.training.run_folder import check_new
 from cnnedge.training.run_lock import occupied
 with occupied(Path(sys.argv[1])):
     print("held", flush=True)
@@ -50,6 +52,19 @@ def test_a_living_run_is_left_alone(run: Path, shapes: Path, holder: Any) -> Non
     assert_one_clear_line(cnnedge("convert", run), said, "is already using this run folder")
     assert_one_clear_line(cnnedge("train", recipe, "--out", run, "--force"), said)
     assert sorted(path.name for path in run.iterdir()) == before
+
+
+def test_one_that_was_killed_before_it_began_leaves_an_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    for name in (".lock", ".part-0123456789ab-recipe.yaml"):
+        (tmp_path / "new" / name).write_bytes(b"1\n")
+    check_new(tmp_path / "new", force=False)
+    with occupied(tmp_path / "new"):
+        pass
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "new" / "notes.txt").write_text("mine")
+    with pytest.raises(RunFolderError, match="not a cnnedge run"):
+        check_new(tmp_path / "new", force=True)
 
 
 def test_a_killed_one_leaves_it_free(run: Path, holder: Any) -> None:

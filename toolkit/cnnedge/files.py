@@ -98,6 +98,11 @@ class _Part:
         os.close(self._file)
 
 
+def is_part(name: str) -> bool:
+    """Whether a file of that name is one that a writer had not finished."""
+    return name.startswith(_PART)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Deletes what killed writers left in `folder`; once for each folder."""
     if folder in _CLEAN:
@@ -105,7 +110,7 @@ def remove_leftovers(folder: Path) -> None:
     _CLEAN.add(folder)
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(_PART) and entry.is_file(follow_symlinks=False):
+            if is_part(entry.name) and entry.is_file(follow_symlinks=False):
                 _remove_if_left(Path(entry.path))
 
 

@@ -20,13 +20,14 @@ from typing import Any, TypeVar
 
 from ..bundle.foreign import foreign_model
 from ..errors import CnnedgeError, RunFolderError, SpecError
-from ..files import explained, read_json, read_text, write_text
+from ..files import explained, is_part, read_json, read_text, write_text
 from ..specs import Recipe, dump, parse_recipe, plain, shipped
 from ..specs.values import read
 from .metrics import Epoch, Identity, Metrics
 
 T = TypeVar("T")
 HISTORY_FIELDS = tuple(f.name for f in fields(Epoch))
+LOCK = ".lock"
 _NAMES = (
     *("recipe.yaml", "model.yaml", "model.keras", "labels.txt", "metrics.json", "history.csv"),
     *("curves.png", "confusion.png", "augmentation.png", "data.json", "model.tflite"),
@@ -112,7 +113,7 @@ def check_new(path: Path, *, force: bool) -> None:
     run = RunFolder(path)
     if os.path.exists(path) and not os.path.isdir(path):
         raise RunFolderError(f"{path}: this is a file; --out must name a folder")
-    if os.path.exists(path) and any(path.iterdir()):
+    if os.path.exists(path) and not _is_as_good_as_empty(path):
         if not run.recipe.exists():
             raise RunFolderError(
                 f"{path}: this folder is not empty and is not a cnnedge run; choose another --out"
@@ -123,6 +124,12 @@ def check_new(path: Path, *, force: bool) -> None:
                 f"{path}: {state} exists here already. Continue it with --resume, delete it and "
                 "start over with --force, or choose another --out"
             )
+
+
+def _is_as_good_as_empty(path: Path) -> bool:
+    """Whether it holds nothing but what a process leaves that was killed before it began: its
+    lock, and files that it had not finished."""
+    return all(entry.name == LOCK or is_part(entry.name) for entry in path.iterdir())
 
 
 def make_new(path: Path, recipe: Recipe) -> RunFolder:

@@ -14,9 +14,7 @@ from pathlib import Path
 
 from ..errors import RunFolderError
 from ..files import as_bytes, explained, lock, remove_leftovers
-from .run_folder import RunFolder
-
-_NAME = ".lock"
+from .run_folder import LOCK, RunFolder
 
 
 @contextlib.contextmanager
@@ -27,7 +25,7 @@ def occupied(path: Path) -> Iterator[None]:
     holds it, and where a part of the run is a link that leads out of it.
     """
     check_links(path)
-    place = path / _NAME
+    place = path / LOCK
     while True:
         with explained(place):
             file = os.open(place, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)

@@ -58,8 +58,9 @@ def export(folder: Path, models: Sequence[WebModel]) -> Written:
     files["_headers"] = _HEADERS.encode()
     # GitHub Pages passes over names that begin with an underscore, unless this is there.
     files[".nojekyll"] = b""
-    for path, content in files.items():
-        write_bytes(folder / path, content)
+    # The mark first: an export that is killed is one that the next may go over.
+    for path in sorted(files, key=lambda path: path != _MARK):
+        write_bytes(folder / path, files[path])
     return Written(files=len(files), size_bytes=sum(len(c) for c in files.values()))
 
 
