@@ -1,6 +1,6 @@
 """Does a kill lose anything, or leave anything behind?
 
-    python -m fuzz.kills [--moments 100] [--seed 0]
+    python -m fuzz.kills [--moments 100] [--seed 0] [--only train]
 
 Starts train, convert, bench, eval and `run --save`, each in a copy of the same state, kills it with
 all its children (SIGKILL) at a random moment, and looks: what stands under its final name must be
@@ -184,15 +184,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--moments", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", choices=COMMANDS, help="kill this command alone")
     options = parser.parse_args()
+    commands = (options.only,) if options.only else COMMANDS
     rng = random.Random(options.seed)
-    tallies = {command: Tally() for command in COMMANDS}
+    tallies = {command: Tally() for command in commands}
     with tempfile.TemporaryDirectory(prefix="kills-") as place:
         state = Path(place) / "state"
         state.mkdir()
         seconds = prepare(state)
         for number in track(range(options.moments), "killing", console=Console(stderr=True)):
-            command = COMMANDS[number % len(COMMANDS)]
+            command = commands[number % len(commands)]
             one(command, state, rng.uniform(0, seconds[command]), tallies[command])
     report(tallies, options.seed)
 
