@@ -49,15 +49,15 @@ class OnnxModel:
     files: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class _Read:
-    """One file on its way. known: operators that the file itself defines."""
+    """One file on its way. known: operators that the file itself defines. weights: bytes so far."""
 
     path: Path
     scan: Scan
     known: frozenset[tuple[str, str]]
     files: dict[str, int]
-    sizes: list[int]
+    weights: int = 0
 
 
 def read_onnx(path: Path) -> OnnxModel:
@@ -76,7 +76,7 @@ def _model(path: Path, data: memoryview) -> OnnxModel:
     model = scan.fields(data)
     functions = [scan.fields(f) for f in parts(model.get(25, []))]
     known = frozenset((text(f.get(10, [])), text(f.get(1, []))) for f in functions)
-    read = _Read(path=path, scan=scan, known=known, files={}, sizes=[])
+    read = _Read(path=path, scan=scan, known=known, files={})
     opsets = [scan.fields(o) for o in parts(model.get(8, []))]
     opset = max(
         (number(o.get(2, [])) for o in opsets if text(o.get(1, [])) in _OWN_DOMAINS), default=0
@@ -106,9 +106,8 @@ def _check_graph(read: _Read, graph: _Fields, depth: int) -> set[str]:
     for message in parts(graph.get(5, [])):
         names.add(_check_tensor(read, read.scan.fields(message)))
     for message in parts(graph.get(15, [])):
-        for inner in parts(
-            [*read.scan.fields(message).get(1, []), *read.scan.fields(message).get(2, [])]
-        ):
+        sparse = read.scan.fields(message)
+        for inner in parts([*sparse.get(1, []), *sparse.get(2, [])]):
             _check_tensor(read, read.scan.fields(inner))
     _check_nodes(read, parts(graph.get(1, [])), depth)
     return names
@@ -139,14 +138,14 @@ def _check_tensor(read: _Read, tensor: _Fields) -> str:
     if any(n < 0 for n in shape):
         raise ValueError(f"the weights {name[:60]!r} have the shape {list(shape)[:8]}")
     size = math.prod(shape) * _BYTES.get(number(tensor.get(2, [])), 1)
-    read.sizes.append(size)
-    if sum(read.sizes[-1:]) > _MOST_WEIGHTS or len(shape) > 16:
+    read.weights += size
+    if size > _MOST_WEIGHTS or len(shape) > 16:
         raise _too_large(read.path, name, shape)
     if number(tensor.get(14, [])) == 1 or tensor.get(13):
         _check_place(read, tensor, name, size)
     elif (raw := tensor.get(9)) and size > sum(len(part) for part in parts(raw)):
         raise ValueError(f"the weights {name[:60]!r} are cut off")
-    if sum(read.sizes) > _MOST_WEIGHTS:
+    if read.weights > _MOST_WEIGHTS:
         raise _too_large(read.path, name, shape)
     return name
 
