@@ -140,7 +140,7 @@ def run(
         start_new_session=not held,
     )
     assert process.stdin and process.stdout and process.stderr
-    end = process.kill if held else functools.partial(_end, process)
+    end = process.kill if held else functools.partial(end_session, process)
     until = time.monotonic() + command.seconds
     collected, said = Collected(line), _Reader(process.stdout)
     errors = threading.Thread(target=_drain, args=(process.stderr, collected), daemon=True)
@@ -237,8 +237,8 @@ def _follow(
     reader.finish()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """All of its session; also what it left running in the background."""
+def end_session(process: subprocess.Popen[bytes]) -> None:
+    """Ends all of its session; also what it left running in the background."""
     if os.name == "posix":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -127,7 +127,7 @@ class Forked:
 def _try(attempt: Attempt, said: int, native: int) -> None:
     """The fork's whole life. Nothing of the process that it was a copy of may go on in it."""
     try:
-        # What another thread's death, or the user's, would have done there.
+        # A Ctrl-C, or whoever ends this process, ends the fork too: its handlers are not for it.
         for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(kind, signal.SIG_DFL)
         faulthandler.disable()

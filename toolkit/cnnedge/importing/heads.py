@@ -19,6 +19,14 @@ SHARES, LOGITS, ONE, ONE_LOGIT = "softmax", "logits", "sigmoid of one", "one log
 _SLACK = 1e-3
 
 
+def require_several(head: str, place: str, instead: str) -> None:
+    """Raises ModelError, with what to do instead, for a head of one output."""
+    if head not in (SHARES, LOGITS):
+        raise ModelError(
+            f"{place}: it has one output; a run needs a score for each class. {instead}"
+        )
+
+
 def head_of(raw: Reals, activation: str | None, place: str) -> str:
     """What outputs [n, k] are, by what they look like, or by what a person says of them.
 

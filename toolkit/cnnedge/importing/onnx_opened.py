@@ -60,11 +60,7 @@ def open_onnx(path: Path, wishes: ImportWishes, reporter: Reporter) -> Opened:
         return source.answer(values.transpose(0, 3, 1, 2) if first else values)
 
     def build(convention: Convention, head: str) -> tuple[Any, tuple[str, ...]]:
-        if head not in (heads.SHARES, heads.LOGITS):
-            raise ModelError(
-                f"{path}: it has one output; a run needs a score for each class. Export it with "
-                "two outputs"
-            )
+        heads.require_several(head, str(path), "Export it with two outputs")
         made = source.converted(sizes)
         graph = read_graph(made, str(path))
         kept = graph.tensors[graph.inputs[0]].shape[-1] != size.channels

@@ -9,19 +9,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import threading
 import weakref
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import numpy_files
+from ..child_process import end_session
 from ..errors import ModelError
 from ..harmless import one_line
 
@@ -53,11 +52,10 @@ _QUIET = {
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """python: of the environment. name: a module of `aside`. environment: beside this process's."""
+    """python: of the environment. name: a module of `aside`."""
 
     python: Path
     name: str
-    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Refused(Exception):
@@ -78,7 +76,7 @@ class Aside:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, **_QUIET, "PATH": paths, **program.environment},
+                env={**os.environ, **_QUIET, "PATH": paths},
                 cwd=self.folder,
                 start_new_session=True,
             )
@@ -88,7 +86,7 @@ class Aside:
                 f"{program.python}: cannot be started ({error.strerror}); name the Python of an "
                 "environment"
             ) from None
-        self._end = weakref.finalize(self, _ended, self._process, self.folder)
+        weakref.finalize(self, _ended, self._process, self.folder)
 
     def ask(self, verb: str, *arguments: str, seconds: float = _SECONDS) -> str:
         """The answer to one request. Raises Refused, after which it may be asked again or not."""
@@ -97,7 +95,7 @@ class Aside:
 
         def stop() -> None:
             late.set()
-            _killed(process)
+            end_session(process)
 
         timer = threading.Timer(seconds, stop)
         timer.start()
@@ -126,29 +124,14 @@ class Aside:
         self.ask("answer", *before, str(given), str(made))
         return np.asarray(numpy_files.read_array(made), np.float32)
 
-    def close(self) -> None:
-        """Ends the process and removes the folder."""
-        self._end()
-
 
 def _ended(process: subprocess.Popen[bytes], folder: Path) -> None:
-    _killed(process)
+    end_session(process)
     process.wait()
     for stream in (process.stdin, process.stdout):
         if stream:
             stream.close()
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _killed(process: subprocess.Popen[bytes]) -> None:
-    """All of its session."""
-    try:
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def _how(process: subprocess.Popen[bytes]) -> str:

@@ -32,6 +32,7 @@ _TARGET = re.compile(
 _SIZE = re.compile(r"(Symbol\('[su]\d+'(, (positive|integer|nonnegative)=True)*\)|[su]?\d+)")
 _SPEC_TYPE = re.compile(r'"type": ("(?!builtins\.(tuple|list|dict)")[^"]*")')
 _PLACE = re.compile(r"(weight|tensor)_\d+")
+_DAMAGED = (*(zipfile.BadZipFile, KeyError, TypeError, AttributeError, ValueError, RecursionError),)
 _TRUST = "Export the program again from the plain network, with torch.export, for one fixed size"
 
 
@@ -40,15 +41,11 @@ def cleaned(path: Path, copy: Path) -> None:
     try:
         with explained(path), zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w") as new:
             _copy(path, old, new)
-    except (zipfile.BadZipFile, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise _damaged(path, error) from None
-    except ValueError as error:
-        raise _damaged(path, error) from None
-
-
-def _damaged(path: Path, error: Exception) -> ModelError:
-    reason = " ".join(str(error).split())[:100] or type(error).__name__
-    return ModelError(f"{path}: the exported program is damaged ({reason}); export it again")
+    except _DAMAGED as error:
+        reason = " ".join(str(error).split())[:100] or type(error).__name__
+        raise ModelError(
+            f"{path}: the exported program is damaged ({reason}); export it again"
+        ) from None
 
 
 def _copy(path: Path, old: zipfile.ZipFile, new: zipfile.ZipFile) -> None:

@@ -277,11 +277,7 @@ def _build(
     """The network, and its float32 flatbuffer."""
     opened, place = work.opened, str(work.path)
     if opened.adopted is not None:
-        if head not in (heads.SHARES, heads.LOGITS):
-            raise ModelError(
-                f"{place}: it has one output; a run needs a score for each class. Use it as it is: "
-                f"cnnedge run {place}"
-            )
+        heads.require_several(head, place, f"Use it as it is: cnnedge run {place}")
         made = raw_pixels(opened.adopted, convention, place)
         notes.append("the model is quantised already: it is adopted as it is, with its labels")
         return Built.adopted(opened.file or work.path, made, head, opened.size)

@@ -44,11 +44,7 @@ def open_tflite(path: Path, wishes: ImportWishes) -> Opened:
     stated, because = _stated(model, wishes)
 
     def build(convention: Convention, head: str) -> tuple[Any, tuple[str, ...]]:
-        if head not in (heads.SHARES, heads.LOGITS):
-            raise ModelError(
-                f"{path}: it has one output; a run needs a score for each class. Use it as it is: "
-                f"cnnedge run {path}"
-            )
+        heads.require_several(head, str(path), f"Use it as it is: cnnedge run {path}")
         made = tflite_edit.wrapped(model.data, size, convention, head, channels_first=first)
         return FrozenNetwork(made, str(path)), (_FROZEN,)
 

@@ -141,10 +141,7 @@ def open_torch(path: Path, source: TorchSource, wishes: ImportWishes, reporter: 
     published = said.get("published")
 
     def build(convention: Convention, head: str) -> tuple[Any, tuple[str, ...]]:
-        if head not in (heads.SHARES, heads.LOGITS):
-            raise ModelError(
-                f"{path}: it has one output; a run needs a score for each class. Give it two"
-            )
+        heads.require_several(head, str(path), "Give it two")
         made = network.converted((channels, size.height, size.width))
         whole = tflite_edit.wrapped(made, size, convention, head, channels_first=False)
         return FrozenNetwork(whole, str(path)), (_FROZEN,)

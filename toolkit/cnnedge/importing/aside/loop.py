@@ -29,7 +29,7 @@ def serve(verbs: Mapping[str, Verb], memory_bytes: int) -> None:
         try:
             said = ["ok", verbs[verb](*arguments)]
         except Refusal as error:
-            said = ["refused", str(error)]
+            said = ["error", str(error)]
         except MemoryError:
             said = ["error", f"it takes more than the allowed {memory_bytes >> 30} GiB of memory"]
         except BaseException as error:  # a stranger's code may raise anything, and exit

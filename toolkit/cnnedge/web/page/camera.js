@@ -34,6 +34,8 @@ const KINDS = {
 export class Camera {
   /** @type {MediaStream | null} */
   #stream = null;
+  /** Of this stream: those of another may be turned otherwise. */
+  #frames;
 
   /**
    * @param {HTMLVideoElement} video
@@ -44,8 +46,6 @@ export class Camera {
     this.lost = lost;
     this.#frames = new Frames(video);
   }
-
-  #frames;
 
   #tells = "requestVideoFrameCallback" in HTMLVideoElement.prototype;
   #fresh = false;
@@ -91,7 +91,7 @@ export class Camera {
         this.lost();
       }
     };
-    this.#frames.reset();
+    this.#frames = new Frames(this.video);
     this.video.srcObject = opened;
     await this.video.play().catch(() => undefined);
     this.#watch();

@@ -1,5 +1,5 @@
 /**
- * What a video shows, as pixels: the newest frame leaves, at its own size, upright.
+ * What one stream in a video shows, as pixels: the newest frame leaves, at its own size, upright.
  *
  * A browser that copies a frame into memory as RGBA does so four times faster than through a
  * canvas, and into memory that was used before. Others go through a canvas, and so does a browser
@@ -18,7 +18,7 @@ export class Frames {
   #context = this.#canvas.getContext("2d", { willReadFrequently: true });
   /** Memory of frames that nobody needs any more. @type {ArrayBuffer[]} */
   #spares = [];
-  /** Whether the copy was compared with the canvas, and shows the same. @type {boolean | null} */
+  /** Whether a copy shows what the canvas does, once they were compared. @type {boolean | null} */
   #copies = "VideoFrame" in globalThis ? null : false;
 
   /** @param {HTMLVideoElement} video */
@@ -26,21 +26,15 @@ export class Frames {
     this.video = video;
   }
 
-  /** Another stream: its frames may be turned otherwise. */
-  reset() {
-    this.#copies = "VideoFrame" in globalThis ? null : false;
-  }
-
   /**
    * The newest frame; null before the first.
    * @returns {Promise<Frame | null>}
    */
   async read() {
-    const { videoWidth: width, videoHeight: height } = this.video;
-    if (!width || !height || this.video.readyState < 2) return null;
+    if (!this.#ready) return null;
     if (this.#copies !== false) {
       try {
-        const copied = await this.#copied(width, height);
+        const copied = await this.#copied();
         if (copied) return copied;
       } catch {
         // Safari before it knew these formats, a frame that is gone already.
@@ -52,9 +46,12 @@ export class Frames {
 
   /** The same through a canvas, at once. @returns {Frame | null} */
   draw() {
-    const { videoWidth: width, videoHeight: height } = this.video;
-    if (!width || !height || this.video.readyState < 2) return null;
-    return this.#drawn(this.video, width, height);
+    return this.#ready ? this.#drawn(this.video) : null;
+  }
+
+  /** Whether there is a frame. */
+  get #ready() {
+    return this.video.videoWidth > 0 && this.video.videoHeight > 0 && this.video.readyState >= 2;
   }
 
   /** The canvas that `draw` drew on. */
@@ -68,12 +65,9 @@ export class Frames {
     if (this.#spares.length < SPARES) this.#spares.push(memory);
   }
 
-  /**
-   * @param {number} width
-   * @param {number} height
-   * @returns {Promise<Frame | null>}  null: not as the canvas shows it
-   */
-  async #copied(width, height) {
+  /** @returns {Promise<Frame | null>}  null: not as the canvas shows it */
+  async #copied() {
+    const { videoWidth: width, videoHeight: height } = this.video;
     const size = width * height * 4;
     const frame = new VideoFrame(this.video);
     try {
@@ -83,7 +77,7 @@ export class Frames {
       const data = new Uint8ClampedArray(this.#spare(size));
       await frame.copyTo(data, format);
       if (this.#copies === null) {
-        const { data: drawn } = this.#drawn(frame, width, height);
+        const { data: drawn } = this.#drawn(frame);
         if (!alike(data, drawn)) return null;
         this.#copies = true;
       }
@@ -103,12 +97,11 @@ export class Frames {
   }
 
   /**
-   * @param {CanvasImageSource} source
-   * @param {number} width
-   * @param {number} height
+   * @param {CanvasImageSource} source  the video, or a frame of it
    * @returns {Frame}
    */
-  #drawn(source, width, height) {
+  #drawn(source) {
+    const { videoWidth: width, videoHeight: height } = this.video;
     const context = /** @type {CanvasRenderingContext2D} */ (this.#context);
     if (this.#canvas.width !== width || this.#canvas.height !== height) {
       this.#canvas.width = width;
