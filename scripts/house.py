@@ -174,6 +174,12 @@ ROOMS = (
         WORKSHOP,
     ),
     Room(
+        ("studies/",),
+        "questions of a course, answered by measuring models: one module or folder a study, with "
+        "its figure",
+        WORKSHOP,
+    ),
+    Room(
         ("cli/",),
         "click commands, imported only when called; the only place for printing and exit codes",
         WORKSHOP,

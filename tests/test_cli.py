@@ -53,9 +53,12 @@ def test_labelling_waits_for_no_recipes_and_no_benchmarks() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_and_verbose(command: str) -> None:
-    done = cnnedge(command, "--help")
+@pytest.mark.parametrize(
+    "words",
+    [*((name,) for name in COMMANDS if name != "study"), *(("study", name) for name in STUDIES)],
+)
+def test_every_command_has_help_and_verbose(words: tuple[str, ...]) -> None:
+    done = cnnedge(*words, "--help")
     assert done.returncode == 0, done.stderr
     assert "--verbose" in done.stdout
     assert "--json" in done.stdout

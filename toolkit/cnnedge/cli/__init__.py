@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Mapping
 from typing import IO, Any, cast
 
 import click
@@ -29,6 +30,7 @@ COMMANDS = {
     "compare": "Report whether a benchmark became slower or faster.",
     "verify": "Find the first stage at which a model differs from its training run.",
     "inspect": "Show what is inside a .tflite file.",
+    "study": "Compare, disturb and attack models; each study ends in a figure.",
     "recipes": "List the shipped recipes.",
     "models": "List model definitions, or show one layer by layer.",
     "devices": "List device profiles; check a device, or clean it up.",
@@ -36,21 +38,37 @@ COMMANDS = {
 _MODULES = {
     "eval": "evaluate",
     "import": "import_model",
-    **{name: f"{name}.command" for name in ("run", "bench", "inspect")},
+    **{name: f"{name}.command" for name in ("run", "bench", "inspect", "study")},
 }
 
 
 class LazyGroup(click.Group):
-    """Imports a command's module when it is called, and turns CnnedgeError into one message."""
+    """Imports a command's module when it is called, and turns CnnedgeError into one message.
+
+    commands: names and what they do, so that --help imports no command. package: where their
+    modules are; modules: those that are not named like their command.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        commands: Mapping[str, str] = COMMANDS,
+        package: str = __name__,
+        modules: Mapping[str, str] = _MODULES,
+        **options: Any,
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self._help, self._package, self._modules = commands, package, modules
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self._help)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._help:
             return None
+        name = self._modules.get(cmd_name, cmd_name)
         try:
-            module = importlib.import_module(f".{_MODULES.get(cmd_name, cmd_name)}", __name__)
+            module = importlib.import_module(f".{name}", self._package)
         except ImportError as error:
             raise _import_problem(error) from error
         command: click.Command = module.command
@@ -64,13 +82,13 @@ class LazyGroup(click.Group):
         except click.UsageError as error:
             import difflib
 
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            near = difflib.get_close_matches(args[0], self._help, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise click.UsageError(f"{error.message.rstrip('.')}.{hint}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self._help.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

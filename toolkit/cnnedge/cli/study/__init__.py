@@ -1,0 +1,1 @@
+"""`cnnedge study`: one command a study, imported only when called."""

@@ -1,0 +1,47 @@
+"""The group of the studies, and the options that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from .. import LazyGroup
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Name: what it does. Kept here so that --help imports no study.
+STUDIES: dict[str, str] = {}
+
+
+@click.group(
+    name="study",
+    cls=LazyGroup,
+    commands=STUDIES,
+    package=__package__,
+    modules={},
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+def command() -> None:
+    """Compare, disturb and attack models.
+
+    A study measures on pictures, prints a table, and writes a figure, its pictures and its JSON
+    into a folder of its own.
+    """
+
+
+def study_options(function: F) -> F:
+    """--out and --quick, which every study takes."""
+    function = click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Write the figures and study.json into DIR. [default: study-NAME]",
+    )(function)
+    return click.option(
+        "--quick",
+        is_flag=True,
+        help="Use few pictures and short training: shows that it works, and measures little.",
+    )(function)
