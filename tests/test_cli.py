@@ -12,6 +12,7 @@ import click
 import pytest
 
 from cnnedge.cli import COMMANDS, group
+from cnnedge.cli.study.command import STUDIES
 from support.command import assert_one_clear_line, cnnedge
 
 
