@@ -92,6 +92,11 @@ ROOMS = (
         ("classifier", "raw_model"),
         "preprocess + engine + labels; models that are not classifiers",
     ),
+    Room(
+        ("looking/",),
+        "what a model looks at: filters, feature maps, class activation maps, occlusion; a "
+        "classifier with a heat map for each frame",
+    ),
     Room(("camera/",), "cameras, streams, videos, pictures; why one does not open"),
     Room(("overlay/", "display/"), "what is drawn on a frame; the window, saved files"),
     Room(("pipeline/",), "stages on threads, workers, smoothing, timings"),

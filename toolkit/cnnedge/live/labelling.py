@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from ..camera import Source
 from ..classifier import Classifier, Prediction, load
 from ..engines import DELEGATES, AgreementCheck, Runtime
 from ..errors import CnnedgeError, GateError
+from ..looking import load_looking
 from ..pipeline import (
     MOST_PREDICTIONS,
     FrameAnswer,
@@ -36,12 +37,14 @@ class Labels:
     """What is asked for of each frame. workers: frames labelled side by side. top: labels shown.
 
     smooth: seconds to average over, None for what suits the source. raw: outputs as they are.
+    look: frames are shown with a heat map of where the model looked.
     """
 
     workers: int = 1
     top: int = 3
     smooth: float | None = None
     raw: bool = False
+    look: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +58,14 @@ class Outlets:
 
 @dataclass(frozen=True, kw_only=True)
 class Loading:
-    """How to load a model, for one delegate or another. raw: its outputs are no classes."""
+    """How to load a model, for one delegate or another.
+
+    raw, look, workers: as in Labels.
+    """
 
     path: str
     raw: bool
+    look: bool
     workers: int
     runtime: Runtime
 
@@ -67,7 +74,7 @@ class Loading:
         return [self._one(delegate, known=number > 0) for number in range(self.workers)]
 
     def _one(self, delegate: str, *, known: bool) -> Model:
-        loader = load_raw if self.raw else load
+        loader: Callable[..., Model] = load_looking if self.look else load_raw if self.raw else load
         return loader(self.path, self.runtime.on(delegate), known=known)
 
 

@@ -85,6 +85,7 @@ def label(session: Session, audience: Audience = _NOBODY) -> Finished:
     loading = Loading(
         path=session.model,
         raw=session.labels.raw,
+        look=session.labels.look,
         workers=session.labels.workers,
         runtime=runtime,
     )

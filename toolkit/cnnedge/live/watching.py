@@ -18,8 +18,10 @@ from .. import figures
 from ..camera import Source
 from ..display import Paced, Sink, Window, open_sink
 from ..engines import Engine
-from ..overlay import Readout, annotated
+from ..looking.live import SeenPrediction, placed
+from ..overlay import Readout, annotated, heated
 from ..pipeline import Step, Timings
+from ..preprocess import Pixels
 from .answers import as_readout, short, words
 from .view import LiveView
 
@@ -98,16 +100,26 @@ class Watching:
 
     def show(self, step: Step, timings: Timings, top: int, engine: Engine) -> None:
         """Takes one labelled frame."""
+        if not self._sink and not (self._view and not self._view.gone):
+            return
+        pixels = self._seen(step)
         if self._sink:
             readout = replace(as_readout(step, top, timings, Readout()), figures=())
-            drawn = annotated(step.frame.pixels, readout, self._status(step, timings, engine))
+            drawn = annotated(pixels, readout, self._status(step, timings, engine))
             live = step.frame.captured_at if self.source.live else None
             moment = step.frame.pts_s if step.frame.pts_s is not None else live
             self._sink.write(drawn, step.frame.name, moment)
         if self._view and not self._view.gone:
             self._view.show(
-                step.frame.pixels, as_readout(step, top, timings, self._base(step, timings, engine))
+                pixels, as_readout(step, top, timings, self._base(step, timings, engine))
             )
+
+    def _seen(self, step: Step) -> Pixels:
+        """The frame, under the heat map of an answer that has one."""
+        pixels, answer = step.frame.pixels, step.measured
+        if not isinstance(answer, SeenPrediction) or answer.heat is None or answer.input is None:
+            return pixels
+        return heated(pixels, placed(answer.heat, pixels.shape[:2], *answer.input))
 
     def _base(self, step: Step, timings: Timings, engine: Engine) -> Readout:
         source = self.source

@@ -3,6 +3,7 @@
 A BGR frame and a readout enter; a new annotated picture leaves.
 """
 
+from .heat import heated
 from .layout import annotated, live_view, window_size
 from .readout import QUIET, Figure, Messages, Readout
 
@@ -12,6 +13,7 @@ __all__ = [
     "Messages",
     "Readout",
     "annotated",
+    "heated",
     "live_view",
     "window_size",
 ]

@@ -51,6 +51,11 @@ _labels_options = gathered(
             is_flag=True,
             help="Report the raw outputs, for models that are not classifiers.",
         ),
+        click.option(
+            "--look",
+            is_flag=True,
+            help="Draw where the model looked onto the frames of --show and --save.",
+        ),
     ),
 )
 _outlet_options = gathered(
@@ -159,6 +164,12 @@ def _check(runtime: Runtime, labels: Labels, outlets: Outlets, json_file: str | 
         raise click.UsageError("--json - and --jsonl - both want stdout; give one of them a file.")
     if labels.raw and labels.smooth:
         raise click.UsageError("--smooth averages labels, and with --raw there are none.")
+    if labels.look and labels.raw:
+        raise click.UsageError(
+            "--look shows what speaks for a class, and with --raw there are none."
+        )
+    if labels.look and not (outlets.show or outlets.save):
+        raise click.UsageError("--look draws on frames: add --show or --save OUT.mp4.")
     guest = runtime.guest
     if labels.raw and (guest.names is not None or guest.activation is not None):
         raise click.UsageError("--labels and --activation are for classes; --raw has none.")
