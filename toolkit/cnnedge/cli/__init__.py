@@ -30,6 +30,7 @@ COMMANDS = {
     "compare": "Report whether a benchmark became slower or faster.",
     "verify": "Find the first stage at which a model differs from its training run.",
     "inspect": "Show what is inside a .tflite file.",
+    "look": "Show what a model sees in a picture.",
     "study": "Compare, disturb and attack models; each study ends in a figure.",
     "recipes": "List the shipped recipes.",
     "models": "List model definitions, or show one layer by layer.",
