@@ -24,6 +24,9 @@ from cnnedge.looking import (
 )
 from cnnedge.looking.inside import with_outputs
 from cnnedge.looking.live import placed
+from cnnedge.looking.worked import SEED, convolutions, made_up_weights, worked
+from cnnedge.specs import shipped
+from cnnedge.specs.model import LayerSpec, ModelSpec, parse_model
 from cnnedge.specs.pixels import InputSize, Preprocess
 from support.command import assert_one_clear_line, cnnedge
 from support.pictures import SHAPES, shape_picture
@@ -106,6 +109,69 @@ def test_classical_kernels_are_correlations(name: str) -> None:
     grey = RNG.integers(0, 256, (9, 12, 1), np.uint8)
     expected = correlate(grey[:, :, 0].astype(np.float64), KERNELS[name], mode="nearest")
     assert np.abs(filtered(grey, KERNELS[name]) - expected).max() < 1e-2
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("lenet", "conv2d"),
+        ("lenet", "conv2d_1"),
+        ("ds_cnn", "depthwise_conv2d_1"),
+        ("ds_cnn", "conv2d_2"),
+        ("cifar_cnn", "conv2d_3"),
+    ],
+)
+def test_worked_convolutions_are_what_keras_computes(name: str, layer: str) -> None:
+    import tf_keras
+
+    from cnnedge.architectures.network import build_model
+
+    spec = parse_model(*shipped.read("models", name))
+    pixels = RNG.integers(0, 256, spec.input.shape, np.uint8)
+    found = worked(spec, layer, pixels)
+    tf_keras.backend.clear_session()
+    network = build_model(spec, spec.input, 10)
+    rng = np.random.default_rng(SEED)
+    last = None
+    for built, stated in zip(network.layers[-len(spec.layers) :], spec.layers, strict=True):
+        assert type(built).__name__ == stated.type
+        if stated.type in ("Conv2D", "DepthwiseConv2D"):
+            channels = built.input_shape[-1]
+            weights, bias = made_up_weights(stated.type, stated.arguments, channels, rng)
+            kernel = weights.reshape(built.get_weights()[0].shape)
+            built.set_weights([kernel, bias] if built.use_bias else [kernel])
+        if list(convolutions(spec)).index(layer) == last_index(spec, stated):
+            last = built
+            break
+    assert last is not None
+    output = tf_keras.Model(network.inputs, last.output)(pixels[None].astype(np.float32))
+    values = np.asarray(output)[0]
+    assert values.shape == found.output_shape
+    assert values[found.row, found.column, found.filter] == pytest.approx(found.result, abs=1e-4)
+    assert values.max() == pytest.approx(found.result, abs=1e-4)
+    assert found.sums.sum() + found.bias == pytest.approx(found.total, abs=1e-9)
+
+
+def last_index(spec: ModelSpec, stated: LayerSpec) -> int:
+    """Which of a definition's convolutions a layer is, by the order; -1 for any other layer."""
+    places = list(convolutions(spec).values())
+    here = next(i for i, layer in enumerate(spec.layers) if layer is stated)
+    return places.index(here) if here in places else -1
+
+
+def test_a_worked_convolution_as_text(tmp_path: Path) -> None:
+    done = cnnedge("models", "lenet", "--worked", "conv2d_1", "--json", "worked.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads((tmp_path / "worked.json").read_text())
+    assert len(told["sums"]) == 8
+    assert f"= {told['total']:.4f}" in done.stdout
+    for words, said in (
+        (("lenet", "--worked", "conv3"), "Its convolutions: conv2d, conv2d_1"),
+        (("resnet50", "--worked", "conv2d"), "backbone"),
+    ):
+        assert_one_clear_line(refused := cnnedge("models", *words))
+        assert said in refused.stderr
+    assert cnnedge("models", "--worked", "conv2d").returncode == 2
 
 
 @pytest.mark.parametrize(

@@ -69,16 +69,33 @@ def _parse_size(
     show_default=True,
     help="Number of classes.",
 )
+@click.option(
+    "--worked",
+    "layer",
+    metavar="LAYER",
+    help="Work out one output pixel of this convolution, number by number: conv2d, conv2d_1, ...",
+)
 @output.json_option
 @output.verbose_option
 def command(
-    name: str | None, size: InputSize | None, classes: int, json_file: str | None, verbose: bool
+    name: str | None,
+    size: InputSize | None,
+    classes: int,
+    layer: str | None,
+    json_file: str | None,
+    verbose: bool,
 ) -> None:
     """List the shipped models, or show one layer by layer.
 
     NAME is a shipped model (lenet) or a file of your own (./mine.yaml).
     """
-    if name is None:
+    if layer is not None:
+        if name is None:
+            raise click.UsageError(
+                "--worked is for one model: cnnedge models lenet --worked conv2d"
+            )
+        payload, tables = _work_out(name, size, classes, layer)
+    elif name is None:
         payload, tables = _list_all(size, classes)
     else:
         payload, tables = _show_one(name, size, classes)
@@ -209,6 +226,17 @@ def _show_one(
         _notes(rows, picture),
     ]
     return payload, shown
+
+
+def _work_out(
+    name: str, size: InputSize | None, classes: int, layer: str
+) -> tuple[Mapping[str, object], list[Table | str]]:
+    """One output pixel of a convolution."""
+    from . import worked
+
+    model, _ = _read(name, size, classes)
+    found = worked.work_out(model, layer, size or model.input)
+    return {"name": name, **worked.payload(found)}, [worked.text(found)]
 
 
 def _comparison(
