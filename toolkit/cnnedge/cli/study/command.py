@@ -13,7 +13,9 @@ from .. import LazyGroup
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Name: what it does. Kept here so that --help imports no study.
-STUDIES: dict[str, str] = {}
+STUDIES: dict[str, str] = {
+    "invariance": "Measure what disturbing the pictures costs a model.",
+}
 
 
 @click.group(
