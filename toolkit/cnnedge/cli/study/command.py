@@ -15,6 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 # Name: what it does. Kept here so that --help imports no study.
 STUDIES: dict[str, str] = {
     "invariance": "Measure what disturbing the pictures costs a model.",
+    "mlp_vs_cnn": "Compare a fully connected network with a CNN.",
 }
 
 
