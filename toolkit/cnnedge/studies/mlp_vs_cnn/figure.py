@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -33,12 +34,12 @@ def save_figure(path: Path, found: Comparison) -> None:
     figure.text(
         0.04,
         0.875,
-        f"both trained alike for {found.epochs} epochs on {found.source}, without moving the "
-        "pictures; int8 files, one thread",
+        f"both trained alike on {found.source} (epochs: {found.epochs}), without "
+        "moving the pictures; int8 files, one thread",
         size=9.5,
         color=MUTED,
     )
-    measures = (
+    measures: tuple[tuple[str, list[float], Callable[[float], str]], ...] = (
         ("weights", [n.parameters for n in found.networks], lambda v: f"{v:,.0f}"),
         ("multiplications a picture", [n.macs for n in found.networks], lambda v: f"{v:,.0f}"),
         ("int8 file", [n.size_bytes for n in found.networks], lambda v: figures.size(int(v))),
@@ -46,7 +47,9 @@ def save_figure(path: Path, found: Comparison) -> None:
     )
     for number, (name, values, said) in enumerate(measures):
         axes = figure.add_axes((0.04, 0.69 - 0.158 * number, 0.36, 0.1))
-        _bars(axes, name, [float(v) for v in values], [said(v) for v in values])
+        names = [n.name for n in found.networks] if not number else ["", ""]
+        texts = [f"{said(v)} {who}" for v, who in zip(values, names, strict=True)]
+        _bars(axes, name, values, texts)
     _shifts(figure, found)
     _sum(figure, found)
     write_png(figure, path)
@@ -66,7 +69,7 @@ def _bars(axes: Axes, name: str, values: list[float], texts: list[str]) -> None:
             weight="bold",
         )
     axes.text(0, 1.08, name, transform=axes.transAxes, size=10, color=INK)
-    axes.set_xlim(0, max(values) * 1.34 or 1)
+    axes.set_xlim(0, max(values) * 1.5 or 1)
     axes.set_ylim(-1.5, 0.5)
     axes.set_axis_off()
 
