@@ -93,10 +93,73 @@ def test_undisturbed_accuracy_is_what_eval_says(int8_model: Path, tmp_path: Path
 def test_invariance_refuses_in_one_line(int8_model: Path, tmp_path: Path) -> None:
     for number, name in enumerate(("cat", "dog")):
         (tmp_path / "other" / name).mkdir(parents=True)
-        grey = np.full((8, 8, 3), 90 * number, np.uint8)
-        cv2.imwrite(str(tmp_path / "other" / name / "1.png"), grey)
+        for level in range(4):
+            grey = np.full((8, 8, 3), 90 * number + level, np.uint8)
+            cv2.imwrite(str(tmp_path / "other" / name / f"{level}.png"), grey)
     words = ("study", "invariance", int8_model, "--quick")
     done = cnnedge(*words, "--data", tmp_path / "other", cwd=tmp_path)
     assert_one_clear_line(done, "cat", "circle")
     (tmp_path / "file").write_text("x")
     assert_one_clear_line(cnnedge(*words, "--out", "file", cwd=tmp_path), "file", "--out")
+
+
+def test_both_networks_of_the_course(shapes: Path, tmp_path: Path) -> None:
+    words = ("study", "mlp_vs_cnn", "--data", shapes, "--quick", "--out", "s")
+    done = cnnedge(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "100,010,000" in done.stdout
+    assert f"trained on {shapes}" in done.stderr
+    found = json.loads((tmp_path / "s" / "study.json").read_text())
+    dense, cnn = found["networks"]
+    assert (dense["parameters"], cnn["parameters"]) == (829_187, 59_355)
+    assert found["first_layers"] == {"dense": 100_010_000, "convolution": 160}
+    assert [base["model"] for base in found["shifted"]["bases"]] == ["fully connected", "CNN"]
+    for network in (dense, cnn):
+        assert Path(tmp_path / network["file"]).stat().st_size == network["size_bytes"]
+        assert 0 < network["latency_ms"] <= network["latency_p90_ms"]
+    assert cv2.imread(str(tmp_path / "s" / "mlp_vs_cnn.png")) is not None
+
+
+def test_an_attack_carries_over_to_the_files(trained_run: Path, tmp_path: Path) -> None:
+    before = {p: p.read_bytes() for p in trained_run.rglob("*") if p.is_file()}
+    done = cnnedge("study", "attack", trained_run, "--quick", "--out", "s", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "s" / "study.json").read_text())
+    curves = {(c["model"], c["method"]): c["points"] for c in found["curves"]}
+    assert {model for model, _ in curves} == {"Keras", "float32", "int8"}
+    for points in curves.values():
+        assert [p["epsilon"] for p in points] == [0, 4, 16]
+    last = {key: points[-1]["accuracy"]["accuracy"] for key, points in curves.items()}
+    # The direction misleads, not the size; and what misleads Keras misleads its file.
+    assert last["Keras", "pgd"] < last["Keras", "noise"]
+    assert last["float32", "pgd"] == pytest.approx(last["Keras", "pgd"], abs=0.05)
+    assert found["hardened"]["epochs"] == 1
+    assert {p: p.read_bytes() for p in trained_run.rglob("*") if p.is_file()} == before
+    assert cv2.imread(str(tmp_path / "s" / "attack.png")) is not None
+
+
+def test_attacked_pixels_stay_within_epsilon(trained_run: Path) -> None:
+    pytest.importorskip("tf_keras")
+    from cnnedge.studies.attack.gradients import METHODS, Attacker
+    from cnnedge.training import backend
+
+    backend.require("test")
+    attacker = Attacker(backend.load_keras(trained_run / "model.keras"))
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 24, 24, 3)).astype(np.uint8)
+    classes = np.array([0, 1, 2, 0, 1, 2], np.int64)
+    for method in METHODS:
+        hit = attacker(pixels, classes, 5, method)
+        assert hit.dtype == np.uint8
+        assert np.abs(hit.astype(int) - pixels).max() == 5
+        assert np.array_equal(hit, attacker(pixels, classes, 5, method))
+    assert attacker(pixels, classes, 0, "pgd") is pixels
+
+
+def test_attack_says_what_is_missing(trained_run: Path, tmp_path: Path) -> None:
+    import shutil
+
+    bare = shutil.copytree(trained_run, tmp_path / "bare")
+    shutil.rmtree(bare / "export")
+    done = cnnedge("study", "attack", bare, "--quick", cwd=tmp_path)
+    assert_one_clear_line(done, "cnnedge convert", "--variant int8")
+    assert_one_clear_line(cnnedge("study", "attack", tmp_path / "no"), "no such run folder")

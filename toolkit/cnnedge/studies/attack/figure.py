@@ -17,8 +17,8 @@ from .measuring import Attack, Curve, Example
 
 _KERAS, _INT8, _FLOAT = COLOURS[0], COLOURS[1], COLOURS[2]
 _WRONG = "#c2410c"
-# Of the picture of a change, whose 8 levels of 255 nobody would see.
-_MAGNIFIED = 8
+# How far from grey the picture of a change goes; its own few levels nobody would see.
+_VISIBLE = 100
 
 
 def headline(found: Attack) -> str:
@@ -56,14 +56,14 @@ def save_curves(path: Path, found: Attack) -> None:
     _curves(left, shown, "Attacks on the Keras network, and the same pictures in its files")
     if found.hardened:
         extra = found.hardened
-        right = figure.add_axes((0.575, 0.13, 0.27, 0.58))
+        right = figure.add_axes((0.565, 0.13, 0.29, 0.58))
         shown = [
             (found.curve("Keras", "pgd"), "as trained", _KERAS, "-"),
-            (extra.control[0], "trained on, no attack", MUTED, "--"),
-            (extra.curves[0], "trained on under attack", COLOURS[3], "-"),
+            (extra.control[0], "plain epochs", MUTED, "--"),
+            (extra.curves[0], "under attack", COLOURS[3], "-"),
         ]
         epochs = f"{extra.epochs} epoch{'' if extra.epochs == 1 else 's'}"
-        _curves(right, shown, f"PGD after {epochs} more, at ±{extra.epsilon}")
+        _curves(right, shown, f"PGD, after {epochs} more of training at ±{extra.epsilon}")
     write_png(figure, path)
 
 
@@ -74,13 +74,15 @@ def _curves(axes: Axes, shown: Sequence[_Shown], text: str) -> None:
     bare(axes)
     percent_axis(axes)
     axes.text(0, 1.07, text, transform=axes.transAxes, size=10, color=INK, weight="bold")
-    ends = []
+    ends: list[tuple[float, str, str]] = []
     for curve, name, colour, style in shown:
         places = np.arange(len(curve.points))
         values = [100 * p.accuracy.accuracy for p in curve.points]
         low, high = ([100 * p.accuracy.ci95[end] for p in curve.points] for end in (0, 1))
         axes.fill_between(places, low, high, color=colour, alpha=0.1, lw=0)
-        axes.plot(places, values, color=colour, lw=2, ls=style, marker="o", ms=4)
+        # Thinner ones come later, so that what lies on one line is seen.
+        width = 3.6 - 0.45 * len(ends)
+        axes.plot(places, values, color=colour, lw=width, ls=style, marker="o", ms=width + 1.8)
         ends.append((values[-1], f"{name} {values[-1]:.0f} %", colour))
     points = shown[0][0].points
     axes.set_xticks(range(len(points)), [str(p.epsilon) for p in points])
@@ -109,7 +111,7 @@ def _apart(values: Sequence[float], least: float = 7.5) -> list[float]:
 
 def save_examples(path: Path, examples: Sequence[Example], epsilon: int) -> None:
     """examples.png: the picture, the change magnified, the attacked picture, and the answers."""
-    rows = len(examples)
+    rows, factor = len(examples), max(1, _VISIBLE // epsilon)
     height = 1.95 * rows + 1.15
     figure = new_figure(8.8, height)
     title(figure, 0.04, 1 - 0.42 / height, "What the network is sure of, and what it says then")
@@ -123,12 +125,12 @@ def save_examples(path: Path, examples: Sequence[Example], epsilon: int) -> None
     for number, example in enumerate(examples):
         bottom = 1 - (1.15 + 1.95 * (number + 1) - 0.3) / height
         change = example.attacked.astype(np.int16) - example.plain
-        grown = np.clip(127.5 + _MAGNIFIED * change / 2, 0, 255).astype(np.uint8)
+        grown = np.clip(127.5 + factor * change, 0, 255).astype(np.uint8)
         for column, picture in enumerate((example.plain, grown, example.attacked)):
             axes = figure.add_axes((0.04 + 0.21 * column, bottom, 0.185, 1.6 / height))
             show_picture(axes, _bgr(picture))
             if not number:
-                said = ("the picture", f"the change, x{_MAGNIFIED // 2}", "attacked")[column]
+                said = ("the picture", f"the change, x{factor}", "attacked")[column]
                 axes.text(
                     0.5, 1.04, said, transform=axes.transAxes, ha="center", size=9, color=MUTED
                 )
