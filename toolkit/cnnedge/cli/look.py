@@ -12,6 +12,7 @@ from ..engines import Runtime
 from ..errors import DataError
 from . import output
 from .runtime import note_assumptions, runtime_options
+from .study.folder import require_plots
 
 if TYPE_CHECKING:  # the training side, which is imported when it is needed
     from ..studies.look import Seen
@@ -59,9 +60,8 @@ def command(
     """
     from ..files import json_text, write_text
     from ..model import load_on
-    from ..training import backend
 
-    backend.require_figures("look")
+    require_plots("look")
     from ..studies.look import save_figures, see
     from ..studies.look.seeing import model_of
 

@@ -48,20 +48,6 @@ def require(command: str) -> None:
     tf.get_logger().setLevel("ERROR")
 
 
-def require_figures(command: str) -> None:
-    """Imports matplotlib, for figures of what needs no TensorFlow.
-
-    Raises MissingExtraError with the line that installs it.
-    """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(
-            f"cnnedge {command} draws its figures with matplotlib ({error}). Install it: pip "
-            "install matplotlib"
-        ) from None
-
-
 def make_repeatable(seed: int) -> None:
     """Seeds every generator and asks TensorFlow for deterministic kernels.
 

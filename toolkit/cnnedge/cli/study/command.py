@@ -13,7 +13,12 @@ from .. import LazyGroup
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Name: what it does. Kept here so that --help imports no study.
-STUDIES: dict[str, str] = {}
+STUDIES: dict[str, str] = {
+    "invariance": "Measure what disturbing the pictures costs a model.",
+    "mlp_vs_cnn": "Compare a fully connected network with a CNN.",
+    "attack": "Mislead a network with changes of its pictures that are hard to see.",
+    "capsule": "Compare a capsule network with a CNN of as many weights.",
+}
 
 
 @click.group(

@@ -1,0 +1,44 @@
+"""What the studies share on the command line: the folder they write to, and what they need."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from ...errors import CnnedgeError, MissingExtraError
+from .. import output
+
+FULL_PICTURES, QUICK_PICTURES = 500, 60
+
+
+def open_folder(out: Path | None, name: str) -> Path:
+    """The folder of a study, made if it is not there. Raises CnnedgeError."""
+    from ...files import explained
+
+    folder = out or Path(f"study-{name}")
+    if folder.exists() and not folder.is_dir():
+        raise CnnedgeError(f"{folder}: this is a file; --out must name a folder")
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def require_plots(command: str) -> None:
+    """Raises MissingExtraError without matplotlib, with the line that installs it."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise MissingExtraError(
+            f"cnnedge {command} draws with matplotlib, which is not installed. Install it: "
+            "pip install matplotlib"
+        ) from None
+
+
+def require_workshop(command: str, *, verbose: bool = False) -> None:
+    """Imports TensorFlow with a sign of life. Raises MissingExtraError."""
+    from ...training import backend
+
+    quiet = contextlib.nullcontext()
+    shown = quiet if verbose else output.progress_console().status("loading TensorFlow")
+    with shown:
+        backend.require(command)

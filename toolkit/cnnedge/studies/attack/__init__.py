@@ -1,0 +1,1 @@
+"""Pictures changed so that a network errs, and what helps against it: `cnnedge study attack`."""

@@ -1,0 +1,1 @@
+"""A small capsule network beside a CNN of as many weights: `cnnedge study capsule`."""

@@ -1,0 +1,1 @@
+"""What a disturbance of the picture costs a model: `cnnedge study invariance`."""

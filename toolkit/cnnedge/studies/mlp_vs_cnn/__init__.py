@@ -1,0 +1,1 @@
+"""The fully connected network beside the convolutional one: `cnnedge study mlp_vs_cnn`."""
