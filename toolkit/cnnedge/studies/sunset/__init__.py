@@ -1,0 +1,1 @@
+"""Sunset or not: a classical detector beside deep ones on the same pictures: `study sunset`."""
