@@ -271,6 +271,22 @@ def test_a_table_of_answers_that_cannot_be_read(row: str, tmp_path: Path) -> Non
     assert "\n" not in str(said.value)
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("header", ["", "picture,label,score", "file_name,class,score"])
+def test_tables_of_answers_as_spreadsheets_write_them(
+    separator: str, header: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").touch()
+    score = "0.25" if separator == "," else "0,25"
+    lines = [header.replace(",", separator)] if header else []
+    lines += [separator.join(("a.png", CLASSES[1], score)), separator.join(("a.png", CLASSES[0]))]
+    (tmp_path / "answers.csv").write_text("\n".join(lines) + "\n")
+    found = read_expected(tmp_path / "answers.csv", CLASSES)
+    assert found.targets.tolist() == [1, 0]
+    assert found.scores[0] == 0.25
+    assert np.isnan(found.scores[1])
+
+
 def test_what_a_stranger_writes_into_import_json_stays_text() -> None:
     evil = "<script>alert(1)</script>"
     rows = [{"rule": evil, "accuracy": 0.5, "ci95": evil, "count": evil}, {"rule": 1}, 7]

@@ -44,7 +44,7 @@ MOST_IN_A_ROW = 2**20
 _LONGEST_PATH = 4096
 # So many rows settle which separator it is, and so many cells whether pictures are named.
 _SAMPLE, _MOST_ASKED = 1000, 50
-_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 Row = tuple[str, str, str]
 
 
@@ -104,7 +104,7 @@ def _read(path: Path) -> _Table:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     # Excel writes the separator into a first line of its own.
     told = re.match(r"sep=([,;\t])\r?\n", text)
-    candidates = told[1] if told else "".join(_SEPARATORS)
+    candidates = told[1] if told else "".join(SEPARATORS)
     first = 1 if told else 0
     body = text[told.end() :] if told else text
     tables, problem = [], None
@@ -166,7 +166,7 @@ class _Bounded:
 
 def _likelihood(folder: Path, table: _Table) -> tuple[bool, bool, float]:
     """What settles the separator: a header that is understood, pictures, lines of several."""
-    known = _named(table.lines[0][1]).keys()
+    known = named_columns(table.lines[0][1]).keys()
     first = [cell for _, cells in table.lines[:2] for cell in cells[:_MOST_ASKED]]
     pictures = any(_is_picture(folder, cell) for cell in first)
     several = sum(len(cells) > 1 for _, cells in table.lines) / len(table.lines)
@@ -175,7 +175,7 @@ def _likelihood(folder: Path, table: _Table) -> tuple[bool, bool, float]:
 
 def _columns(path: Path, table: _Table) -> _Columns:
     number, cells = table.lines[0]
-    found = _named(cells)
+    found = named_columns(cells)
     if {"path", "label"} <= found.keys():
         return _Columns(places=found, width=len(cells), header=True)
     plain = _Columns(places={"path": 0, "label": 1, "split": 2}, width=3, header=False)
@@ -205,7 +205,7 @@ def _shown(cells: list[str]) -> str:
     return ", ".join(f"{cell.strip()!r:.60}" for cell in cells[:6])
 
 
-def _named(cells: list[str]) -> dict[str, int]:
+def named_columns(cells: list[str]) -> dict[str, int]:
     """{column: place} of the names that a line holds, in any order."""
     plain = [re.sub(r"[\W_]+", "", cell).lower() for cell in cells]
     found = {}
@@ -248,7 +248,7 @@ def _row(place: str, cells: list[str], columns: _Columns, separator: str) -> Row
     if len(cells) <= max(places["path"], places["label"]) or len(cells) > columns.width:
         raise DataError(
             f"{place}: found {len(cells)} column{'s' * (len(cells) != 1)}; expected path,label or "
-            f"path,label,split, with {_SEPARATORS[separator]} between. Put a value that holds one "
+            f"path,label,split, with {SEPARATORS[separator]} between. Put a value that holds one "
             'in double quotes: "a, b"'
         )
     file, label = cells[places["path"]].strip(), label_at(place, cells[places["label"]])

@@ -1,7 +1,7 @@
 """A few pictures with the answers that a source gave, as they stand in a table.
 
-A CSV file enters, `picture,label` or `picture,label,score`; the pictures, the outputs they are of
-and their scores leave.
+A CSV file enters, `picture,label` or `picture,label,score`, with commas, semicolons or tabs; the
+pictures, the outputs they are of and their scores leave.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from .. import given_files
 from ..data.names import normalised
+from ..data.tables import SEPARATORS, named_columns
 from ..errors import ModelError
 from ..pictures import read_picture
 from ..preprocess import Pixels, prepare
@@ -50,11 +51,8 @@ def read_expected(path: Path, labels: tuple[str, ...]) -> Expected:
         raise ModelError(f"{path}: {error.strerror}; {_FORM}") from None
     except UnicodeDecodeError:
         raise ModelError(f"{path}: this is no text; {_FORM}") from None
-    try:
-        rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise ModelError(f"{path}: {error}; {_FORM}") from None
-    if rows and [cell.strip().lower() for cell in rows[0][:2]] == ["picture", "label"]:
+    rows = _rows(path, text)
+    if rows and {"path", "label"} <= named_columns(rows[0]).keys():
         rows = rows[1:]
     if not 1 <= len(rows) <= _MOST_ROWS:
         raise ModelError(f"{path}: it has {len(rows):,} pictures; from 1 to {_MOST_ROWS} are read")
@@ -64,6 +62,25 @@ def read_expected(path: Path, labels: tuple[str, ...]) -> Expected:
         targets=np.array([target for _, target, _ in found], np.int64),
         scores=np.array([score for _, _, score in found], np.float64),
     )
+
+
+def _rows(path: Path, text: str) -> list[list[str]]:
+    """The rows that hold anything, by the separator that gives each of them two or three cells.
+
+    Between semicolons or tabs, a score may have a decimal comma: so commas are tried last.
+    """
+    found: list[list[str]] = []
+    for separator in reversed(SEPARATORS):
+        try:
+            found = list(csv.reader(io.StringIO(text), delimiter=separator))
+        except csv.Error as error:
+            raise ModelError(f"{path}: {error}; {_FORM}") from None
+        found = [row for row in found if any(cell.strip() for cell in row)]
+        if all(len(row) in (2, 3) for row in found):
+            if separator != ",":
+                found = [[*row[:2], *(cell.replace(",", ".") for cell in row[2:])] for row in found]
+            break
+    return found
 
 
 def _row(path: Path, row: list[str], labels: tuple[str, ...]) -> tuple[Path, int, float]:
