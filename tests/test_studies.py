@@ -162,4 +162,36 @@ def test_attack_says_what_is_missing(trained_run: Path, tmp_path: Path) -> None:
     shutil.rmtree(bare / "export")
     done = cnnedge("study", "attack", bare, "--quick", cwd=tmp_path)
     assert_one_clear_line(done, "cnnedge convert", "--variant int8")
-    assert_one_clear_line(cnnedge("study", "attack", tmp_path / "no"), "no such run folder")
+    done = cnnedge("study", "attack", "no", cwd=tmp_path)
+    assert_one_clear_line(done, "no such run folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["bare"]
+
+
+def test_capsules_ship_and_answer_as_keras_does(shapes: Path, tmp_path: Path) -> None:
+    words = ("study", "capsule", "--data", shapes, "--quick", "--out", "s")
+    done = cnnedge(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "s" / "study.json").read_text())
+    routed, plain = found["networks"]
+    assert routed["parameters"] == pytest.approx(plain["parameters"], rel=0.01)
+    for network in (routed, plain):
+        float16 = network["variants"][0]
+        assert float16["name"] == "float16"
+        assert float16["agreement"]["accuracy"] == 1
+    labelled = cnnedge("run", "s/capsules_int8.tflite", "--source", shapes, cwd=tmp_path)
+    assert labelled.returncode == 0, labelled.stderr
+    assert cv2.imread(str(tmp_path / "s" / "capsule.png")) is not None
+
+
+def test_squashed_vectors_are_shorter_than_one_and_keep_their_direction() -> None:
+    pytest.importorskip("tf_keras")
+    from cnnedge.training import backend
+
+    backend.require("test")
+    from cnnedge.studies.capsule.network import squash
+
+    vectors = np.random.default_rng(0).normal(0, 3, (50, 8)).astype(np.float32)
+    short = squash(vectors).numpy()
+    length = np.linalg.norm(vectors, axis=1)
+    assert np.allclose(np.linalg.norm(short, axis=1), length**2 / (1 + length**2), atol=1e-4)
+    assert np.allclose(short / np.linalg.norm(short, axis=1)[:, None], vectors / length[:, None])

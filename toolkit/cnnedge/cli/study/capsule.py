@@ -11,7 +11,7 @@ from ... import figures
 from ...specs import plain
 from .. import output
 from .command import study_options
-from .folder import FULL_PICTURES, QUICK_PICTURES, open_folder, require_workshop
+from .folder import FULL_PICTURES, QUICK_PICTURES, require_workshop, study_folder
 from .reporter import StudyReporter
 
 if TYPE_CHECKING:  # TensorFlow's side
@@ -51,7 +51,7 @@ def command(
     from ...training import backend
 
     backend.make_repeatable(0)
-    folder = open_folder(out, "capsule")
+    folder = study_folder(out, "capsule")
     plan = comparing.Plan(
         source=data or default_source(),
         epochs=epochs or (comparing.QUICK_EPOCHS if quick else comparing.EPOCHS),

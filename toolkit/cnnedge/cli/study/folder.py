@@ -11,15 +11,11 @@ from .. import output
 FULL_PICTURES, QUICK_PICTURES = 500, 60
 
 
-def open_folder(out: Path | None, name: str) -> Path:
-    """The folder of a study, made if it is not there. Raises CnnedgeError."""
-    from ...files import explained
-
+def study_folder(out: Path | None, name: str) -> Path:
+    """The folder of a study, which its first file makes. Raises CnnedgeError for a file."""
     folder = out or Path(f"study-{name}")
     if folder.exists() and not folder.is_dir():
         raise CnnedgeError(f"{folder}: this is a file; --out must name a folder")
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 

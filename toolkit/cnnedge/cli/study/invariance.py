@@ -13,7 +13,7 @@ from ... import figures
 from ...specs import plain
 from .. import output
 from .command import study_options
-from .folder import FULL_PICTURES, QUICK_PICTURES, open_folder, require_plots, require_workshop
+from .folder import FULL_PICTURES, QUICK_PICTURES, require_plots, require_workshop, study_folder
 
 if TYPE_CHECKING:  # they import matplotlib
     from ...studies.invariance.cases import Case
@@ -61,7 +61,7 @@ def command(
     require_plots("study invariance")
     if any(path.is_dir() for path in models):
         require_workshop("study invariance")
-    folder = open_folder(out, "invariance")
+    folder = study_folder(out, "invariance")
     most = pictures or (QUICK_PICTURES if quick else FULL_PICTURES)
     result, cases = _study(_Asked(models=models, data=data, most=most, quick=quick), folder)
     told = {**plain(result), "worst_cases": plain(cases)}

@@ -11,7 +11,7 @@ from ... import figures
 from ...specs import plain
 from .. import output
 from .command import study_options
-from .folder import FULL_PICTURES, QUICK_PICTURES, open_folder, require_workshop
+from .folder import FULL_PICTURES, QUICK_PICTURES, require_workshop, study_folder
 from .reporter import StudyReporter
 
 if TYPE_CHECKING:  # TensorFlow's side
@@ -48,7 +48,7 @@ def command(
     from ...studies.mlp_vs_cnn import comparing
     from ...studies.mlp_vs_cnn.figure import save_figure
 
-    folder = open_folder(out, "mlp_vs_cnn")
+    folder = study_folder(out, "mlp_vs_cnn")
     plan = comparing.Plan(
         source=data or comparing.default_source(),
         epochs=epochs or (comparing.QUICK_EPOCHS if quick else comparing.EPOCHS),

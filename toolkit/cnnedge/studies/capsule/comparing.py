@@ -219,10 +219,19 @@ def overlapped(dataset: Dataset, pixels: DataPixels, most: int) -> Pairs:
     first, second = first[apart][:most], second[apart][:most]
     if not len(first):
         raise DataError(f"{dataset.source}: its test part needs pictures of two classes")
-    one = np.roll(pixels.batch(first), (-_APART, -_APART), axis=(1, 2))
-    other = np.roll(pixels.batch(second), (_APART, _APART), axis=(1, 2))
+    one = _aside(pixels.batch(first), -_APART)
+    other = _aside(pixels.batch(second), _APART)
     classes = np.stack([dataset.targets[first], dataset.targets[second]], axis=1)
     return Pairs(pixels=np.maximum(one, other), classes=classes)
+
+
+def _aside(pictures: npt.NDArray[np.uint8], by: int) -> npt.NDArray[np.uint8]:
+    """Pictures [n, h, w, 1] moved down and to the right, black where they were."""
+    moved = np.roll(pictures, (by, by), axis=(1, 2))
+    uncovered = slice(0, by) if by > 0 else slice(by, None)
+    moved[:, uncovered] = 0
+    moved[:, :, uncovered] = 0
+    return moved
 
 
 def judge_pairs(scores: npt.NDArray[np.float32], pairs: Pairs) -> Accuracy:
