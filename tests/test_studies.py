@@ -195,3 +195,21 @@ def test_squashed_vectors_are_shorter_than_one_and_keep_their_direction() -> Non
     length = np.linalg.norm(vectors, axis=1)
     assert np.allclose(np.linalg.norm(short, axis=1), length**2 / (1 + length**2), atol=1e-4)
     assert np.allclose(short / np.linalg.norm(short, axis=1)[:, None], vectors / length[:, None])
+
+
+def test_what_each_augmentation_adds(shapes: Path, tmp_path: Path) -> None:
+    words = ("study", "augmentation", "fashion_cnn", "--data", shapes, "--set", "model=lenet")
+    changes = ("--set", "augmentation.flip=none", "--set", "augmentation.cutout=0")
+    done = cnnedge(*words, *changes, "--quick", "--out", "s", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "s" / "study.json").read_text())
+    none, shift = found["ways"]
+    assert (none["name"], shift["name"]) == ("none", "shift 0.07")
+    gained = shift["accuracy"]["accuracy"] - none["accuracy"]["accuracy"]
+    assert shift["gained"]["mean"] == pytest.approx(gained)
+    assert none["accuracy"]["count"] == found["pictures"] == 90
+    assert len(none["folds"]) == found["folds"] == 2
+    assert cv2.imread(str(tmp_path / "s" / "augmentation.png")) is not None
+    done = cnnedge(*words, *changes, "--set", "augmentation.shift=0", "--quick", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "no augmentation" in done.stderr

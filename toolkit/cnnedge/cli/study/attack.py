@@ -127,7 +127,7 @@ def _print(found: Attack, folder: Path) -> None:
     if found.hardened:
         extra = found.hardened
         output.note(
-            f"trained on: {extra.epochs} epochs over {extra.pictures:,} training pictures, half of "
+            f"trained on: {extra.pictures:,} training pictures (epochs: {extra.epochs}), half of "
             f"each batch attacked with epsilon {extra.epsilon}; a copy in memory, which is not kept"
         )
     console.print(f"figures: {folder / 'attack.png'}, {folder / 'examples.png'}", highlight=False)

@@ -17,6 +17,7 @@ STUDIES: dict[str, str] = {
     "invariance": "Measure what disturbing the pictures costs a model.",
     "mlp_vs_cnn": "Compare a fully connected network with a CNN.",
     "attack": "Mislead a network with changes of its pictures that are hard to see.",
+    "augmentation": "Measure what each augmentation of a recipe adds.",
     "capsule": "Compare a capsule network with a CNN of as many weights.",
 }
 
