@@ -117,7 +117,7 @@ def _print(found: Comparison, folder: Path) -> None:
     console.print(table)
     output.note(
         f"{found.pictures:,} pictures of {found.source}, {found.folds} folds, epochs: "
-        f"{found.epochs}. gained: points above no augmentation, on the same pictures; another seed would "
-        "move them too"
+        f"{found.epochs}. gained: points above no augmentation, on the same pictures; another "
+        "seed would move them too"
     )
     console.print(f"figure: {folder / 'augmentation.png'}", highlight=False)

@@ -38,7 +38,7 @@ def save_figure(path: Path, measured: Measured) -> None:
         0.03,
         1 - 0.72 / height,
         f"{found.recipe} ({found.model}) on {found.pictures:,} pictures of {found.source}, "
-        f"{found.folds}-fold cross-validation (epochs: {found.epochs}); 95 % intervals over pictures",
+        f"{found.folds}-fold cross-validation (epochs: {found.epochs}); 95 % intervals",
         size=9.5,
         color=MUTED,
     )
