@@ -11,7 +11,7 @@ from ... import figures
 from ...specs import plain
 from .. import output
 from .command import study_options
-from .folder import QUICK_PICTURES, require_workshop, study_folder
+from .session import QUICK_PICTURES, require_workshop, study_folder
 
 if TYPE_CHECKING:  # TensorFlow's side
     from ...studies.attack.measuring import Attack, Curve, Plan

@@ -13,8 +13,7 @@ from ...specs import Recipe, plain
 from .. import output
 from ..train import resolve
 from .command import study_options
-from .folder import require_workshop, study_folder
-from .reporter import StudyReporter
+from .session import StudyReporter, require_workshop, study_folder
 
 if TYPE_CHECKING:  # TensorFlow's side
     from ...studies.augmenting.comparing import Comparison

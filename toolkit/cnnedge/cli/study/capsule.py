@@ -11,8 +11,7 @@ from ... import figures
 from ...specs import plain
 from .. import output
 from .command import study_options
-from .folder import FULL_PICTURES, QUICK_PICTURES, require_workshop, study_folder
-from .reporter import StudyReporter
+from .session import FULL_PICTURES, QUICK_PICTURES, StudyReporter, require_workshop, study_folder
 
 if TYPE_CHECKING:  # TensorFlow's side
     from ...studies.capsule.comparing import Comparison

@@ -13,7 +13,7 @@ from ... import figures
 from ...specs import plain
 from .. import output
 from .command import study_options
-from .folder import FULL_PICTURES, QUICK_PICTURES, require_plots, require_workshop, study_folder
+from .session import FULL_PICTURES, QUICK_PICTURES, require_plots, require_workshop, study_folder
 
 if TYPE_CHECKING:  # they import matplotlib
     from ...studies.invariance.cases import Case
@@ -156,15 +156,13 @@ def _sentence(result: Invariance, number: int) -> str:
 
 def _against_first(result: Invariance, number: int) -> str:
     """Where a model differs most from the first one."""
-    gains = [(panel, panel.curves[number].gained) for panel in result.panels]
-    panel, gained = max(
-        ((p, g) for p, g in gains if g is not None),
-        key=lambda each: (each[1].ci95[0] > 0 or each[1].ci95[1] < 0, abs(each[1].mean)),
-    )
-    low, high = (100 * end for end in gained.ci95)
-    if low <= 0 <= high:
+    difference = result.difference(number)
+    if difference is None:
         return f"  it does not differ clearly from {result.bases[0].model} under any disturbance"
+    panel, curve, gained = difference
+    assert curve.gained is not None
+    low, high = (100 * end for end in curve.gained.ci95)
     return (
         f"  against {result.bases[0].model} it differs most under {panel.disturbance.name}: "
-        f"{100 * gained.mean:+.1f} points ({low:+.1f} to {high:+.1f})"
+        f"{100 * gained:+.1f} points ({low:+.1f} to {high:+.1f})"
     )

@@ -217,7 +217,5 @@ def _versions(
 
 
 def sure(ways: Sequence[Way]) -> tuple[Way, ...]:
-    """Those whose gain or loss is more than chance: the interval leaves out zero."""
-    return tuple(
-        way for way in ways if way.gained and not way.gained.ci95[0] <= 0 <= way.gained.ci95[1]
-    )
+    """Those whose gain or loss is more than chance."""
+    return tuple(way for way in ways if way.gained and way.gained.clear)

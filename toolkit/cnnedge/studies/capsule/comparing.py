@@ -125,7 +125,7 @@ def compare(plan: Plan, folder: Path, progress: Progress) -> Measured:
     subjects: list[FileSubject] = []
     pairs = overlapped(dataset, pixels, plan.pictures)
     shares: list[npt.NDArray[np.float32]] = []
-    for name, model in _built(len(dataset.classes)).items():
+    for name, model in _built(len(dataset.classes)):
         _fit(model, pixels, plan.epochs, lambda d, t, n=name: progress(f"training {n}", d, t))  # type: ignore[misc]
         files = []
         for variant in VARIANTS:
@@ -150,15 +150,15 @@ def compare(plan: Plan, folder: Path, progress: Progress) -> Measured:
     return Measured(result=result, pairs=pairs, scores=tuple(shares), labels=dataset.classes)
 
 
-def _built(classes: int) -> dict[str, Any]:
-    """Both networks, compiled."""
+def _built(classes: int) -> tuple[tuple[str, Any], ...]:
+    """Both networks by name, compiled."""
     import tf_keras
 
     routed = capsules(classes)
     routed.compile(tf_keras.optimizers.legacy.Adam(_RATE), margin_loss)
     plain = cnn(classes, int(routed.count_params()))
     plain.compile(tf_keras.optimizers.legacy.Adam(_RATE), "categorical_crossentropy")
-    return {CAPSULES: routed, CNN: plain}
+    return (CAPSULES, routed), (CNN, plain)
 
 
 def _fit(model: Any, pixels: DataPixels, epochs: int, progress: Callable[[int, int], None]) -> None:

@@ -35,6 +35,11 @@ class Mean:
     mean: float
     ci95: tuple[float, float]
 
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return not self.ci95[0] <= 0 <= self.ci95[1]
+
     @classmethod
     def of(cls, values: npt.NDArray[np.float64]) -> Mean:
         mean = float(values.mean())
@@ -104,6 +109,16 @@ class Invariance:
     def worst(self, model: int) -> Panel:
         """The panel whose disturbance costs a model most."""
         return max(self.panels, key=lambda panel: panel.curves[model].cost.mean)
+
+    def difference(self, model: int | None = None) -> tuple[Panel, Curve, float] | None:
+        """Where a model (any, for None) differs most from the first, if clearly: by how much."""
+        found = [
+            (panel, curve, curve.gained.mean)
+            for panel in self.panels
+            for number, curve in enumerate(panel.curves)
+            if model in (None, number) and curve.gained and curve.gained.clear
+        ]
+        return max(found, key=lambda each: abs(each[2]), default=None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
