@@ -218,4 +218,4 @@ def _versions(
 
 def sure(ways: Sequence[Way]) -> tuple[Way, ...]:
     """Those whose gain or loss is more than chance."""
-    return tuple(way for way in ways if way.gained and way.gained.clear)
+    return tuple(way for way in ways if way.gained and way.gained.clear(len(ways) - 1))

@@ -24,7 +24,7 @@ def headline(found: Invariance) -> str:
         panel, curve, gained = difference
         how = "more" if gained > 0 else "fewer"
         return (
-            f"{_capital(panel.disturbance.name)}: {curve.model} gets {100 * abs(gained):.0f} "
+            f"{_capital(panel.disturbance.name)}: {curve.model} gets {100 * abs(gained):.{0 if abs(gained) > 0.05 else 1}f} "
             f"points {how} right than {found.bases[0].model}"
         )
     worst = found.worst(0)
