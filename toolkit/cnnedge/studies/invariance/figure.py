@@ -23,10 +23,8 @@ def headline(found: Invariance) -> str:
     if difference is not None:
         panel, curve, gained = difference
         how = "more" if gained > 0 else "fewer"
-        return (
-            f"{_capital(panel.disturbance.name)}: {curve.model} gets {100 * abs(gained):.{0 if abs(gained) > 0.05 else 1}f} "
-            f"points {how} right than {found.bases[0].model}"
-        )
+        points = f"{100 * abs(gained):.1f} points {how} right than {found.bases[0].model}"
+        return f"{_capital(panel.disturbance.name)}: {curve.model} gets {points}"
     worst = found.worst(0)
     cost = worst.curves[0].cost.mean
     return f"{_capital(worst.disturbance.name)} costs {found.bases[0].model} most: {_points(cost)}"
