@@ -67,6 +67,7 @@ def test_invariance_of_a_run_and_its_int8_file(trained_run: Path, tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert "Keras: " in done.stdout
     assert "costs most" in done.stdout
+    assert "may have learnt" not in done.stderr
     found = json.loads((tmp_path / "s" / "study.json").read_text())
     assert [base["model"] for base in found["bases"]] == ["Keras", "int8"]
     assert len(found["panels"]) == len(DISTURBANCES)
@@ -80,6 +81,20 @@ def test_invariance_of_a_run_and_its_int8_file(trained_run: Path, tmp_path: Path
         assert cv2.imread(str(tmp_path / "s" / name)) is not None
     for case in found["worst_cases"]["int8"]:
         assert case["label"] != case["answer"]
+
+
+def test_a_model_that_says_nothing_is_studied_with_what_was_assumed(
+    plain_models: dict[str, Path], tmp_path: Path
+) -> None:
+    for number, name in enumerate("0123"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for level in range(4):
+            grey = np.full((20, 20, 3), 50 * number + level, np.uint8)
+            cv2.imwrite(str(tmp_path / "data" / name / f"{level}.png"), grey)
+    words = ("study", "invariance", plain_models["int8"], "--data", "data", "--quick")
+    done = cnnedge(*words, "--out", "s", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "assumed: " in done.stderr
 
 
 def test_undisturbed_accuracy_is_what_eval_says(int8_model: Path, tmp_path: Path) -> None:

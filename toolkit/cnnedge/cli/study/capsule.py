@@ -40,8 +40,8 @@ def command(
 ) -> None:
     """Compare a small capsule network with a CNN of as many weights.
 
-    Both learn upright single pictures, become float16 and int8 files, and are then asked about
-    pictures that are turned, moved, or two in one.
+    Both learn upright pictures, half of them two in one, and become float16 and int8 files. The
+    study then turns and moves pictures, and asks for both classes of pairs that neither saw.
     """
     require_workshop("study capsule", verbose=verbose)
     from ...studies.capsule import comparing

@@ -89,7 +89,7 @@ def _study(asked: _Asked, folder: Path) -> tuple[Invariance, dict[str, list[Case
     from ...studies.invariance.cases import save_cases, worst_cases
     from ...studies.invariance.figure import save_curves
     from ...studies.invariance.measuring import measure
-    from ...studies.subjects import choose, open_subjects
+    from ...studies.subjects import choose, open_subjects, warnings
 
     subjects = open_subjects(asked.models)
     disturbances = DISTURBANCES
@@ -104,6 +104,10 @@ def _study(asked: _Asked, folder: Path) -> tuple[Invariance, dict[str, list[Case
         chosen = choose(
             subjects, asked.data, asked.most, lambda d, t: tell("reading pictures", d, t)
         )
+        for text in (t for subject in subjects for t in subject.assumptions):
+            output.note(f"assumed: {text}")
+        for text in warnings(subjects, chosen):
+            output.warn(text)
         measured = measure(subjects, chosen, disturbances, tell)
     save_curves(folder / "curves.png", measured.result)
     found = {}

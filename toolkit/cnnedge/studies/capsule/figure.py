@@ -42,8 +42,8 @@ def save_figure(path: Path, measured: Measured) -> None:
         0.05,
         0.88,
         f"{found.networks[0].parameters:,} and {found.networks[1].parameters:,} weights, trained "
-        f"alike on {found.source} (epochs: {found.epochs}) with upright single pictures; float16 "
-        "files, 95 % intervals",
+        f"alike on {found.source} (epochs: {found.epochs}), single and in pairs, all upright; "
+        "float16 files, 95 % intervals",
         size=9.5,
         color=MUTED,
     )
