@@ -243,6 +243,16 @@ def test_bench_needs_no_tensorflow(int8_model: Path) -> None:
     assert "int8.tflite" in done.stdout
 
 
+def test_disturbing_a_file_needs_no_tensorflow(int8_model: Path, tmp_path: Path) -> None:
+    words = ("study", "invariance", int8_model, "--quick", "--out", tmp_path / "s")
+    done = without_tensorflow(*words)
+    assert done.returncode == 0, done.stderr
+    assert "costs most" in done.stdout
+    for name in ("attack", "capsule", "mlp_vs_cnn"):
+        words = ("study", name, *([int8_model.parents[1]] if name == "attack" else []))
+        assert_one_clear_line(without_tensorflow(*words), "pip install 'cnnedge[train]'")
+
+
 def test_a_missing_extra_leaves_everything_as_it_was(trained_run: Path, tmp_path: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in trained_run.rglob("*")}
     without_tensorflow("train", "mnist_cnn", "--out", tmp_path / "run")

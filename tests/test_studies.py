@@ -67,6 +67,7 @@ def test_invariance_of_a_run_and_its_int8_file(trained_run: Path, tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert "Keras: " in done.stdout
     assert "costs most" in done.stdout
+    assert "may have learnt" not in done.stderr
     found = json.loads((tmp_path / "s" / "study.json").read_text())
     assert [base["model"] for base in found["bases"]] == ["Keras", "int8"]
     assert len(found["panels"]) == len(DISTURBANCES)
@@ -80,6 +81,20 @@ def test_invariance_of_a_run_and_its_int8_file(trained_run: Path, tmp_path: Path
         assert cv2.imread(str(tmp_path / "s" / name)) is not None
     for case in found["worst_cases"]["int8"]:
         assert case["label"] != case["answer"]
+
+
+def test_a_model_that_says_nothing_is_studied_with_what_was_assumed(
+    plain_models: dict[str, Path], tmp_path: Path
+) -> None:
+    for number, name in enumerate("0123"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for level in range(4):
+            grey = np.full((20, 20, 3), 50 * number + level, np.uint8)
+            cv2.imwrite(str(tmp_path / "data" / name / f"{level}.png"), grey)
+    words = ("study", "invariance", plain_models["int8"], "--data", "data", "--quick")
+    done = cnnedge(*words, "--out", "s", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "assumed: " in done.stderr
 
 
 def test_undisturbed_accuracy_is_what_eval_says(int8_model: Path, tmp_path: Path) -> None:
@@ -162,4 +177,54 @@ def test_attack_says_what_is_missing(trained_run: Path, tmp_path: Path) -> None:
     shutil.rmtree(bare / "export")
     done = cnnedge("study", "attack", bare, "--quick", cwd=tmp_path)
     assert_one_clear_line(done, "cnnedge convert", "--variant int8")
-    assert_one_clear_line(cnnedge("study", "attack", tmp_path / "no"), "no such run folder")
+    done = cnnedge("study", "attack", "no", cwd=tmp_path)
+    assert_one_clear_line(done, "no such run folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["bare"]
+
+
+def test_capsules_ship_and_answer_as_keras_does(shapes: Path, tmp_path: Path) -> None:
+    words = ("study", "capsule", "--data", shapes, "--quick", "--out", "s")
+    done = cnnedge(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "s" / "study.json").read_text())
+    routed, plain = found["networks"]
+    assert routed["parameters"] == pytest.approx(plain["parameters"], rel=0.01)
+    for network in (routed, plain):
+        float16 = network["variants"][0]
+        assert float16["name"] == "float16"
+        assert float16["agreement"]["accuracy"] == 1
+    labelled = cnnedge("run", "s/capsules_int8.tflite", "--source", shapes, cwd=tmp_path)
+    assert labelled.returncode == 0, labelled.stderr
+    assert cv2.imread(str(tmp_path / "s" / "capsule.png")) is not None
+
+
+def test_squashed_vectors_are_shorter_than_one_and_keep_their_direction() -> None:
+    pytest.importorskip("tf_keras")
+    from cnnedge.training import backend
+
+    backend.require("test")
+    from cnnedge.studies.capsule.network import squash
+
+    vectors = np.random.default_rng(0).normal(0, 3, (50, 8)).astype(np.float32)
+    short = squash(vectors).numpy()
+    length = np.linalg.norm(vectors, axis=1)
+    assert np.allclose(np.linalg.norm(short, axis=1), length**2 / (1 + length**2), atol=1e-4)
+    assert np.allclose(short / np.linalg.norm(short, axis=1)[:, None], vectors / length[:, None])
+
+
+def test_what_each_augmentation_adds(shapes: Path, tmp_path: Path) -> None:
+    words = ("study", "augmentation", "fashion_cnn", "--data", shapes, "--set", "model=lenet")
+    changes = ("--set", "augmentation.flip=none", "--set", "augmentation.cutout=0")
+    done = cnnedge(*words, *changes, "--quick", "--out", "s", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "s" / "study.json").read_text())
+    none, shift = found["ways"]
+    assert (none["name"], shift["name"]) == ("none", "shift 0.07")
+    gained = shift["accuracy"]["accuracy"] - none["accuracy"]["accuracy"]
+    assert shift["gained"]["mean"] == pytest.approx(gained)
+    assert none["accuracy"]["count"] == found["pictures"] == 90
+    assert len(none["folds"]) == found["folds"] == 2
+    assert cv2.imread(str(tmp_path / "s" / "augmentation.png")) is not None
+    done = cnnedge(*words, *changes, "--set", "augmentation.shift=0", "--quick", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "no augmentation" in done.stderr

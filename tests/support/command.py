@@ -28,7 +28,7 @@ _DEVICE = (
 _TRAINS = Program(modules=_WORKSHOP, setup=f"{__name__}:measure_once")
 _RUNS = Program(modules=_DEVICE, setup=f"{__name__}:measure_for_less_long")
 # What each command is forked from; the others start as users start them.
-_FORKED = dict.fromkeys(("train", "convert"), _TRAINS) | dict.fromkeys(
+_FORKED = dict.fromkeys(("train", "convert", "study"), _TRAINS) | dict.fromkeys(
     ("bench", "compare", "devices", "eval", "inspect", "run", "verify"), _RUNS
 )
 # A Python or a loader reads these when it starts.

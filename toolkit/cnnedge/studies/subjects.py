@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..bundle.provenance import TrainingData
 from ..classifier import Classifier
 from ..classifier import load as load_classifier
 from ..data import Dataset, Part
@@ -28,9 +29,15 @@ _EXPORT = "export"
 
 
 class Subject(Protocol):
-    """A classifier of pictures. name: short, for figures. labels: in the order of the scores."""
+    """A classifier of pictures. name: short, for figures. labels: in the order of the scores.
+
+    trained_on: which pictures, and how they were split; None where nobody says. assumptions: what
+    a file did not say and was taken for granted.
+    """
 
     name: str
+    trained_on: TrainingData | None
+    assumptions: tuple[str, ...]
     path: Path
     labels: tuple[str, ...]
     size: InputSize
@@ -58,15 +65,15 @@ class FileSubject:
         self.labels = self._classifier.labels
         self.size, self.rule = self._classifier.size, self._classifier.rule
         self.assumptions = tuple(self._classifier.assumptions)
+        provenance = self._classifier.model.provenance
+        self.trained_on: TrainingData | None = provenance.data if provenance else None
 
     def scores(self, pixels: Frame) -> Scores:
         return np.stack([self._classifier.predict(each).scores for each in pixels])
 
     def pictures(self, source: str | None, progress: Progress | None) -> tuple[Dataset, Part]:
-        model = self._classifier.model
-        trained_here = model.provenance is not None and model.provenance.data is not None
-        part: Part = "test" if trained_here else "all"
-        return load_model_data(model, source, part, progress), part
+        part: Part = "all" if self.trained_on is None else "test"
+        return load_model_data(self._classifier.model, source, part, progress), part
 
     def mapping(self, dataset: Dataset) -> Indices:
         return class_map(dataset, self.labels, str(self.path), model=self._classifier.model)
@@ -75,15 +82,26 @@ class FileSubject:
 class RunSubject:
     """The Keras model of a finished run. Needs TensorFlow."""
 
+    assumptions: tuple[str, ...] = ()
+
     def __init__(self, path: Path, name: str) -> None:
         from ..training import backend
         from ..training.fitting import predictor
-        from ..training.run_folder import open_finished, read_labels, read_recipe
+        from ..training.run_folder import open_finished, read_labels, read_metrics, read_recipe
 
         run = open_finished(path)
         self.name, self.path = name, path
         self.recipe = read_recipe(run)
         self.labels = read_labels(run)
+        data = self.recipe.data
+        self.trained_on: TrainingData | None = TrainingData(
+            source=data.source,
+            fingerprint=read_metrics(run).data.fingerprint,
+            splits=data.splits,
+            seed=data.seed,
+            max_unreadable=data.max_unreadable,
+            near_duplicates=data.near_duplicates,
+        )
         self.model = backend.load_keras(run.model)
         height, width, channels = self.model.input_shape[1:]
         self.size = InputSize(height=height, width=width, channels=channels)
@@ -157,6 +175,26 @@ class Chosen:
         """int64 [n]: what is right, as indices of the subject's labels."""
         found: Indices = subject.mapping(self.dataset)[self.dataset.targets[self.indices]]
         return found
+
+
+def warnings(subjects: Sequence[Subject], chosen: Chosen) -> tuple[str, ...]:
+    """What a person should know of the pictures: what the data set says of itself, and which
+    models may have learnt some of them."""
+    said = list(chosen.dataset.warnings)
+    first = subjects[0].trained_on
+    for subject in subjects[1:]:
+        other = subject.trained_on
+        if first and other and _split(first) != _split(other):
+            said.append(
+                f"{subject.name} was trained on other pictures than {subjects[0].name}, or on "
+                "another split of them: it may have learnt some of those that it is tested on. "
+                "Name pictures that none has seen: --data DIR"
+            )
+    return tuple(said)
+
+
+def _split(data: TrainingData) -> tuple[object, ...]:
+    return (data.fingerprint, data.splits, data.seed, data.near_duplicates)
 
 
 def choose(

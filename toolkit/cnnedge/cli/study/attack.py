@@ -11,7 +11,7 @@ from ... import figures
 from ...specs import plain
 from .. import output
 from .command import study_options
-from .folder import QUICK_PICTURES, open_folder, require_workshop
+from .session import QUICK_PICTURES, require_workshop, study_folder
 
 if TYPE_CHECKING:  # TensorFlow's side
     from ...studies.attack.measuring import Attack, Curve, Plan
@@ -87,7 +87,7 @@ def _study(run: Path, plan: Plan, out: Path | None) -> tuple[Attack, Path]:
     from ...training import backend
 
     backend.make_repeatable(0)
-    folder = open_folder(out, "attack")
+    folder = study_folder(out, "attack")
     with output.progress_bar() as progress:
         task = progress.add_task("loading the network", total=None)
         measured = measure(
@@ -127,7 +127,7 @@ def _print(found: Attack, folder: Path) -> None:
     if found.hardened:
         extra = found.hardened
         output.note(
-            f"trained on: {extra.epochs} epochs over {extra.pictures:,} training pictures, half of "
+            f"trained on: {extra.pictures:,} training pictures (epochs: {extra.epochs}), half of "
             f"each batch attacked with epsilon {extra.epsilon}; a copy in memory, which is not kept"
         )
     console.print(f"figures: {folder / 'attack.png'}, {folder / 'examples.png'}", highlight=False)

@@ -11,8 +11,7 @@ from ... import figures
 from ...specs import plain
 from .. import output
 from .command import study_options
-from .folder import FULL_PICTURES, QUICK_PICTURES, open_folder, require_workshop
-from .reporter import StudyReporter
+from .session import FULL_PICTURES, QUICK_PICTURES, StudyReporter, require_workshop, study_folder
 
 if TYPE_CHECKING:  # TensorFlow's side
     from ...studies.capsule.comparing import Comparison
@@ -41,8 +40,8 @@ def command(
 ) -> None:
     """Compare a small capsule network with a CNN of as many weights.
 
-    Both learn upright single pictures, become float16 and int8 files, and are then asked about
-    pictures that are turned, moved, or two in one.
+    Both learn upright pictures, half of them two in one, and become float16 and int8 files. The
+    study then turns and moves pictures, and asks for both classes of pairs that neither saw.
     """
     require_workshop("study capsule", verbose=verbose)
     from ...studies.capsule import comparing
@@ -51,7 +50,7 @@ def command(
     from ...training import backend
 
     backend.make_repeatable(0)
-    folder = open_folder(out, "capsule")
+    folder = study_folder(out, "capsule")
     plan = comparing.Plan(
         source=data or default_source(),
         epochs=epochs or (comparing.QUICK_EPOCHS if quick else comparing.EPOCHS),

@@ -18,6 +18,7 @@ STUDIES: dict[str, str] = {
     "mlp_vs_cnn": "Compare a fully connected network with a CNN.",
     "attack": "Mislead a network with changes of its pictures that are hard to see.",
     "sunset": "Compare a classical detector with deep ones on the same pictures.",
+    "augmentation": "Measure what each augmentation of a recipe adds.",
     "capsule": "Compare a capsule network with a CNN of as many weights.",
 }
 

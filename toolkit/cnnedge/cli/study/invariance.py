@@ -13,7 +13,7 @@ from ... import figures
 from ...specs import plain
 from .. import output
 from .command import study_options
-from .folder import FULL_PICTURES, QUICK_PICTURES, open_folder, require_plots, require_workshop
+from .session import FULL_PICTURES, QUICK_PICTURES, require_plots, require_workshop, study_folder
 
 if TYPE_CHECKING:  # they import matplotlib
     from ...studies.invariance.cases import Case
@@ -61,7 +61,7 @@ def command(
     require_plots("study invariance")
     if any(path.is_dir() for path in models):
         require_workshop("study invariance")
-    folder = open_folder(out, "invariance")
+    folder = study_folder(out, "invariance")
     most = pictures or (QUICK_PICTURES if quick else FULL_PICTURES)
     result, cases = _study(_Asked(models=models, data=data, most=most, quick=quick), folder)
     told = {**plain(result), "worst_cases": plain(cases)}
@@ -89,7 +89,7 @@ def _study(asked: _Asked, folder: Path) -> tuple[Invariance, dict[str, list[Case
     from ...studies.invariance.cases import save_cases, worst_cases
     from ...studies.invariance.figure import save_curves
     from ...studies.invariance.measuring import measure
-    from ...studies.subjects import choose, open_subjects
+    from ...studies.subjects import choose, open_subjects, warnings
 
     subjects = open_subjects(asked.models)
     disturbances = DISTURBANCES
@@ -104,6 +104,10 @@ def _study(asked: _Asked, folder: Path) -> tuple[Invariance, dict[str, list[Case
         chosen = choose(
             subjects, asked.data, asked.most, lambda d, t: tell("reading pictures", d, t)
         )
+        for text in (t for subject in subjects for t in subject.assumptions):
+            output.note(f"assumed: {text}")
+        for text in warnings(subjects, chosen):
+            output.warn(text)
         measured = measure(subjects, chosen, disturbances, tell)
     save_curves(folder / "curves.png", measured.result)
     found = {}
@@ -156,15 +160,13 @@ def _sentence(result: Invariance, number: int) -> str:
 
 def _against_first(result: Invariance, number: int) -> str:
     """Where a model differs most from the first one."""
-    gains = [(panel, panel.curves[number].gained) for panel in result.panels]
-    panel, gained = max(
-        ((p, g) for p, g in gains if g is not None),
-        key=lambda each: (each[1].ci95[0] > 0 or each[1].ci95[1] < 0, abs(each[1].mean)),
-    )
-    low, high = (100 * end for end in gained.ci95)
-    if low <= 0 <= high:
+    difference = result.difference(number)
+    if difference is None:
         return f"  it does not differ clearly from {result.bases[0].model} under any disturbance"
+    panel, curve, gained = difference
+    assert curve.gained is not None
+    low, high = (100 * end for end in curve.gained.ci95)
     return (
         f"  against {result.bases[0].model} it differs most under {panel.disturbance.name}: "
-        f"{100 * gained.mean:+.1f} points ({low:+.1f} to {high:+.1f})"
+        f"{100 * gained:+.1f} points ({low:+.1f} to {high:+.1f})"
     )

@@ -11,8 +11,7 @@ from ... import figures
 from ...specs import plain
 from .. import output
 from .command import study_options
-from .folder import FULL_PICTURES, QUICK_PICTURES, open_folder, require_workshop
-from .reporter import StudyReporter
+from .session import FULL_PICTURES, QUICK_PICTURES, StudyReporter, require_workshop, study_folder
 
 if TYPE_CHECKING:  # TensorFlow's side
     from ...studies.mlp_vs_cnn.comparing import Comparison
@@ -48,7 +47,7 @@ def command(
     from ...studies.mlp_vs_cnn import comparing
     from ...studies.mlp_vs_cnn.figure import save_figure
 
-    folder = open_folder(out, "mlp_vs_cnn")
+    folder = study_folder(out, "mlp_vs_cnn")
     plan = comparing.Plan(
         source=data or comparing.default_source(),
         epochs=epochs or (comparing.QUICK_EPOCHS if quick else comparing.EPOCHS),

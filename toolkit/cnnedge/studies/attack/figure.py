@@ -81,7 +81,7 @@ def _curves(axes: Axes, shown: Sequence[_Shown], text: str) -> None:
         low, high = ([100 * p.accuracy.ci95[end] for p in curve.points] for end in (0, 1))
         axes.fill_between(places, low, high, color=colour, alpha=0.1, lw=0)
         # Thinner ones come later, so that what lies on one line is seen.
-        width = 3.6 - 0.45 * len(ends)
+        width = 2.9 - 0.35 * len(ends)
         axes.plot(places, values, color=colour, lw=width, ls=style, marker="o", ms=width + 1.8)
         ends.append((values[-1], f"{name} {values[-1]:.0f} %", colour))
     points = shown[0][0].points

@@ -15,6 +15,7 @@ import numpy as np
 from ...data import Pixels as DataPixels
 from ...errors import RunFolderError
 from ...results import Accuracy, accuracy
+from ...training.run_folder import open_finished
 from ..subjects import Chosen, FileSubject, RunSubject, Scores, Subject, choose
 from .gradients import METHODS, Attacker, Classes, Method, Pixels
 from .hardening import Hardening, harden
@@ -127,9 +128,11 @@ def files_of(run: Path) -> tuple[FileSubject, ...]:
 
 def measure(run: Path, plan: Plan, progress: Progress) -> Measured:
     """The whole study. Writes nothing. Raises CnnedgeError."""
+    open_finished(run)
+    files = files_of(run)
     network = RunSubject(run, "Keras")
     attacker = Attacker(network.model)
-    subjects: tuple[Subject, ...] = (network, *files_of(run))
+    subjects: tuple[Subject, ...] = (network, *files)
     chosen = choose(
         subjects, plan.data, plan.pictures, lambda d, t: progress("reading pictures", d, t)
     )

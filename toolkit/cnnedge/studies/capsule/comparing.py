@@ -1,5 +1,8 @@
 """Capsules and a CNN of as many weights, trained alike, converted, and asked about pictures that
-neither saw: turned, moved, and two of them in one.
+are turned, moved, or two in one.
+
+In training every other picture has a second one over it, as Sabour, Frosst and Hinton (2017) train;
+none is turned or moved otherwise.
 
 A source of pictures and a folder enter; the files stay there, and what they are worth leaves.
 """
@@ -30,7 +33,7 @@ from ..disturbances import DISTURBANCES
 from ..invariance.measuring import Invariance, measure
 from ..mlp_vs_cnn.comparing import SHIFT
 from ..subjects import FileSubject, choose
-from .network import SIDE, capsules, cnn, margin_loss
+from .network import SIDE, capsules, cnn, margin_loss, shared_cross_entropy
 
 Progress = Callable[[str, int, int], None]
 EPOCHS, QUICK_EPOCHS = 8, 1
@@ -125,7 +128,7 @@ def compare(plan: Plan, folder: Path, progress: Progress) -> Measured:
     subjects: list[FileSubject] = []
     pairs = overlapped(dataset, pixels, plan.pictures)
     shares: list[npt.NDArray[np.float32]] = []
-    for name, model in _built(len(dataset.classes)).items():
+    for name, model in _built(len(dataset.classes)):
         _fit(model, pixels, plan.epochs, lambda d, t, n=name: progress(f"training {n}", d, t))  # type: ignore[misc]
         files = []
         for variant in VARIANTS:
@@ -150,32 +153,44 @@ def compare(plan: Plan, folder: Path, progress: Progress) -> Measured:
     return Measured(result=result, pairs=pairs, scores=tuple(shares), labels=dataset.classes)
 
 
-def _built(classes: int) -> dict[str, Any]:
-    """Both networks, compiled."""
+def _built(classes: int) -> tuple[tuple[str, Any], ...]:
+    """Both networks by name, compiled."""
     import tf_keras
 
     routed = capsules(classes)
     routed.compile(tf_keras.optimizers.legacy.Adam(_RATE), margin_loss)
     plain = cnn(classes, int(routed.count_params()))
-    plain.compile(tf_keras.optimizers.legacy.Adam(_RATE), "categorical_crossentropy")
-    return {CAPSULES: routed, CNN: plain}
+    plain.compile(tf_keras.optimizers.legacy.Adam(_RATE), shared_cross_entropy)
+    return (CAPSULES, routed), (CNN, plain)
 
 
 def _fit(model: Any, pixels: DataPixels, epochs: int, progress: Callable[[int, int], None]) -> None:
     """Plain epochs, the learning rate falling to nothing; both networks see the same batches."""
-    dataset = pixels.dataset
-    indices = dataset.indices("train")
+    indices = pixels.dataset.indices("train")
     steps = -(-len(indices) // _BATCH)
     total = steps * epochs
     for epoch in range(epochs):
         order = np.random.default_rng([0, epoch]).permutation(indices)
         for step in range(steps):
-            rows = order[step * _BATCH : (step + 1) * _BATCH]
             done = epoch * steps + step
             model.optimizer.learning_rate = _RATE * 0.5 * (1 + np.cos(np.pi * done / total))
-            wanted = one_hot(dataset.targets[rows], len(dataset.classes))
-            model.train_on_batch(pixels.batch(rows).astype(np.float32), wanted)
+            rows = order[step * _BATCH : (step + 1) * _BATCH]
+            model.train_on_batch(*_batch(pixels, rows, np.random.default_rng([1, done])))
             progress(done + 1, total)
+
+
+def _batch(
+    pixels: DataPixels, rows: npt.NDArray[np.int64], rng: np.random.Generator
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Pictures, every other one with a second one over it, and 1 for each class that is there."""
+    dataset = pixels.dataset
+    values, classes = pixels.batch(rows), len(dataset.classes)
+    wanted = one_hot(dataset.targets[rows], classes)
+    half = len(rows) // 2
+    others = rng.permutation(rows)[:half]
+    values[:half] = overlaid(values[:half], pixels.batch(others))
+    wanted[:half] = np.maximum(wanted[:half], one_hot(dataset.targets[others], classes))
+    return values.astype(np.float32), wanted
 
 
 def _network(
@@ -219,10 +234,23 @@ def overlapped(dataset: Dataset, pixels: DataPixels, most: int) -> Pairs:
     first, second = first[apart][:most], second[apart][:most]
     if not len(first):
         raise DataError(f"{dataset.source}: its test part needs pictures of two classes")
-    one = np.roll(pixels.batch(first), (-_APART, -_APART), axis=(1, 2))
-    other = np.roll(pixels.batch(second), (_APART, _APART), axis=(1, 2))
     classes = np.stack([dataset.targets[first], dataset.targets[second]], axis=1)
-    return Pairs(pixels=np.maximum(one, other), classes=classes)
+    return Pairs(pixels=overlaid(pixels.batch(first), pixels.batch(second)), classes=classes)
+
+
+def overlaid(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Two pictures in one, uint8 [n, h, w, 1], moved apart, of each pixel the brighter."""
+    both: npt.NDArray[np.uint8] = np.maximum(_aside(first, -_APART), _aside(second, _APART))
+    return both
+
+
+def _aside(pictures: npt.NDArray[np.uint8], by: int) -> npt.NDArray[np.uint8]:
+    """Pictures [n, h, w, 1] moved down and to the right, black where they were."""
+    moved = np.roll(pictures, (by, by), axis=(1, 2))
+    uncovered = slice(0, by) if by > 0 else slice(by, None)
+    moved[:, uncovered] = 0
+    moved[:, :, uncovered] = 0
+    return moved
 
 
 def judge_pairs(scores: npt.NDArray[np.float32], pairs: Pairs) -> Accuracy:

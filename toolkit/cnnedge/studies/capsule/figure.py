@@ -42,8 +42,8 @@ def save_figure(path: Path, measured: Measured) -> None:
         0.05,
         0.88,
         f"{found.networks[0].parameters:,} and {found.networks[1].parameters:,} weights, trained "
-        f"alike on {found.source} (epochs: {found.epochs}) with upright single pictures; float16 "
-        "files, 95 % intervals",
+        f"alike on {found.source} (epochs: {found.epochs}), single and in pairs, all upright; "
+        "float16 files, 95 % intervals",
         size=9.5,
         color=MUTED,
     )
@@ -68,7 +68,9 @@ def _panel(axes: Axes, panel: Panel, found: Comparison) -> None:
         axes.fill_between(places, low, high, color=colour, alpha=0.14, lw=0)
         values = [100 * a.accuracy for _, a in points]
         axes.plot(places, values, color=colour, lw=2, marker="o", ms=4)
-    axes.set_xticks(places, [f"{place:g}" for place in places])
+    least = 0.08 * (places[-1] - places[0])
+    kept = [p for i, p in enumerate(places) if not i or p - places[i - 1] >= least]
+    axes.set_xticks(kept, [f"{place:g}" for place in kept])
     unit = panel.disturbance.unit.strip()
     name = {"rotation": "turned, in degrees"}.get(panel.disturbance.name, f"moved, in {unit}")
     axes.text(0, 1.06, name, transform=axes.transAxes, size=10.5, color=INK, weight="bold")

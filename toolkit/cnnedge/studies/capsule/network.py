@@ -110,7 +110,13 @@ def cnn(classes: int, weights: int) -> Any:
 
 
 def margin_loss(targets: Any, lengths: Any) -> Any:
-    """Of one-hot targets and lengths, float32 [n, classes]; [n]."""
+    """float32 [n], of lengths [n, classes] and targets of 1 for each class that is there."""
     there = targets * tf.square(tf.maximum(0.0, _LONG - lengths))
     others = (1 - targets) * tf.square(tf.maximum(0.0, lengths - _SHORT))
     return tf.reduce_sum(there + _OTHERS * others, axis=-1)
+
+
+def shared_cross_entropy(targets: Any, probabilities: Any) -> Any:
+    """The same for probabilities, of which each class that is there is to have an equal share."""
+    shares = targets / tf.reduce_sum(targets, axis=-1, keepdims=True)
+    return tf_keras.losses.categorical_crossentropy(shares, probabilities)

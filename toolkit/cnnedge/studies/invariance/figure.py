@@ -18,7 +18,13 @@ _COLUMNS = 3
 
 
 def headline(found: Invariance) -> str:
-    """What costs the first model most, in one sentence."""
+    """Where another model differs most from the first; what costs the first most if none does."""
+    difference = found.difference()
+    if difference is not None:
+        panel, curve, gained = difference
+        how = "more" if gained > 0 else "fewer"
+        points = f"{100 * abs(gained):.1f} points {how} right than {found.bases[0].model}"
+        return f"{_capital(panel.disturbance.name)}: {curve.model} gets {points}"
     worst = found.worst(0)
     cost = worst.curves[0].cost.mean
     return f"{_capital(worst.disturbance.name)} costs {found.bases[0].model} most: {_points(cost)}"

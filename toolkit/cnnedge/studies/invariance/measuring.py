@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import cv2
 import numpy as np
@@ -34,6 +35,13 @@ class Mean:
 
     mean: float
     ci95: tuple[float, float]
+
+    def clear(self, among: int) -> bool:
+        """Whether it is not zero, as one of so many that were looked at: at 95 % for all of them
+        together (Bonferroni)."""
+        half = (self.ci95[1] - self.ci95[0]) / 2
+        wanted = NormalDist().inv_cdf(1 - 0.025 / among)
+        return abs(self.mean) * Z95 > wanted * half
 
     @classmethod
     def of(cls, values: npt.NDArray[np.float64]) -> Mean:
@@ -104,6 +112,17 @@ class Invariance:
     def worst(self, model: int) -> Panel:
         """The panel whose disturbance costs a model most."""
         return max(self.panels, key=lambda panel: panel.curves[model].cost.mean)
+
+    def difference(self, model: int | None = None) -> tuple[Panel, Curve, float] | None:
+        """Where a model (any, for None) differs most from the first, if clearly: by how much."""
+        looked_at = len(self.panels) * (len(self.bases) - 1)
+        found = [
+            (panel, curve, curve.gained.mean)
+            for panel in self.panels
+            for number, curve in enumerate(panel.curves)
+            if model in (None, number) and curve.gained and curve.gained.clear(looked_at)
+        ]
+        return max(found, key=lambda each: abs(each[2]), default=None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,25 +1,26 @@
-"""What the studies share on the command line: the folder they write to, and what they need."""
+"""What the studies share on the command line: their folder, what they need, their progress."""
 
 from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...errors import CnnedgeError, MissingExtraError
 from .. import output
+from ..progress import TrainingReporter
+
+if TYPE_CHECKING:  # the training side, which is imported when it is needed
+    from ...training.metrics import Epoch
 
 FULL_PICTURES, QUICK_PICTURES = 500, 60
 
 
-def open_folder(out: Path | None, name: str) -> Path:
-    """The folder of a study, made if it is not there. Raises CnnedgeError."""
-    from ...files import explained
-
+def study_folder(out: Path | None, name: str) -> Path:
+    """The folder of a study, which its first file makes. Raises CnnedgeError for a file."""
     folder = out or Path(f"study-{name}")
     if folder.exists() and not folder.is_dir():
         raise CnnedgeError(f"{folder}: this is a file; --out must name a folder")
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
@@ -42,3 +43,24 @@ def require_workshop(command: str, *, verbose: bool = False) -> None:
     shown = quiet if verbose else output.progress_console().status("loading TensorFlow")
     with shown:
         backend.require(command)
+
+
+class StudyReporter(TrainingReporter):
+    """Like that of training, without a line for each epoch; of conversion too."""
+
+    _what = ""
+
+    def stage(self, text: str, done: int, total: int) -> None:
+        if self._task is not None and self._what != text:
+            self._clear()
+        self._what = text
+        self._show(text, done, total or 1)
+        if total and done >= total:
+            self._clear()
+
+    def training(self, what: str) -> None:
+        """The bar of its epochs says enough."""
+
+    def row(self, row: Epoch) -> None:
+        self._rate = row.images_per_second
+        self._clear()

@@ -1,0 +1,1 @@
+"""What each augmentation of a recipe adds: `cnnedge study augmentation`."""
