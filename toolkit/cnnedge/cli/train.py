@@ -13,7 +13,7 @@ import click
 from .. import figures, given_files
 from ..bundle.foreign import foreign_model
 from ..errors import CnnedgeError, SpecError
-from ..specs import Recipe, named, parse_model, parse_recipe, plain, shipped
+from ..specs import Recipe, SignalSize, named, parse_model, parse_recipe, plain, shipped, spoken
 from ..specs.usage import Idle, in_comparison, in_training, read_used, refuse_idle
 from ..training.strategy import NAMES as STRATEGIES
 from . import output
@@ -144,7 +144,9 @@ def resolve(
 
 def _idle(recipe: Recipe) -> list[Idle]:
     model = parse_model(*shipped.read("models", recipe.model))
-    return in_training(recipe, backbone=model.backbone is not None)
+    size = recipe.input or model.input
+    signals = isinstance(size, SignalSize)
+    return in_training(recipe, backbone=model.backbone is not None, signals=signals)
 
 
 def _refuse_beside_compare(out: str | None, strategy: str, resume: bool, force: bool) -> None:
