@@ -40,7 +40,7 @@ from .entries import (
     Report,
     Sensitivity,
 )
-from .flips import FlippedPicture
+from .flips import FlippedPicture, as_picture
 from .report.page import most_compressed, render_report
 from .search import Found
 from .selective import for_errors
@@ -229,7 +229,7 @@ def _flipped(work: Work, variant: str, scores: Scores) -> list[FlippedPicture]:
             variant_label=classes[predictions[i]],
             reference_score=float(work.reference[i].max()),
             variant_score=float(scores[i].max()),
-            pixels=work.data.pixels.one(int(work.indices[i])),
+            pixels=as_picture(work.data.pixels.one(int(work.indices[i]))),
         )
         for i in places
     ]

@@ -11,10 +11,13 @@ times the noise is small, for it can be detected but not be quantified (ICH Q2(R
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from ..specs.signals import SignalSize
 
 Floats = npt.NDArray[np.float64]
 Signals = npt.NDArray[np.float32]
@@ -84,6 +87,16 @@ def recording(moments: int, seed: int) -> Recording:
     values += _baseline(1, moments, rng)[0]
     values += _noise(1, moments, rng)[0] + _spikes(1, moments, 0.001, rng)[0]
     return Recording(values=_detected(values)[:, np.newaxis], targets=targets)
+
+
+def synthetic_windows(size: SignalSize, count: int) -> Iterator[Signals]:
+    """float32 [length, channels], one after the other out of a synthetic recording; each channel
+    has its own."""
+    moments = max(size.length * count, 300)
+    channels = [recording(moments, seed).values for seed in range(size.channels)]
+    values = np.concatenate(channels, axis=1)
+    for number in range(count):
+        yield values[number * size.length : (number + 1) * size.length]
 
 
 def _heights(targets: npt.NDArray[np.int64], rng: np.random.Generator) -> Floats:

@@ -6,14 +6,26 @@ of the word `data`: value * scale + offset brings the median to 0 and the usual 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..data import Samples
 from ..errors import DataError
-from ..specs import ModelSpec
+from ..specs import InputSize, ModelSpec, Sample, SignalSize
 
 # So many quartile distances are a standard deviation, of what is normally distributed.
 _DEVIATIONS = 1.349
+
+
+def sample_size(shape: Sequence[int | None]) -> Sample:
+    """One sample of a Keras model, by the shape of its input: [batch, height, width, channels] of
+    pictures, [batch, length, channels] of signals."""
+    sizes = [int(n or 0) for n in shape[1:]]
+    if len(sizes) == 2:
+        return SignalSize(length=sizes[0], channels=sizes[1])
+    height, width, channels = sizes
+    return InputSize(height=height, width=width, channels=channels)
 
 
 def learnt(spec: ModelSpec, signals: Samples) -> ModelSpec:
