@@ -55,6 +55,11 @@ class Dataset:
         return len(self.targets)
 
     @property
+    def noun(self) -> str:
+        """What one of its samples is called: a picture, or a signal."""
+        return self.store.noun
+
+    @property
     def identities(self) -> tuple[str, ...]:
         """The content hash of each picture, hex; made anew at each call."""
         return tuple(h.tobytes().hex() for h in self.hashes)

@@ -38,6 +38,8 @@ class SignalStore:
     stretches: int64 [N], which signals overlap and so belong together; None where none does.
     """
 
+    noun = "signal"
+
     def __init__(self, values: Values, names: list[str], stretches: Indices | None = None) -> None:
         self.values = values
         self.names = names

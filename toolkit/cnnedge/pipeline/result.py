@@ -58,11 +58,13 @@ class FrameAnswer:
     """The answer for one frame. frame: its index. name: as the source calls it.
 
     top: the best classes. present: of classes that are scored each by itself, those that are
-    there. problem: why there is no answer. outputs: in place of labels.
+    there. problem: why there is no answer. outputs: in place of labels. start: of a window out of a
+    signal, the number of its first value.
     """
 
     frame: _Count
     name: str
+    start: _Count | None = omitted()
     top: tuple[Said, ...] | None = omitted()
     present: tuple[Said, ...] | None = omitted()
     problem: str | None = omitted()
@@ -191,10 +193,15 @@ def answer_of(step: Step, top: int) -> FrameAnswer:
     found: Prediction = step.prediction
     frame, name = step.frame.index, step.frame.name
     if not found.finite:
-        return FrameAnswer(frame=frame, name=name, top=(Said(),), problem=_NO_NUMBERS)
+        nothing = (Said(),)
+        start = step.frame.start
+        return FrameAnswer(
+            frame=frame, name=name, start=start, top=nothing, problem=_NO_NUMBERS
+        )
     return FrameAnswer(
         frame=frame,
         name=name,
+        start=step.frame.start,
         top=tuple(_said(s, found.graded) for s in found.top(top)),
         present=tuple(_said(s, True) for s in found.present) if found.independent else None,
     )
