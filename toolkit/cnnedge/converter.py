@@ -38,10 +38,10 @@ def convert(
     """The flatbuffer of one variant.
 
     model: tf_keras model, float32 [None, h, w, c] pixels 0..255 to probabilities, or a
-    FrozenNetwork. variant: one of
-    SETTINGS. calibration: uint8 [n, h, w, c] prepared training pictures, or float32 [n, length,
-    channels] signals; their int8 has float32 in, and its scaling in float (`scaling_layers`). signature: keep the
-    serving signature, which other runtimes call the model by. sparse: store kernels of many zeros
+    FrozenNetwork. variant: one of SETTINGS. calibration: uint8 [n, h, w, c] prepared training
+    pictures, or float32 [n, length, channels] signals, whose int8 has float32 in and its scaling
+    in float (`scaling_layers`). signature: keep the serving signature, which other runtimes call
+    the model by. sparse: store kernels of many zeros
     without them; smaller, not faster, and not for every variant (SPARSE). float_layers: layers of
     an int8 model that stay in float, by their names in `model`. Raises ModelError for a variant,
     a combination or a layer that is not possible, or if TensorFlow cannot convert the model;

@@ -28,8 +28,11 @@ class Intake(Protocol):
     """size: of one sample. rule: the resize rule. in_place: a sample may be written to the tensor's
     memory. assumptions: what nobody said."""
 
-    rule: Preprocess
-    assumptions: Sequence[str]
+    @property
+    def rule(self) -> Preprocess: ...
+
+    @property
+    def assumptions(self) -> Sequence[str]: ...
 
     @property
     def size(self) -> Sample: ...

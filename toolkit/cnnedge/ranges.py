@@ -35,7 +35,8 @@ def calibrated(flatbuffer: bytes, calibration: Pixels) -> bytes:
     """The flatbuffer with the range of each tensor that has no constant value.
 
     flatbuffer: of a float32 network with one input, float32 [1, h, w, c] raw pixels. calibration:
-    uint8 [n, h, w, c], at least one picture; of signals float32 [n, length, channels]. Raises ModelError where a value is NaN or infinite.
+    uint8 [n, h, w, c], at least one picture; of signals float32 [n, length, channels]. Raises
+    ModelError where a value is NaN or infinite.
     """
     key = hashlib.sha256(flatbuffer + np.ascontiguousarray(calibration).tobytes()).hexdigest()
     if key not in _last:

@@ -22,9 +22,10 @@ def build_model(model: ModelSpec, size: Sample, classes: int) -> tf_keras.Model:
 
     Takes float32 [batch, height, width, channels], raw pixels 0..255, as the input named
     "image"; of signals [batch, length, channels], which become maps of one row: what a runtime
-    makes of a one-dimensional convolution anyway, but once and not at each layer. Gives float32 [batch, classes], softmax probabilities. Each layer is named after its
-    type and its place in the definition, those of a backbone as its family names them, so that
-    two builds have the same names. Raises SpecError for shapes that cannot be.
+    makes of a one-dimensional convolution anyway, but once and not at each layer. Gives
+    float32 [batch, classes], softmax probabilities. Each layer is named after its type and its
+    place in the definition, those of a backbone as its family names them, so that two builds have
+    the same names. Raises SpecError for shapes that cannot be.
     """
     trace(model, size, classes)
     image = tf_keras.Input(shape=size.shape, name="image", dtype="float32")

@@ -31,7 +31,9 @@ class TrainingReporter:
         self._noun = dataset.noun
         counts = {split: sum(per.values()) for split, per in dataset.counts().items()}
         parts = ", ".join(f"{counts.get(s, 0):,} {s}" for s in ("train", "val", "test"))
-        output.note(f"{len(dataset.classes)} classes, {parts} {dataset.noun}s from {dataset.source}")
+        output.note(
+            f"{len(dataset.classes)} classes, {parts} {dataset.noun}s from {dataset.source}"
+        )
         if dataset.ties and (said := dataset.ties.said()):
             output.note(spoken(said, dataset.noun))
         if dataset.skipped:

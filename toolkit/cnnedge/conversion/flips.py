@@ -48,7 +48,9 @@ def as_picture(sample: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     low, high = float(sample.min()), float(sample.max())
     across = np.linspace(margin, width - 1 - margin, len(sample))
     for values in sample.T:
-        down = (height - 1 - margin) - (values - low) / max(high - low, 1e-9) * (height - 2 * margin)
+        down = (height - 1 - margin) - (values - low) / max(high - low, 1e-9) * (
+            height - 2 * margin
+        )
         # OpenCV takes whole numbers, here sixteenths of a pixel.
         line = np.rint(16 * np.stack([across, down], axis=1)).astype(np.int32)
         cv2.polylines(drawn, [line], False, 40, 1, cv2.LINE_AA, 4)

@@ -18,9 +18,9 @@ from ..data import Dataset, samples_of
 from ..errors import DataError
 from ..specs import Recipe
 from ..training import backend, methods
-from ..training.learnt_scale import sample_size
 from ..training.fitting import predict
 from ..training.judging import truths
+from ..training.learnt_scale import sample_size
 from ..training.run_data import RunData
 from ..training.run_folder import RunFolder, read_metrics
 from ..training.session import load_recipe_data

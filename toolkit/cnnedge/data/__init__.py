@@ -6,7 +6,7 @@ one-dimensional signals through `Signals`.
 
 from .dataset import Dataset, Part, calibration_indices
 from .pixels import Pixels
-from .signals import Samples, Signals, samples_of
+from .signals import Samples, Signals, pixels_of, samples_of
 from .sources import load_dataset
 from .store import Skipped, content_hash
 from .ties import Ties
@@ -22,5 +22,6 @@ __all__ = [
     "calibration_indices",
     "content_hash",
     "load_dataset",
+    "pixels_of",
     "samples_of",
 ]

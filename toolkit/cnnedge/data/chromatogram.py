@@ -78,9 +78,9 @@ def recording(moments: int, seed: int) -> Recording:
         width = rng.uniform(2, 7)
         delay = width * rng.uniform(0, 2)
         first = int(apex) - 50
-        shape = _peaks(
-            np.array([[apex - first]]), np.array([[width]]), np.array([[delay]]), 120
-        )[0][: moments - first]
+        shape = _peaks(np.array([[apex - first]]), np.array([[width]]), np.array([[delay]]), 120)[
+            0
+        ][: moments - first]
         values[first : first + len(shape)] += float(_heights(np.array([kind]), rng)[0, 0]) * shape
         there = first + np.flatnonzero(shape > 0.1)
         targets[there] = np.maximum(targets[there], kind)

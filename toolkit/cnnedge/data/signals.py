@@ -50,7 +50,8 @@ class SignalStore:
 
     def frame(self, index: int) -> npt.NDArray[Any]:
         """float32 [length, channels]."""
-        return self.values[index]
+        signal: Values = self.values[index]
+        return signal
 
     def name(self, index: int) -> str:
         """A place like 'signals.csv:12'."""
@@ -95,7 +96,8 @@ class Signals:
 
     def one(self, index: int) -> Values:
         """float32 [length, channels]."""
-        return self._values[index]
+        signal: Values = self._values[index]
+        return signal
 
     def batch(self, indices: npt.ArrayLike) -> Values:
         """float32 [n, length, channels], in the order of `indices` [n]; a copy of its own."""
@@ -131,8 +133,20 @@ def samples_of(dataset: Dataset, size: Sample, rule: Preprocess) -> Samples:
     return Signals(dataset, size, rule)
 
 
-def synthetic_listing(name: str, labels: tuple[str, ...] | None) -> Listing:
-    """A synthetic set by its name. labels: not used; it names its own classes."""
+def pixels_of(samples: Samples) -> Pixels:
+    """The samples, which are pictures. Raises DataError for signals."""
+    if isinstance(samples, Pixels):
+        return samples
+    raise DataError(f"{samples.dataset.source}: these are signals, but this works on pictures")
+
+
+def no_pictures(name: str, labels: tuple[str, ...] | None) -> Listing:
+    """What a synthetic set is to a model that takes pictures. Raises DataError."""
+    raise DataError(f"synthetic:{name}: these are signals, but the model takes pictures")
+
+
+def synthetic_listing(name: str) -> Listing:
+    """A synthetic set by its name."""
     source = f"synthetic:{name}"
     if name not in SYNTHETIC:
         raise DataError(f"{source}: there is no such data set; synthetic: {', '.join(SYNTHETIC)}")

@@ -15,11 +15,16 @@ from .dataset import Dataset, assemble
 from .folders import folder_listing
 from .idx import is_idx_file, is_idx_folder
 from .named import keras_listing, tfds_listing
-from .signals import synthetic_listing, table_listing
+from .signals import no_pictures, synthetic_listing, table_listing
 from .store import Listing, Progress
 from .tables import csv_listing
 
-_SCHEMES = {"embedded": embedded_listing, "keras": keras_listing, "tfds": tfds_listing}
+_SCHEMES = {
+    "embedded": embedded_listing,
+    "keras": keras_listing,
+    "tfds": tfds_listing,
+    "synthetic": no_pictures,
+}
 _ALLOWED_SIGNALS = (
     "allowed: a .csv file with a signal in each row, a .csv file with one long recording "
     "(data.signals.window), synthetic:chromatogram"
@@ -48,8 +53,8 @@ def load_dataset(
     splits, seed: see `splits`; splits None: unsplit, all pictures to be judged. max_unreadable:
     the fraction of pictures that may be unreadable. together: bursts and near duplicates among
     files lie on one side of the split (`ties`). signals: the samples are one-dimensional signals,
-    of a .csv file that is read so, or `synthetic:chromatogram`. progress: called with (pictures read, pictures
-    in all), from this thread.
+    of a .csv file that is read so, or `synthetic:chromatogram`. progress: called with (pictures
+    read, pictures in all), from this thread.
 
     Every picture is decoded once, for its content hash. Raises DataError for anything a person
     can mend in the data, MissingExtraError when keras: or tfds: lacks its package.
@@ -58,7 +63,12 @@ def load_dataset(
         listing = _signals(source, labels, signals)
         try:
             found = assemble(
-                listing, splits=splits, seed=seed, max_unreadable=0, together=True, progress=progress
+                listing,
+                splits=splits,
+                seed=seed,
+                max_unreadable=0,
+                together=True,
+                progress=progress,
             )
         except DataError as error:
             raise DataError(spoken(str(error), "signal")) from None
@@ -76,7 +86,7 @@ def load_dataset(
 def _signals(source: str, labels: tuple[str, ...] | None, how: SignalData) -> Listing:
     scheme, colon, name = source.partition(":")
     if colon and scheme == "synthetic":
-        return synthetic_listing(name, labels)
+        return synthetic_listing(name)
     if colon and scheme in _SCHEMES:
         raise DataError(f"{source}: these are pictures, but the model takes signals")
     try:
@@ -86,7 +96,9 @@ def _signals(source: str, labels: tuple[str, ...] | None, how: SignalData) -> Li
         raise DataError(f"{source!r:.200}: cannot be a path; {_ALLOWED_SIGNALS}") from None
     if not is_file or path.suffix.lower() not in (".csv", ".tsv"):
         what = "the model takes signals, and this is none of their sources"
-        raise DataError(f"{source}: {what if path.exists() else 'no such file'}; {_ALLOWED_SIGNALS}")
+        raise DataError(
+            f"{source}: {what if path.exists() else 'no such file'}; {_ALLOWED_SIGNALS}"
+        )
     return table_listing(path, labels, how)
 
 
@@ -94,8 +106,6 @@ def _listing(source: str, labels: tuple[str, ...] | None) -> Listing:
     if not source.strip():
         raise DataError(f"the source is empty; {_ALLOWED}")
     scheme, colon, name = source.partition(":")
-    if colon and scheme == "synthetic":
-        raise DataError(f"{source}: these are signals, but the model takes pictures; {_ALLOWED}")
     if colon and scheme in _SCHEMES:
         return _SCHEMES[scheme](name, labels)
     try:

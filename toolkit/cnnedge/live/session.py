@@ -47,8 +47,8 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """What a run came to. live, pictures: of its source. noun: what a frame is. unanswered: frames for which the model
-    gave no numbers. lost: why the source ended before its time."""
+    """What a run came to. live, pictures: of its source. unanswered: frames for which the model
+    gave no numbers. lost: why the source ended before its time. noun: what a frame is."""
 
     result: RunResult
     live: bool

@@ -195,9 +195,7 @@ def answer_of(step: Step, top: int) -> FrameAnswer:
     if not found.finite:
         nothing = (Said(),)
         start = step.frame.start
-        return FrameAnswer(
-            frame=frame, name=name, start=start, top=nothing, problem=_NO_NUMBERS
-        )
+        return FrameAnswer(frame=frame, name=name, start=start, top=nothing, problem=_NO_NUMBERS)
     return FrameAnswer(
         frame=frame,
         name=name,

@@ -108,8 +108,8 @@ class _Step:
 def trace(model: ModelSpec, size: Sample | None, classes: int) -> list[LayerRow]:
     """One row per layer of `model`, in order, after one for its backbone if it has one.
 
-    size: the input picture or signal, None for the model's own; classes: the number of classes. Raises
-    SpecError for shapes that cannot be, and for a model that does not end in one softmax
+    size: the input picture or signal, None for the model's own; classes: the number of classes.
+    Raises SpecError for shapes that cannot be, and for a model that does not end in one softmax
     probability per class.
     """
     if classes < 2:

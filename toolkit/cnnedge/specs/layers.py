@@ -263,9 +263,7 @@ def read_arguments(name: yaml.ScalarNode, arguments: yaml.Node | None, key: str)
 
 
 # Layers of signals, with the layer that computes them: a signal is a map of one row.
-ROW_LAYERS: Mapping[str, str] = {
-    name: f"{name[:-2]}2D" for name in LAYERS if name.endswith("1D")
-}
+ROW_LAYERS: Mapping[str, str] = {name: f"{name[:-2]}2D" for name in LAYERS if name.endswith("1D")}
 MAP_LAYERS = tuple(name for name in LAYERS if name.endswith("2D"))
 
 

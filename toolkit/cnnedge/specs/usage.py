@@ -32,7 +32,13 @@ from .variant import Distil, Variant
 _LINEAR = ("logistic", "svm")
 _CALIBRATED = ("int8", "int8-float-io", "int16x8", "selective")
 # Parts that are absent by default: to name one is to set it, whatever it holds.
-_PARTS = ("data.signals", "training.head", "training.top", "training.all", "training.early_stopping")
+_PARTS = (
+    "data.signals",
+    "training.head",
+    "training.top",
+    "training.all",
+    "training.early_stopping",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,8 +43,8 @@ def learnt(spec: ModelSpec, signals: Samples) -> ModelSpec:
     if len(flat):
         raise DataError(
             f"{signals.dataset.source}: half of all values of channel {int(flat[0]) + 1} are the "
-            f"same, {middle[flat[0]]:g}, so it has no scale to learn. Take the channel out, or give "
-            "numbers in the model's Rescaling layer"
+            f"same, {middle[flat[0]]:g}, so it has no scale to learn. Take the channel out, or "
+            "give numbers in the model's Rescaling layer"
         )
     return spec.scaled(
         tuple(float(1 / s) for s in spread),

@@ -72,7 +72,8 @@ class Golden:
     def calibration(
         self, recipe: Recipe, size: Sample, progress: Progress
     ) -> tuple[npt.NDArray[Any], bool]:
-        """uint8 [n, h, w, c], of signals float32 [n, length, channels]: the run's calibration pictures, and whether it is these.
+        """uint8 [n, h, w, c], of signals float32 [n, length, channels]: the run's calibration
+        pictures, and whether it is these.
 
         The golden pictures themselves where the user named others and the run's are gone.
         """

@@ -34,8 +34,9 @@ class Prepared:
 
     reference, model: uint8 [n, height, width, channels], as the run and as the model file prepare
     them; the same array where no pixel differs, and of different shapes where the inputs are.
-    Of signals the numbers themselves, float32 [n, length, channels]. decoded: the largest difference in levels of each picture's file, read by the runtime and by
-    training; empty where there are no files.
+    Of signals the numbers themselves, float32 [n, length, channels]. decoded: the largest
+    difference in levels of each picture's file, read by the runtime and by training; empty where
+    there are no files.
     """
 
     reference: npt.NDArray[Any]

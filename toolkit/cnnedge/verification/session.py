@@ -9,7 +9,7 @@ import numpy as np
 from ..bundle import read_model
 from ..engines import Runtime
 from ..errors import ModelError
-from ..specs import SignalSize, spoken
+from ..specs import InputSize, spoken
 from ..targets import Target
 from . import inside, network
 from .case import Case, Progress, Question, as_values, open_case
@@ -35,8 +35,8 @@ def verify(
     here = question
     if target is not None and read_model(question.model).signal_size is not None:
         raise ModelError(
-            f"{question.model}: this model takes signals, which are verified on this machine alone; "
-            "remove --device"
+            f"{question.model}: this model takes signals, which are verified on this machine "
+            "alone; remove --device"
         )
     if target is not None:
         here = replace(question, runtime=Runtime(guest=question.runtime.guest))
@@ -80,14 +80,15 @@ def _verdict(case: Case, target: Target | None, wanted: Runtime) -> Verdict:
 def _front(case: Case) -> list[Stage]:
     """What comes before the graph; a signal has no size to be brought to."""
     read = decode_stage(case.golden, case.prepared)
-    if not isinstance(case.run.size, SignalSize):
-        return [read, _resize(case)]
+    size = case.run.size
+    if isinstance(size, InputSize):
+        return [read, _resize(case, size)]
     return [replace(read, found=spoken(read.found, "signal").replace("pixels", "values"))]
 
 
-def _resize(case: Case) -> Stage:
+def _resize(case: Case, size: InputSize) -> Stage:
     ours, theirs = case.prepared.reference, case.prepared.model
-    row = resize_stage(case.prepared, case.plain, case.run.size, case.run.recipe.preprocess)
+    row = resize_stage(case.prepared, case.plain, size, case.run.recipe.preprocess)
     if ours.shape != theirs.shape:
         return row
     same_pixels = ours is theirs
