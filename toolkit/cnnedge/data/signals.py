@@ -87,12 +87,14 @@ class Signals:
     def __init__(self, dataset: Dataset, size: SignalSize, rule: Preprocess) -> None:
         store = dataset.store
         assert isinstance(store, SignalStore)
-        if store.values.shape[1:] != size.shape:
-            raise DataError(_wrong_shape(dataset.source, store.values.shape[1:], size))
+        found = store.values.shape[1:]
+        if found != size.shape and found != (size.length * size.channels, 1):
+            raise DataError(_wrong_shape(dataset.source, found, size))
         self.dataset = dataset
         self.size = size
         self.rule = rule
-        self._values = store.values
+        # A row of a table has the channels of one moment side by side.
+        self._values = store.values.reshape(-1, *size.shape)
 
     def one(self, index: int) -> Values:
         """float32 [length, channels]."""
