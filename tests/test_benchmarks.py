@@ -81,6 +81,10 @@ def test_the_first_label(models: Path, tmp_path: Path) -> None:
     assert "median" in printed("bench_cold_start", *words, cwd=tmp_path)
 
 
+def test_signals(tmp_path: Path) -> None:
+    assert "beside bare" in printed("bench_signals", "--windows", 50, "--rounds", 1, cwd=tmp_path)
+
+
 def test_labelling_a_video(models: Path, tmp_path: Path) -> None:
     small = ("--rounds", 1, "--frames", 8, "--side", 32, "--no-mediapipe")
     assert "bare" in printed("bench_run", "--model-dir", models, *small, cwd=tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -157,9 +158,9 @@ def test_rows_recording_and_stdin_get_the_same_answers(place: Path, int8: Path) 
     from_file = told("run", int8, "--source", "recording.csv", "--step", 30, cwd=place)
     numbers = (place / "recording.csv").read_text().splitlines()[1:]
     text = "".join(line.split(",")[1] + "\n" for line in numbers)
+    command = [sys.executable, "-m", "cnnedge", "run", str(int8), "--source", "-"]
     done = subprocess.run(
-        [sys.executable, "-m", "cnnedge", "run", str(int8), "--source", "-", "--step", "30"]
-        + ["--jsonl", "-"],
+        [*command, "--step", "30", "--jsonl", "-"],
         input=text,
         capture_output=True,
         text=True,
@@ -188,7 +189,7 @@ def test_stdin_is_answered_while_it_lasts(place: Path, int8: Path) -> None:
 def test_only_a_change_of_the_label_is_a_line(place: Path, int8: Path) -> None:
     shown = cnnedge("run", int8, "--source", "sample", cwd=place).stdout
     labels = [x.split(": ")[1].rsplit(" ", 5)[0] for x in shown.splitlines() if "recording[" in x]
-    assert labels and all(a != b for a, b in zip(labels, labels[1:], strict=False))
+    assert labels and all(a != b for a, b in itertools.pairwise(labels))
     assert "signals/s" in shown
 
 
@@ -309,7 +310,7 @@ def test_a_named_column_holds_the_labels(tmp_path: Path) -> None:
     table.write_text("kind;number;" + ";".join(f"x{i}" for i in range(20)) + "\n" + "\n".join(rows))
     data = load_dataset(str(table), signals=SignalData(label="kind"))
     assert data.classes == ("a", "b") and data.frame(0).shape == (21, 1)
-    with pytest.raises(DataError, match="no column 'kin'.* Did you mean 'kind'"):
+    with pytest.raises(DataError, match=r"no column 'kin'.* Did you mean 'kind'"):
         load_dataset(str(table), signals=SignalData(label="kin"))
 
 

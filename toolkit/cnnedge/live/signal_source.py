@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TextIO
 
 import numpy as np
-import numpy.typing as npt
 
 from .. import given_files
 from ..camera import Frame
@@ -115,21 +114,24 @@ def _recording(name: str, values: Values, size: SignalSize, step: int | None) ->
 def _stream(stream: TextIO, size: SignalSize, step: int | None) -> Iterator[Frame]:
     """A window as soon as its last value is there; what is left at the end fills none."""
     step = step or max(1, size.length // 2)
-    held = np.empty((0, size.channels), np.float32)
+    whole, stride = size.length * size.channels, step * size.channels
+    # Numbers, and how many of the next ones lie between two windows.
+    held: list[float] = []
     start = index = skip = 0
-    for moments in _moments(stream, size.channels):
-        skipped = min(skip, len(moments))
+    for numbers in _lines(stream, size.channels):
+        skipped = min(skip, len(numbers))
         skip -= skipped
-        held = np.concatenate([held, moments[skipped:]])
-        while len(held) >= size.length:
-            yield _window(held[: size.length], index, "stdin", start)
+        held += numbers[skipped:]
+        while len(held) >= whole:
+            values = np.array(held[:whole], np.float32).reshape(size.shape)
+            yield _window(values, index, "stdin", start)
             index, start = index + 1, start + step
-            skip = max(0, step - len(held))
-            held = held[step:]
+            skip = max(0, stride - len(held))
+            del held[:stride]
 
 
-def _moments(stream: TextIO, channels: int) -> Iterator[npt.NDArray[np.float32]]:
-    """float32 [n, channels], of each line that holds numbers."""
+def _lines(stream: TextIO, channels: int) -> Iterator[list[float]]:
+    """The numbers of each line that holds some: of each channel one, or of one channel any."""
     for number, line in enumerate(iter(stream.readline, ""), start=1):
         cells = split_cells(line.strip())
         if not line.strip() or (number == 1 and _is_header(cells)):
@@ -141,7 +143,7 @@ def _moments(stream: TextIO, channels: int) -> Iterator[npt.NDArray[np.float32]]
                 f"{place}: found {len(values)} numbers; the model has {channels} channels, and a "
                 "line holds one number of each"
             )
-        yield np.array(values, np.float32).reshape(-1, channels)
+        yield values
 
 
 def _is_header(cells: list[str]) -> bool:

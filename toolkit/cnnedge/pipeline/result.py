@@ -6,6 +6,7 @@ own is read into the same types.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from ..classifier import Prediction, Score
 from ..conditions import State
 from ..engines import Ran
 from ..specs.limits import Range
-from ..specs.values import Length, omitted
+from ..specs.values import Length, omitted, plain
 from .step import STAGES, FrameModel, Step
 from .timings import Timings
 
@@ -81,6 +82,20 @@ class FrameLine(FrameAnswer):
     smoothed: tuple[Said, ...] | None = omitted()
     stages_ms: Mapping[str, _Number]
     age_ms: _Number
+
+    def as_json(self) -> dict[str, Any]:
+        # Of signals there are thousands a second.
+        held = vars(self)
+        return {
+            name: held[name] if name in _NUMBERS else plain(held[name])
+            for name, may_be_omitted in _LINE
+            if not may_be_omitted or held[name] is not None
+        }
+
+
+# Of a line, what JSON has as it is; and each field, with whether it is left out where it is None.
+_NUMBERS = frozenset({"frame", "name", "start", "captured_s", "pts_s", "stages_ms", "age_ms"})
+_LINE = tuple((f.name, bool(f.metadata)) for f in dataclasses.fields(FrameLine))
 
 
 @dataclass(frozen=True, kw_only=True)
