@@ -189,7 +189,7 @@ def _print(metrics: Metrics, folder: Path, recipe: Recipe) -> None:
         table.add_row(
             "weakest class", f"{weakest.label}: {recall:.0%} of its {weakest.count} {noun}s found"
         )
-    plots = ("curves.png", "confusion.png", "augmentation.png")
+    plots = ("curves.png", "confusion.png", "augmentation.png", "signals.png")
     drawn = ", ".join(name for name in plots if (folder / name).exists())
     table.add_row("run", f"{folder}/ ({drawn})")
     console.print(table)

@@ -37,6 +37,7 @@ from .run_folder import (
     read_metrics,
 )
 from .run_lock import occupied
+from .signals_plot import save_signals
 from .strategy import Workers, losses_explained, open_workers, own_folder
 from .strengths_plot import save_strengths
 
@@ -134,8 +135,7 @@ def _train(
         _check_same_data(run, dataset)
     # No worker goes ahead while another still reads or clears the run folder.
     workers.wait()
-    if recipe.training.method != "pretrained" and not isinstance(size, SignalSize):
-        _draw_augmentation(run, recipe, dataset, pixels)
+    _draw_data(run, recipe, pixels)
     data = RunData[SessionReporter](
         run=run, recipe=recipe, labels=labels, pixels=pixels, workers=workers, reporter=reporter
     )
@@ -219,8 +219,17 @@ def _draw_curves(path: Path, fitted: fitting.Fitted, details: Details) -> None:
         save_strengths(path, scores, linear.strength, linear.method)
 
 
-def _draw_augmentation(run: RunFolder, recipe: Recipe, dataset: Dataset, pixels: Samples) -> None:
+def _draw_data(run: RunFolder, recipe: Recipe, pixels: Samples) -> None:
+    """signals.png, or augmentation.png of pictures: what training sees."""
+    if isinstance(pixels.size, SignalSize):
+        save_signals(run.path / "signals.png", pixels, recipe.training.seed)
+    elif recipe.training.method != "pretrained":
+        _draw_augmentation(run, recipe, pixels)
+
+
+def _draw_augmentation(run: RunFolder, recipe: Recipe, pixels: Samples) -> None:
     """augmentation.png: what the recipe's random changes look like on pictures of this data."""
+    dataset = pixels.dataset
     indices = dataset.indices("train")
     by_class = {int(dataset.targets[i]): int(i) for i in indices[::-1]}
     chosen = np.array(list(by_class.values())[:_ROWS], np.int64)
