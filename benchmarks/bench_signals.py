@@ -11,8 +11,9 @@ run on one core, in this process and in turn:
     with lines  the same, and a line of JSON for each window, flushed
     stdin       the command itself in a process on that core, numbers through a pipe, with lines
 
-Exits 1 when a side of ours takes more than a millisecond a window. Making the model takes the train
-extra.
+Beside the time on the clock stands the time that the core worked for it, which other programs do
+not lengthen as much; of ours, with loading the model and reading the table. Exits 1 when a side
+of ours works for more than a millisecond a window. Making the model takes the train extra.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -27,6 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -55,21 +58,27 @@ def made(folder: Path) -> Path:
     return path
 
 
-def bare(model: Path, values: np.ndarray) -> float:
-    """Seconds for all windows."""
+class Spent(NamedTuple):
+    """Seconds for all windows: on the clock, and of work."""
+
+    clock: float
+    work: float
+
+
+def bare(model: Path, values: np.ndarray) -> Spent:
     engine = Interpreter(model_content=read_model(model).data, num_threads=1)
     engine.allocate_tensors()
     into, out = (x[0]["index"] for x in (engine.get_input_details(), engine.get_output_details()))
-    begin = time.perf_counter()
+    begin, worked = time.perf_counter(), time.process_time()
     for start in range(0, len(values) - SIZE.length + 1, STEP):
         engine.set_tensor(into, values[np.newaxis, start : start + SIZE.length])
         engine.invoke()
         engine.get_tensor(out)[0].argmax()
-    return time.perf_counter() - begin
+    return Spent(time.perf_counter() - begin, time.process_time() - worked)
 
 
-def ours(model: Path, table: Path, lines: Path | None) -> float:
-    """Seconds for all windows, from the first to the last."""
+def ours(model: Path, table: Path, lines: Path | None) -> Spent:
+    """On the clock from the first window to the last."""
     outlets = Outlets(jsonl=str(lines) if lines else None)
     session = Session(
         model=str(model),
@@ -80,20 +89,35 @@ def ours(model: Path, table: Path, lines: Path | None) -> float:
         outlets=outlets,
         keep=False,
     )
+    worked = time.process_time()
     result = label(session).result
-    return result.frames / result.fps
+    return Spent(result.frames / result.fps, time.process_time() - worked)
 
 
-def through_a_pipe(model: Path, table: Path, folder: Path) -> float:
-    """Seconds for all windows, as the command tells them: starting is not among them."""
+def through_a_pipe(model: Path, table: Path, folder: Path) -> Spent:
+    """Without starting: on the clock as the command tells it; of work, what more a whole recording
+    takes than its first window."""
+    first = folder / "first.csv"
+    rows = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    first.write_text("".join(rows[: SIZE.length]), encoding="utf-8")
+    _, little = command(model, first, folder)
+    clock, work = command(model, table, folder)
+    return Spent(clock, work - little)
+
+
+def command(model: Path, table: Path, folder: Path) -> Spent:
+    """One call of the command line, with starting in its work."""
     told, lines = folder / "told.json", folder / "pipe.jsonl"
-    command = [sys.executable, "-m", "cnnedge", "run", str(model), "--source", "-"]
-    command += ["--step", str(STEP), "--top", "1", "--delegate", "cpu"]
-    command += ["--json", str(told), "--jsonl", str(lines)]
+    words = [sys.executable, "-m", "cnnedge", "run", str(model), "--source", "-"]
+    words += ["--step", str(STEP), "--top", "1", "--delegate", "cpu"]
+    words += ["--json", str(told), "--jsonl", str(lines)]
     with table.open(encoding="utf-8") as numbers:
-        subprocess.run(command, stdin=numbers, check=True, capture_output=True, timeout=600)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(words, stdin=numbers, check=True, capture_output=True, timeout=600)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
     result = json.loads(told.read_text(encoding="utf-8"))
-    return float(result["frames"] / result["fps"])
+    work = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return Spent(float(result["frames"] / result["fps"]), work)
 
 
 def main() -> int:
@@ -109,33 +133,34 @@ def main() -> int:
         values = recording(SIZE.length + STEP * (given.windows - 1), 0).values
         table = folder / "recording.csv"
         table.write_text("\n".join(f"{v:.2f}" for v in values[:, 0]) + "\n", encoding="utf-8")
-        sides: dict[str, Callable[[], float]] = {
+        sides: dict[str, Callable[[], Spent]] = {
             "bare": lambda: bare(model, values),
             "pipeline": lambda: ours(model, table, None),
             "with lines": lambda: ours(model, table, folder / "lines.jsonl"),
             "stdin": lambda: through_a_pipe(model, table, folder),
         }
-        measured: dict[str, list[float]] = {side: [] for side in sides}
+        measured: dict[str, list[Spent]] = {side: [] for side in sides}
         for _ in range(given.rounds):
             for side, measure in sides.items():
-                measured[side].append(1e6 * measure() / given.windows)
+                measured[side].append(measure())
     return printed(measured, given.windows)
 
 
-def printed(measured: dict[str, list[float]], count: int) -> int:
-    """The table, and whether the claim is met. measured: microseconds a window, of each round."""
-    print(f"| {count:,} windows, one core | median | range | windows/s | beside bare |")
-    print("|---|---|---|---|---|")
-    medians = {side: statistics.median(each) for side, each in measured.items()}
+def printed(measured: dict[str, list[Spent]], count: int) -> int:
+    """The table, and whether the claim is met."""
+    print(
+        f"| {count:,} windows, one core | on the clock, a window | work, a window | range of work |"
+    )
+    print("|---|---|---|---|")
+    slow = []
     for side, each in measured.items():
-        ratios = [a / b for a, b in zip(each, measured["bare"], strict=True)]
-        print(
-            f"| {side} | {medians[side]:.1f} µs | {min(each):.1f} to {max(each):.1f} µs "
-            f"| {1e6 / medians[side]:,.0f} | {statistics.median(ratios):.2f} |"
-        )
-    slow = [side for side in medians if medians[side] > 1000 * LIMIT_MS]
+        clock = 1e6 * statistics.median(spent.clock for spent in each) / count
+        work = sorted(1e6 * spent.work / count for spent in each)
+        median = statistics.median(work)
+        print(f"| {side} | {clock:.0f} µs | {median:.0f} µs | {work[0]:.0f} to {work[-1]:.0f} µs |")
+        slow += [side] if median > 1000 * LIMIT_MS else []
     met = "met" if not slow else f"not met by {', '.join(slow)}"
-    print(f"claim: at most {LIMIT_MS:g} ms a window: {met}")
+    print(f"claim: at most {LIMIT_MS:g} ms of work for a window: {met}")
     return 1 if slow else 0
 
 

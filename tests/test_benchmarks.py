@@ -82,7 +82,7 @@ def test_the_first_label(models: Path, tmp_path: Path) -> None:
 
 
 def test_signals(tmp_path: Path) -> None:
-    assert "beside bare" in printed("bench_signals", "--windows", 50, "--rounds", 1, cwd=tmp_path)
+    assert "claim" in printed("bench_signals", "--windows", 50, "--rounds", 1, cwd=tmp_path)
 
 
 def test_scaling_of_signals(tmp_path: Path) -> None:

@@ -58,7 +58,6 @@ def save_signals(path: str | os.PathLike[str], samples: Samples, seed: int) -> N
                 middle = sum(axes.get_ylim()) / 2
                 write_text(axes, 0, middle, shorten(label, 16), style=style, offset=(points, 0))
     source = samples.dataset.source
-    made_up = source.startswith("synthetic:")
     title = _title([row.label for row in rows])
     figure.text(
         0.25 / width,
@@ -70,9 +69,11 @@ def save_signals(path: str | os.PathLike[str], samples: Samples, seed: int) -> N
         family=families(title),
         parse_math=False,
     )
+    what = shorten(os.path.basename(source), 60)
+    if source.startswith("synthetic:"):
+        what = "Synthetic signals, not measured"
     said = (
-        f"{'Synthetic signals, not measured' if made_up else shorten(os.path.basename(source), 60)}. Every "
-        "panel has its own scale; the numbers are the lowest and the highest value."
+        f"{what}. Every panel has its own scale; the numbers are the lowest and the highest value."
     )
     figure.text(
         0.25 / width,
