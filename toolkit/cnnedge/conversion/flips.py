@@ -15,7 +15,7 @@ from ..pages.text import Row, escape
 
 _MOST_SIDE_PX = 256
 # Width, height and margin of a signal's line.
-_SIGNAL_PX = (200, 100, 6)
+_SIGNAL_PX = (200, 200, 10)
 _SHOWN = 24
 # With more variants than these, all but the one to ship are folded and show fewer.
 _UNFOLDED, _SHOWN_FOLDED = 4, 8
