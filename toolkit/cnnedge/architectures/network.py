@@ -10,6 +10,7 @@ from typing import Any
 
 import tf_keras
 
+from ..errors import SpecError
 from ..specs.arithmetic import trace
 from ..specs.layers import ROW_LAYERS, Penalty, resolve
 from ..specs.model import LayerSpec, ModelSpec
@@ -28,6 +29,8 @@ def build_model(model: ModelSpec, size: Sample, classes: int) -> tf_keras.Model:
     the same names. Raises SpecError for shapes that cannot be.
     """
     trace(model, size, classes)
+    if model.learns_scale:
+        raise SpecError("scale: data stands for numbers that are learnt from signals first")
     image = tf_keras.Input(shape=size.shape, name="image", dtype="float32")
     values = features(model.backbone, image) if model.backbone else image
     if isinstance(size, SignalSize):
