@@ -80,9 +80,13 @@ ROOMS = (
         ("pictures/", "pixel_check", "data/"),
         "identifies a file, and reads picture files as a person sees them (Pillow's pixels), "
         "animations; digests of pixels, to compare machines; data sets, splits that keep bursts "
-        "and near duplicates together, streaming",
+        "and near duplicates together, streaming; signals of tables, and synthetic ones",
     ),
-    Room(("encoding", "decoding"), "pixels to the values of an input; raw outputs to scores"),
+    Room(
+        ("encoding", "decoding", "intake"),
+        "pixels to the values of an input; raw outputs to scores; what one sample is to a model: a "
+        "picture or a signal",
+    ),
     Room(
         ("engines/",),
         "LiteRT, tflite-runtime and OpenVINO behind one interface; delegates, precision, "

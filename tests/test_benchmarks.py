@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from support.command import script
+from support.command import cnnedge, script
 from support.environments import ROOT, missing
 from support.once import made_once
 from support.pictures import shape_folder
@@ -79,6 +79,16 @@ def test_live_labelling_for_hours(int8_model: Path, tmp_path: Path) -> None:
 def test_the_first_label(models: Path, tmp_path: Path) -> None:
     words = ("--model-dir", models, "--rounds", 1, "--no-tensorflow")
     assert "median" in printed("bench_cold_start", *words, cwd=tmp_path)
+
+
+def test_signals(tmp_path: Path) -> None:
+    assert "claim" in printed("bench_signals", "--windows", 50, "--rounds", 1, cwd=tmp_path)
+
+
+def test_scaling_of_signals(tmp_path: Path) -> None:
+    few = ("--set", "training.epochs=1")
+    assert cnnedge("train", "chromatogram", "--out", "run", *few, cwd=tmp_path).returncode == 0
+    assert "scaling in float" in printed("bench_signal_scaling", "run", cwd=tmp_path, codes=(0,))
 
 
 def test_labelling_a_video(models: Path, tmp_path: Path) -> None:

@@ -193,8 +193,8 @@ def test_every_shipped_definition_is_foreseen(name: str, tmp_path: Path) -> None
 
     spec = parse_model(*shipped.read("models", name))
     size = spec.input or InputSize(height=96, width=96, channels=3)
-    network = build_model(spec, size, 10)
-    pictures = np.random.default_rng(0).integers(0, 256, (4, *size.shape)).astype(np.uint8)
+    network = build_model(spec.scaled((1 / 255,), (0.0,)), size, 10)
+    pictures = np.random.default_rng(0).integers(0, 256, (4, *size.shape)).astype(size.dtype)
     for variant in ("float32", "int8"):
         model = tmp_path / f"{variant}.tflite"
         model.write_bytes(convert(network, variant, pictures))

@@ -17,13 +17,12 @@ from .bundle import Guest, ModelFile, fitted, read_model
 from .bundle.guest import NO_GUEST
 from .bundle.labels import fitting
 from .decoding import Decoder
-from .encoding import Encoder
 from .engines import AUTO, Engine, Runtime, load_engine
-from .errors import DataError, ModelError
-from .preprocess import Pixels, prepare
-from .specs.pixels import InputSize, Preprocess
+from .errors import ModelError
+from .intake import checked_frame, intake
 
 Scores = npt.NDArray[np.float32]
+Values = npt.NDArray[Any]
 Raw = npt.NDArray[Any] | tuple[npt.NDArray[Any], ...]
 _Self = TypeVar("_Self", bound="PictureModel")
 
@@ -85,7 +84,7 @@ class Prediction:
 
 
 class PictureModel:
-    """A loaded model that takes one picture: from a frame to raw outputs.
+    """A loaded model that takes one picture, or one signal: from a frame to raw outputs.
 
     Not thread-safe: give each thread its own. model: with its input fixed to one picture
     (`fitted`). assumptions: what neither the file nor the person said and was taken for granted.
@@ -96,10 +95,10 @@ class PictureModel:
         self.engine = engine
         self.guest = guest
         self.assumptions: list[str] = list(model.assumptions)
-        self.size: InputSize = model.picture_size()
-        self.rule = self._resize_rule(guest)
-        self._encode = Encoder(model, guest)
-        self.assumptions += self._encode.assumptions
+        self._intake = intake(model, guest)
+        self.size: Any = self._intake.size
+        self.rule = self._intake.rule
+        self.assumptions += self._intake.assumptions
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -111,54 +110,32 @@ class PictureModel:
         """Frees the model's memory; it is of no use afterwards."""
         self.engine.close()
 
-    def prepare(self, frame: Pixels, out: Pixels | None = None) -> Pixels:
-        """The frame as input pixels, uint8 [height, width, channels]; in `out` when given.
+    def prepare(self, frame: Values, out: Values | None = None) -> Values:
+        """The frame as input pixels, uint8 [height, width, channels]; in `out` when given. A
+        signal as float32 [length, channels].
 
-        Raises DataError for what is no frame.
+        Raises DataError for what is no frame, or no signal of the model's size.
         """
-        return prepare(checked_frame(frame), self.size, self.rule, out)
+        return self._intake.prepare(frame, out)
 
-    def encode(self, pixels: Pixels) -> npt.NDArray[Any]:
+    def encode(self, pixels: Values) -> Values:
         """Input pixels as the input tensor's values, of its shape: [1, height, width, channels] or
-        as the model lays them out."""
-        return self._encode(pixels)
+        as the model lays them out; of a signal [1, length, channels]."""
+        return self._intake.encode(pixels)
 
-    def feed(self, frame: Pixels) -> None:
+    def feed(self, frame: Values) -> None:
         """Prepares a frame as the engine's input; one that takes pixels is written once, in place.
 
         Raises DataError for what is no frame.
         """
-        if self._encode.in_place:
+        if self._intake.in_place:
             checked_frame(frame)
             self.engine.fill_input(lambda memory: self._write(frame, memory))
         else:
             self.engine.set_input(self.encode(self.prepare(frame)))
 
-    def _checked_pixels(self, pixels: Pixels) -> Pixels:
-        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
-            raise DataError(
-                f"expected input pixels as 'prepare' gives them, uint8 {list(self.size.shape)}; "
-                f"found {_found(pixels)}"
-            )
-        if pixels.shape != self.size.shape:
-            raise DataError(
-                f"expected input pixels of shape {list(self.size.shape)}, found "
-                f"{list(pixels.shape)}; 'prepare' makes them from a frame of any size"
-            )
-        return pixels
-
-    def _write(self, frame: Pixels, memory: npt.NDArray[Any]) -> None:
-        prepare(frame, self.size, self.rule, out=memory.reshape(self.size.shape))
-
-    def _resize_rule(self, guest: Guest) -> Preprocess:
-        rule = guest.rule(self.model.preprocess)
-        if rule is not None:
-            return rule
-        self.assumptions.append(
-            "the file has no resize rule: frames are stretched to the input (change this with "
-            "--resize)"
-        )
-        return Preprocess()
+    def _write(self, frame: Values, memory: Values) -> None:
+        self._intake.prepare(frame, memory.reshape(self.size.shape))
 
 
 class Classifier(PictureModel):
@@ -173,17 +150,18 @@ class Classifier(PictureModel):
         self.labels = self._labels()
         self.assumptions += self._decode.assumptions
 
-    def __call__(self, frame: Pixels) -> Prediction:
-        """Labels one frame: uint8, [h, w, 3] BGR as OpenCV delivers it, or grey.
+    def __call__(self, frame: Values) -> Prediction:
+        """Labels one frame: uint8, [h, w, 3] BGR as OpenCV delivers it, or grey. Of a model that
+        takes signals, one signal: numbers [length, channels], or [length] of one channel.
 
         Raises DataError for what is no frame, ModelError where the model answers no number.
         """
         self.feed(frame)
         return self.numeric(self.decode(self.infer()))
 
-    def predict(self, pixels: Pixels) -> Prediction:
+    def predict(self, pixels: Values) -> Prediction:
         """Labels input pixels that `prepare` made. Raises as a call does."""
-        self.engine.set_input(self.encode(self._checked_pixels(pixels)))
+        self.engine.set_input(self.encode(self._intake.checked(pixels)))
         return self.numeric(self.decode(self.infer()))
 
     def infer(self) -> Raw:
@@ -235,47 +213,6 @@ NO_NUMBERS = (
     "the model returned NaN or infinity instead of scores. Its weights are damaged, or its input "
     "does not match its training (--pixels, --mean and --std); --raw shows the outputs"
 )
-
-
-def checked_frame(frame: Any) -> Pixels:
-    """The frame, where it is one as OpenCV delivers it. Raises DataError, which says what came."""
-    if isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and 0 not in frame.shape:
-        channels = frame.shape[2] if frame.ndim == 3 else 1
-        if frame.ndim in (2, 3) and channels in (1, 3):
-            return frame
-    raise DataError(
-        "expected a frame as OpenCV delivers it, uint8 [height, width, 3] BGR or [height, width] "
-        f"grey; found {_found(frame)}"
-    )
-
-
-def _found(frame: Any) -> str:
-    """What came in a frame's place, and what to do about it."""
-    if frame is None:
-        return "None. cv2.imread returns None if it cannot read a file: check the path"
-    if isinstance(frame, (str, Path)):
-        return f"the path {str(frame)!r}: read the picture first, cv2.imread({str(frame)!r})"
-    if not isinstance(frame, np.ndarray):
-        kind = type(frame)
-        return (
-            f"a {kind.__module__}.{kind.__name__}: convert a picture with numpy.asarray, and its "
-            "order of colours with cv2.cvtColor(array, cv2.COLOR_RGB2BGR)"
-        )
-    said = f"{frame.dtype} {list(frame.shape)}"
-    if 0 in frame.shape:
-        return f"{said}, which has no pixels"
-    if frame.dtype != np.uint8:
-        return (
-            f"{said}: pixels are whole numbers 0..255; convert fractions 0..1 with (255 * "
-            "frame).round().astype('uint8')"
-        )
-    if frame.ndim == 3 and frame.shape[2] == 4:
-        return f"{said}, with transparency: remove it with cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR)"
-    if frame.ndim == 4:
-        return f"{said}, several frames: give them one at a time"
-    if frame.ndim == 3 and frame.shape[0] in (1, 3):
-        return f"{said}, with the colours first: move them last with frame.transpose(1, 2, 0)"
-    return said
 
 
 def load(path: str | Path, runtime: Runtime = AUTO, *, known: bool = False) -> Classifier:

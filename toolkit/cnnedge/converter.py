@@ -38,9 +38,10 @@ def convert(
     """The flatbuffer of one variant.
 
     model: tf_keras model, float32 [None, h, w, c] pixels 0..255 to probabilities, or a
-    FrozenNetwork. variant: one of
-    SETTINGS. calibration: uint8 [n, h, w, c] prepared training pictures. signature: keep the
-    serving signature, which other runtimes call the model by. sparse: store kernels of many zeros
+    FrozenNetwork. variant: one of SETTINGS. calibration: uint8 [n, h, w, c] prepared training
+    pictures, or float32 [n, length, channels] signals, whose int8 has float32 in and its scaling
+    in float (`scaling_layers`). signature: keep the serving signature, which other runtimes call
+    the model by. sparse: store kernels of many zeros
     without them; smaller, not faster, and not for every variant (SPARSE). float_layers: layers of
     an int8 model that stay in float, by their names in `model`. Raises ModelError for a variant,
     a combination or a layer that is not possible, or if TensorFlow cannot convert the model;
@@ -62,7 +63,7 @@ def convert(
         said = next((line for line in lines if "error" in line.lower()), lines[0] if lines else "")
         raise ModelError(f"TensorFlow cannot convert this model to {variant}: {said[:300]}")
     check_constant(flatbuffer, variant)
-    if variant == "int8":
+    if variant == "int8" and not takes_signals(model):
         _check_pixels_in(flatbuffer)
     return flatbuffer
 
@@ -103,6 +104,8 @@ def _flatbuffer(
 ) -> bytes:
     if isinstance(model, FrozenNetwork) and variant in REWRITTEN:
         return repack(REWRITTEN[variant](model, calibration))
+    if variant in SELECTIVE and takes_signals(model):
+        float_layers = tuple(dict.fromkeys((*scaling_layers(model), *float_layers)))
     if variant in SELECTIVE:
         flatbuffer = _integers(model, variant, calibration, signature, float_layers)
         if sparse:
@@ -184,21 +187,44 @@ def _integers(
         SETTINGS[variant](converter, calibration)
         converter._experimental_calibrate_only = True
         calibrated = converter.convert()
-    outside = _types(variant)
+    inside, outside = _types(variant, model)
     flatbuffer: bytes = passes.mlir_quantize(
         calibrated,
-        input_data_type=outside,
+        input_data_type=inside,
         output_data_type=outside,
         denylisted_nodes=_nodes(read_graph(calibrated, "calibrated"), model, float_layers) or None,
     )
     return flatbuffer
 
 
-def _types(variant: str) -> Any:
+def _types(variant: str, model: Any) -> tuple[Any, Any]:
     """What goes in and comes out."""
     import tensorflow as tf
 
-    return tf.uint8 if variant == "int8" else tf.float32
+    if variant != "int8":
+        return tf.float32, tf.float32
+    return tf.float32 if takes_signals(model) else tf.uint8, tf.uint8
+
+
+def takes_signals(model: Any) -> bool:
+    """Whether a Keras model takes signals, [batch, length, channels]."""
+    return not isinstance(model, FrozenNetwork) and len(model.input_shape) == 3
+
+
+def scaling_layers(model: Any) -> tuple[str, ...]:
+    """The layers before a signal model's first weights, which scale the signal.
+
+    They stay in float in int8 files: 8 bits over the range from the baseline to the tallest peak
+    would round small peaks away, but what these layers make of it spends its bits where signals
+    mostly are. docs/signals.md has what that is worth.
+    """
+    names = []
+    for layer in model.layers:
+        if layer.weights:
+            break
+        if type(layer).__name__ in ("Rescaling", "Activation"):
+            names.append(layer.name)
+    return tuple(names)
 
 
 def layer_names(model: Any) -> tuple[str, ...]:

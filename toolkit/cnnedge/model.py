@@ -16,6 +16,7 @@ from .camera import Source, open_source
 from .classifier import Classifier
 from .engines import AgreementCheck, Engine, Runtime
 from .errors import CnnedgeError
+from .live.signal_source import open_signals
 from .pipeline import LIVE_SECONDS, Limits, Smoothing, Step, Timings, Wanted, label_frames
 
 
@@ -63,7 +64,8 @@ class Model(Classifier):
         """Labels the frames of a source: one Step each, in order.
 
         source: what `cnnedge run --source` accepts (a camera's index, a file, a folder, a stream,
-        "sample"), which is closed at the end; or an open Source, which is not. smooth: seconds of
+        "sample"), which is closed at the end; of a model that takes signals a .csv file, "-" or
+        "sample", windows half a window apart; or an open Source, which is not. smooth: seconds of
         the labels' time constant, 0 for none; None: half a second for a live source, none for
         files. frames, duration: when to stop. workers: the number of interpreters that work in
         parallel, for files and folders. timings: filled while labelling. allow_disagreement:
@@ -75,8 +77,12 @@ class Model(Classifier):
         _check_settings(smooth=smooth, frames=frames, duration=duration)
         _check_workers(workers)
         with ExitStack() as stack:
+            signals = self.model.signal_size
             if isinstance(source, (str, int, Path)):
-                source = open_source(str(source))
+                if signals is None:
+                    source = open_source(str(source))
+                else:
+                    source = open_signals(str(source), signals, None)
                 stack.callback(source.close)
             if smooth is None:
                 smooth = LIVE_SECONDS if source.live else 0.0
@@ -88,6 +94,7 @@ class Model(Classifier):
                     limits=Limits(frames=frames, duration=duration),
                     smooth=Smoothing(smooth) if smooth else None,
                     check=AgreementCheck(self.model, self.engine, allow=allow_disagreement),
+                    in_line=signals is not None,
                 ),
             )
             stack.callback(steps.close)

@@ -35,7 +35,8 @@ def calibrated(flatbuffer: bytes, calibration: Pixels) -> bytes:
     """The flatbuffer with the range of each tensor that has no constant value.
 
     flatbuffer: of a float32 network with one input, float32 [1, h, w, c] raw pixels. calibration:
-    uint8 [n, h, w, c], at least one picture. Raises ModelError where a value is NaN or infinite.
+    uint8 [n, h, w, c], at least one picture; of signals float32 [n, length, channels]. Raises
+    ModelError where a value is NaN or infinite.
     """
     key = hashlib.sha256(flatbuffer + np.ascontiguousarray(calibration).tobytes()).hexdigest()
     if key not in _last:
@@ -53,7 +54,7 @@ def representative(calibration: Pixels) -> Iterator[Floats]:
     """
     for i, picture in enumerate(calibration):
         values = picture.astype(np.float32)
-        if i == 0:
+        if i == 0 and picture.dtype == np.uint8:
             values[0, 0], values[0, -1] = 0.0, 255.0
         yield values[np.newaxis]
 

@@ -94,7 +94,7 @@ class RawModel(PictureModel):
 
     def predict(self, pixels: Pixels) -> RawOutputs:
         """Runs input pixels that `prepare` made."""
-        self.engine.set_input(self.encode(self._checked_pixels(pixels)))
+        self.engine.set_input(self.encode(self._intake.checked(pixels)))
         return self.decode(self.infer())
 
     def infer(self) -> tuple[Values, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +18,14 @@ import numpy.typing as npt
 from .bundle import ModelFile
 from .bundle.provenance import TrainingData
 from .classifier import NO_NUMBERS, Classifier
-from .data import Dataset, Part, Pixels, load_dataset
+from .data import Dataset, Part, Samples, load_dataset, samples_of
 from .data.names import matched
 from .data.store import Skipped
 from .engines import AgreementCheck, Ran
 from .errors import DataError, ModelError
 from .results import ClassScore, accuracy, confusion, per_class
 from .specs.limits import closest
+from .specs.signals import SignalData
 
 Progress = Callable[[int, int], None]
 # Pictures that one worker scores at a time.
@@ -36,7 +38,7 @@ _PLAIN_SOURCE = re.compile(r"(?!tfds:).*|tfds:\w+", re.DOTALL)
 
 def score(
     classifiers: Classifier | Sequence[Classifier],
-    pixels: Pixels,
+    pixels: Samples,
     indices: npt.NDArray[np.int64],
     progress: Progress | None = None,
     *,
@@ -74,7 +76,7 @@ def score(
 def _fill(
     classifier: Classifier,
     check: AgreementCheck | None,
-    pictures: npt.NDArray[np.uint8],
+    pictures: npt.NDArray[Any],
     out: npt.NDArray[np.float32],
 ) -> None:
     for picture, scores in zip(pictures, out, strict=True):
@@ -124,6 +126,7 @@ def load_model_data(
         seed=trained.seed,
         max_unreadable=trained.max_unreadable,
         together=split != "all" and trained.near_duplicates == "together",
+        signals=None if model.signal_size is None else trained.signals or SignalData(),
         progress=progress,
     )
 
@@ -245,7 +248,7 @@ def evaluate(
     workers = classifiers if isinstance(classifiers, Sequence) else (classifiers,)
     classifier = workers[0]
     chosen = select(classifier, dataset, split)
-    pixels = Pixels(dataset, classifier.size, classifier.rule)
+    pixels = samples_of(dataset, classifier.size, classifier.rule)
     scores = score(workers, pixels, chosen.indices, progress, check=check)
     strange = np.flatnonzero(~np.isfinite(scores).all(axis=1))
     if len(strange):

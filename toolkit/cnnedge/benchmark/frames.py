@@ -47,10 +47,15 @@ def _scene(model: ModelFile, engine: Engine) -> Iterator[list[Values]]:
     # These bring OpenCV, which a measured process must not hold while it is measured.
     from ..camera import open_source
     from ..classifier import PictureModel
+    from ..data.chromatogram import synthetic_windows
 
     try:
         picture = PictureModel(model, engine)
     except ModelError:
+        return
+    if model.signal_size is not None:
+        for window in synthetic_windows(model.signal_size, _SCENE_FRAMES):
+            yield [picture.encode(picture.prepare(window))]
         return
     source = open_source("sample")
     try:

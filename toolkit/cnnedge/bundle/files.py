@@ -19,10 +19,12 @@ from ..errors import ModelError
 from ..files import json_text, write_bytes
 from ..harmless import harmless
 from ..specs.pixels import InputSize, Preprocess
+from ..specs.signals import Sample, SignalSize
+from ..specs.values import plain
 from . import metadata
 from .foreign import foreign_model
 from .graph import Graph, TensorInfo, read_graph
-from .inputs import InputMeaning, describe_inputs, picture_size
+from .inputs import InputMeaning, as_signal, describe_inputs, picture_size
 from .labels import Labels, parsed_lines
 from .outputs import OutputMeaning, describe_outputs
 from .provenance import PROVENANCE_FILE, Provenance, read_provenance
@@ -81,6 +83,16 @@ class ModelFile:
         """
         return picture_size(self.inputs, given, str(self.path))
 
+    @property
+    def signal_size(self) -> SignalSize | None:
+        """The input as a signal; None if it is none."""
+        stated = self.provenance.input if self.provenance else None
+        return stated if isinstance(stated, SignalSize) else None
+
+    def sample_size(self) -> Sample:
+        """One sample: a picture or a signal. Raises ModelError if the input is neither."""
+        return self.signal_size or self.picture_size()
+
 
 def read_model(path: str | Path) -> ModelFile:
     """Reads a .tflite with everything in it. Raises ModelError."""
@@ -110,7 +122,7 @@ def read_model(path: str | Path) -> ModelFile:
     with refusing_damage(str(path)):
         labels, said = _labels(files, described)
         inputs, outputs = meanings(graph)
-    _check_input(inputs[0], provenance, path)
+    inputs = _checked_inputs(inputs, provenance, path)
     return ModelFile(
         path=path,
         data=data,
@@ -139,7 +151,7 @@ def write_model(
     flatbuffer: bytes,
     *,
     labels: Sequence[str],
-    size: InputSize,
+    size: Sample,
     provenance: Mapping[str, Any],
 ) -> None:
     """Writes the flatbuffer with standard metadata, labels and cnnedge.json inside."""
@@ -147,7 +159,7 @@ def write_model(
 
 
 def pack_model(
-    flatbuffer: bytes, *, labels: Sequence[str], size: InputSize, provenance: Mapping[str, Any]
+    flatbuffer: bytes, *, labels: Sequence[str], size: Sample, provenance: Mapping[str, Any]
 ) -> bytes:
     """The bytes that `write_model` writes; a checksum of the flatbuffer joins the provenance."""
     described = metadata.describe(
@@ -158,6 +170,9 @@ def pack_model(
         other_files=(PROVENANCE_FILE,),
     )
     embedded = metadata.embed(_without_archive(flatbuffer), described)
+    if isinstance(size, SignalSize):
+        # By this a reader knows that it takes signals.
+        provenance = {**provenance, "input": plain(size)}
     provenance = {**provenance, "flatbuffer_sha256": hashlib.sha256(embedded).hexdigest()}
     buffer = io.BytesIO()
     buffer.write(embedded)
@@ -216,11 +231,21 @@ def _check_unchanged(data: bytes, provenance: Provenance | None, path: Path) -> 
         )
 
 
-def _check_input(meaning: InputMeaning, provenance: Provenance | None, path: Path) -> None:
-    """Checks that the input of our own file has the size that the file states."""
-    said = provenance.input if provenance else None
+def _checked_inputs(
+    inputs: tuple[InputMeaning, ...], provenance: Provenance | None, path: Path
+) -> tuple[InputMeaning, ...]:
+    """The inputs of our own file, of the size that the file states."""
+    meaning, said = inputs[0], provenance.input if provenance else None
+    if isinstance(said, SignalSize):
+        if tuple(meaning.tensor.shape) != (1, *said.shape) or len(inputs) != 1:
+            raise ModelError(
+                f"{path}: its {PROVENANCE_FILE} says that it takes signals of "
+                f"{'x'.join(map(str, said.shape))}, but the model's input is "
+                f"{list(meaning.tensor.shape)}; convert the model again"
+            )
+        return (as_signal(meaning, said),)
     if said is None or meaning.layout != "NHWC":
-        return
+        return inputs
     found = (meaning.height, meaning.width, meaning.channels)
     if found != (said.height, said.width, said.channels):
         raise ModelError(
@@ -228,3 +253,4 @@ def _check_input(meaning: InputMeaning, provenance: Provenance | None, path: Pat
             f"{said.height}x{said.width}x{said.channels}, but the model's input is "
             f"{list(meaning.tensor.shape)}; convert the model again"
         )
+    return inputs

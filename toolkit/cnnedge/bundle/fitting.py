@@ -18,7 +18,7 @@ from . import tables
 from .files import ModelFile
 from .graph import read_graph
 from .guest import Guest
-from .inputs import FLAT, InputMeaning
+from .inputs import FLAT, SIGNAL, InputMeaning
 
 
 def fitted(model: ModelFile, guest: Guest) -> ModelFile:
@@ -28,6 +28,9 @@ def fitted(model: ModelFile, guest: Guest) -> ModelFile:
     """
     if guest.names is not None:
         model = replace(model, labels=guest.names)
+    if model.signal_size is not None:
+        _refuse_for_signals(model, guest)
+        return model
     size = model.picture_size(guest.size)
     meaning = model.inputs[0]
     said = _said(meaning, (size.height, size.width), guest)
@@ -45,6 +48,16 @@ def fitted(model: ModelFile, guest: Guest) -> ModelFile:
     return replace(model, inputs=(closed,), assumptions=(*model.assumptions, *said))
 
 
+def _refuse_for_signals(model: ModelFile, guest: Guest) -> None:
+    """Raises ModelError for what a person says of pixels."""
+    given = [name for name in guest.as_json() if name not in ("labels", "activation")]
+    if given:
+        raise ModelError(
+            f"{model.path}: this model takes signals, and {', '.join(given)} is for pictures; "
+            "remove it"
+        )
+
+
 def sized(model: ModelFile, size: tuple[int, int] | None) -> ModelFile:
     """The same for a model that need not take a picture: one that does not stays as it is.
 
@@ -52,7 +65,7 @@ def sized(model: ModelFile, size: tuple[int, int] | None) -> ModelFile:
     is not a picture or leaves none open.
     """
     first = model.inputs[0]
-    picture = len(model.inputs) == 1 and first.layout not in ("", FLAT)
+    picture = len(model.inputs) == 1 and first.layout not in ("", FLAT, SIGNAL)
     if size is None and not (picture and (first.open or first.batch != 1)):
         return model
     return fitted(model, Guest(size=size))

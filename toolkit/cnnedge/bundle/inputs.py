@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import ModelError
 from ..specs.pixels import InputSize
+from ..specs.signals import Sample, SignalSize
 from . import metadata
 from .graph import Graph, TensorInfo
 
@@ -32,6 +33,8 @@ _AXES: dict[str, tuple[int, int, int]] = {
 }
 # One row of all values; only a person can say how a picture is laid out in it.
 FLAT = "flat"
+# A signal: values in time, in channels.
+SIGNAL = "NLC"
 _COLOURS = (1, 3)
 
 Dimension = int | None
@@ -41,8 +44,9 @@ Dimension = int | None
 class InputMeaning:
     """One input.
 
-    layout: a picture's, like `NHWC`; `flat` for a row of values, "" if it is not a picture.
-    batch: pictures at once; height, width, batch None: the caller chooses. default: height and
+    layout: a picture's, like `NHWC`; `flat` for a row of values, `NLC` for a signal, whose length
+    is its width, "" if it is neither. batch: at once; height, width, batch None: the caller
+    chooses. default: height and
     width that the metadata states. normalization: the metadata's mean and std.
     """
 
@@ -58,16 +62,16 @@ class InputMeaning:
     @property
     def open(self) -> bool:
         """Whether the caller chooses a picture's height or width."""
-        return self.layout not in ("", FLAT) and None in (self.height, self.width)
+        return self.layout not in ("", FLAT, SIGNAL) and None in (self.height, self.width)
 
     @property
     def real_range(self) -> tuple[float, float] | None:
         """The range of real numbers of a quantised input; None for others."""
         return real_range(self.tensor)
 
-    def shape(self, size: InputSize) -> tuple[int, ...]:
-        """The tensor's shape for one picture of a size."""
-        if self.layout == FLAT:
+    def shape(self, size: Sample) -> tuple[int, ...]:
+        """The tensor's shape for one sample of a size."""
+        if self.layout in (FLAT, SIGNAL):
             return tuple(self.tensor.shape)
         shape = [1] * len(self.tensor.shape)
         for axis, length in zip(_AXES[self.layout], size.shape, strict=True):
@@ -171,6 +175,20 @@ def _at(sizes: list[Dimension], layout: str) -> tuple[Dimension, Dimension, Dime
     return (*sides, sizes[channels] if channels >= 0 else 1)
 
 
+def as_signal(meaning: InputMeaning, size: SignalSize) -> InputMeaning:
+    """The same input, as the signal that its maker says it is."""
+    return dataclasses.replace(
+        meaning,
+        layout=SIGNAL,
+        batch=1,
+        height=1,
+        width=size.length,
+        channels=size.channels,
+        default=None,
+        normalization=None,
+    )
+
+
 def picture_size(
     inputs: tuple[InputMeaning, ...], given: tuple[int, int] | None, place: str
 ) -> InputSize:
@@ -180,6 +198,11 @@ def picture_size(
     a size that the file does not leave open.
     """
     meaning = inputs[0]
+    if meaning.layout == SIGNAL:
+        raise ModelError(
+            f"{place}: this model takes signals of {meaning.width} values, not pictures, so this "
+            "works only for pictures; cnnedge run, eval, inspect, verify and bench take it"
+        )
     fixed = (meaning.height, meaning.width)
     flat = meaning.layout == FLAT and None in fixed
     if len(inputs) != 1 or not meaning.layout or (flat and given is None):

@@ -14,6 +14,7 @@ import flatbuffers
 from flatbuffers.table import Table
 
 from ..specs.pixels import InputSize
+from ..specs.signals import Sample, SignalSize
 from . import tables
 from .graph import IDENTIFIER
 
@@ -38,24 +39,15 @@ class Normalization:
 
 
 def describe(
-    *, name: str, description: str, size: InputSize, labels_file: str, other_files: tuple[str, ...]
+    *, name: str, description: str, size: Sample, labels_file: str, other_files: tuple[str, ...]
 ) -> bytes:
-    """The metadata of an image classifier that takes raw pixels: mean 0, scale 1.
+    """The metadata of an image classifier that takes raw pixels: mean 0, scale 1; of a signal's, an
+    input of plain features, for the standard knows no signals but audio.
 
     labels_file: the associated file with one label a line; other_files: further ones.
     """
     b = flatbuffers.Builder(1024)
-    image = _table(
-        b,
-        name=b.CreateString("image"),
-        description=b.CreateString(
-            "Pixels as they are, from 0 to 255; the model itself scales them."
-        ),
-        content=_image_content(b, size),
-        units=_offsets(b, [_normalization(b)]),
-        stats=_stats(b, 255.0),
-        files=None,
-    )
+    taken = _signal(b) if isinstance(size, SignalSize) else _image(b, size)
     labels = _file(b, labels_file, "One label per class.", _TENSOR_AXIS_LABELS)
     scores = _table(
         b,
@@ -66,7 +58,7 @@ def describe(
         stats=_stats(b, 1.0),
         files=_offsets(b, [labels]),
     )
-    inputs, outputs = _offsets(b, [image]), _offsets(b, [scores])
+    inputs, outputs = _offsets(b, [taken]), _offsets(b, [scores])
     b.StartObject(9)
     b.PrependUOffsetTRelativeSlot(2, inputs, 0)
     b.PrependUOffsetTRelativeSlot(3, outputs, 0)
@@ -81,6 +73,32 @@ def describe(
     b.PrependUOffsetTRelativeSlot(7, texts[2], 0)
     b.Finish(b.EndObject(), file_identifier=METADATA_IDENTIFIER)
     return bytes(b.Output())
+
+
+def _image(b: flatbuffers.Builder, size: InputSize) -> int:
+    return _table(
+        b,
+        name=b.CreateString("image"),
+        description=b.CreateString(
+            "Pixels as they are, from 0 to 255; the model itself scales them."
+        ),
+        content=_image_content(b, size),
+        units=_offsets(b, [_normalization(b)]),
+        stats=_stats(b, 255.0),
+        files=None,
+    )
+
+
+def _signal(b: flatbuffers.Builder) -> int:
+    return _table(
+        b,
+        name=b.CreateString("signal"),
+        description=b.CreateString("Values as they were measured; the model itself scales them."),
+        content=_feature_content(b),
+        units=None,
+        stats=None,
+        files=None,
+    )
 
 
 def embed(model: bytes, metadata: bytes) -> bytes:
@@ -228,7 +246,7 @@ def _table(
     description: int,
     content: int,
     units: int | None,
-    stats: int,
+    stats: int | None,
     files: int | None,
 ) -> int:
     b.StartObject(7)

@@ -20,6 +20,7 @@ from ..results import Share
 from ..specs.data import Splits
 from ..specs.limits import Range
 from ..specs.pixels import Preprocess
+from ..specs.signals import SignalData, SignalSize
 from ..specs.values import read
 
 PROVENANCE_FILE = "cnnedge.json"
@@ -39,6 +40,8 @@ class TrainingData:
     max_unreadable: Share = 0.05
     # Files that do not say it were split before near duplicates were looked for.
     near_duplicates: Literal["together", "apart"] = "apart"
+    # Of models that take signals.
+    signals: SignalData | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +75,7 @@ class Provenance:
     recipe: str = ""
     variant: str = ""
     techniques: tuple[str, ...] = ()
-    input: StatedInput | None = None
+    input: StatedInput | SignalSize | None = None
     preprocess: Preprocess | None = None
     data: TrainingData | None = None
     accuracy: StatedAccuracy | None = None
@@ -143,7 +146,7 @@ def _cleaned(value: Any, depth: int) -> Any:
 def _known(key: str, value: Any) -> Any:
     """An object without the keys that other versions write; anything else as it is."""
     shapes: dict[str, Any] = {
-        "input": StatedInput,
+        "input": SignalSize if _is_signal(value) else StatedInput,
         "data": TrainingData,
         "accuracy": StatedAccuracy,
     }
@@ -154,6 +157,10 @@ def _known(key: str, value: Any) -> Any:
         return None
     names = {f.name for f in dataclasses.fields(shapes[key])}
     return {name: each for name, each in value.items() if name in names}
+
+
+def _is_signal(stated: Any) -> bool:
+    return isinstance(stated, dict) and "length" in stated
 
 
 def _preprocess(found: Mapping[str, Any], place: str) -> Preprocess | None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
+import numpy.typing as npt
 
 from ..errors import SourceError
 from ..preprocess import Pixels
@@ -30,7 +31,7 @@ _CODES = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_C
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame. pixels: BGR uint8 [h, w, 3].
+    """One frame. pixels: BGR uint8 [h, w, 3]; of a signal, float32 [length, channels].
 
     captured_at: time.perf_counter() when its pixels had arrived in this process. For a live
     source that is when the driver or the stream handed the frame over, before it is converted to
@@ -38,13 +39,15 @@ class Frame:
     the camera's own encoder, the network) cannot be known and is not in it.
     pts_s: the time within a recording at which it is shown, in seconds from its beginning; None
     for anything that is not a recording, or for one without times.
+    start: of a window out of a signal, where in it the window begins.
     """
 
-    pixels: Pixels
+    pixels: npt.NDArray[Any]
     index: int
     name: str
     captured_at: float
     pts_s: float | None = None
+    start: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,6 +80,12 @@ def command(
     reach.check(*([device] if device else []))
     if whole:
         _require_browser(device)
+    from ..bundle import read_model
+
+    signals = read_model(model).signal_size
+    noun = "picture" if signals is None else signals.noun
+    if device and signals is not None:
+        raise click.UsageError("--device is for pictures, but MODEL takes signals; remove it.")
     result: Evaluation
     if device:
         if workers > 1:
@@ -97,7 +103,7 @@ def command(
         if json_file:
             output.write_json(json_file, payload)
         if json_file != "-":
-            _print(result)
+            _print(result, noun)
             if device:
                 _print_agreement(cast("EvaluationThere", result))
 
@@ -129,7 +135,7 @@ def _here(model: str, runtime: Runtime, asked: _Pictures, workers: int) -> Evalu
     check = AgreementCheck(classifier.model, classifier.engine, allow=runtime.allow_disagreement)
     note_assumptions(classifier)
     with output.progress_bar("pictures") as progress:
-        task = progress.add_task("reading pictures", total=None)
+        task = progress.add_task("reading the data", total=None)
         tell = _told(progress, task)
         dataset, part = _read(classifier, asked, tell)
         progress.reset(task, description="scoring")
@@ -173,16 +179,16 @@ def _told(progress: Any, task: Any) -> Any:
     return lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def _print(result: Evaluation) -> None:
+def _print(result: Evaluation, noun: str) -> None:
     console = output.results()
     console.print(
-        f"[bold]{figures.percent(result.accuracy)}[/bold] of {result.count:,} pictures "
+        f"[bold]{figures.percent(result.accuracy)}[/bold] of {result.count:,} {noun}s "
         f"({result.split} split), 95 % interval {figures.interval(result.ci95)}",
         highlight=False,
     )
     table = output.table()
     table.add_column("class")
-    for name in ("pictures", "recall", "precision"):
+    for name in (f"{noun}s", "recall", "precision"):
         table.add_column(name, justify="right")
     rows: Sequence[ClassScore] = result.per_class
     if len(rows) > _MOST_ROWS:

@@ -12,7 +12,7 @@ from ..engines import Runtime
 from ..errors import DataError
 from . import output
 from .runtime import note_assumptions, runtime_options
-from .study.folder import require_plots
+from .study.session import require_plots
 
 if TYPE_CHECKING:  # the training side, which is imported when it is needed
     from ..studies.look import Seen

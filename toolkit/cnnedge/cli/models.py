@@ -20,11 +20,12 @@ from rich.table import Table
 
 from .. import figures
 from ..errors import SpecError
-from ..specs import plain, shipped
+from ..specs import plain, shipped, spoken
 from ..specs.arithmetic import BACKBONE_INDEX, LayerRow, trace
 from ..specs.backbones import BACKBONES, MINIMUM_SIDE
 from ..specs.model import ModelSpec, parse_model
 from ..specs.pixels import InputSize
+from ..specs.signals import Sample, SignalSize
 from . import output
 
 YARDSTICK = "mlp"
@@ -79,7 +80,7 @@ def _parse_size(
 @output.verbose_option
 def command(
     name: str | None,
-    size: InputSize | None,
+    size: Sample | None,
     classes: int,
     layer: str | None,
     json_file: str | None,
@@ -105,7 +106,7 @@ def command(
         _print(tables)
 
 
-def _read(name: str, size: InputSize | None, classes: int) -> tuple[ModelSpec, list[LayerRow]]:
+def _read(name: str, size: Sample | None, classes: int) -> tuple[ModelSpec, list[LayerRow]]:
     text, source = shipped.read("models", name)
     model = parse_model(text, source)
     try:
@@ -119,9 +120,7 @@ def _total(rows: Iterable[LayerRow]) -> Total:
     return Total(parameters=sum(r.parameters for r in rows), macs=sum(r.macs for r in rows))
 
 
-def _list_all(
-    size: InputSize | None, classes: int
-) -> tuple[Mapping[str, object], list[Table | str]]:
+def _list_all(size: Sample | None, classes: int) -> tuple[Mapping[str, object], list[Table | str]]:
     table = _table()
     table.add_column("model", no_wrap=True)
     table.add_column("input", no_wrap=True)
@@ -129,6 +128,7 @@ def _list_all(
     table.add_column("MACs", justify="right", no_wrap=True)
     table.add_column("description")
     models, left_out = _fitting(size)
+    backbones = [n for n in left_out if n not in _taking_signals()]
     listed = {}
     for name, model in models.items():
         total, shape = _total(_read(name, size, classes)[1]), (size or model.input).shape
@@ -146,11 +146,14 @@ def _list_all(
             model.description.strip(),
         )
     shown: list[Table | str] = [table, *_published_table(models.values())]
-    if left_out:
+    signals = [n for n in left_out if n not in backbones]
+    if backbones:
         shown.append(
             "Not shown, because backbones need RGB pictures of at least "
-            f"{MINIMUM_SIDE}x{MINIMUM_SIDE}: {', '.join(left_out)}."
+            f"{MINIMUM_SIDE}x{MINIMUM_SIDE}: {', '.join(backbones)}."
         )
+    if signals:
+        shown.append(f"Not shown, because they take signals: {', '.join(signals)}.")
     shown += [
         f"For {classes} classes. MACs: multiply-accumulates for one picture.",
         "To show one model layer by layer: cnnedge models lenet",
@@ -158,13 +161,21 @@ def _list_all(
     return {"classes": classes, "models": listed, "left_out": left_out}, shown
 
 
-def _fitting(size: InputSize | None) -> tuple[dict[str, ModelSpec], dict[str, str]]:
-    """The shipped models; separately, the backbones' reasons to refuse this size.
+def _taking_signals() -> list[str]:
+    """The shipped models that take signals."""
+    models = {n: parse_model(*shipped.read("models", n)) for n in shipped.names("models")}
+    return [n for n, model in models.items() if isinstance(model.input, SignalSize)]
+
+
+def _fitting(size: Sample | None) -> tuple[dict[str, ModelSpec], dict[str, str]]:
+    """The shipped models; separately, the reasons of backbones and others to refuse this size.
 
     A size meant for small networks must not end the list at the first backbone.
     """
     models = {n: parse_model(*shipped.read("models", n)) for n in shipped.names("models")}
     complaints = {n: m.check_input(size or m.input) for n, m in models.items()}
+    if size is not None:
+        complaints |= dict.fromkeys(_taking_signals(), "it takes signals")
     left_out = {n: text for n, text in complaints.items() if text}
     return {n: m for n, m in models.items() if n not in left_out}, left_out
 
@@ -203,7 +214,7 @@ def _published_table(models: Iterable[ModelSpec]) -> list[Table]:
 
 
 def _show_one(
-    name: str, size: InputSize | None, classes: int
+    name: str, size: Sample | None, classes: int
 ) -> tuple[Mapping[str, object], list[Table | str]]:
     model, rows = _read(name, size, classes)
     picture = size or model.input
@@ -229,19 +240,20 @@ def _show_one(
 
 
 def _work_out(
-    name: str, size: InputSize | None, classes: int, layer: str
+    name: str, size: Sample | None, classes: int, layer: str
 ) -> tuple[Mapping[str, object], list[Table | str]]:
     """One output pixel of a convolution."""
     from . import worked
 
     model, _ = _read(name, size, classes)
-    found = worked.work_out(model, layer, size or model.input)
+    picture = size or model.input
+    if not isinstance(picture, InputSize):
+        raise SpecError(f"--worked {layer}: {name} takes signals; it shows networks for pictures")
+    found = worked.work_out(model, layer, picture)
     return {"name": name, **worked.payload(found)}, [worked.text(found)]
 
 
-def _comparison(
-    name: str, rows: list[LayerRow], picture: InputSize, classes: int
-) -> dict[str, Total]:
+def _comparison(name: str, rows: list[LayerRow], picture: Sample, classes: int) -> dict[str, Total]:
     """This model's total first, then the two fully connected ones it is measured against."""
     totals = {name: _total(rows)}
     if name != YARDSTICK:
@@ -323,17 +335,18 @@ def _natural_width(table: Table) -> int:
     return Console(width=10_000).measure(table).maximum
 
 
-def _notes(rows: list[LayerRow], picture: InputSize) -> str:
+def _notes(rows: list[LayerRow], picture: Sample) -> str:
     weights = _total(rows).parameters
-    return (
+    return spoken(
         f"Weights: {_kib(weights * 4)} as float32, {_kib(weights)} as int8.\n"
         f"{_working_memory(rows, picture)}\n"
         "values: numbers in one picture's output. receptive field: input pixels that\n"
-        "one value depends on at most. MACs: multiply-accumulates for one picture."
+        "one value depends on at most. MACs: multiply-accumulates for one picture.",
+        picture.noun,
     )
 
 
-def _working_memory(rows: list[LayerRow], picture: InputSize) -> str:
+def _working_memory(rows: list[LayerRow], picture: Sample) -> str:
     if _has_backbone(rows):
         return "Working memory: what the layers inside the backbone need; they are not listed."
     working = _working_values(rows, picture)
@@ -343,7 +356,7 @@ def _working_memory(rows: list[LayerRow], picture: InputSize) -> str:
     )
 
 
-def _working_values(rows: list[LayerRow], picture: InputSize) -> int:
+def _working_values(rows: list[LayerRow], picture: Sample) -> int:
     """The most values that one layer reads and writes; layers without their own sum
     (normalisation, activations, scaling) are folded or work in place on a device."""
     real = [r.activation_values for r in rows if r.arithmetic and r.type != "Flatten"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress, TaskID
 
+from ..specs import spoken
 from . import output
 
 if TYPE_CHECKING:  # the training side, which is imported when it is needed
@@ -20,17 +21,21 @@ class TrainingReporter:
         self._task: TaskID | None = None
         self._rate: float | None = None
         self._epochs = 0
+        self._noun = "picture"
 
     def scanning(self, done: int, total: int) -> None:
         self._show("reading pictures", done, total)
 
     def dataset(self, dataset: Any) -> None:
         self._clear()
+        self._noun = dataset.noun
         counts = {split: sum(per.values()) for split, per in dataset.counts().items()}
         parts = ", ".join(f"{counts.get(s, 0):,} {s}" for s in ("train", "val", "test"))
-        output.note(f"{len(dataset.classes)} classes, {parts} pictures from {dataset.source}")
+        output.note(
+            f"{len(dataset.classes)} classes, {parts} {dataset.noun}s from {dataset.source}"
+        )
         if dataset.ties and (said := dataset.ties.said()):
-            output.note(said)
+            output.note(spoken(said, dataset.noun))
         if dataset.skipped:
             output.warn(
                 f"unreadable files skipped: {len(dataset.skipped)}; the first is "
@@ -63,7 +68,7 @@ class TrainingReporter:
     def row(self, row: Epoch) -> None:
         self._rate = row.images_per_second
         self._clear()
-        text = epoch_line(row, self._epochs)
+        text = spoken(epoch_line(row, self._epochs), self._noun)
         self._progress.console.print(text, highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:

@@ -35,7 +35,7 @@ def command(name: str | None, json_file: str | None, verbose: bool) -> None:
             table.add_row(
                 Text(n, style="bold"),
                 recipe.model,
-                f"{size.height}x{size.width}x{size.channels}",
+                "x".join(map(str, size.shape)),
                 recipe.data.source,
                 recipe.description,
             )

@@ -13,7 +13,7 @@ import click
 from .. import figures, given_files
 from ..bundle.foreign import foreign_model
 from ..errors import CnnedgeError, SpecError
-from ..specs import Recipe, named, parse_model, parse_recipe, plain, shipped
+from ..specs import Recipe, SignalSize, named, parse_model, parse_recipe, plain, shipped, spoken
 from ..specs.usage import Idle, in_comparison, in_training, read_used, refuse_idle
 from ..training.strategy import NAMES as STRATEGIES
 from . import output
@@ -144,7 +144,13 @@ def resolve(
 
 def _idle(recipe: Recipe) -> list[Idle]:
     model = parse_model(*shipped.read("models", recipe.model))
-    return in_training(recipe, backbone=model.backbone is not None)
+    backbone = model.backbone is not None
+    return in_training(recipe, backbone=backbone, signals=_takes_signals(recipe))
+
+
+def _takes_signals(recipe: Recipe) -> bool:
+    model = parse_model(*shipped.read("models", recipe.model))
+    return isinstance(recipe.input or model.input, SignalSize)
 
 
 def _refuse_beside_compare(out: str | None, strategy: str, resume: bool, force: bool) -> None:
@@ -172,17 +178,18 @@ def _print(metrics: Metrics, folder: Path, recipe: Recipe) -> None:
     table = output.table()
     table.add_column("trained", style="bold")
     table.add_column(recipe.name)
-    table.add_row("test accuracy", _test_accuracy(test))
+    noun = "signal" if _takes_signals(recipe) else "picture"
+    table.add_row("test accuracy", spoken(_test_accuracy(test), noun))
     table.add_row("parameters", f"{metrics.parameters or 0:,}")
     for name, text in _how(metrics):
-        table.add_row(name, text)
+        table.add_row(name, spoken(text, noun))
     recalls = [(c.recall, c) for c in metrics.per_class if c.recall is not None]
     if recalls:
         recall, weakest = min(recalls, key=lambda each: each[0])
         table.add_row(
-            "weakest class", f"{weakest.label}: {recall:.0%} of its {weakest.count} pictures found"
+            "weakest class", f"{weakest.label}: {recall:.0%} of its {weakest.count} {noun}s found"
         )
-    plots = ("curves.png", "confusion.png", "augmentation.png")
+    plots = ("curves.png", "confusion.png", "augmentation.png", "signals.png")
     drawn = ", ".join(name for name in plots if (folder / name).exists())
     table.add_row("run", f"{folder}/ ({drawn})")
     console.print(table)
@@ -190,7 +197,7 @@ def _print(metrics: Metrics, folder: Path, recipe: Recipe) -> None:
     if recalls and test.ci95 and test.ci95[0] <= share:
         output.warn(
             f"not reliably better than always predicting the most common class ({share:.1%} of the "
-            "test pictures): train longer, on more pictures, or with another model"
+            f"test {noun}s): train longer, on more {noun}s, or with another model"
         )
     output.note(f"next: cnnedge convert {output.quoted(folder)}")
 

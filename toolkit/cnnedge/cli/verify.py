@@ -130,11 +130,11 @@ def _drawn(progress: Progress) -> Any:
 
 def _print(found: Verdict) -> None:
     console = output.results()
-    ran, count = found.ran, found.pictures
+    ran, count, noun = found.ran, found.pictures, found.noun
     console.print(
         Text.assemble(
             (Path(found.model).name, "bold"),
-            f" against {found.run}, on {count:,} picture{'' if count == 1 else 's'} of "
+            f" against {found.run}, on {count:,} {noun}{'' if count == 1 else 's'} of "
             f"{found.source}; {ran.delegate.used} in {ran.engine} "
             f"{ran.engine_version}",
         )
@@ -146,7 +146,7 @@ def _print(found: Verdict) -> None:
     console.print(_sentence(found))
     if found.flipped:
         console.print()
-        console.print(_flips(found.flipped))
+        console.print(_flips(found.flipped, found.noun))
         if len(found.flipped) > _SHOWN:
             more = len(found.flipped) - _SHOWN
             console.print(Text(f"and {more:,} more; --json FILE lists all", style="dim"))
@@ -219,9 +219,9 @@ def _sentence(found: Verdict) -> Text:
     return text
 
 
-def _flips(flipped: Sequence[Flip]) -> Table:
+def _flips(flipped: Sequence[Flip], noun: str) -> Table:
     table = output.table()
-    for name in ("picture", "class", "model.keras", "this model"):
+    for name in (noun, "class", "model.keras", "this model"):
         table.add_column(name, overflow="fold")
     for flip in flipped[:_SHOWN]:
         reference, given = flip.reference_label, flip.model_label

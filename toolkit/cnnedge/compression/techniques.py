@@ -18,6 +18,7 @@ from ..architectures import build_model
 from ..errors import CnnedgeError, SpecError
 from ..specs import Channels, Cluster, Distil, Prune, Technique, parse_model, shipped
 from ..training.features import Extractor
+from ..training.learnt_scale import learnt
 from .channel_graph import channel_groups
 from .channels import choose, model_macs, remove
 from .importance import importance
@@ -263,6 +264,7 @@ def new_student(shop: Workshop, name: str) -> Any:
     if complaint := spec.check_input(size):
         raise SpecError(f"{place}: as a student: {complaint}")
     try:
+        spec = learnt(spec, shop.data.pixels)
         return build_model(spec, size, len(shop.data.dataset.classes))
     except SpecError as error:
         raise SpecError(f"{place}: as a student: {error}") from None

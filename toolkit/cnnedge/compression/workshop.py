@@ -18,7 +18,7 @@ from ..specs import AllStage, Recipe, Schedule
 from ..training import fitting
 from ..training.backend import is_norm
 from ..training.features import Extractor
-from ..training.feed import Feed, PixelSource, one_hot
+from ..training.feed import Feed, one_hot, source_of
 from ..training.metrics import Epoch
 from ..training.run_data import RunData
 from ..training.run_folder import RunFolder
@@ -61,7 +61,7 @@ class Workshop:
         """Training steps of one epoch."""
         return -(-len(self.data.dataset.indices("train")) // self.data.recipe.training.batch_size)
 
-    def sample_pixels(self) -> npt.NDArray[np.uint8]:
+    def sample_pixels(self) -> npt.NDArray[Any]:
         """uint8 [n, h, w, c] of the sample."""
         return self.data.pixels.batch(self.sample)
 
@@ -120,7 +120,7 @@ def fit(
             distilled(len(shop.data.dataset.classes), settings.temperature, settings.weight),
             callbacks=callbacks,
         )
-    source = PixelSource(shop.data.pixels, shop.data.recipe.augmentation)
+    source = source_of(shop.data.pixels, shop.data.recipe.augmentation)
     indices = shop.data.dataset.indices("val")
     answer = fitting.predictor(model, shop.data.pixels.batch)
     rate = getattr(shop.data.recipe.compress, word).rate

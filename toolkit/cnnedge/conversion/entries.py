@@ -165,7 +165,7 @@ class Sensitivity:
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """All of it. best: the variant to ship. frontier, size_frontier: the names of those that no
-    other beats in accuracy and latency, or size, the cheapest first."""
+    other beats in accuracy and latency, or size, the cheapest first. noun: what a picture is."""
 
     cnnedge: str
     created: str
@@ -191,3 +191,4 @@ class Report:
     trust: Trust | None
     unstable: Mapping[str, tuple[str, ...]]
     conditions: Any
+    noun: str = "picture"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +14,8 @@ import numpy.typing as npt
 from ..pages.text import Row, escape
 
 _MOST_SIDE_PX = 256
+# Width, height and margin of a signal's line.
+_SIGNAL_PX = (200, 200, 10)
 _SHOWN = 24
 # With more variants than these, all but the one to ship are folded and show fewer.
 _UNFOLDED, _SHOWN_FOLDED = 4, 8
@@ -34,6 +37,24 @@ class FlippedPicture:
     reference_score: float
     variant_score: float
     pixels: npt.NDArray[np.uint8]
+
+
+def as_picture(sample: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """A sample to look at: a picture itself; a signal, float32 [length, channels], as its line."""
+    if sample.dtype == np.uint8:
+        return sample
+    width, height, margin = _SIGNAL_PX
+    drawn = np.full((height, width), 255, np.uint8)
+    low, high = float(sample.min()), float(sample.max())
+    across = np.linspace(margin, width - 1 - margin, len(sample))
+    for values in sample.T:
+        down = (height - 1 - margin) - (values - low) / max(high - low, 1e-9) * (
+            height - 2 * margin
+        )
+        # OpenCV takes whole numbers, here sixteenths of a pixel.
+        line = np.rint(16 * np.stack([across, down], axis=1)).astype(np.int32)
+        cv2.polylines(drawn, [line], False, 40, 1, cv2.LINE_AA, 4)
+    return drawn[..., np.newaxis]
 
 
 def flips_section(report: Row, flipped: Sequence[FlippedPicture], pick: str | None) -> str:

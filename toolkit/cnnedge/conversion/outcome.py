@@ -25,7 +25,7 @@ from ..pages.text import Row
 from ..results import accuracy
 from ..scoring import Source
 from ..seals import holds, seal
-from ..specs import plain
+from ..specs import plain, spoken
 from ..specs.values import read
 from ..training import backend
 from ..training.content_key import content_key, dataset_decides
@@ -40,7 +40,7 @@ from .entries import (
     Report,
     Sensitivity,
 )
-from .flips import FlippedPicture
+from .flips import FlippedPicture, as_picture
 from .report.page import most_compressed, render_report
 from .search import Found
 from .selective import for_errors
@@ -102,6 +102,7 @@ def write_report(
         trust=doubt,
         unstable={Path(r.model).stem: tuple(r.unstable) for r in latencies if r.unstable},
         conditions=plain(latencies[0].conditions) if latencies else {},
+        noun=work.data.dataset.noun,
     )
     told = plain(report)
     shown = (found and found.name) or report.best or entries[0].name
@@ -110,7 +111,7 @@ def write_report(
         confusion=_confusion(work, shown, scores[shown]),
         flipped=[f for name, s in scores.items() for f in _flipped(work, name, s)],
     )
-    write_text(work.data.run.export / "report.html", page)
+    write_text(work.data.run.export / "report.html", spoken(page, work.data.dataset.noun))
     write_json(work.data.run.export / "report.json", told)
     return report
 
@@ -229,7 +230,7 @@ def _flipped(work: Work, variant: str, scores: Scores) -> list[FlippedPicture]:
             variant_label=classes[predictions[i]],
             reference_score=float(work.reference[i].max()),
             variant_score=float(scores[i].max()),
-            pixels=work.data.pixels.one(int(work.indices[i])),
+            pixels=as_picture(work.data.pixels.one(int(work.indices[i]))),
         )
         for i in places
     ]

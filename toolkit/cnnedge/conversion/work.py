@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from ..compression.workshop import Reporter as CompressionReporter
 from ..compression.workshop import Workshop
-from ..data import Dataset, Pixels
+from ..data import Dataset, samples_of
 from ..errors import DataError
-from ..specs import InputSize, Recipe
+from ..specs import Recipe
 from ..training import backend, methods
 from ..training.fitting import predict
 from ..training.judging import truths
+from ..training.learnt_scale import sample_size
 from ..training.run_data import RunData
 from ..training.run_folder import RunFolder, read_metrics
 from ..training.session import load_recipe_data
@@ -73,9 +74,7 @@ def prepare(run: RunFolder, recipe: Recipe, reporter: Reporter, timer: Timer | N
     _check_data(run, recipe, dataset, reporter)
     reporter.stage("loading model.keras", 0, 0)
     model = backend.load_keras(run.model)
-    height, width, channels = model.input_shape[1:]
-    size = InputSize(height=height, width=width, channels=channels)
-    pixels = Pixels(dataset, size, recipe.preprocess)
+    pixels = samples_of(dataset, sample_size(model.input_shape), recipe.preprocess)
     indices = dataset.indices("test")
     labels = methods.labels(recipe, dataset)
     targets = truths(labels, dataset, indices)

@@ -55,6 +55,11 @@ class Dataset:
         return len(self.targets)
 
     @property
+    def noun(self) -> str:
+        """What one of its samples is called: a picture, or a signal."""
+        return self.store.noun
+
+    @property
     def identities(self) -> tuple[str, ...]:
         """The content hash of each picture, hex; made anew at each call."""
         return tuple(h.tobytes().hex() for h in self.hashes)
@@ -231,8 +236,9 @@ def _without_copies(
 
 def _ties(listing: Listing, scan: Scan, keep: Indices) -> Ties | None:
     """Of the pictures that are kept; None where there are no looks to compare."""
-    if scan.looks is None:
-        return None
+    own: Ties | None = getattr(listing.store, "ties", lambda scan, keep: None)(scan, keep)
+    if own is not None or scan.looks is None:
+        return own
     names = [listing.store.name(i) for i in keep.tolist()]
     return find_ties(names, scan.hashes[keep], listing.targets[keep], scan.looks.select(keep))
 

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from .. import given_files
 from ..errors import DataError
 from ..pictures import is_picture
 from ..specs.data import Splits
+from ..specs.signals import SignalData, spoken
 from .arrays import embedded_listing, idx_listing, npz_listing
 from .dataset import Dataset, assemble
 from .folders import folder_listing
 from .idx import is_idx_file, is_idx_folder
 from .named import keras_listing, tfds_listing
+from .signals import no_pictures, synthetic_listing, table_listing
 from .store import Listing, Progress
 from .tables import csv_listing
 
-_SCHEMES = {"embedded": embedded_listing, "keras": keras_listing, "tfds": tfds_listing}
+_SCHEMES = {
+    "embedded": embedded_listing,
+    "keras": keras_listing,
+    "tfds": tfds_listing,
+    "synthetic": no_pictures,
+}
+_ALLOWED_SIGNALS = (
+    "allowed: a .csv file with a signal in each row, a .csv file with one long recording "
+    "(data.signals.window), synthetic:chromatogram"
+)
 _ALLOWED = (
     "allowed: a folder with one folder per class, a folder with IDX files, an .npz or .csv file, "
     "embedded:fashion_mnist, keras:mnist|fashion_mnist|cifar10, tfds:NAME"
@@ -31,6 +43,7 @@ def load_dataset(
     seed: int = 0,
     max_unreadable: float = 0.05,
     together: bool = True,
+    signals: SignalData | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """Finds, reads, checks and splits a labelled set of pictures.
@@ -39,12 +52,27 @@ def load_dataset(
     `embedded:fashion_mnist`, `keras:NAME` or `tfds:NAME`. labels: names of numbered classes.
     splits, seed: see `splits`; splits None: unsplit, all pictures to be judged. max_unreadable:
     the fraction of pictures that may be unreadable. together: bursts and near duplicates among
-    files lie on one side of the split (`ties`). progress: called with (pictures read, pictures
-    in all), from this thread.
+    files lie on one side of the split (`ties`). signals: the samples are one-dimensional signals,
+    of a .csv file that is read so, or `synthetic:chromatogram`. progress: called with (pictures
+    read, pictures in all), from this thread.
 
     Every picture is decoded once, for its content hash. Raises DataError for anything a person
     can mend in the data, MissingExtraError when keras: or tfds: lacks its package.
     """
+    if signals is not None:
+        listing = _signals(source, labels, signals)
+        try:
+            found = assemble(
+                listing,
+                splits=splits,
+                seed=seed,
+                max_unreadable=0,
+                together=True,
+                progress=progress,
+            )
+        except DataError as error:
+            raise DataError(spoken(str(error), "signal")) from None
+        return replace(found, warnings=tuple(spoken(text, "signal") for text in found.warnings))
     return assemble(
         _listing(source, labels),
         splits=splits,
@@ -53,6 +81,25 @@ def load_dataset(
         together=together,
         progress=progress,
     )
+
+
+def _signals(source: str, labels: tuple[str, ...] | None, how: SignalData) -> Listing:
+    scheme, colon, name = source.partition(":")
+    if colon and scheme == "synthetic":
+        return synthetic_listing(name)
+    if colon and scheme in _SCHEMES:
+        raise DataError(f"{source}: these are pictures, but the model takes signals")
+    try:
+        path = given_files.expanded(source).resolve()
+        is_file = path.is_file()
+    except (OSError, RuntimeError, ValueError):
+        raise DataError(f"{source!r:.200}: cannot be a path; {_ALLOWED_SIGNALS}") from None
+    if not is_file or path.suffix.lower() not in (".csv", ".tsv"):
+        what = "the model takes signals, and this is none of their sources"
+        raise DataError(
+            f"{source}: {what if path.exists() else 'no such file'}; {_ALLOWED_SIGNALS}"
+        )
+    return table_listing(path, labels, how)
 
 
 def _listing(source: str, labels: tuple[str, ...] | None) -> Listing:

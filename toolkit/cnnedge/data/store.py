@@ -66,7 +66,9 @@ class Scan:
 
 
 class Store(Protocol):
-    """Pictures by number, 0..len-1."""
+    """Pictures by number, 0..len-1; noun: what they are called."""
+
+    noun: str
 
     def __len__(self) -> int: ...
 
@@ -131,6 +133,8 @@ def in_chunks(total: int, size: int = _CHUNK) -> Iterator[range]:
 class FileStore:
     """Picture files below one folder. Holds paths, never pixels."""
 
+    noun = "picture"
+
     def __init__(self, root: Path, paths: Sequence[str]) -> None:
         self.root = root
         self.paths = list(paths)
@@ -180,6 +184,8 @@ class ArrayStore:
 
     blocks: (name, length) of the parts that the pictures were put together from, in order.
     """
+
+    noun = "picture"
 
     def __init__(
         self,

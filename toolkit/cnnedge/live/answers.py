@@ -38,7 +38,8 @@ def as_measured(step: Step, top: int) -> FrameAnswer:
     """The answer as it was measured: smoothing is for eyes alone."""
     if isinstance(step.measured, RawOutputs):
         outputs = tuple(_output(o) for o in step.measured)
-        return FrameAnswer(frame=step.frame.index, name=step.frame.name, outputs=outputs)
+        frame = step.frame
+        return FrameAnswer(frame=frame.index, name=frame.name, start=frame.start, outputs=outputs)
     return answer_of(replace(step, prediction=step.measured), top)
 
 

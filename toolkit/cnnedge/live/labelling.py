@@ -146,6 +146,7 @@ class Labelling:
                 limits=self.limits,
                 smooth=Smoothing(self.smooth) if self.smooth else None,
                 check=AgreementCheck(model.model, model.engine, allow=allow),
+                in_line=model.model.signal_size is not None,
             ),
         )
         try:

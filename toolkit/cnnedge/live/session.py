@@ -16,8 +16,10 @@ from ..camera import CaptureOptions, Source, open_source
 from ..engines import Runtime
 from ..errors import OptionError, one_line
 from ..pipeline import LIVE_SECONDS, Limits, RunResult, Step, Timings
+from ..specs.signals import SignalSize
 from .answers import json_lines
 from .labelling import Audience, Labelling, Labels, Loading, Model, Outlets
+from .signal_source import open_signals
 from .watching import Watching
 
 
@@ -25,13 +27,15 @@ from .watching import Watching
 class Session:
     """What is labelled, how, and where the answers go.
 
-    model: the path of a .tflite. source: as `cnnedge run --source` takes it. loop: a file or
+    model: the path of a .tflite. source: as `cnnedge run --source` takes it. step: of a model that
+    takes signals, values from one window to the next; half a window when None. loop: a file or
     folder begins again at its end. keep: the result holds the answers of all frames, unless the
     source never ends.
     """
 
     model: str
     source: str
+    step: int | None = None
     runtime: Runtime = Runtime()
     capture: CaptureOptions = CaptureOptions()
     loop: bool = False
@@ -44,13 +48,14 @@ class Session:
 @dataclass(frozen=True, kw_only=True)
 class Finished:
     """What a run came to. live, pictures: of its source. unanswered: frames for which the model
-    gave no numbers. lost: why the source ended before its time."""
+    gave no numbers. lost: why the source ended before its time. noun: what a frame is."""
 
     result: RunResult
     live: bool
     pictures: bool
     unanswered: int = 0
     lost: str = ""
+    noun: str = "frame"
 
 
 class Nobody:
@@ -93,9 +98,8 @@ def label(session: Session, audience: Audience = _NOBODY) -> Finished:
         stack.callback(audience.stop)
         models = loading.load(runtime.delegate)
         audience.loaded(models)
-        source = open_source(
-            session.source, options=session.capture, say=audience.note, loop=session.loop
-        )
+        signals = models[0].model.signal_size
+        source = _opened(session, signals, audience)
         stack.callback(source.close)
         run = Labelling(
             loading=loading,
@@ -125,7 +129,30 @@ def label(session: Session, audience: Audience = _NOBODY) -> Finished:
         pictures=source.pictures,
         unanswered=run.unanswered,
         lost=source.lost or "",
+        noun="frame" if signals is None else signals.noun,
     )
+
+
+def _opened(session: Session, signals: SignalSize | None, audience: Audience) -> Source:
+    """The source of what the model takes. Raises SourceError, and OptionError for what is of the
+    other kind."""
+    if signals is None:
+        if session.step is not None:
+            raise OptionError("--step slides windows along a signal, but MODEL takes pictures.")
+        return open_source(
+            session.source, options=session.capture, say=audience.note, loop=session.loop
+        )
+    given = {
+        "--show": session.outlets.show,
+        "--save": session.outlets.save,
+        "--loop": session.loop,
+        "--smooth": session.labels.smooth,
+        "the options of cameras": session.capture != CaptureOptions(),
+    }
+    for name in (name for name, value in given.items() if value):
+        verb = "are" if name.startswith("the") else "is"
+        raise OptionError(f"{name} {verb} for pictures, but MODEL takes signals.")
+    return open_signals(session.source, signals, session.step)
 
 
 def _smoothing(session: Session, source: Source) -> float:

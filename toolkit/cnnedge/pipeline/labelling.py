@@ -38,12 +38,14 @@ class Limits:
 class Wanted:
     """How frames are labelled. smooth: for moving pictures; pictures stay as they were measured.
 
-    check: compares the (first) model's first inferences with the CPU's.
+    check: compares the (first) model's first inferences with the CPU's. in_line: every stage on
+    the caller's thread, for samples so small that handing them over costs more than the work.
     """
 
     limits: Limits = Limits()
     smooth: Smoothing | None = None
     check: AgreementCheck | None = None
+    in_line: bool = False
 
 
 def label_frames(
@@ -91,7 +93,7 @@ def _steps(
         count=None if source.live and count else count,
         deadline=deadline,
     )
-    line = _line(models, source, reading, timings, wanted.check)
+    line = _line(models, source, reading, timings, wanted)
     try:
         with closing(line):
             for labelled in line:
@@ -109,11 +111,12 @@ def _line(
     source: Source,
     reading: Reading,
     timings: Timings,
-    check: AgreementCheck | None,
+    wanted: Wanted,
 ) -> Generator[Labelled, None, None]:
+    check = wanted.check
     if len(models) > 1:
         return side_by_side(models, reading, check)
-    if source.total == 1 or (usable_cores() == 1 and not source.live):
+    if wanted.in_line or source.total == 1 or (usable_cores() == 1 and not source.live):
         return one_by_one(models[0], reading, check)
     return staged(models[0], reading, timings, check)
 

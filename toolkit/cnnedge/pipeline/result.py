@@ -6,6 +6,7 @@ own is read into the same types.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from ..classifier import Prediction, Score
 from ..conditions import State
 from ..engines import Ran
 from ..specs.limits import Range
-from ..specs.values import Length, omitted
+from ..specs.values import Length, omitted, plain
 from .step import STAGES, FrameModel, Step
 from .timings import Timings
 
@@ -58,11 +59,13 @@ class FrameAnswer:
     """The answer for one frame. frame: its index. name: as the source calls it.
 
     top: the best classes. present: of classes that are scored each by itself, those that are
-    there. problem: why there is no answer. outputs: in place of labels.
+    there. problem: why there is no answer. outputs: in place of labels. start: of a window out of a
+    signal, the number of its first value.
     """
 
     frame: _Count
     name: str
+    start: _Count | None = omitted()
     top: tuple[Said, ...] | None = omitted()
     present: tuple[Said, ...] | None = omitted()
     problem: str | None = omitted()
@@ -79,6 +82,20 @@ class FrameLine(FrameAnswer):
     smoothed: tuple[Said, ...] | None = omitted()
     stages_ms: Mapping[str, _Number]
     age_ms: _Number
+
+    def as_json(self) -> dict[str, Any]:
+        # Of signals there are thousands a second.
+        held = vars(self)
+        return {
+            name: held[name] if name in _NUMBERS else plain(held[name])
+            for name, may_be_omitted in _LINE
+            if not may_be_omitted or held[name] is not None
+        }
+
+
+# Of a line, what JSON has as it is; and each field, with whether it is left out where it is None.
+_NUMBERS = frozenset({"frame", "name", "start", "captured_s", "pts_s", "stages_ms", "age_ms"})
+_LINE = tuple((f.name, bool(f.metadata)) for f in dataclasses.fields(FrameLine))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,10 +208,13 @@ def answer_of(step: Step, top: int) -> FrameAnswer:
     found: Prediction = step.prediction
     frame, name = step.frame.index, step.frame.name
     if not found.finite:
-        return FrameAnswer(frame=frame, name=name, top=(Said(),), problem=_NO_NUMBERS)
+        nothing = (Said(),)
+        start = step.frame.start
+        return FrameAnswer(frame=frame, name=name, start=start, top=nothing, problem=_NO_NUMBERS)
     return FrameAnswer(
         frame=frame,
         name=name,
+        start=step.frame.start,
         top=tuple(_said(s, found.graded) for s in found.top(top)),
         present=tuple(_said(s, True) for s in found.present) if found.independent else None,
     )

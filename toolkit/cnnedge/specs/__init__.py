@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         named,
         parse_recipe,
     )
+    from .signals import Sample, SignalData, SignalSize, spoken
     from .values import plain
     from .variant import (
         FORMATS,
@@ -71,7 +72,10 @@ __all__ = [
     "Prune",
     "Qat",
     "Recipe",
+    "Sample",
     "Schedule",
+    "SignalData",
+    "SignalSize",
     "Splits",
     "Technique",
     "TopStage",
@@ -84,6 +88,7 @@ __all__ = [
     "parse_recipe",
     "parse_variant",
     "plain",
+    "spoken",
 ]
 
 _HOMES = {
@@ -110,7 +115,10 @@ _HOMES = {
     "Prune": "variant",
     "Qat": "variant",
     "Recipe": "recipe",
+    "Sample": "signals",
     "Schedule": "recipe",
+    "SignalData": "signals",
+    "SignalSize": "signals",
     "Splits": "data",
     "TECHNIQUES": "variant",
     "Technique": "variant",
@@ -124,6 +132,7 @@ _HOMES = {
     "parse_recipe": "recipe",
     "parse_variant": "variant",
     "plain": "values",
+    "spoken": "signals",
 }
 
 __getattr__ = names_from(__name__, _HOMES)

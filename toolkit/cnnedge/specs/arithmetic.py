@@ -17,7 +17,7 @@ from ..errors import SpecError
 from .backbones import BACKBONES, Backbone
 from .layers import resolve
 from .model import LayerSpec, ModelSpec
-from .pixels import InputSize
+from .signals import Sample, SignalSize
 
 Arguments = Mapping[str, Any]
 
@@ -105,18 +105,18 @@ class _Step:
     dense: tuple[int, int] | None = None
 
 
-def trace(model: ModelSpec, size: InputSize | None, classes: int) -> list[LayerRow]:
+def trace(model: ModelSpec, size: Sample | None, classes: int) -> list[LayerRow]:
     """One row per layer of `model`, in order, after one for its backbone if it has one.
 
-    size: the input picture, None for the model's own; classes: the number of classes. Raises
-    SpecError for shapes that cannot be, and for a model that does not end in one softmax
+    size: the input picture or signal, None for the model's own; classes: the number of classes.
+    Raises SpecError for shapes that cannot be, and for a model that does not end in one softmax
     probability per class.
     """
     if classes < 2:
         raise SpecError(f"a classifier needs at least 2 classes, found {classes}")
     picture = size or model.input
-    axes = (Axis(size=picture.height), Axis(size=picture.width))
-    step = _Step(shape=picture.shape, axes=axes)
+    height, width, _ = picture.map
+    step = _Step(shape=picture.map, axes=(Axis(size=height), Axis(size=width)))
     rows = []
     complaint = model.check_input(picture)
     if complaint:
@@ -129,7 +129,8 @@ def trace(model: ModelSpec, size: InputSize | None, classes: int) -> list[LayerR
             step = _STEPS[layer.type](step, layer.type, resolve(layer.arguments, classes))
         except SpecError as error:
             raise SpecError(
-                f"layers[{index}].{layer.type}: {error} (input picture {_times(picture.shape)})"
+                f"layers[{index}].{layer.type}: {error} (input {picture.noun} "
+                f"{_times(picture.shape)})"
             ) from None
         rows.append(_row(index, layer.type, step, picture))
         _check_size(rows)
@@ -137,19 +138,21 @@ def trace(model: ModelSpec, size: InputSize | None, classes: int) -> list[LayerR
     return rows
 
 
-def _row(index: int, layer: str, step: _Step, picture: InputSize) -> LayerRow:
+def _row(index: int, layer: str, step: _Step, picture: Sample) -> LayerRow:
     vertical, horizontal = step.axes
     dense, dense_macs = step.dense or (step.parameters, step.macs)
+    height, width, _ = picture.map
+    one_row = isinstance(picture, SignalSize) and len(step.shape) == 3
     return LayerRow(
         index=index,
         type=layer,
-        output_shape=step.shape,
+        output_shape=step.shape[1:] if one_row else step.shape,
         activation_values=math.prod(step.shape),
         parameters=step.parameters,
         trainable_parameters=step.parameters - step.frozen,
         macs=step.macs,
-        receptive_field=(vertical.visible(picture.height), horizontal.visible(picture.width)),
-        arithmetic=step.arithmetic,
+        receptive_field=(vertical.visible(height), horizontal.visible(width)),
+        arithmetic=_along(step.arithmetic) if one_row else step.arithmetic,
         dense_equivalent=dense,
         dense_equivalent_macs=dense_macs,
     )
@@ -215,6 +218,11 @@ def _backbone_axis(backbone: Backbone, pixels: int) -> tuple[Axis, str]:
 
 def _both(vertical: str, horizontal: str) -> str:
     return vertical if vertical == horizontal else f"height {vertical}, width {horizontal}"
+
+
+def _along(both: str) -> str:
+    """Of a map of one row, the sum that says something."""
+    return both.partition(", width ")[2] or both
 
 
 def _picture(before: _Step) -> tuple[int, int, int]:
@@ -373,6 +381,11 @@ _STEPS: Mapping[str, Callable[[_Step, str, Arguments], _Step]] = {
     "Conv2D": _convolution,
     "DepthwiseConv2D": _convolution,
     "SeparableConv2D": _convolution,
+    "Conv1D": _convolution,
+    "MaxPooling1D": _pooling,
+    "AveragePooling1D": _pooling,
+    "GlobalAveragePooling1D": _global_pooling,
+    "GlobalMaxPooling1D": _global_pooling,
     "MaxPooling2D": _pooling,
     "AveragePooling2D": _pooling,
     "GlobalAveragePooling2D": _global_pooling,

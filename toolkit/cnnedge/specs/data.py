@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from .limits import Range
+from .signals import SignalData
 
 Fraction = Annotated[float, Range(0, 1)]
 # What Keras and NumPy both accept.
@@ -41,10 +42,12 @@ class DataSpec:
     """Where the pictures come from and how they are split.
 
     source: a folder, an IDX folder, an .npz or .csv file, `embedded:fashion_mnist`,
-    `keras:mnist|fashion_mnist|cifar10`, or `tfds:NAME`.
+    `keras:mnist|fashion_mnist|cifar10`, or `tfds:NAME`; for signals a .csv file or
+    `synthetic:chromatogram`.
     labels: names of numbered classes (IDX, NPZ, Keras); folders and CSV bring their own.
     near_duplicates: whether pictures of one burst, and files that look nearly the same, lie
     together on one side of the split.
+    signals: how a table of signals is read; only for models that take signals.
     """
 
     source: str
@@ -53,3 +56,4 @@ class DataSpec:
     seed: Seed = 0
     max_unreadable: Fraction = 0.05
     near_duplicates: Literal["together", "apart"] = "together"
+    signals: SignalData | None = None

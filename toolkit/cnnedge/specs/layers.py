@@ -21,6 +21,8 @@ from .limits import Range, closest
 from .strict import convert, pairs, problem
 
 CLASSES = "classes"
+# A scale that is learnt from the training signals: docs/signals.md.
+DATA = "data"
 
 Activation = Literal[
     "elu",
@@ -33,6 +35,7 @@ Activation = Literal[
     "sigmoid",
     "softmax",
     "softplus",
+    "softsign",
     "swish",
     "tanh",
 ]
@@ -40,9 +43,16 @@ Activation = Literal[
 
 @dataclass(frozen=True)
 class Factor:
-    """A float; also a fraction such as 1/255, as people write it."""
+    """A float; also a fraction such as 1/255, as people write it.
 
-    def from_node(self, node: yaml.Node, key: str) -> float:
+    learnt: the word `data` stands for what is learnt from the training signals.
+    """
+
+    learnt: bool = False
+
+    def from_node(self, node: yaml.Node, key: str) -> float | str:
+        if self.learnt and isinstance(node, yaml.ScalarNode) and node.value == DATA:
+            return DATA
         fraction = isinstance(node, yaml.ScalarNode) and re.fullmatch(
             r"\s*([-+]?[\d.]+)\s*/\s*([\d.]+)\s*", node.value
         )
@@ -100,6 +110,17 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Along:
+    """One whole number along a signal; kept as the pair (1, number): a signal is one row."""
+
+    allowed: Range
+
+    def from_node(self, node: yaml.Node, key: str) -> tuple[int, int]:
+        number: int = convert(Annotated[int, self.allowed], node, key)
+        return (1, number)
+
+
+@dataclass(frozen=True)
 class Margins:
     """One number, [height, width] or [[top, bottom], [left, right]]; always kept as the last."""
 
@@ -146,9 +167,12 @@ _CONVOLUTION = {
 }
 _MULTIPLIER = {"depth_multiplier": Annotated[int, Range(1, 64)]}
 _POOLING = Signature(optional={"pool_size": _WINDOW, **_WINDOWED})
+_ALONG_WINDOW, _ALONG_STEP = Along(Range(2, 255)), Along(Range(1, 64))
+_ALONG_WINDOWED = {"strides": _ALONG_STEP, "padding": Literal["same", "valid"]}
+_ALONG_POOLING = Signature({"pool_size": _ALONG_WINDOW}, _ALONG_WINDOWED)
 
 LAYERS: Mapping[str, Signature] = {
-    "Rescaling": Signature({"scale": Factor()}, {"offset": Factor()}),
+    "Rescaling": Signature({"scale": Factor(learnt=True)}, {"offset": Factor()}),
     "Conv2D": Signature(
         {"filters": _UNITS, "kernel_size": _WINDOW},
         {**_CONVOLUTION, "kernel_regularizer": Penalty},
@@ -166,6 +190,20 @@ LAYERS: Mapping[str, Signature] = {
             "pointwise_regularizer": Penalty,
         },
     ),
+    "Conv1D": Signature(
+        {"filters": _UNITS, "kernel_size": Along(Range(1, 255))},
+        {
+            **_ALONG_WINDOWED,
+            "dilation_rate": _ALONG_STEP,
+            "activation": Activation,
+            "use_bias": bool,
+            "kernel_regularizer": Penalty,
+        },
+    ),
+    "MaxPooling1D": _ALONG_POOLING,
+    "AveragePooling1D": _ALONG_POOLING,
+    "GlobalAveragePooling1D": Signature(),
+    "GlobalMaxPooling1D": Signature(),
     "MaxPooling2D": _POOLING,
     "AveragePooling2D": _POOLING,
     "GlobalAveragePooling2D": Signature(),
@@ -224,6 +262,11 @@ def read_arguments(name: yaml.ScalarNode, arguments: yaml.Node | None, key: str)
     return found
 
 
+# Layers of signals, with the layer that computes them: a signal is a map of one row.
+ROW_LAYERS: Mapping[str, str] = {name: f"{name[:-2]}2D" for name in LAYERS if name.endswith("1D")}
+MAP_LAYERS = tuple(name for name in LAYERS if name.endswith("2D"))
+
+
 def resolve(arguments: Mapping[str, Any], classes: int) -> dict[str, Any]:
     """The arguments with the word `classes` replaced by the number of classes."""
     return {k: classes if v == CLASSES else v for k, v in arguments.items()}
@@ -262,6 +305,7 @@ def _example(layer: str) -> str:
         "filters": "16",
         "kernel_size": "3",
         "units": CLASSES,
+        "pool_size": "2",
         "rate": "0.2",
         "activation": "relu",
     }
@@ -271,6 +315,8 @@ def _example(layer: str) -> str:
 
 def _disagreement(layer: str, arguments: Mapping[str, Any]) -> str | None:
     """What TensorFlow's kernels refuse although each argument is valid on its own."""
+    if arguments.get("scale") == DATA and "offset" in arguments:
+        return "scale: data learns the offset too; remove offset"
     strides = arguments.get("strides", (1, 1))
     if max(arguments.get("dilation_rate", (1, 1))) > 1 and max(strides) > 1:
         return "strides and dilation_rate cannot both be above 1; set one of them to 1"

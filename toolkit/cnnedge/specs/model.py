@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
 from .backbones import BACKBONES, MINIMUM_SIDE, BackboneName
 from .composing import compose, describe
-from .layers import read_arguments
-from .pixels import InputSize
+from .layers import DATA, MAP_LAYERS, ROW_LAYERS, read_arguments
+from .signals import Sample, SignalSize
 from .strict import build, pairs, problem
 
 # Keras builds a network by recursion, layer upon layer.
@@ -43,13 +43,15 @@ class LayerSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """One network: its input and its layers in order, from raw pixels 0..255 to probabilities.
+    """One network: its input and its layers in order, from raw values to probabilities.
+
+    Raw values are pixels 0..255, or those of a signal as it was measured.
 
     backbone: a network with published weights that comes before the layers, which are its head.
     """
 
     description: str = ""
-    input: InputSize
+    input: Sample
     backbone: BackboneName | None = None
     layers: tuple[LayerSpec, ...]
 
@@ -60,8 +62,31 @@ class ModelSpec:
             return f"layers lists {len(self.layers):,} layers; the limit is {MOST_LAYERS}"
         return self.check_input(self.input)
 
-    def check_input(self, size: InputSize) -> str | None:
-        """What is wrong with pictures of this size, whatever the layers; None when nothing is."""
+    @property
+    def learns_scale(self) -> bool:
+        """Whether a layer's scale is learnt from the training signals."""
+        return any(layer.arguments.get("scale") == DATA for layer in self.layers)
+
+    def scaled(self, scale: tuple[float, ...], offset: tuple[float, ...]) -> ModelSpec:
+        """The same with what was learnt: value * scale + offset, one number for each channel."""
+        learnt = {"scale": _one_or_all(scale), "offset": _one_or_all(offset)}
+        layers = tuple(
+            LayerSpec(type=layer.type, arguments={**layer.arguments, **learnt})
+            if layer.arguments.get("scale") == DATA
+            else layer
+            for layer in self.layers
+        )
+        return replace(self, layers=layers)
+
+    def check_input(self, size: Sample) -> str | None:
+        """What is wrong with such samples, whatever the sizes; None when nothing is."""
+        if isinstance(size, SignalSize):
+            return self._check_signal()
+        if self.learns_scale:
+            return "scale: data is for signals; pixels go from 0 to 255: use scale: 1/255"
+        row = next((layer.type for layer in self.layers if layer.type in ROW_LAYERS), None)
+        if row:
+            return f"{row} is for signals, but the input is a picture; use {ROW_LAYERS[row]}"
         if self.backbone is None:
             return None
         if size.channels != 3:
@@ -76,6 +101,20 @@ class ModelSpec:
                 f"of at least {MINIMUM_SIDE}x{MINIMUM_SIDE}, and was trained at {trained}x{trained}"
             )
         return None
+
+    def _check_signal(self) -> str | None:
+        if self.backbone is not None:
+            return f"the input is a signal, but the backbone {self.backbone} takes RGB pictures"
+        flat = next((layer.type for layer in self.layers if layer.type in MAP_LAYERS), None)
+        if flat is None:
+            return None
+        near = f"{flat[:-2]}1D"
+        instead = f"use {near}" if near in ROW_LAYERS else f"allowed: {', '.join(ROW_LAYERS)}"
+        return f"{flat} is for pictures, but the input is a signal; {instead}"
+
+
+def _one_or_all(values: tuple[float, ...]) -> float | list[float]:
+    return values[0] if len(values) == 1 else list(values)
 
 
 def parse_model(text: str, source: str) -> ModelSpec:

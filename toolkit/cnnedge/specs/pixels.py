@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from .limits import Range
 
@@ -16,13 +16,22 @@ class InputSize:
     width: Annotated[int, Range(4, 4096)]
     channels: int = 3
 
+    noun: ClassVar[str] = "picture"
+    dtype: ClassVar[str] = "uint8"
+
     def check(self) -> str | None:
         if self.channels not in (1, 3):
             return f"channels is {self.channels}; allowed: 1 (grey) or 3 (RGB)"
         return None
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample: (height, width, channels)."""
+        return self.map
+
+    @property
+    def map(self) -> tuple[int, int, int]:
+        """As a feature map."""
         return (self.height, self.width, self.channels)
 
 

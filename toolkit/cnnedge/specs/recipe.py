@@ -15,7 +15,8 @@ from .composing import compose, override
 from .compress import Compression
 from .data import DataSpec, Fraction, Seed
 from .limits import Range
-from .pixels import InputSize, Preprocess
+from .pixels import Preprocess
+from .signals import Sample
 from .strict import build
 from .values import plain
 from .variant import FORMATS, Variant, check_names
@@ -207,7 +208,7 @@ class Recipe:
     data: DataSpec
     model: str
     weights: str = "imagenet"
-    input: InputSize | None = None
+    input: Sample | None = None
     preprocess: Preprocess = Preprocess()
     training: Training = Training()
     augmentation: Augmentation = Augmentation()

@@ -139,7 +139,17 @@ def _convert_union(hint: Any, node: yaml.Node, key: str) -> Any:
             return convert(option, node, key)
         except SpecError as error:
             failures.append(error)
-    raise failures[0]
+    # Of several kinds, the one that was meant: it has most of the keys.
+    meant = max(range(len(rest)), key=lambda i: (_known_keys(rest[i], node), -i))
+    raise failures[meant]
+
+
+def _known_keys(option: Any, node: yaml.Node) -> int:
+    """How many of a mapping's keys a dataclass has."""
+    if not dataclasses.is_dataclass(option) or not isinstance(node, yaml.MappingNode):
+        return 0
+    fields = {f.name for f in dataclasses.fields(option)}
+    return sum(getattr(key, "value", None) in fields for key, _ in node.value)
 
 
 def _convert_tuple(hint: Any, node: yaml.Node, key: str) -> tuple[Any, ...]:

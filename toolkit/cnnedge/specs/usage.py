@@ -32,7 +32,13 @@ from .variant import Distil, Variant
 _LINEAR = ("logistic", "svm")
 _CALIBRATED = ("int8", "int8-float-io", "int16x8", "selective")
 # Parts that are absent by default: to name one is to set it, whatever it holds.
-_PARTS = ("training.head", "training.top", "training.all", "training.early_stopping")
+_PARTS = (
+    "data.signals",
+    "training.head",
+    "training.top",
+    "training.all",
+    "training.early_stopping",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,15 +92,32 @@ def refuse_idle(overrides: Sequence[str], recipe: Recipe, idle: Sequence[Idle]) 
         raise problem(node, key, f"this has no effect: {each.reason}")
 
 
-def in_training(recipe: Recipe, *, backbone: bool) -> list[Idle]:
-    """What neither training by this recipe uses, nor converting what it trained."""
+def in_training(recipe: Recipe, *, backbone: bool, signals: bool = False) -> list[Idle]:
+    """What neither training by this recipe uses, nor converting what it trained.
+
+    signals: its model takes signals, and no pictures.
+    """
     return [
+        *_samples(signals),
         *_weights(recipe, backbone),
         *_fitting(recipe),
         *_stages(recipe.training, trained_on=_trained_on(recipe)),
         *_augmentation(recipe),
         *_rest(recipe),
     ]
+
+
+def _samples(signals: bool) -> Iterator[Idle]:
+    """What is of the other kind of data."""
+    if not signals:
+        why = "it says how signals are read, but this model takes pictures"
+        yield Idle(key="data.signals", reason=why)
+        return
+    why = "it is for pictures, but this model takes signals, which are used as they were measured"
+    for key in ("preprocess", "augmentation"):
+        yield Idle(key=key, reason=why)
+    for key in ("data.near_duplicates", "data.max_unreadable"):
+        yield Idle(key=key, reason="it is for files of pictures, but this model takes signals")
 
 
 def in_comparison(recipe: Recipe) -> list[Idle]:

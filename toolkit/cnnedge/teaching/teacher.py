@@ -17,7 +17,14 @@ import numpy as np
 from ..bundle import write_model
 from ..classifier import load
 from ..converter import convert
-from ..data import Dataset, Pixels, calibration_indices, load_dataset
+from ..data import (
+    Dataset,
+    Pixels,
+    calibration_indices,
+    load_dataset,
+    pixels_of,
+    samples_of,
+)
 from ..engines import CPU
 from ..errors import DataError
 from ..scoring import score
@@ -68,7 +75,7 @@ class Teacher:
         """Learns all pictures of `folder` and writes the model `out`, whole. Raises CnnedgeError,
         of which DataError is for what the user can mend in the pictures."""
         dataset = self._pictures(folder, tell)
-        pixels = Pixels(dataset, self.size, self.recipe.preprocess)
+        pixels = pixels_of(samples_of(dataset, self.size, self.recipe.preprocess))
         rows = self._rows(dataset, pixels, tell)
         lesson = self._lesson(dataset, rows)
         tell("fitting the classifier", 0, 0)
@@ -98,7 +105,7 @@ class Teacher:
     def lesson(self, folder: Path, tell: Tell) -> Lesson:
         """The features, classes and bursts of all pictures of `folder`. Raises CnnedgeError."""
         dataset = self._pictures(folder, tell)
-        pixels = Pixels(dataset, self.size, self.recipe.preprocess)
+        pixels = pixels_of(samples_of(dataset, self.size, self.recipe.preprocess))
         return self._lesson(dataset, self._rows(dataset, pixels, tell))
 
     def _model(self, classes: int, tell: Tell) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..benchmark import Case, get_protocol, run_cases
 from ..benchmark.answer import Latency
-from ..data import Dataset, Pixels
+from ..data import Dataset, pixels_of, samples_of
 from ..errors import CnnedgeError, MissingExtraError, SpecError, WeightsError
 from ..results import Accuracy, accuracy
 from ..specs import Recipe, parse_model, shipped
@@ -115,7 +115,7 @@ def _one(
     )
     below, _ = cut(model, feature_layer(model, len(spec.layers)))
     extractor = Extractor(below)
-    pixels = Pixels(dataset, size, recipe.preprocess)
+    pixels = pixels_of(samples_of(dataset, size, recipe.preprocess))
     features = Features(extractor, pixels, Views())
     indices = np.concatenate([dataset.indices("train"), dataset.indices("val")])
     features.extract(indices, 1, reporter.extracting)

@@ -14,12 +14,12 @@ from typing import Any
 import cv2
 
 from .._version import __version__
-from ..data import Dataset, Pixels
+from ..data import Dataset, Samples
 from ..preprocess import PIXELS_VERSION
 from ..specs import plain
 
 
-def content_key(pixels: Pixels, **decides: Any) -> str:
+def content_key(pixels: Samples, **decides: Any) -> str:
     """Hex SHA-256 of how pictures become input pixels, of the programs, and of `decides`.
 
     pixels: their size and resize rule; which pictures there are is told apart: see

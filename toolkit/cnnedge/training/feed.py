@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..data import Dataset, Pixels
+from ..data import Dataset, Pixels, Samples
 from ..specs import Augmentation, Training
 from .augmentation import augment, mix
 from .features import Features
@@ -65,6 +65,29 @@ class PixelSource:
         if self._mirrored is not None:
             pictures, classes = mirror(pictures, classes, self._mirrored, rng)
         return augment(pictures, self._augmentation, rng).astype(np.float32), classes
+
+
+class SignalSource:
+    """Signals as they were measured."""
+
+    seconds_at_stake = 0.0
+    mixup = 0.0
+
+    def __init__(self, signals: Samples) -> None:
+        self.shape: tuple[int, ...] = signals.size.shape
+        self._signals = signals
+
+    def draw(
+        self, indices: Indices, classes: Indices, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.float32], Indices]:
+        return self._signals.batch(indices), classes
+
+
+def source_of(samples: Samples, augmentation: Augmentation) -> Source:
+    """Of a data set's own values. augmentation: of pictures."""
+    if isinstance(samples, Pixels):
+        return PixelSource(samples, augmentation)
+    return SignalSource(samples)
 
 
 class FeatureSource:

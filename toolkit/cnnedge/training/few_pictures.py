@@ -6,6 +6,7 @@ import numpy as np
 
 from ..data import Dataset
 from ..results import wilson
+from ..specs import spoken
 
 _FEW_TO_LEARN = 30
 _FEW_TO_JUDGE = 50
@@ -32,4 +33,4 @@ def said(dataset: Dataset) -> tuple[str, ...]:
             "points, and even if all of them are right, that only shows an accuracy above "
             f"{100 * low:.0f} % (95 % interval)"
         )
-    return tuple(warnings)
+    return tuple(spoken(text, dataset.noun) for text in warnings)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..data import Pixels
+from ..data import Samples
 from ..errors import CnnedgeError, RunFolderError
 from ..files import write_bytes
 from ..frozen import FrozenNetwork
@@ -171,7 +171,7 @@ def validation(
     return validate if len(targets) else None
 
 
-def predict(model: Any, pixels: Pixels, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+def predict(model: Any, pixels: Samples, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Probabilities of a Keras model for pictures by index: float32 [n, classes]."""
     return predictor(model, pixels.batch)(indices)
 

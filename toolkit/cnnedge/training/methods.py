@@ -13,10 +13,10 @@ from typing import Any
 from ..architectures import build_model
 from ..data import Dataset
 from ..errors import SpecError
-from ..specs import InputSize, ModelSpec, Recipe
+from ..specs import InputSize, ModelSpec, Recipe, Sample
 from ..specs.backbones import LoadedWeights
 from . import fitting, transfer
-from .feed import PixelSource
+from .feed import source_of
 from .linear import fit_linear
 from .metrics import Details, LinearFit
 
@@ -39,7 +39,7 @@ def labels(recipe: Recipe, dataset: Dataset) -> tuple[str, ...]:
 
 
 def build(
-    spec: ModelSpec, size: InputSize, classes: int, recipe: Recipe, place: str, progress: Progress
+    spec: ModelSpec, size: Sample, classes: int, recipe: Recipe, place: str, progress: Progress
 ) -> tuple[Any, LoadedWeights | None]:
     """The model with the weights that training begins with, and where those came from.
 
@@ -58,7 +58,7 @@ def build(
             "is a list of layers. Train it with method scratch, or use another model: 'cnnedge "
             "models' lists them"
         )
-    if method == "pretrained":
+    if method == "pretrained" and isinstance(size, InputSize):
         return _published(spec, size, recipe.weights, progress)
     weights = "none" if method == "scratch" else recipe.weights
     built = build_pretrained(spec, size, classes, weights, place, progress)
@@ -70,7 +70,7 @@ def build(
 
 
 def build_pretrained(
-    spec: ModelSpec, size: InputSize, classes: int, weights: str, place: str, progress: Progress
+    spec: ModelSpec, size: Sample, classes: int, weights: str, place: str, progress: Progress
 ) -> tuple[Any, LoadedWeights | None]:
     """The model, its backbone with the weights of that name or path, and where they came from."""
     try:
@@ -112,7 +112,7 @@ def _scratch(work: transfer.Materials) -> Outcome:
         learning_rate=training.optimizer.learning_rate,
         schedule=training.schedule,
     )
-    source = PixelSource(work.data.pixels, work.data.recipe.augmentation)
+    source = source_of(work.data.pixels, work.data.recipe.augmentation)
     answer = fitting.predictor(work.model, work.data.pixels.batch)
     fitted = transfer.fit_phase(work, phase, work.model, source, answer)
     if fitted.stopped_early:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .._version import __version__
-from ..data import Dataset, Pixels, calibration_indices
-from ..specs import InputSize, Recipe, plain
+from ..data import Dataset, Samples, calibration_indices
+from ..specs import Recipe, Sample, SignalSize, plain
 from . import backend
 from .run_folder import RunFolder
 from .strategy import Workers
@@ -23,14 +23,14 @@ R = TypeVar("R", covariant=True)
 class RunData(Generic[R]):
     """One run and its data.
 
-    labels: what the model tells apart, in the order of its output. pixels: of the data set, uint8
-    as the model takes them.
+    labels: what the model tells apart, in the order of its output. pixels: of the data set, as
+    the model takes them: uint8 of pictures, float32 of signals.
     """
 
     run: RunFolder
     recipe: Recipe
     labels: tuple[str, ...]
-    pixels: Pixels
+    pixels: Samples
     workers: Workers
     reporter: R
 
@@ -44,7 +44,7 @@ class RunData(Generic[R]):
         return calibration_indices(self.dataset, count, self.recipe.convert.calibration.seed)
 
 
-def provenance(recipe: Recipe, pixels: Pixels, variant: str) -> dict[str, Any]:
+def provenance(recipe: Recipe, pixels: Samples, variant: str) -> dict[str, Any]:
     """What a file of a trained run says of where it comes from: also its pictures, and versions."""
     dataset = pixels.dataset
     return origin(recipe, pixels.size, variant) | {
@@ -55,13 +55,19 @@ def provenance(recipe: Recipe, pixels: Pixels, variant: str) -> dict[str, Any]:
             "seed": recipe.data.seed,
             "max_unreadable": recipe.data.max_unreadable,
             "near_duplicates": recipe.data.near_duplicates,
+            **({} if recipe.data.signals is None else {"signals": plain(recipe.data.signals)}),
         },
         "versions": backend.versions(),
     }
 
 
-def origin(recipe: Recipe, size: InputSize, variant: str) -> dict[str, Any]:
+def origin(recipe: Recipe, size: Sample, variant: str) -> dict[str, Any]:
     """What every model file says of where it comes from: recipe, input, resize rule."""
+    if isinstance(size, SignalSize):
+        taken: dict[str, Any] = {"input": plain(size)}
+    else:
+        colour = "RGB" if size.channels == 3 else "GRAY"
+        taken = {"input": {**plain(size), "color": colour}, "preprocess": plain(recipe.preprocess)}
     return {
         "format": 1,
         "cnnedge": __version__,
@@ -69,6 +75,5 @@ def origin(recipe: Recipe, size: InputSize, variant: str) -> dict[str, Any]:
         "description": recipe.description,
         "method": recipe.training.method,
         "variant": variant,
-        "input": {**plain(size), "color": "RGB" if size.channels == 3 else "GRAY"},
-        "preprocess": plain(recipe.preprocess),
+        **taken,
     }

@@ -15,13 +15,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from .._version import __version__
-from ..data import Dataset, Pixels, load_dataset
+from ..data import Dataset, Samples, load_dataset, samples_of
 from ..data.names import normalised
 from ..errors import RunFolderError
 from ..files import explained, whole, write_json, write_text
-from ..specs import Recipe, parse_model, plain, shipped
+from ..specs import Recipe, SignalData, SignalSize, parse_model, plain, shipped
 from ..specs.backbones import LoadedWeights
-from . import backend, few_pictures, fitting, methods, mirroring, transfer
+from . import backend, few_pictures, fitting, learnt_scale, methods, mirroring, transfer
 from .augmentation import augment
 from .judging import judge
 from .metrics import DataUsed, Details, Identity, Metrics
@@ -37,6 +37,7 @@ from .run_folder import (
     read_metrics,
 )
 from .run_lock import occupied
+from .signals_plot import save_signals
 from .strategy import Workers, losses_explained, open_workers, own_folder
 from .strengths_plot import save_strengths
 
@@ -94,6 +95,8 @@ def _train(
     definition, place = shipped.read("models", recipe.model)
     model_spec = parse_model(definition, place)
     size = recipe.input or model_spec.input
+    if isinstance(size, SignalSize) and recipe.data.signals is None:
+        recipe = replace(recipe, data=replace(recipe.data, signals=SignalData()))
     recipe = as_begun(RunFolder(out), recipe) if resume else recipe
     run = open_existing(out, recipe) if resume else None
     if run and run.complete:
@@ -110,6 +113,8 @@ def _train(
     if text := mirroring.said(dataset.classes, recipe.augmentation.flip):
         reporter.note(text)
     labels = methods.labels(recipe, dataset)
+    pixels = samples_of(dataset, size, recipe.preprocess)
+    model_spec = learnt_scale.learnt(model_spec, pixels)
     backend.make_repeatable(recipe.training.seed)
     with workers.strategy.scope():
         model, weights = methods.build(
@@ -130,9 +135,7 @@ def _train(
         _check_same_data(run, dataset)
     # No worker goes ahead while another still reads or clears the run folder.
     workers.wait()
-    pixels = Pixels(dataset, size, recipe.preprocess)
-    if recipe.training.method != "pretrained":
-        _draw_augmentation(run, recipe, dataset, pixels)
+    _draw_data(run, recipe, pixels)
     data = RunData[SessionReporter](
         run=run, recipe=recipe, labels=labels, pixels=pixels, workers=workers, reporter=reporter
     )
@@ -154,6 +157,7 @@ def load_recipe_data(recipe: Recipe, progress: Any = None) -> Dataset:
         seed=recipe.data.seed,
         max_unreadable=recipe.data.max_unreadable,
         together=recipe.data.near_duplicates == "together",
+        signals=recipe.data.signals,
         progress=progress,
     )
 
@@ -215,8 +219,17 @@ def _draw_curves(path: Path, fitted: fitting.Fitted, details: Details) -> None:
         save_strengths(path, scores, linear.strength, linear.method)
 
 
-def _draw_augmentation(run: RunFolder, recipe: Recipe, dataset: Dataset, pixels: Pixels) -> None:
+def _draw_data(run: RunFolder, recipe: Recipe, pixels: Samples) -> None:
+    """signals.png, or augmentation.png of pictures: what training sees."""
+    if isinstance(pixels.size, SignalSize):
+        save_signals(run.path / "signals.png", pixels, recipe.training.seed)
+    elif recipe.training.method != "pretrained":
+        _draw_augmentation(run, recipe, pixels)
+
+
+def _draw_augmentation(run: RunFolder, recipe: Recipe, pixels: Samples) -> None:
     """augmentation.png: what the recipe's random changes look like on pictures of this data."""
+    dataset = pixels.dataset
     indices = dataset.indices("train")
     by_class = {int(dataset.targets[i]): int(i) for i in indices[::-1]}
     chosen = np.array(list(by_class.values())[:_ROWS], np.int64)

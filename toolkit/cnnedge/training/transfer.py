@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..architectures import block_names
-from ..data import Dataset
+from ..data import Dataset, pixels_of
 from ..errors import SpecError
 from ..specs import AllStage, Augmentation, HeadStage, ModelSpec, Recipe, TopStage, Training
 from . import backend, fitting
 from .features import Extractor, Features, Views
-from .feed import FeatureSource, Feed, PixelSource, Source
+from .feed import FeatureSource, Feed, Source, source_of
 from .metrics import StageDone
 from .mirroring import mirror_classes, without_mirror
 from .run_data import RunData
@@ -145,7 +145,7 @@ def _source(work: Materials, stage: Stage, lowest: str) -> tuple[Any, Source, An
     """The Keras model to fit, where its inputs come from, and its answer for pictures by index."""
     views = 0 if isinstance(stage, AllStage) else stage.views
     if not views:
-        source = PixelSource(work.data.pixels, work.data.recipe.augmentation)
+        source = source_of(work.data.pixels, work.data.recipe.augmentation)
         return work.model, source, fitting.predictor(work.model, work.data.pixels.batch)
     below, above = cut(work.model, lowest)
     features = extract(work, below, views)
@@ -156,7 +156,7 @@ def extract(work: Materials, network: Any, views: int) -> Features:
     """The rows of a frozen network for all pictures that training and validation need."""
     features = Features(
         Extractor(network),
-        work.data.pixels,
+        pixels_of(work.data.pixels),
         Views(
             count=views,
             augmentation=unmirrored(work.data.dataset, work.data.recipe),

@@ -20,10 +20,11 @@ from ..engines import AUTO, EXACT, Runtime
 from ..errors import CnnedgeError
 from ..files import read_json
 from ..preprocess import Pixels
-from ..specs import InputSize, Recipe
+from ..specs import Recipe, Sample
 from ..specs.values import read
 from ..training import backend
 from ..training.fitting import predictor
+from ..training.learnt_scale import sample_size
 from ..training.run_folder import (
     RunFolder,
     open_finished,
@@ -43,7 +44,8 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Run:
-    """The reference. keras: pixels 0..255 of `size` to probabilities of `labels`.
+    """The reference. keras: raw values of `size` (pixels 0..255, or a signal's) to probabilities of
+    `labels`.
 
     key: sha256 of model.keras, hex.
     """
@@ -52,7 +54,7 @@ class Run:
     recipe: Recipe
     labels: tuple[str, ...]
     keras: Any
-    size: InputSize
+    size: Sample
     key: str
     answer: Callable[[Values], Scores]
 
@@ -157,7 +159,6 @@ def _open_run(path: Path) -> Run:
     folder = open_finished(path)
     keras = backend.load_keras(folder.model)
     labels = read_labels(folder)
-    height, width, channels = keras.input_shape[1:]
     rows: dict[str, Values] = {}
     traced = predictor(keras, lambda indices: rows["values"][indices])
 
@@ -170,7 +171,7 @@ def _open_run(path: Path) -> Run:
         recipe=read_recipe(folder),
         labels=labels,
         keras=keras,
-        size=InputSize(height=height, width=width, channels=channels),
+        size=sample_size(keras.input_shape),
         key=hashlib.sha256(folder.model.read_bytes()).hexdigest(),
         answer=answer,
     )

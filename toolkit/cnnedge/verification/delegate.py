@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +38,7 @@ def same(chosen: Engine, plain: Engine) -> bool:
 
 def checked_answers(
     chosen: Classifier,
-    pixels: npt.NDArray[np.uint8],
+    pixels: npt.NDArray[Any],
     progress: Callable[[int, int], None],
 ) -> Scores:
     """float32 [n, classes] for input pixels [n, h, w, c], each compared with the CPU's.

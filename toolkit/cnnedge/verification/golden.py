@@ -10,18 +10,19 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import given_files
-from ..data import Dataset, Part, Pixels, calibration_indices, load_dataset
+from ..data import Dataset, Part, calibration_indices, load_dataset, samples_of
 from ..data.dataset import assemble
-from ..data.store import ArrayStore, FileStore, Listing
+from ..data.store import FileStore, Listing
 from ..errors import CnnedgeError, DataError
 from ..pictures import entries, is_picture
 from ..preprocess import Pixels as Frame
-from ..specs import InputSize, Recipe
+from ..specs import Recipe, Sample
 from ..training.judging import truths
 from ..training.metrics import DataUsed
 from ..training.session import load_recipe_data
@@ -57,7 +58,7 @@ class Golden:
 
     def file(self, number: int) -> Path | None:
         """The picture's file; None where the data set holds arrays."""
-        if isinstance(self.dataset.store, ArrayStore):
+        if not isinstance(self.dataset.store, FileStore):
             return None
         return Path(self.dataset.name(int(self.indices[number])))
 
@@ -69,9 +70,10 @@ class Golden:
         return str(Path(file.parent.name) / file.name)
 
     def calibration(
-        self, recipe: Recipe, size: InputSize, progress: Progress
-    ) -> tuple[npt.NDArray[np.uint8], bool]:
-        """uint8 [n, h, w, c]: the run's calibration pictures, and whether it is these.
+        self, recipe: Recipe, size: Sample, progress: Progress
+    ) -> tuple[npt.NDArray[Any], bool]:
+        """uint8 [n, h, w, c], of signals float32 [n, length, channels]: the run's calibration
+        pictures, and whether it is these.
 
         The golden pictures themselves where the user named others and the run's are gone.
         """
@@ -80,10 +82,10 @@ class Golden:
             try:
                 dataset = load_recipe_data(recipe, progress)
             except CnnedgeError:
-                return Pixels(dataset, size, recipe.preprocess).batch(self.indices), False
+                return samples_of(dataset, size, recipe.preprocess).batch(self.indices), False
         wanted = recipe.convert.calibration
         indices = calibration_indices(dataset, wanted.count, wanted.seed)
-        return Pixels(dataset, size, recipe.preprocess).batch(indices), True
+        return samples_of(dataset, size, recipe.preprocess).batch(indices), True
 
 
 def choose(
@@ -121,7 +123,7 @@ def _pictures(
 ) -> tuple[Dataset, bool]:
     if folder is None:
         return load_recipe_data(recipe, progress), False
-    if (files := _loose(folder)) is not None:
+    if recipe.data.signals is None and (files := _loose(folder)) is not None:
         return _unlabelled(given_files.expanded(folder).resolve(), files, recipe, progress), True
     dataset = load_dataset(
         folder,
@@ -129,6 +131,7 @@ def _pictures(
         splits=None,
         max_unreadable=recipe.data.max_unreadable,
         together=False,
+        signals=recipe.data.signals,
         progress=progress,
     )
     if dataset.fingerprint != trained.fingerprint:

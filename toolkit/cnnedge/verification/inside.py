@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..specs import SignalSize
 from . import mistakes, network
 from .case import Case
 from .mistakes import Mistake, explain
@@ -68,7 +69,9 @@ def judge(case: Case) -> Inside:
     expected = case.reference.scores(guess.made)
     rows.append(_file_row(case, guess.given, expected, peer))
     settled = bool(rows[-1].agrees)
-    front = _front(case, guess, own, settled)
+    # Colours, scales and bytes are of pixels; a signal goes in as it is.
+    signals = isinstance(case.run.size, SignalSize)
+    front = () if signals else _front(case, guess, own, settled)
     return Inside(stages=(*front, *rows), order=guess.order, settled=settled)
 
 
@@ -107,11 +110,10 @@ def _peers(case: Case) -> tuple[list[Stage], Peer]:
 def _nearest(case: Case, given: Scores, own: float, allowed: float) -> _Guess:
     """The reading that leaves least: mistakes, and outputs by number or by the file's labels."""
     model = case.plain.model
-    possible = (
-        *mistakes.usual(case.run.size.channels),
-        *mistakes.of_input(model.graph),
-        *mistakes.of_output(model.output),
-    )
+    possible = mistakes.of_output(model.output)
+    if not isinstance(case.run.size, SignalSize):
+        usual, stated = mistakes.usual(case.run.size.channels), mistakes.of_input(model.graph)
+        possible = (*usual, *stated, *possible)
     guesses = []
     for order in _orders(case):
         ordered = given[:, order]

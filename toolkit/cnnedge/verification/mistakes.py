@@ -172,7 +172,7 @@ class Reference:
     uint8 [n, h, w, c].
     """
 
-    def __init__(self, answer: Callable[[Values], Scores], pixels: npt.NDArray[np.uint8]) -> None:
+    def __init__(self, answer: Callable[[Values], Scores], pixels: npt.NDArray[Any]) -> None:
         self._answer = answer
         self._pixels = pixels
         self._known: dict[tuple[str, ...], Scores] = {}

@@ -26,7 +26,7 @@ from ..converter import convert, layer_names
 from ..engines import CPU
 from ..errors import CnnedgeError
 from ..results import mcnemar
-from ..specs import InputSize
+from ..training.learnt_scale import sample_size
 from . import evidence
 from .verdict import Scores, Stage, flips, moved, snr_db
 
@@ -111,8 +111,8 @@ def float_layers(model: ModelFile, keras: Any) -> tuple[str, ...]:
 def make_peer(
     keras: Any,
     form: str,
-    calibration: npt.NDArray[np.uint8],
-    pixels: npt.NDArray[np.uint8],
+    calibration: npt.NDArray[Any],
+    pixels: npt.NDArray[Any],
     exact: Scores,
     *,
     factor: float = FACTOR,
@@ -125,8 +125,7 @@ def make_peer(
     Raises ModelError, MissingExtraError.
     """
     flatbuffer = convert(keras, form, calibration, float_layers=float_layers)
-    height, width, channels = pixels.shape[1:]
-    size = InputSize(height=height, width=width, channels=channels)
+    size = sample_size(pixels.shape)
     labels = [str(i) for i in range(exact.shape[1])]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{form}.tflite"
@@ -141,7 +140,7 @@ def make_peer(
 
 def answers(
     classifier: Classifier,
-    pixels: npt.NDArray[np.uint8],
+    pixels: npt.NDArray[Any],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Scores:
     """float32 [n, classes] for input pixels [n, h, w, c], by the model as it runs."""
@@ -174,7 +173,7 @@ def format_stage(
     peer: Peer,
     exact: Scores,
     targets: Targets | None,
-    calibration: npt.NDArray[np.uint8],
+    calibration: npt.NDArray[Any],
     recorded: Entry | None,
 ) -> Stage:
     """Whether the run's network bears the file's format.
@@ -287,7 +286,7 @@ def _most_lost(recorded: Entry | None) -> tuple[float, str]:
     return MOST_LOST, f"MLPerf Mobile: {1 - MOST_LOST:.0%} of float accuracy"
 
 
-def _worst(keras: Any, peer: Peer, calibration: npt.NDArray[np.uint8]) -> tuple[str, ...]:
+def _worst(keras: Any, peer: Peer, calibration: npt.NDArray[Any]) -> tuple[str, ...]:
     if peer.format not in ("int8", "int8-float-io") or len(peer.flatbuffer) > _MOST_BYTES:
         return ()
     try:

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from ..camera import open_source
 from ..classifier import PictureModel
 from ..preprocess import Pixels, prepare
-from ..specs import InputSize
+from ..specs import InputSize, Sample, SignalSize
 from ..specs.pixels import Preprocess
 from .golden import Golden
 from .verdict import Stage
@@ -33,19 +34,20 @@ class Prepared:
 
     reference, model: uint8 [n, height, width, channels], as the run and as the model file prepare
     them; the same array where no pixel differs, and of different shapes where the inputs are.
-    decoded: the largest difference in levels of each picture's file, read by the runtime and by
-    training; empty where there are no files.
+    Of signals the numbers themselves, float32 [n, length, channels]. decoded: the largest
+    difference in levels of each picture's file, read by the runtime and by training; empty where
+    there are no files.
     """
 
-    reference: Pixels
-    model: Pixels
+    reference: npt.NDArray[Any]
+    model: npt.NDArray[Any]
     decoded: tuple[int, ...]
 
 
 def prepare_both(
     golden: Golden,
     model: PictureModel,
-    size: InputSize,
+    size: Sample,
     rule: Preprocess,
     progress: Callable[[int, int], None],
 ) -> Prepared:
@@ -56,6 +58,9 @@ def prepare_both(
     ours: list[Pixels] = []
     theirs: list[Pixels] = []
     decoded: list[int] = []
+    if isinstance(size, SignalSize):
+        signals = np.stack([golden.frame(number) for number in range(len(golden))])
+        return Prepared(reference=signals, model=signals, decoded=())
     for number in range(len(golden)):
         frame = golden.frame(number)
         file = golden.file(number)

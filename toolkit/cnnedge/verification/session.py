@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..bundle import read_model
 from ..engines import Runtime
+from ..errors import ModelError
+from ..specs import InputSize, spoken
 from ..targets import Target
 from . import inside, network
 from .case import Case, Progress, Question, as_values, open_case
@@ -30,6 +33,11 @@ def verify(
     delegate that cannot be had.
     """
     here = question
+    if target is not None and read_model(question.model).signal_size is not None:
+        raise ModelError(
+            f"{question.model}: this model takes signals, which are verified on this machine "
+            "alone; remove --device"
+        )
     if target is not None:
         here = replace(question, runtime=Runtime(guest=question.runtime.guest))
     with open_case(here, progress) as case:
@@ -46,7 +54,7 @@ def _verdict(case: Case, target: Target | None, wanted: Runtime) -> Verdict:
         final = checked_answers(case.chosen, pixels, lambda d, t: progress("the delegate", d, t))
     engine, classes = case.chosen.engine, len(case.run.labels)
     comparable = final.shape[1] == classes
-    stages = [decode_stage(case.golden, case.prepared), _resize(case), *found.stages]
+    stages = [*_front(case), *found.stages]
     stages.append(delegate_stage(case.chosen, case.plain, final, expected))
     if target is not None:
         rows, final = device_stages(case, target, wanted)
@@ -64,13 +72,23 @@ def _verdict(case: Case, target: Target | None, wanted: Runtime) -> Verdict:
         stages=tuple(stages),
         flipped=_flipped(case, found, final) if comparable else (),
         assumptions=tuple(case.chosen.assumptions),
-        notes=tuple(_notes(case)),
+        notes=tuple(spoken(text, case.run.size.noun) for text in _notes(case)),
+        noun=case.run.size.noun,
     )
 
 
-def _resize(case: Case) -> Stage:
+def _front(case: Case) -> list[Stage]:
+    """What comes before the graph; a signal has no size to be brought to."""
+    read = decode_stage(case.golden, case.prepared)
+    size = case.run.size
+    if isinstance(size, InputSize):
+        return [read, _resize(case, size)]
+    return [replace(read, found=spoken(read.found, "signal").replace("pixels", "values"))]
+
+
+def _resize(case: Case, size: InputSize) -> Stage:
     ours, theirs = case.prepared.reference, case.prepared.model
-    row = resize_stage(case.prepared, case.plain, case.run.size, case.run.recipe.preprocess)
+    row = resize_stage(case.prepared, case.plain, size, case.run.recipe.preprocess)
     if ours.shape != theirs.shape:
         return row
     same_pixels = ours is theirs

@@ -75,7 +75,8 @@ class Flip:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The whole answer. stages: in the order in which a picture goes through them."""
+    """The whole answer. stages: in the order in which a picture goes through them. noun: what the
+    pictures are."""
 
     model: str
     sha256: str
@@ -88,6 +89,7 @@ class Verdict:
     flipped: tuple[Flip, ...]
     assumptions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    noun: str = "picture"
 
     @property
     def parted(self) -> tuple[Stage, ...]:

@@ -11,11 +11,12 @@ from rich.text import Text
 from ... import figures
 from ...bundle import TensorInfo
 from ...bundle.description import TensorDescription
-from ...bundle.inputs import FLAT
+from ...bundle.inputs import FLAT, SIGNAL
 from ...bundle.provenance import Provenance
 from ...bundle.special import special_needs
 from ...inspection import Forecast, Inspection
 from ...inspection.report import entry_text, operator_counts, quantization
+from ...specs.signals import SignalSize
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 # More would push everything else off the screen; the JSON has all.
@@ -159,7 +160,10 @@ def _meanings(found: Inspection) -> Iterator[tuple[str, Text]]:
     first = file.inputs[0]
     if len(file.inputs) == 1 and first.layout:
         sides = "x".join("any" if s is None else str(s) for s in (first.height, first.width))
-        if first.layout == FLAT:
+        if first.layout == SIGNAL:
+            channels = "one channel" if first.channels == 1 else f"{first.channels} channels"
+            shown = f"one signal, {first.width} values of {channels}, {SIGNAL}"
+        elif first.layout == FLAT:
             shown = "a row of values: --input HxW states the size of the picture in it"
         else:
             colour = "grey" if first.channels == 1 else "colour"
@@ -274,10 +278,13 @@ def _provenance(about: Provenance | None) -> Iterator[tuple[str, str]]:
         return
     version, recipe = about.cnnedge or "without a version", about.recipe or "not named"
     yield "made by", f"cnnedge {version}, recipe {recipe}"
-    rule = about.preprocess
-    color = about.input.color if about.input else "pixels"
-    shown = f"{rule.resize} ({rule.interpolation})" if rule else "no rule in the file"
-    yield "pixels", f"{color} 0..255, resized by {shown}"
+    if isinstance(about.input, SignalSize):
+        yield "values", "as they were measured; the graph scales them"
+    else:
+        rule = about.preprocess
+        color = about.input.color if about.input else "pixels"
+        shown = f"{rule.resize} ({rule.interpolation})" if rule else "no rule in the file"
+        yield "pixels", f"{color} 0..255, resized by {shown}"
     accuracy = about.accuracy
     if accuracy:
         yield (

@@ -101,7 +101,15 @@ _limit_options = gathered(
     show_default=True,
     metavar="SRC",
     help="Read frames from a camera index, video, picture, folder, 'glob*.jpg', rtsp:// or http:// "
-    "stream, or 'sample' (a built-in scene).",
+    "stream, or 'sample' (a built-in scene). For a model that takes signals: a .csv file, or - for "
+    "numbers on standard input.",
+)
+@click.option(
+    "--step",
+    type=click.IntRange(1, 65_536),
+    metavar="N",
+    help="For signals: begin a window every N values of a recording or of standard input. "
+    "[default: half a window]",
 )
 @click.option(
     "--device",
@@ -120,6 +128,7 @@ _limit_options = gathered(
 def command(
     model: str,
     source: str,
+    step: int | None,
     device: str | None,
     reach: Reach,
     runtime: Runtime,
@@ -138,6 +147,8 @@ def command(
     if device:
         if outlets.show:
             raise click.UsageError("--show opens a window here; with --device use --save OUT.mp4.")
+        if step is not None:
+            raise click.UsageError("--step is for signals, which are labelled here; remove it.")
         from .there import run_on
 
         with reach.opened(device) as target:
@@ -146,6 +157,7 @@ def command(
     session = Session(
         model=model,
         source=source,
+        step=step,
         runtime=runtime,
         capture=capture.options,
         loop=capture.loop,
@@ -185,12 +197,12 @@ def _finish(done: Finished, session: Session, json_file: str | None) -> None:
         if "-" not in (json_file, session.outlets.jsonl):
             if done.pictures and result.frames:
                 output.results().print()
-            print_summary(result, live=done.live)
+            print_summary(result, live=done.live, noun=done.noun)
     for problem in result.skipped:
         output.warn(f"skipped: {problem}")
     if done.unanswered:
         raise ModelError(
-            f"{session.model}: {done.unanswered:,} of {result.frames:,} frames: {NO_NUMBERS}"
+            f"{session.model}: {done.unanswered:,} of {result.frames:,} {done.noun}s: {NO_NUMBERS}"
         )
     if done.lost:
         raise SourceError(done.lost)

@@ -20,8 +20,8 @@ def say_choice(report: DelegateReport, say: Callable[[str], None]) -> None:
         say(text)
 
 
-def print_summary(result: RunResult, *, live: bool) -> None:
-    """Stages and frame age as a table, the rest in one line."""
+def print_summary(result: RunResult, *, live: bool, noun: str = "frame") -> None:
+    """Stages and frame age as a table, the rest in one line. noun: what a frame is."""
     console = output.results()
     table = output.table()
     table.add_column("stage")
@@ -33,16 +33,16 @@ def print_summary(result: RunResult, *, live: bool) -> None:
         values = (stats.median, stats.p90, stats.p99)
         table.add_row(name, *(figures.milliseconds(value) for value in values))
     console.print(table)
-    console.print("; ".join(_sentence(result, live)), highlight=False, soft_wrap=True)
-    for name, place in (("saved", result.saved), ("one line per frame", result.jsonl)):
+    console.print("; ".join(_sentence(result, live, noun)), highlight=False, soft_wrap=True)
+    for name, place in (("saved", result.saved), (f"one line per {noun}", result.jsonl)):
         if place:
             console.print(f"{name}: {place}", highlight=False, soft_wrap=True)
 
 
-def _sentence(result: RunResult, live: bool) -> list[str]:
+def _sentence(result: RunResult, live: bool, noun: str) -> list[str]:
     report = result.delegate
     plural = "" if result.frames == 1 else "s"
-    parts = [f"{result.frames:,} frame{plural}", f"{result.fps:.1f} frames/s"]
+    parts = [f"{result.frames:,} {noun}{plural}", f"{result.fps:,.1f} {noun}s/s"]
     if live:
         parts.append(f"{result.dropped:,} older frames dropped for newer ones")
     if result.reconnects:

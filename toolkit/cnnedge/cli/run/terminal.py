@@ -1,6 +1,7 @@
 """How a run goes, drawn in the terminal.
 
-Steps enter; for pictures one line each leaves on stdout, for moving pictures one line that
+Steps enter; for pictures one line each leaves on stdout, for the windows of a signal one where the
+label changes, for moving pictures one line that
 changes, on stderr, and nothing where nobody would see it.
 """
 
@@ -41,6 +42,7 @@ class RunTerminal:
         self._notes = output.progress_console()
         self._live: Live | None = None
         self._source: Source | None = None
+        self._last = ""
         self._drawn = 0.0
 
     def loaded(self, models: Sequence[Model]) -> None:
@@ -68,7 +70,7 @@ class RunTerminal:
     def step(self, step: Step, timings: Timings, top: int) -> None:
         """Says what a frame was."""
         assert self._source is not None
-        if self._source.pictures and not self._silent:
+        if self._source.pictures and not self._silent and self._is_news(step):
             line = Text(f"{one_line(step.frame.name)}: ").append_text(_answer(step, top))
             output.results().print(line, soft_wrap=True)
         elif self._live:
@@ -76,6 +78,14 @@ class RunTerminal:
             if now - self._drawn >= _REFRESH_SECONDS:
                 self._drawn = now
                 self._live.update(_progress(step, timings, top, self._source))
+
+    def _is_news(self, step: Step) -> bool:
+        """Of windows that slide along a signal, those whose label is another than before."""
+        answer = step.prediction
+        if step.frame.start is None or isinstance(answer, RawOutputs) or not answer.finite:
+            return True
+        before, self._last = self._last, answer.label
+        return bool(answer.label != before)
 
 
 def _progress(step: Step, timings: Timings, top: int, source: Source) -> Table:

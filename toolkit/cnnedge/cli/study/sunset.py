@@ -11,8 +11,7 @@ from ... import figures
 from ...specs import plain
 from .. import output
 from .command import study_options
-from .folder import open_folder, require_workshop
-from .reporter import StudyReporter
+from .session import StudyReporter, require_workshop, study_folder
 
 if TYPE_CHECKING:  # TensorFlow's side
     from ...studies.sunset.comparing import Comparison
@@ -43,7 +42,7 @@ def command(
     from ...studies.sunset import comparing
     from ...studies.sunset.figure import save_figure
 
-    folder = open_folder(out, "sunset")
+    folder = study_folder(out, "sunset")
     plan = comparing.Plan(source=data)
     if quick:
         plan = comparing.Plan(source=data, scenes=_QUICK_SCENES, epochs=1, published=False)

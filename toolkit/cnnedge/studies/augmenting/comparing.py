@@ -17,9 +17,11 @@ import numpy.typing as npt
 from ...data import Dataset
 from ...data import Pixels as DataPixels
 from ...data.store import TEST, TRAIN
-from ...errors import OptionError
+from ...errors import OptionError, SpecError
 from ...results import Accuracy, accuracy, mcnemar
 from ...specs import Augmentation, Recipe, parse_model, shipped
+from ...specs.model import ModelSpec
+from ...specs.pixels import InputSize
 from ...training import backend, fitting, methods, transfer
 from ...training.augmentation import augment
 from ...training.folds import fewest_groups, grouped
@@ -163,7 +165,7 @@ def _trained(
     training = replace(recipe.training, keep="last", early_stopping=None)
     recipe = replace(recipe, training=training)
     spec = parse_model(*shipped.read("models", recipe.model))
-    size = recipe.input or spec.input
+    size = _picture_size(recipe, spec)
     backend.make_repeatable(training.seed)
     model, _ = methods.build(
         spec, size, len(dataset.classes), recipe, recipe.model, lambda done, total: None
@@ -183,6 +185,14 @@ def _trained(
     labels = np.full(len(dataset), _UNUSED, np.int64)
     labels[held] = fitting.predict(model, pixels, held).argmax(axis=1)
     return labels
+
+
+def _picture_size(recipe: Recipe, spec: ModelSpec) -> InputSize:
+    """Raises SpecError for a recipe of signals."""
+    size = recipe.input or spec.input
+    if not isinstance(size, InputSize):
+        raise SpecError(f"{recipe.name}: its data are signals; only pictures are augmented")
+    return size
 
 
 def _way(name: str, right: dict[str, npt.NDArray[np.bool_]], folds: npt.NDArray[np.int64]) -> Way:
@@ -208,7 +218,7 @@ def _versions(
 ) -> tuple[npt.NDArray[np.uint8], ...]:
     """Versions of one picture under each way; mixup, which mixes two, is not among them."""
     spec = parse_model(*shipped.read("models", recipe.model))
-    pixels = DataPixels(dataset, recipe.input or spec.input, recipe.preprocess)
+    pixels = DataPixels(dataset, _picture_size(recipe, spec), recipe.preprocess)
     several = np.repeat(pixels.batch(indices[:1]), VERSIONS, axis=0)
     return tuple(
         augment(several, way, np.random.default_rng([recipe.training.seed, 11]))
