@@ -100,6 +100,6 @@ def _print(found: Comparison, folder: Path) -> None:
     output.note(
         f"{found.source}; accuracy on {networks[0].keras.count:,} test pictures, the rest on "
         f"{found.disturbed.pictures:,} of them and {networks[0].overlapping.count:,} pairs, with "
-        "the float16 files"
+        f"the float16 files; McNemar's p for the pairs is {found.overlapping_p:.2g}"
     )
     console.print(f"figure: {folder / 'capsule.png'}", highlight=False)

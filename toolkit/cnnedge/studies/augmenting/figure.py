@@ -20,11 +20,12 @@ def headline(found: Comparison) -> str:
     certain = sure(found.ways)
     if not certain:
         return "No augmentation made a difference beyond chance here"
-    best = max(certain, key=lambda way: way.gained.mean if way.gained else 0)
-    assert best.gained is not None
-    points = 100 * best.gained.mean
-    verb = "adds" if points > 0 else "costs"
-    return f"{best.name[:1].upper()}{best.name[1:]} {verb} {abs(points):.1f} points"
+    gains = [(100 * way.gained.mean, way.name) for way in certain if way.gained]
+    points, name = max(gains)
+    if points > 0:
+        return f"{name[:1].upper()}{name[1:]}: {points:.1f} points more"
+    points, name = min(gains)
+    return f"None of them helps here; {name}: {abs(points):.1f} points fewer"
 
 
 def save_figure(path: Path, measured: Measured) -> None:

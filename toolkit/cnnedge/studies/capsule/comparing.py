@@ -24,7 +24,7 @@ from ...converter import convert
 from ...data import Dataset
 from ...data import Pixels as DataPixels
 from ...errors import DataError
-from ...results import Accuracy, accuracy
+from ...results import Accuracy, accuracy, mcnemar
 from ...specs import InputSize, parse_recipe
 from ...training.feed import one_hot
 from ...training.run_data import provenance
@@ -79,11 +79,13 @@ class Network:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """study.json. disturbed: the float16 files on turned and moved pictures."""
+    """study.json. disturbed: the float16 files on turned and moved pictures. overlapping_p: that
+    both name as many of the same pairs (McNemar's test)."""
 
     source: str
     epochs: int
     networks: tuple[Network, ...]
+    overlapping_p: float
     disturbed: Invariance
 
 
@@ -140,7 +142,7 @@ def compare(plan: Plan, folder: Path, progress: Progress) -> Measured:
         progress(f"measuring {name}", 0, 1)
         subjects.append(FileSubject(files[0], name))
         shares.append(subjects[-1].scores(pairs.pixels))
-        networks.append(_network(name, model, pixels, files, judge_pairs(shares[-1], pairs)))
+        networks.append(_network(name, model, pixels, files, accuracy(named(shares[-1], pairs))))
     chosen = choose(subjects, None, plan.pictures)
     turned = tuple(each for each in DISTURBANCES if each.name == "rotation")
     found = measure(subjects, chosen, (*turned, SHIFT), progress)
@@ -148,6 +150,7 @@ def compare(plan: Plan, folder: Path, progress: Progress) -> Measured:
         source=plan.source,
         epochs=plan.epochs,
         networks=tuple(networks),
+        overlapping_p=mcnemar(named(shares[0], pairs), named(shares[1], pairs)),
         disturbed=found.result,
     )
     return Measured(result=result, pairs=pairs, scores=tuple(shares), labels=dataset.classes)
@@ -253,7 +256,8 @@ def _aside(pictures: npt.NDArray[np.uint8], by: int) -> npt.NDArray[np.uint8]:
     return moved
 
 
-def judge_pairs(scores: npt.NDArray[np.float32], pairs: Pairs) -> Accuracy:
-    """How many pairs have both of their classes as the two best."""
+def named(scores: npt.NDArray[np.float32], pairs: Pairs) -> npt.NDArray[np.bool_]:
+    """Whether both classes of each pair are the two best, bool [n]."""
     best = np.sort(np.argsort(-scores, axis=1)[:, :2], axis=1)
-    return accuracy((best == np.sort(pairs.classes, axis=1)).all(axis=1))
+    found: npt.NDArray[np.bool_] = (best == np.sort(pairs.classes, axis=1)).all(axis=1)
+    return found

@@ -22,8 +22,7 @@ def headline(found: Comparison) -> str:
     """Which network reads two pictures in one better, or that neither clearly does."""
     first, second = (network.overlapping for network in found.networks)
     names = [network.name for network in found.networks]
-    apart = first.ci95[0] > second.ci95[1] or second.ci95[0] > first.ci95[1]
-    if not apart:
+    if found.overlapping_p >= 0.05:
         return "Two pictures in one: neither network is clearly better"
     better = 0 if first.accuracy > second.accuracy else 1
     shares = [percent(a.accuracy, 0) for a in (first, second)]
