@@ -53,7 +53,7 @@ convert: {{variants: [int8], calibration: {{count: 200}}, max_drop: null}}
 _OWN = {
     SCRATCH: """\
 model: cifar_cnn
-input: {{height: 64, width: 64, channels: 3}}
+input: {{height: 48, width: 48, channels: 3}}
 training:
   epochs: {epochs}
   batch_size: 32
@@ -80,8 +80,8 @@ class Plan:
     also the two options that begin with ImageNet weights. epochs: of the CNN from scratch."""
 
     source: str | None
-    scenes: int = 600
-    epochs: int = 14
+    scenes: int = 500
+    epochs: int = 12
     published: bool = True
 
 
