@@ -224,6 +224,7 @@ def test_a_model_takes_numbers_of_its_size(int8: Path) -> None:
         (("demo",), "takes signals of 100 values, not pictures"),
         (("eval", "--data", "embedded:fashion_mnist"), "the model takes signals"),
         (("eval", "--device", "browser"), "--device is for pictures"),
+        (("run", "--device", "browser"), "--device is for pictures"),
     ],
 )
 def test_what_is_for_pictures_is_refused(
