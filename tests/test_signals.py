@@ -113,6 +113,13 @@ def test_the_whole_way_keeps_the_labels(place: Path, int8: Path) -> None:
     assert "test signals" in page and "pictures" not in page
 
 
+def test_new_tables_are_judged_as_they_are(place: Path, int8: Path) -> None:
+    rows = told("eval", int8, "--data", "new.csv", "--split", "all", cwd=place)
+    windows_of_one = told("eval", int8, "--data", "recording.csv", "--split", "all", cwd=place)
+    assert rows["count"] == 40
+    assert windows_of_one["count"] == 54, "half a window apart, without those between stretches"
+
+
 def test_the_file_says_what_it_takes(place: Path, int8: Path) -> None:
     model = read_model(int8)
     assert model.signal_size == SIZE
@@ -217,6 +224,7 @@ def test_a_model_takes_numbers_of_its_size(int8: Path) -> None:
         (("demo",), "takes signals of 100 values, not pictures"),
         (("eval", "--data", "embedded:fashion_mnist"), "the model takes signals"),
         (("eval", "--device", "browser"), "--device is for pictures"),
+        (("run", "--device", "browser"), "--device is for pictures"),
     ],
 )
 def test_what_is_for_pictures_is_refused(

@@ -20,6 +20,7 @@ from .bundle.provenance import TrainingData
 from .classifier import NO_NUMBERS, Classifier
 from .data import Dataset, Part, Samples, load_dataset, samples_of
 from .data.names import matched
+from .data.signals import as_the_table_is
 from .data.store import Skipped
 from .engines import AgreementCheck, Ran
 from .errors import DataError, ModelError
@@ -126,9 +127,18 @@ def load_model_data(
         seed=trained.seed,
         max_unreadable=trained.max_unreadable,
         together=split != "all" and trained.near_duplicates == "together",
-        signals=None if model.signal_size is None else trained.signals or SignalData(),
+        signals=_signals(model, trained, source),
         progress=progress,
     )
+
+
+def _signals(model: ModelFile, trained: TrainingData, source: str | None) -> SignalData | None:
+    """How signals are read; None of a model that takes pictures. source: by a person."""
+    size = model.signal_size
+    if size is None:
+        return None
+    stated = trained.signals or SignalData()
+    return as_the_table_is(source, size, stated) if source else stated
 
 
 def class_map(

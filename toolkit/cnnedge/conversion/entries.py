@@ -165,7 +165,8 @@ class Sensitivity:
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """All of it. best: the variant to ship. frontier, size_frontier: the names of those that no
-    other beats in accuracy and latency, or size, the cheapest first. noun: what a picture is."""
+    other beats in accuracy and latency, or size, the cheapest first. noun: of samples that are no
+    pictures."""
 
     cnnedge: str
     created: str
@@ -191,4 +192,4 @@ class Report:
     trust: Trust | None
     unstable: Mapping[str, tuple[str, ...]]
     conditions: Any
-    noun: str = "picture"
+    noun: str | None = omitted()

@@ -102,7 +102,7 @@ def write_report(
         trust=doubt,
         unstable={Path(r.model).stem: tuple(r.unstable) for r in latencies if r.unstable},
         conditions=plain(latencies[0].conditions) if latencies else {},
-        noun=work.data.dataset.noun,
+        noun=None if work.data.dataset.noun == "picture" else work.data.dataset.noun,
     )
     told = plain(report)
     shown = (found and found.name) or report.best or entries[0].name

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from .. import given_files
 from ..errors import DataError
 from ..specs.pixels import InputSize, Preprocess
 from ..specs.signals import Sample, SignalData, SignalSize
@@ -186,6 +187,21 @@ def table_listing(path: Path, labels: tuple[str, ...] | None, how: SignalData) -
         targets=np.array([classes.index(text) for text in texts], np.int64),
         part=np.full(len(texts), TRAIN, np.int8),
     )
+
+
+def as_the_table_is(source: str, size: SignalSize, stated: SignalData) -> SignalData:
+    """How a table that a person names is read for a model: by its number of columns, a row is a
+    signal or a moment. stated: how the model's own data were read; kept for what is no table.
+
+    Raises DataError for a table that cannot be read.
+    """
+    path = given_files.expanded(source)
+    if path.suffix.lower() not in (".csv", ".tsv") or not path.is_file():
+        return stated
+    columns = read_table(path, None, labelled=True).values.shape[1]
+    if columns == size.length * size.channels:
+        return SignalData()
+    return SignalData(window=size.length, step=stated.step) if columns == size.channels else stated
 
 
 def window_starts(moments: int, window: int, step: int | None) -> range:

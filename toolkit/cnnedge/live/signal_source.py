@@ -81,7 +81,8 @@ def _table(text: str, path: Path, size: SignalSize, step: int | None) -> SignalS
         raise DataError(
             f"{path}: found {columns} columns of numbers. The model takes signals of {size.length} "
             f"values: expected {wanted} columns, a signal in each row, or {size.channels} for one "
-            "long recording, a moment in each row"
+            "long recording, a moment in each row; a column of labels needs a header that calls it "
+            "label"
         )
     if step is not None:
         raise DataError(

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from ...bundle import read_model
 from ...classifier import NO_NUMBERS
 from ...engines import Runtime
 from ...errors import ModelError, SourceError
@@ -147,8 +148,8 @@ def command(
     if device:
         if outlets.show:
             raise click.UsageError("--show opens a window here; with --device use --save OUT.mp4.")
-        if step is not None:
-            raise click.UsageError("--step is for signals, which are labelled here; remove it.")
+        if step is not None or read_model(model).signal_size is not None:
+            raise click.UsageError("--device is for pictures; signals are labelled here.")
         from .there import run_on
 
         with reach.opened(device) as target:
