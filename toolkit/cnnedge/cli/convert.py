@@ -268,7 +268,8 @@ def _print(report: Report, run: Path, verbose: bool) -> None:
     counts = {v.latency_ms.count for v in report.variants}
     output.note(
         f"{report.test_pictures:,} test {report.noun or 'picture'}s; drop: points lost against "
-        "model.keras (minus: gained); control: points against the same model trained for as long; latency on "
+        "model.keras (minus: gained); control: points against the same model trained for as "
+        "long; latency on "
         f"{report.device}, {report.threads} thread, at least {min(counts):,} inferences each"
     )
     for warning in report.warnings:
