@@ -81,6 +81,11 @@ def test_the_first_label(models: Path, tmp_path: Path) -> None:
     assert "median" in printed("bench_cold_start", *words, cwd=tmp_path)
 
 
+def test_looking(int8_model: Path, tmp_path: Path) -> None:
+    words = (int8_model, "--rounds", 1, "--frames", 3)
+    assert "of labels alone" in printed("bench_look", *words, cwd=tmp_path, codes=(0,))
+
+
 def test_signals(tmp_path: Path) -> None:
     assert "claim" in printed("bench_signals", "--windows", 50, "--rounds", 1, cwd=tmp_path)
 
