@@ -81,6 +81,11 @@ def test_the_first_label(models: Path, tmp_path: Path) -> None:
     assert "median" in printed("bench_cold_start", *words, cwd=tmp_path)
 
 
+def test_rates_beside_another_checkout(models: Path, tmp_path: Path) -> None:
+    words = ("--before", ROOT, "--rounds", 1, "--frames", 8, "--pictures", 8)
+    assert "labels" in printed("bench_rates", "--model-dir", models, *words, cwd=tmp_path)
+
+
 def test_looking(int8_model: Path, tmp_path: Path) -> None:
     words = (int8_model, "--rounds", 1, "--frames", 3)
     assert "of labels alone" in printed("bench_look", *words, cwd=tmp_path, codes=(0,))

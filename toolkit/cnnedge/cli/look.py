@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,7 @@ def _frame(source: str) -> Any:
     raise DataError(f"{source}: it has no frame to look at")
 
 
-def _payload(model: str, source: str, seen: Seen, written: list[Path]) -> dict[str, Any]:
+def _payload(model: str, source: str, seen: Seen, written: list[Path]) -> Mapping[str, object]:
     return {
         "model": model,
         "source": source,

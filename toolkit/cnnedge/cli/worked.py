@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -26,7 +25,7 @@ def work_out(model: ModelSpec, layer: str, size: InputSize) -> Worked:
     return worked(model, layer, prepare(frame, size, Preprocess(resize="center_crop")))
 
 
-def payload(found: Worked) -> dict[str, Any]:
+def payload(found: Worked) -> Mapping[str, object]:
     """For --json."""
     return {
         "layer": found.layer,
