@@ -11,7 +11,7 @@ from ... import figures
 from ...specs import plain
 from .. import output
 from .command import study_options
-from .session import QUICK_PICTURES, require_workshop, study_folder
+from .session import QUICK_PICTURES, require_workshop, study_folder, told
 
 if TYPE_CHECKING:  # TensorFlow's side
     from ...studies.attack.measuring import Attack, Curve, Plan
@@ -71,12 +71,8 @@ def command(
         data=data,
     )
     found, folder = _study(run, plan, out)
-    told = plain(found)
-    output.write_json(str(folder / "study.json"), told)
-    with output.kept("study", told):
-        if json_file:
-            output.write_json(json_file, told)
-        if json_file != "-":
+    with told(plain(found), folder, json_file) as shown:
+        if shown:
             _print(found, folder)
 
 

@@ -13,7 +13,7 @@ from ...specs import Recipe, plain
 from .. import output
 from ..train import resolve
 from .command import study_options
-from .session import StudyReporter, require_workshop, study_folder
+from .session import StudyReporter, require_workshop, study_folder, told
 
 if TYPE_CHECKING:  # TensorFlow's side
     from ...studies.augmenting.comparing import Comparison
@@ -81,12 +81,8 @@ def command(
         reporter = StudyReporter(progress)
         measured = comparing.compare(plan, reporter, reporter.stage)
     save_figure(folder / "augmentation.png", measured)
-    told = plain(measured.result)
-    output.write_json(str(folder / "study.json"), told)
-    with output.kept("study", told):
-        if json_file:
-            output.write_json(json_file, told)
-        if json_file != "-":
+    with told(plain(measured.result), folder, json_file) as shown:
+        if shown:
             _print(measured.result, folder)
 
 

@@ -10,23 +10,22 @@ import click
 from ... import figures
 from ...specs import plain
 from .. import output
-from .command import study_options
-from .session import FULL_PICTURES, QUICK_PICTURES, StudyReporter, require_workshop, study_folder
+from .command import study_options, training_options
+from .session import (
+    FULL_PICTURES,
+    QUICK_PICTURES,
+    StudyReporter,
+    require_workshop,
+    study_folder,
+    told,
+)
 
 if TYPE_CHECKING:  # TensorFlow's side
     from ...studies.capsule.comparing import Comparison
 
 
 @click.command(name="capsule")
-@click.option(
-    "--data",
-    metavar="DIR",
-    help="Train on the pictures in DIR. [default: the digits of keras:mnist where Keras has "
-    "fetched them before, otherwise the embedded Fashion-MNIST]",
-)
-@click.option(
-    "--epochs", type=click.IntRange(1), metavar="N", help="Train each network for N epochs."
-)
+@training_options
 @study_options
 @output.json_option
 @output.verbose_option
@@ -60,12 +59,8 @@ def command(
     with output.progress_bar("pictures") as progress:
         measured = comparing.compare(plan, folder, StudyReporter(progress).stage)
     save_figure(folder / "capsule.png", measured)
-    told = plain(measured.result)
-    output.write_json(str(folder / "study.json"), told)
-    with output.kept("study", told):
-        if json_file:
-            output.write_json(json_file, told)
-        if json_file != "-":
+    with told(plain(measured.result), folder, json_file) as shown:
+        if shown:
             _print(measured.result, folder)
 
 

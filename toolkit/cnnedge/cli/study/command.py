@@ -52,3 +52,16 @@ def study_options(function: F) -> F:
         is_flag=True,
         help="Use few pictures and short training: shows that it works, and measures little.",
     )(function)
+
+
+def training_options(function: F) -> F:
+    """--data and --epochs, of the studies that train two networks on small pictures."""
+    function = click.option(
+        "--epochs", type=click.IntRange(1), metavar="N", help="Train each network for N epochs."
+    )(function)
+    return click.option(
+        "--data",
+        metavar="DIR",
+        help="Train on the pictures in DIR. [default: the digits of keras:mnist where Keras has "
+        "fetched them before, otherwise the embedded Fashion-MNIST]",
+    )(function)

@@ -13,7 +13,14 @@ from ... import figures
 from ...specs import plain
 from .. import output
 from .command import study_options
-from .session import FULL_PICTURES, QUICK_PICTURES, require_plots, require_workshop, study_folder
+from .session import (
+    FULL_PICTURES,
+    QUICK_PICTURES,
+    require_plots,
+    require_workshop,
+    study_folder,
+    told,
+)
 
 if TYPE_CHECKING:  # they import matplotlib
     from ...studies.invariance.cases import Case
@@ -64,12 +71,9 @@ def command(
     folder = study_folder(out, "invariance")
     most = pictures or (QUICK_PICTURES if quick else FULL_PICTURES)
     result, cases = _study(_Asked(models=models, data=data, most=most, quick=quick), folder)
-    told = {**plain(result), "worst_cases": plain(cases)}
-    output.write_json(str(folder / "study.json"), told)
-    with output.kept("study", told):
-        if json_file:
-            output.write_json(json_file, told)
-        if json_file != "-":
+    found = {**plain(result), "worst_cases": plain(cases)}
+    with told(found, folder, json_file) as shown:
+        if shown:
             _print(result, folder)
 
 

@@ -10,23 +10,22 @@ import click
 from ... import figures
 from ...specs import plain
 from .. import output
-from .command import study_options
-from .session import FULL_PICTURES, QUICK_PICTURES, StudyReporter, require_workshop, study_folder
+from .command import study_options, training_options
+from .session import (
+    FULL_PICTURES,
+    QUICK_PICTURES,
+    StudyReporter,
+    require_workshop,
+    study_folder,
+    told,
+)
 
 if TYPE_CHECKING:  # TensorFlow's side
     from ...studies.mlp_vs_cnn.comparing import Comparison
 
 
 @click.command(name="mlp_vs_cnn")
-@click.option(
-    "--data",
-    metavar="DIR",
-    help="Train on the pictures in DIR. [default: the digits of keras:mnist where Keras has "
-    "fetched them before, otherwise the embedded Fashion-MNIST]",
-)
-@click.option(
-    "--epochs", type=click.IntRange(1), metavar="N", help="Train each network for N epochs."
-)
+@training_options
 @study_options
 @output.json_option
 @output.verbose_option
@@ -58,12 +57,8 @@ def command(
         reporter = StudyReporter(progress)
         found = comparing.compare(plan, folder, reporter, reporter.stage)
     save_figure(folder / "mlp_vs_cnn.png", found)
-    told = plain(found)
-    output.write_json(str(folder / "study.json"), told)
-    with output.kept("study", told):
-        if json_file:
-            output.write_json(json_file, told)
-        if json_file != "-":
+    with told(plain(found), folder, json_file) as shown:
+        if shown:
             _print(found, folder)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import CnnedgeError, MissingExtraError
 from .. import output
@@ -22,6 +23,17 @@ def study_folder(out: Path | None, name: str) -> Path:
     if folder.exists() and not folder.is_dir():
         raise CnnedgeError(f"{folder}: this is a file; --out must name a folder")
     return folder
+
+
+@contextlib.contextmanager
+def told(found: Mapping[str, Any], folder: Path, json_file: str | None) -> Iterator[bool]:
+    """Writes study.json and --json; gives whether a table may be printed. What took minutes is kept
+    where printing fails."""
+    output.write_json(str(folder / "study.json"), found)
+    with output.kept("study", found):
+        if json_file:
+            output.write_json(json_file, found)
+        yield json_file != "-"
 
 
 def require_plots(command: str) -> None:

@@ -11,7 +11,7 @@ from ... import figures
 from ...specs import plain
 from .. import output
 from .command import study_options
-from .session import StudyReporter, require_workshop, study_folder
+from .session import StudyReporter, require_workshop, study_folder, told
 
 if TYPE_CHECKING:  # TensorFlow's side
     from ...studies.sunset.comparing import Comparison
@@ -50,12 +50,8 @@ def command(
         reporter = StudyReporter(progress)
         found = comparing.compare(plan, folder, reporter, reporter.stage)
     save_figure(folder / "sunset.png", found, load_dataset(found.source, splits=comparing.SPLITS))
-    told = plain(found)
-    output.write_json(str(folder / "study.json"), told)
-    with output.kept("study", told):
-        if json_file:
-            output.write_json(json_file, told)
-        if json_file != "-":
+    with told(plain(found), folder, json_file) as shown:
+        if shown:
             _print(found, folder)
 
 
