@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from .limits import Range
 from .signals import SignalData
+from .values import omitted
 
 Fraction = Annotated[float, Range(0, 1)]
 # What Keras and NumPy both accept.
@@ -56,4 +57,4 @@ class DataSpec:
     seed: Seed = 0
     max_unreadable: Fraction = 0.05
     near_duplicates: Literal["together", "apart"] = "together"
-    signals: SignalData | None = None
+    signals: SignalData | None = omitted()
