@@ -163,20 +163,32 @@ def _bounded(inner: Reader, bounds: Sequence[Any]) -> Reader:
 
 
 def _of_union(options: Sequence[Any], others: bool) -> Reader:
-    readers = [_reader_of(o, others) for o in options if o is not type(None)]
+    kinds = [o for o in options if o is not type(None)]
+    readers = [_reader_of(kind, others) for kind in kinds]
     nullable = type(None) in options
 
     def reader(value: Any, name: str) -> Any:
         if value is None and nullable:
             return None
-        for attempt in readers[:-1]:
+        # The one that it is most like comes last: its complaint is the one to read.
+        likely = len(kinds) - 1
+        if isinstance(value, Mapping):
+            likely = max(range(len(kinds)), key=lambda i: (_shared(kinds[i], value), i))
+        for attempt in (r for i, r in enumerate(readers) if i != likely):
             try:
                 return attempt(value, name)
             except SpecError:
                 continue
-        return readers[-1](value, name)
+        return readers[likely](value, name)
 
     return reader
+
+
+def _shared(kind: Any, value: Mapping[Any, Any]) -> int:
+    """How many of a dataclass' fields an object has."""
+    if not dataclasses.is_dataclass(kind):
+        return 0
+    return sum(f.name in value for f in dataclasses.fields(kind))
 
 
 def _of_tuple(arguments: Sequence[Any], others: bool) -> Reader:
