@@ -11,7 +11,6 @@ from ..camera import Source
 from ..classifier import Classifier, Prediction, load
 from ..engines import DELEGATES, AgreementCheck, Runtime
 from ..errors import CnnedgeError, GateError
-from ..looking import load_looking
 from ..pipeline import (
     MOST_PREDICTIONS,
     FrameAnswer,
@@ -74,7 +73,10 @@ class Loading:
         return [self._one(delegate, known=number > 0) for number in range(self.workers)]
 
     def _one(self, delegate: str, *, known: bool) -> Model:
-        loader: Callable[..., Model] = load_looking if self.look else load_raw if self.raw else load
+        loader: Callable[..., Model] = load_raw if self.raw else load
+        if self.look:
+            # Not before it is asked for: the first label must not wait for it.
+            from ..looking import load_looking as loader
         return loader(self.path, self.runtime.on(delegate), known=known)
 
 

@@ -18,7 +18,6 @@ from .. import figures
 from ..camera import Source
 from ..display import Paced, Sink, Window, open_sink
 from ..engines import Engine
-from ..looking.live import SeenPrediction, placed
 from ..overlay import Readout, annotated, heated
 from ..pipeline import Step, Timings
 from ..preprocess import Pixels
@@ -117,8 +116,10 @@ class Watching:
     def _seen(self, step: Step) -> Pixels:
         """The frame, under the heat map of an answer that has one."""
         pixels, answer = step.frame.pixels, step.measured
-        if not isinstance(answer, SeenPrediction) or answer.heat is None or answer.input is None:
+        if getattr(answer, "heat", None) is None:
             return pixels
+        from ..looking.live import placed
+
         return heated(pixels, placed(answer.heat, pixels.shape[:2], *answer.input))
 
     def _base(self, step: Step, timings: Timings, engine: Engine) -> Readout:
