@@ -16,7 +16,6 @@ from .camera import Source, open_source
 from .classifier import Classifier
 from .engines import AgreementCheck, Engine, Runtime
 from .errors import CnnedgeError
-from .live.signal_source import open_signals
 from .pipeline import LIVE_SECONDS, Limits, Smoothing, Step, Timings, Wanted, label_frames
 
 
@@ -82,6 +81,8 @@ class Model(Classifier):
                 if signals is None:
                     source = open_source(str(source))
                 else:
+                    from .live.signal_source import open_signals
+
                     source = open_signals(str(source), signals, None)
                 stack.callback(source.close)
             if smooth is None:

@@ -19,7 +19,6 @@ from ..pipeline import LIVE_SECONDS, Limits, RunResult, Step, Timings
 from ..specs.signals import SignalSize
 from .answers import json_lines
 from .labelling import Audience, Labelling, Labels, Loading, Model, Outlets
-from .signal_source import open_signals
 from .watching import Watching
 
 
@@ -152,6 +151,9 @@ def _opened(session: Session, signals: SignalSize | None, audience: Audience) ->
     for name in (name for name, value in given.items() if value):
         verb = "are" if name.startswith("the") else "is"
         raise OptionError(f"{name} {verb} for pictures, but MODEL takes signals.")
+    # The first label of a picture must not wait for it.
+    from .signal_source import open_signals
+
     return open_signals(session.source, signals, session.step)
 
 
