@@ -33,6 +33,7 @@ from run_parts import packed
 from cnnedge.camera import SampleSource
 
 SIDE = 224
+HERE = Path(__file__).resolve().parents[1]
 LIMIT_SECONDS = 0.6
 # Of a file that is not known yet, and of one that is beside an earlier cnnedge.
 MORE_SECONDS, RATIO = 0.25, 1.02
@@ -85,9 +86,11 @@ def commands(model: str, picture: str, caches: Path, options: Any) -> dict[str, 
     """Each way's command and environment, by its name."""
     python = sys.executable
     run = [python, "-m", "cnnedge", "run", model, "--source", picture, "--top", "1"]
+    # Both checkouts are found in one way: the finder of an editable install takes its own time.
+    here = {"PYTHONPATH": str(HERE / "toolkit")} if options.before else {}
     found = {
-        KNOWN: (run, environment(CNNEDGE_CACHE=str(caches / "known"))),
-        UNKNOWN: (run, environment(CNNEDGE_CACHE=str(caches / "unknown"))),
+        KNOWN: (run, environment(CNNEDGE_CACHE=str(caches / "known"), **here)),
+        UNKNOWN: (run, environment(CNNEDGE_CACHE=str(caches / "unknown"), **here)),
         ALONE: ([python, "-c", "print('x: nothing at all')"], environment()),
     }
     if options.tensorflow:
