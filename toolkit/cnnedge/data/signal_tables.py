@@ -16,16 +16,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .. import given_files
 from ..errors import DataError
 from ..specs.limits import closest
+from .tables import SEPARATORS, text_of
 
 Values = npt.NDArray[np.float32]
 
 # A million rows of a recording, or a hundred thousand signals of a hundred values.
-_MOST_BYTES = 2**28
 _MOST_CELLS = 50_000_000
-_SEPARATORS = (",", ";", "\t")
 # Columns that say when, in a recording.
 _TIME = frozenset({"time", "t", "seconds", "minutes", "min", "s", "ms", "timestamp", "index"})
 _LABELS = frozenset({"label", "class", "target", "category"})
@@ -86,14 +84,9 @@ def split_cells(line: str) -> list[str]:
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    try:
-        text = given_files.read(path, at_most=_MOST_BYTES).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: this is not UTF-8 text; save the table as CSV, UTF-8") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    text = text_of(path)
     sample = text[:10_000].split("\n", 1)[0]
-    separator = max(_SEPARATORS, key=sample.count)
+    separator = max(SEPARATORS, key=sample.count)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     found, count = [], 0
     try:

@@ -95,13 +95,18 @@ def csv_listing(path: Path, labels: tuple[str, ...] | None) -> Listing:
     )
 
 
-def _read(path: Path) -> _Table:
+def text_of(path: Path) -> str:
+    """The text of a table. Raises DataError."""
     try:
-        text = given_files.read(path, at_most=MOST_BYTES).decode("utf-8-sig")
+        return given_files.read(path, at_most=MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{path}: this is not UTF-8 text; save the table as CSV, UTF-8") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _read(path: Path) -> _Table:
+    text = text_of(path)
     # Excel writes the separator into a first line of its own.
     told = re.match(r"sep=([,;\t])\r?\n", text)
     candidates = told[1] if told else "".join(SEPARATORS)

@@ -20,7 +20,7 @@ from ..bundle.layer_names import layer_name
 from ..bundle.values import constant
 from ..classifier import Classifier
 from ..decoding import real
-from ..engines import AUTO, Engine, load_engine
+from ..engines import CPU, Engine, load_engine
 from ..errors import ModelError
 
 Floats = npt.NDArray[np.float32]
@@ -99,7 +99,7 @@ class InsideView:
         self._tensors = tuple(tensors)
         self._names = {o.outputs[0]: o.name for o in classifier.model.graph.operators}
         opened = with_outputs(classifier.model, [t.index for t in tensors])
-        self._engine: Engine = load_engine(opened, AUTO.on("cpu"))
+        self._engine: Engine = load_engine(opened, CPU)
         self._first = len(classifier.model.graph.outputs)
 
     def __enter__(self) -> InsideView:

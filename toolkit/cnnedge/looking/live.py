@@ -51,16 +51,17 @@ class LookingClassifier(Classifier):
         model: ModelFile,
         engine: Engine,
         *,
+        opened: ModelFile,
         seen: TensorInfo,
         head: LinearHead | None,
         guest: Guest = NO_GUEST,
     ) -> None:
-        """engine: of `with_outputs(model, [seen.index])`."""
+        """opened: `with_outputs(model, [seen.index])`, which the engine runs."""
         super().__init__(model, engine, guest=guest)
         self._own = len(model.graph.outputs)
         self._seen, self._head = seen, head
         # What runs, for who compares a delegate with the CPU.
-        self.model = with_outputs(model, [seen.index])
+        self.model = opened
         self.shows = "activity" if head is None else "class"
 
     def infer(self) -> tuple[Any, ...]:
@@ -106,8 +107,11 @@ def load_looking(
             "height and a width). 'cnnedge inspect' lists its layers"
         )
     seen = maps[-1] if head is None else head.features
-    engine = load_engine(with_outputs(model, [seen.index]), runtime, known=known)
-    return LookingClassifier(model, engine, seen=seen, head=head, guest=runtime.guest)
+    opened = with_outputs(model, [seen.index])
+    engine = load_engine(opened, runtime, known=known)
+    return LookingClassifier(
+        model, engine, opened=opened, seen=seen, head=head, guest=runtime.guest
+    )
 
 
 def placed(heat: Floats, frame: tuple[int, int], size: InputSize, rule: Preprocess) -> Floats:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ..errors import SpecError
 from ..preprocess import Pixels
+from ..specs.arithmetic import same_padding
 from ..specs.layers import resolve
 from ..specs.limits import closest
 from ..specs.model import LayerSpec, ModelSpec
@@ -233,7 +234,7 @@ def _windows(
 
 
 def _padding(arguments: Mapping[str, Any], kernel: tuple[int, int], values: Numbers) -> _Pad:
-    """TensorFlow's rule, with the odd value at the end."""
+    """Values before and behind each axis."""
     if arguments.get("padding", "valid") != "same":
         return (0, 0), (0, 0)
     pads = []
@@ -244,9 +245,7 @@ def _padding(arguments: Mapping[str, Any], kernel: tuple[int, int], values: Numb
         arguments.get("dilation_rate", (1, 1)),
         strict=True,
     ):
-        reach = (length - 1) * dilation + 1
-        total = max((math.ceil(size / stride) - 1) * stride + reach - size, 0)
-        pads.append((total // 2, total - total // 2))
+        pads.append(same_padding(size, (length - 1) * dilation + 1, stride))
     return pads[0], pads[1]
 
 

@@ -261,15 +261,24 @@ def _slide(
     return (vertical, horizontal), _both(sums[0], sums[1])
 
 
+def same_padding(size: int, reach: int, stride: int) -> tuple[int, int]:
+    """How many values `padding: same` puts before and behind an axis of `size`.
+
+    TensorFlow's rule: it gives ceil(size / stride), and pads the odd value at the end. reach: of
+    the window, with its dilation.
+    """
+    total = max((math.ceil(size / stride) - 1) * stride + reach - size, 0)
+    return total // 2, total - total // 2
+
+
 def _slide_axis(
     axis: Axis, kernel: int, dilation: int, stride: int, same: bool
 ) -> tuple[Axis, str]:
-    """TensorFlow's rule: `same` gives ceil(size / stride), and pads the odd value at the end."""
     reach = (kernel - 1) * dilation + 1
-    total = max((math.ceil(axis.size / stride) - 1) * stride + reach - axis.size, 0) if same else 0
-    first = total // 2
+    first, last = same_padding(axis.size, reach, stride) if same else (0, 0)
+    total = first + last
     size = (axis.size + total - reach) // stride + 1
-    pad = f" + 2*{first}" if total == 2 * first else f" + {first}+{total - first}"
+    pad = f" + 2*{first}" if total == 2 * first else f" + {first}+{last}"
     pad = pad if total else ""
     window = f"{kernel}" if dilation == 1 else f"({dilation}*({kernel} - 1) + 1)"
     quotient = f"({axis.size}{pad} - {window})/{stride}"

@@ -38,7 +38,6 @@ def command(
     (a download) below an SVM or a trained layer. Each becomes one .tflite.
     """
     require_workshop("study sunset", verbose=verbose)
-    from ...data import load_dataset
     from ...studies.sunset import comparing
     from ...studies.sunset.figure import save_figure
 
@@ -48,8 +47,8 @@ def command(
         plan = comparing.Plan(source=data, scenes=_QUICK_SCENES, epochs=1, published=False)
     with output.progress_bar("pictures") as progress:
         reporter = StudyReporter(progress)
-        found = comparing.compare(plan, folder, reporter, reporter.stage)
-    save_figure(folder / "sunset.png", found, load_dataset(found.source, splits=comparing.SPLITS))
+        found, dataset = comparing.compare(plan, folder, reporter, reporter.stage)
+    save_figure(folder / "sunset.png", found, dataset)
     with told(plain(found), folder, json_file) as shown:
         if shown:
             _print(found, folder)

@@ -138,8 +138,8 @@ class _Made:
 
 def compare(
     plan: Plan, folder: Path, reporter: Reporter, progress: Callable[[str, int, int], None]
-) -> Comparison:
-    """Makes, converts and measures all options. Raises CnnedgeError."""
+) -> tuple[Comparison, Dataset]:
+    """Makes, converts and measures all options; also their pictures. Raises CnnedgeError."""
     source = plan.source or str(_scenes(folder, plan.scenes, progress))
     dataset = load_dataset(source, splits=SPLITS)
     if len(dataset.classes) != 2:
@@ -158,7 +158,7 @@ def compare(
             made.append(_deep(name, source, plan, folder, reporter))
         except (WeightsError, MissingExtraError) as error:
             left_out.append(LeftOut(name=name, because=str(error)))
-    return Comparison(
+    found = Comparison(
         source=source,
         synthetic=plan.source is None,
         positive=positive,
@@ -166,6 +166,7 @@ def compare(
         options=_measured(made, dataset, positive, progress),
         left_out=tuple(left_out),
     )
+    return found, dataset
 
 
 def _scenes(folder: Path, count: int, progress: Callable[[str, int, int], None]) -> Path:
