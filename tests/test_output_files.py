@@ -164,7 +164,13 @@ def test_a_recording_is_kept_when_it_is_stopped(
     words = [sys.executable, "-m", "cnnedge", "run", str(plain_models["int8"]), "--source"]
     words += ["sample", "--save", "out.mp4", "--jsonl", "-"]
     with subprocess.Popen(
-        words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        words,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Once in some hundred runs a process was seen to die in OpenCV's drawing of text.
+        env={**os.environ, "PYTHONFAULTHANDLER": "1"},
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -494,6 +494,21 @@ def test_sensitivity_names_the_worst_and_says_what_it_leaves_out(count):
     assert len(overview) == (count > 20)
 
 
+def test_sensitivity_says_which_labels_change_and_what_float_costs():
+    known = {"pictures": 120, "float_bytes": 1200}
+    layers = [
+        noise("stem", 8.1, changed=9, float_ms=0.25, **known),
+        noise("head", 9.0, changed=0, float_ms=-0.5, **known),
+    ]
+    read = page(report(variant("int8"), sensitivity={"variant": "int8", "layers": layers}))
+    assert "when one layer alone is in int8: 9 by stem and 0 by head." in read.text
+    assert "stem takes 1.2 KB more and 0.250 ms more" in read.text
+    assert "head takes 1.2 KB more and 0.500 ms less" in read.text
+    layers[0]["changed"] = 0
+    read = page(report(variant("int8"), sensitivity={"variant": "int8", "layers": layers}))
+    assert "None of them changes the label of any of 120 pictures" in read.text
+
+
 def test_sensitivity_without_noise_or_ranges_can_be_drawn():
     silent = [noise("a", 150.0, snr_db=None, low=None, high=None), noise("b", -150.0)]
     read = page(report(variant("int8"), sensitivity={"layers": silent}))

@@ -77,6 +77,18 @@ def test_every_layer_is_judged_in_order(healthy: list[LayerError]) -> None:
     assert next(e for e in healthy if e.layer == "depthwise").high <= 6
 
 
+def test_what_each_layer_changes_and_would_cost_in_float(healthy: list[LayerError]) -> None:
+    model = trained_chain()
+    for error in healthy:
+        assert error.pictures == 12
+        assert error.changed == 0
+        assert error.float_ms is not None
+        weights = model.get_layer(error.layer).get_weights()
+        # 4 bytes instead of 1 for each number of the kernel; a bias has 4 in both.
+        if weights and error.operator != "DEPTHWISE_CONV_2D":
+            assert error.float_bytes == 3 * weights[0].size
+
+
 @pytest.mark.parametrize("pooled", [False, True])
 def test_the_broken_layer_is_named_and_mended(pooled: bool) -> None:
     """pooled: with a layer between the two that hands on what was rounded."""
@@ -89,6 +101,9 @@ def test_the_broken_layer_is_named_and_mended(pooled: bool) -> None:
     assert first.layer == guilty
     assert first.own_snr_db < 10
     assert first.rounding_snr_db < 10
+    assert first.changed is not None
+    assert first.changed >= 4
+    assert all(e.changed == 0 for e in errors if e.layer not in (guilty, undoing))
     # What plain signal-to-noise does not see: the huge channel itself is fine.
     assert first.snr_db > 20
     assert first.weight_range_ratio > 100
@@ -176,6 +191,13 @@ def test_progress_is_told_and_pictures_are_taken_in_parts(
     for one, other in zip(healthy, again, strict=True):
         assert one.own_snr_db == pytest.approx(other.own_snr_db)
         assert one.snr_db == pytest.approx(other.snr_db)
+
+
+def test_time_bounds_the_pictures_but_for_the_first() -> None:
+    model = trained_chain()
+    many = np.concatenate([PICTURES, PICTURES])
+    errors = layer_errors(model, convert(model, "int8", CALIBRATION), many, seconds=0)
+    assert {e.pictures for e in errors} == {32}
 
 
 def test_what_fits_not() -> None:

@@ -43,7 +43,6 @@ from .entries import (
 from .flips import FlippedPicture, as_picture
 from .report.page import most_compressed, render_report
 from .search import Found
-from .selective import for_errors
 from .sensitivity import layer_errors
 from .slower import slower_in_integers
 from .work import Work
@@ -52,6 +51,8 @@ Scores = npt.NDArray[np.float32]
 
 _MOST_FLIPPED = 24
 _MOST_BYTES = 8_000_000
+# For the error of each layer, where the gate holds and where it does not: then one wants to know.
+_SECONDS, _SECONDS_HURT = 20.0, 60.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -179,31 +180,32 @@ def _sensitivity(work: Work, entries: Sequence[Entry]) -> Sensitivity | None:
         known = read_json(kept)
         if holds(known.pop("seal", None), known):
             return read(Sensitivity, known, "")
-    found = _layer_errors(work, work.calibration(calibration.count))
+    hurt = any(e.status != "ok" for e in quantised)
+    found = _layer_errors(work, work.calibration(calibration.count), hurt=hurt)
     if found:
         told = plain(found)
         write_json(kept, told | {"seal": seal(told)})
     return found
 
 
-def _layer_errors(work: Work, pictures: npt.NDArray[np.uint8]) -> Sensitivity | None:
+def _layer_errors(work: Work, pictures: npt.NDArray[np.uint8], *, hurt: bool) -> Sensitivity | None:
     stage = "finding the layers that int8 hurts"
     work.data.reporter.stage(stage, 0, 0)
     model = work.workshop.model()
-    seen = for_errors(pictures)
     try:
         errors = layer_errors(
             model,
             convert_keras(model, "int8", pictures),
-            seen,
+            pictures,
             lambda done, total: work.data.reporter.stage(stage, done, total),
+            seconds=_SECONDS_HURT if hurt else _SECONDS,
         )
     except CnnedgeError as error:
         work.data.reporter.note(f"the error of each layer is unknown: {error}")
         return None
     if not errors:
         return None
-    return Sensitivity(variant="int8", pictures=len(seen), layers=tuple(errors))
+    return Sensitivity(variant="int8", pictures=errors[0].pictures or 0, layers=tuple(errors))
 
 
 def _confusion(work: Work, variant: str, scores: Scores) -> Row:

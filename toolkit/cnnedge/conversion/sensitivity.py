@@ -1,14 +1,16 @@
 """Which layers an int8 model loses its accuracy in.
 
 A Keras model, its int8 flatbuffer and pictures enter; for each layer leave how far its values are
-from those of the float32 model, and how much of that is its own doing. The names of the worst
-layers go back into `convert(..., float_layers=...)`.
+from those of the float32 model, how much of that is its own doing, how many labels that changes,
+and what the layer would cost in float. The names of the worst layers go back into
+`convert(..., float_layers=...)`.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +19,7 @@ import numpy as np
 
 from ..bundle import Graph
 from ..bundle.layer_names import known_layer, layer_name
+from ..conditions import usable_cores
 from ..converter import convert, layer_names
 from ..errors import ModelError
 from ..native_stderr import captured
@@ -34,6 +37,10 @@ _SAME_SCALE = (
 )
 # Values of one pass that are kept at a time.
 _KEPT_BYTES = 256 * 2**20
+# Pictures, where the time is limited.
+_A_PART = 32
+# A layer is timed this often in float and in int8; the fastest counts.
+_TIMED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +63,11 @@ class LayerError:
     weight_range_ratio, output_range_ratio: the largest over the median channel's largest
     magnitude, of the kernel (1 without one) and of the output. followers: the layers that take
     the output as int8 rounded it.
+
+    changed: of `pictures`, those that get another label when the layer alone is in int8. What the
+    layer costs in float instead: float_bytes more in the file, and float_ms more for an inference
+    on one thread, without the conversions around it (below 0 where int8 is the slower one). None in
+    reports of earlier versions.
     """
 
     layer: str
@@ -68,6 +80,10 @@ class LayerError:
     weight_range_ratio: float
     output_range_ratio: float
     followers: tuple[str, ...]
+    changed: int | None = None
+    pictures: int | None = None
+    float_bytes: int | None = None
+    float_ms: float | None = None
 
 
 def layer_errors(
@@ -75,14 +91,17 @@ def layer_errors(
     flatbuffer: bytes,
     pictures: Pixels,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    seconds: float = math.inf,
 ) -> list[LayerError]:
     """The errors of all layers, in the order of execution; a final softmax or sigmoid left out.
 
     model: the tf_keras model that the flatbuffer was converted from; of a quantisation-aware one
     the float32 variant rounds too, and only what training did not foresee is noise. flatbuffer:
     an int8 variant, also one with float layers. pictures: uint8 [n, h, w, c], at least one; 16
-    are plenty, and the time taken is theirs times the layers'. progress: called with steps done
-    and in all. Raises ModelError when the flatbuffer is not of this model.
+    are plenty for the ratios, and the time taken is theirs times the layers'. progress: called with
+    steps done and in all. seconds: no part of the pictures is begun that would probably end later;
+    the first is always taken. Raises ModelError when the flatbuffer is not of this model.
     """
     if not len(pictures):
         raise ValueError("at least one picture is needed")
@@ -98,13 +117,18 @@ def layer_errors(
         sums = [_Sums(layer) for layer in layers]
         taken = sum(exact.source.graph.tensors[x.output].values for x in layers) * 8
         size = max(1, _KEPT_BYTES // max(1, taken))
+        if seconds < math.inf:
+            size = min(size, _A_PART)
         chunks = [pictures[i : i + size] for i in range(0, len(pictures), size)]
+        started = time.monotonic()
         for i, chunk in enumerate(chunks):
             values = _whole_runs(exact, rounded, layers, chunk, sums)
             for j, (layer, into) in enumerate(zip(layers, sums, strict=True)):
                 _own_runs(exact, rounded, layer, values, into)
                 progress(i * len(layers) + j + 1, len(chunks) * len(layers))
-    return [_error(exact, layers, into) for into in sums]
+            if (time.monotonic() - started) * (i + 2) / (i + 1) > seconds:
+                break
+    return [_error(exact, rounded, layers, into) for into in sums]
 
 
 def worst_layers(errors: Sequence[LayerError], count: int) -> tuple[str, ...]:
@@ -180,6 +204,8 @@ class _Sums:
         self.layer = layer
         self.signal = self.noise = 0.0
         self.logits = self.own = self.rounding = 0.0
+        self.changed = self.pictures = 0
+        self.float_ms = math.nan
         self.low, self.high = math.inf, -math.inf
         self.channels: Floats = np.zeros(1, np.float32)
 
@@ -195,6 +221,8 @@ class _Sums:
         self.logits += _energy(_centred(exact, softmax))
         self.own += _energy(_centred(own - exact, softmax))
         self.rounding += _energy(_centred(rounding - exact, softmax))
+        self.pictures += len(exact)
+        self.changed += int(np.sum(_label(exact) != _label(own)))
 
 
 def _matched(exact: _Side, rounded: _Side) -> list[_Layer]:
@@ -262,10 +290,13 @@ def _own_runs(
     other = b.piece(layer.rounded, [layer.rounded_output])
     partners = _partners(exact, rounded, other.inputs)
     after = a.between(layer.output, exact.logits)
-    rest = a.piece(after, [exact.logits]) if after else None
+    # Where the time goes.
+    rest = a.piece(after, [exact.logits], threads=usable_cores()) if after else None
     tensor = b.graph.tensors[layer.rounded_output]
     for known in values:
         steps = {t: quantised(known[p], b.graph.tensors[t]) for t, p in partners.items()}
+        if math.isnan(sums.float_ms):
+            sums.float_ms = one.milliseconds(known, _TIMED) - other.milliseconds(steps, _TIMED)
         same = {p: dequantised(steps[t], b.graph.tensors[t]) for t, p in partners.items()}
         ideal = one.run(same)[layer.output]
         own = dequantised(other.run(steps)[layer.rounded_output], tensor) - ideal
@@ -289,8 +320,9 @@ def _partners(exact: _Side, rounded: _Side, tensors: Sequence[int]) -> Mapping[i
     return {t: pairs[t] for t in tensors}
 
 
-def _error(exact: _Side, layers: list[_Layer], sums: _Sums) -> LayerError:
+def _error(exact: _Side, rounded: _Side, layers: list[_Layer], sums: _Sums) -> LayerError:
     layer, source = sums.layer, exact.source
+    in_float = source.constant_bytes(layer.exact)
     weighted = [i for i in layer.exact if source.operator(i).name in _WEIGHTED]
     return LayerError(
         layer=layer.name,
@@ -303,6 +335,10 @@ def _error(exact: _Side, layers: list[_Layer], sums: _Sums) -> LayerError:
         weight_range_ratio=max((_kernel_ratio(source, i) for i in weighted), default=1.0),
         output_range_ratio=_ratio(sums.channels),
         followers=_followers(source, layer, layers),
+        changed=sums.changed,
+        pictures=sums.pictures,
+        float_bytes=in_float - rounded.source.constant_bytes(layer.rounded),
+        float_ms=sums.float_ms,
     )
 
 
@@ -335,6 +371,13 @@ def _ratio(channels: Floats) -> float:
 
 def _energy(values: Floats) -> float:
     return float(np.sum(np.square(values, dtype=np.float64)))
+
+
+def _label(logits: Floats) -> Values:
+    """Of each picture, the class that wins; of one sigmoid, whether it is there."""
+    if logits.shape[-1] == 1:
+        return np.asarray(logits.reshape(len(logits), -1)[:, 0] > 0)
+    return np.asarray(logits.reshape(len(logits), -1).argmax(axis=1))
 
 
 def _centred(values: Floats, softmax: bool) -> Floats:

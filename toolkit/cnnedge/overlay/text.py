@@ -6,6 +6,7 @@ real fonts; before it there are only ASCII strokes, and other characters become 
 
 from __future__ import annotations
 
+import threading
 import unicodedata
 from dataclasses import dataclass
 from typing import Any
@@ -126,9 +127,15 @@ def _one_line(text: str) -> str:
     return " ".join(plain.split())
 
 
+_faces = threading.local()
+
+
 def _font() -> Any:
-    face = getattr(cv2, "FontFace", None)
-    return face("sans") if face else None
+    """One for each thread: OpenCV keeps a thread's glyphs and the weight that is set in a face."""
+    if not hasattr(_faces, "sans"):
+        face = getattr(cv2, "FontFace", None)
+        _faces.sans = face("sans") if face else None
+    return _faces.sans
 
 
 def _ascii(text: str) -> str:

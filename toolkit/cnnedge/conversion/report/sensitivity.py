@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...figures import milliseconds, size
 from ...pages.axes import round_ticks
 from ...pages.text import Row, escape, listed, number
 
@@ -64,7 +65,33 @@ def _finding(worst: Sequence[Row]) -> str:
         span = f"; its output spans {number(first['low'])} to {number(first['high'])}"
     said = f"<b>{escape(first.get('layer'))}</b> hurts most: {_db(first['own_snr_db'])} on its own"
     others = [f"{escape(row.get('layer'))} ({_db(row['own_snr_db'])})" for row in worst[1:]]
-    return f"{said}{span}.{' Then ' + listed(others) + '.' if others else ''}"
+    return f"{said}{span}.{' Then ' + listed(others) + '.' if others else ''}{_in_labels(worst)}"
+
+
+def _in_labels(worst: Sequence[Row]) -> str:
+    """How many labels each of these layers changes by itself, and what it costs in float."""
+    told = [row for row in worst if row.get("pictures") and row.get("changed") is not None]
+    if not told:
+        return ""
+    if not any(row["changed"] for row in told):
+        return (
+            f" None of them changes the label of any of {told[0]['pictures']:,} pictures "
+            "when it alone is in int8."
+        )
+    counts = [f"{row['changed']:,} by {escape(row.get('layer'))}" for row in told]
+    return (
+        f" Labels of {told[0]['pictures']:,} pictures that change when one layer alone is in int8: "
+        f"{listed(counts)}. In float, {listed([_price(row) for row in told])}."
+    )
+
+
+def _price(row: Row) -> str:
+    """What a layer costs in float."""
+    costs = [f"{size(row['float_bytes'])} more"] if row.get("float_bytes") is not None else []
+    if row.get("float_ms") is not None:
+        less = "less" if row["float_ms"] < 0 else "more"
+        costs.append(f"{milliseconds(abs(row['float_ms']))} {less}")
+    return f"{escape(row.get('layer'))} takes {' and '.join(costs)}"
 
 
 def _reading(known: Row, total: int, shown: int) -> str:
