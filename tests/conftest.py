@@ -54,6 +54,17 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def sunset_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `cnnedge study sunset --quick`; nobody may change what is in it."""
+
+    def make(folder: Path) -> None:
+        done = cnnedge("study", "sunset", "--quick", cwd=folder)
+        assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "sunset", make) / "study-sunset"
+
+
+@pytest.fixture(scope="session")
 def int8_model(trained_run: Path) -> Path:
     """The trained run's int8 variant."""
     return trained_run / "export" / "int8.tflite"

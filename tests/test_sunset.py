@@ -83,32 +83,24 @@ def test_the_small_network_answers_as_scikit_learn_does(pixels: np.ndarray) -> N
     assert np.abs(shares - again.predict_proba(scaled)).max() < 1e-4
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sunset")
-    done = cnnedge("study", "sunset", "--quick", "--out", "found", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "found"
-
-
-def test_the_study(study: Path) -> None:
-    told = json.loads((study / "study.json").read_text())
+def test_the_study(sunset_study: Path) -> None:
+    told = json.loads((sunset_study / "study.json").read_text())
     assert [o["name"] for o in told["options"]] == [
         *("moments + SVM", "moments + small network", "CNN from scratch"),
     ]
     assert [o["name"] for o in told["left_out"]] == ["CNN features + SVM", "transfer"]
     assert told["synthetic"]
     assert told["options"][0]["accuracy"]["accuracy"] > 0.7
-    assert cv2.imread(str(study / "sunset.png")) is not None
+    assert cv2.imread(str(sunset_study / "sunset.png")) is not None
 
 
-def test_eval_and_run_take_the_classical_file(study: Path) -> None:
-    told = json.loads((study / "study.json").read_text())
-    done = cnnedge("eval", study / "svm.tflite", "--json", "-")
+def test_eval_and_run_take_the_classical_file(sunset_study: Path) -> None:
+    told = json.loads((sunset_study / "study.json").read_text())
+    done = cnnedge("eval", sunset_study / "svm.tflite", "--json", "-")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["accuracy"] == told["options"][0]["accuracy"]["accuracy"]
-    picture = next((study / "synthetic-60" / "sunset").iterdir())
-    done = cnnedge("run", study / "svm.tflite", "--source", picture)
+    picture = next((sunset_study / "synthetic-60" / "sunset").iterdir())
+    done = cnnedge("run", sunset_study / "svm.tflite", "--source", picture)
     assert done.returncode == 0, done.stderr
     assert "sunset" in done.stdout
 

@@ -168,6 +168,14 @@ def test_a_linear_classifier_is_folded_in_and_converts(
     report = json.loads((run / "export/report.json").read_text())
     assert report["variants"][0]["flipped"] == 0
     assert report["variants"][0]["accuracy"] == found["test"]["accuracy"]
+    if method == "svm":
+        # No gradient has trained it; this does, in all its layers, towards the labels.
+        sets = ("--set", "compress.control=false", "--set", "compress.qat.epochs=1")
+        aware = cnnedge("convert", run, "--variant", "qat", *sets)
+        assert aware.returncode == 0, aware.stderr
+        (qat,) = json.loads((run / "export/report.json").read_text())["variants"]
+        assert qat["epochs"] == 1
+        assert qat["accuracy"] > found["test"]["accuracy"] - 0.15
 
 
 @pytest.mark.heavy
