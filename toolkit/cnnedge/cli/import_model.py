@@ -24,14 +24,14 @@ _SHOWN = 12
 @click.option(
     "--data",
     metavar="DIR",
-    help="Labelled pictures, one folder for each class: they find out which pixels the model "
-    "takes, and the run is scored on them.",
+    help="Labelled pictures, one folder for each class, to find out the pixels and score the run.",
 )
 @click.option("--expect", metavar="FILE", help="Pictures with the answers that SOURCE gave.")
 @click.option("--signature", metavar="NAME", help="Import this signature of a SavedModel.")
 @click.option("--onnx2tf", metavar="PATH", help="Read ONNX with this environment.")
 @click.option("--weights", metavar="FILE", help="Weights of timm:NAME or torchvision:NAME.")
-@click.option("--trust", is_flag=True, help="Run the Python code that SOURCE is made of.")
+@click.option("--code", metavar="FILE.py", help="Own layers of a Keras model.")
+@click.option("--trust", is_flag=True, help="Run the Python code of SOURCE or --code.")
 @click.option("--force", is_flag=True, help="Replace the run in --out.")
 @guest_options
 @output.json_option
