@@ -157,6 +157,7 @@ def test_digits(tmp_path: Path) -> None:
 def test_folds(tmp_path: Path) -> None:
     """Their smallest jobs train, import or fetch for minutes: they are started, and do nothing."""
     assert "--folds" in printed("bench_folds", "--help", cwd=tmp_path, codes=(0,))
+    assert "--epochs" in printed("bench_imported_techniques", "--help", cwd=tmp_path, codes=(0,))
     assert "--only" in printed("bench_import", "--help", cwd=tmp_path, codes=(0,))
     assert "--rounds" in printed("bench_web", "--help", cwd=tmp_path, codes=(0,))
     printed("bench_channels", tmp_path, cwd=tmp_path, codes=(0,))

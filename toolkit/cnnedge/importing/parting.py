@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .. import figures
 from .trace import Reals, Step, Trace
 
 # Of the largest value of a layer. Rounding in another order leaves 1e-7 to 1e-5 of it.
@@ -23,23 +24,23 @@ LIMIT = 1e-4
 # Two tensors are the same layer, computed differently, where this much of the values is the same.
 _ALIKE = 0.5
 _NEAREST = 6
-_SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parting:
     """layer, kind: the first whose values differ; "" where none does, or where it cannot be told.
-    apart: by how much at most, of the layer's largest value; where no layer parts, the largest of
-    all that agree. after: the last one before it that agrees; "" for the picture itself. within:
-    layers between both that are no tensors of their own in the import; it may part in any of them.
-    compared: how many layers agree. why: what keeps it from being told, a sentence.
+    until: the first behind it whose values are in the import and differ; the layer itself, unless
+    the import computes it together with what follows: then it may part in any of these. apart: by
+    how much they differ at most, of their largest; where no layer parts, the largest of all that
+    agree. after: the last one before it that agrees; "" for the picture itself. compared: how many
+    layers agree. why: what keeps it from being told, a sentence.
     """
 
     layer: str = ""
     kind: str = ""
+    until: str = ""
     apart: float = math.nan
     after: str = ""
-    within: tuple[str, ...] = ()
     compared: int = 0
     why: str = ""
 
@@ -54,17 +55,14 @@ class Parting:
                 f"No layer parts: {self.compared} were found again in the import, and {largest}. "
                 "So it is rounding, which large scores turn into other probabilities"
             )
-        shown = f"The first layer that parts is '{self.layer}' ({self.kind}): " + (
-            f"its values differ by {self.apart:.1%} of the largest"
-            if math.isfinite(self.apart)
-            else "nothing in the import resembles its values"
-        )
-        shown += f"; '{self.after}' before it agrees" if self.after else "; none before it agrees"
-        if self.within:
-            names = ", ".join(f"'{name}'" for name in self.within[-_SHOWN:])
-            more = "others and " if len(self.within) > _SHOWN else ""
-            shown += f". The import has no values of {more}{names}, so it may be there as well"
-        return shown
+        shown = f"The first layer that parts is '{self.layer}' ({self.kind})"
+        if self.until not in ("", self.layer):
+            shown += f", or one that the import computes together with it, up to '{self.until}'"
+        if math.isfinite(self.apart):
+            shown += f": its values differ by {figures.percent(self.apart, 1)} of the largest"
+        else:
+            shown += ": nothing in the import resembles its values"
+        return f"{shown}; '{self.after}' before it agrees" if self.after else shown
 
     def as_json(self) -> Mapping[str, Any]:
         """For import.json: what is known of it, in words as well."""
@@ -74,9 +72,9 @@ class Parting:
             "text": self.text,
             "layer": self.layer or None,
             "kind": self.kind or None,
+            "until": self.until or None,
             "apart": self.apart if math.isfinite(self.apart) else None,
             "after": self.after or None,
-            "within": list(self.within),
             "compared": self.compared,
         }
 
@@ -95,8 +93,11 @@ class _Found:
         return self.apart <= LIMIT
 
 
-def first(source: Trace, imported: Trace) -> Parting:
-    """The first layer of the source that parts. Both of the same pictures."""
+def first(source: Trace, imported: Trace, *, fused: bool = True) -> Parting:
+    """The first layer of the source that parts. Both of the same pictures.
+
+    fused: the import may compute several layers at once, and has no values between them.
+    """
     tensors = _Tensors(imported)
     found = [None if _idle(step, source) else tensors.nearest(step.values) for step in source]
     agreeing = [f is not None and f.agrees for f in found]
@@ -107,24 +108,18 @@ def first(source: Trace, imported: Trace) -> Parting:
     parted = [i for i in range(len(source)) if found[i] is not None and not reached[i]]
     if not parted:
         return Parting(compared=count, apart=max(f.apart for f in found if f and f.agrees))
-    guilty = parted[0]
-    for i in parted:
-        # What is fused with it has as many values: an activation, a normalisation.
-        fused = guilty in _above(source, i) and source[i].values.size == source[guilty].values.size
-        if (i == guilty or fused) and (each := found[i]) and each.alike:
-            guilty = i
-            break
-    above = _above(source, guilty)
-    within = [i for i in above if not reached[i]]
-    before = [i for i in above if agreeing[i]]
-    nearest = found[guilty]
-    assert nearest is not None
+    guilty = until = parted[0]
+    if fused:
+        later = (i for i in parted if i == guilty or guilty in _above(source, i))
+        until = next((i for i in later if (f := found[i]) and f.alike), guilty)
+    nearest = found[until]
+    before = [i for i in _above(source, guilty) if agreeing[i]]
     return Parting(
         layer=source[guilty].name,
         kind=source[guilty].kind,
-        apart=nearest.apart if nearest.alike else math.inf,
+        until=source[until].name,
+        apart=nearest.apart if nearest and nearest.alike else math.inf,
         after=source[before[-1]].name if before else "",
-        within=tuple(dict.fromkeys(source[i].name for i in within)),
         compared=count,
     )
 

@@ -336,7 +336,8 @@ def _unequal(
     if apart.max() <= EQUAL:
         return ""
     few = few[np.argsort(-apart)[:_TRACED]]
-    found = _parting(opened, convention, few, trace.of_keras(model, few.astype(np.float32)))
+    theirs = trace.of_keras(model, few.astype(np.float32))
+    found = _parting(opened, convention, few, theirs, fused=False)
     if not found.layer:
         return "a layer means something else there"
     return f"its layer '{found.layer}' ({found.kind}) means something else there"
@@ -348,12 +349,14 @@ EQUAL = 1e-4
 _TRACED = 2
 
 
-def _parting(opened: Opened, convention: Convention, few: Frame, imported: trace.Trace) -> Parting:
+def _parting(
+    opened: Opened, convention: Convention, few: Frame, imported: trace.Trace, *, fused: bool = True
+) -> Parting:
     """The first layer of the source that parts, on a few pictures."""
     if opened.trace is None:
         return Parting(why=opened.untraced)
     try:
-        return parting.first(opened.trace(convention.encode(few)), imported)
+        return parting.first(opened.trace(convention.encode(few)), imported, fused=fused)
     except Exception as error:  # each framework raises its own; the figures count without it
         reason = one_line(str(error) or type(error).__name__, 200)
         return Parting(why=f"the source does not show what its layers compute ({reason})")
