@@ -14,9 +14,7 @@ networks of torchvision and timm, as .pt2 and as ONNX, with weights as torch_sou
 from __future__ import annotations
 
 import argparse
-import contextlib
 import itertools
-import json
 import os
 import subprocess
 import tempfile
@@ -35,7 +33,6 @@ import tensorflow as tf
 from cnnedge.bundle import Guest
 from cnnedge.converter import convert
 from cnnedge.data import Pixels, load_dataset
-from cnnedge.errors import GateError
 from cnnedge.frozen import FrozenNetwork, read_frozen
 from cnnedge.importing import ImportWishes, import_model
 from cnnedge.importing.detective import chosen
@@ -177,19 +174,17 @@ def application(folder: Path, name: str) -> Path:
 def row(name: str, path: Path, wishes: ImportWishes, folder: Path) -> None:
     out = folder / f"run_{path.stem}{path.suffix.replace('.', '_')}"
     started = time.perf_counter()
-    with contextlib.suppress(GateError):
-        import_model(path, out, Silent(), wishes)
+    made = import_model(path, out, Silent(), wishes)
     seconds = time.perf_counter() - started
-    made = json.loads((out / "import.json").read_text())
-    parity, said = made["parity"], made["preprocess"]
+    assert made.parity is not None
     # Random weights say nothing about int8.
     random = wishes.guest.names is not None
-    rule = Preprocess(**{key: said[key] for key in ("resize", "interpolation", "crop_fraction")})
-    same, count = (None, 0) if random else int8_labels(out, wishes.data or "", rule)
+    pictures, rule = wishes.data or "", made.convention.rule
+    same, count = (None, 0) if random else int8_labels(out, pictures, rule)
     int8 = "–" if same is None else f"{same} of {count}"
     print(
-        f"| {name} | {made['network']} | {seconds:.0f} | {parity['max_abs']:.0e} | "
-        f"{parity['labels_agree']} of {parity['count']} | {int8} |",
+        f"| {name} | {made.network} | {seconds:.0f} | {made.parity.max_abs:.0e} | "
+        f"{made.parity.labels_agree} of {made.parity.count} | {int8} |",
         flush=True,
     )
 

@@ -177,6 +177,7 @@ def test_a_layer_that_does_something_else_when_it_is_converted(tmp_path: Path) -
     source = own_model(tmp_path, 1, "Fickle")
     words = ("--labels", tmp_path / "labels.txt", "--pixels", "0..255", "--trust")
     run, code = tmp_path / "run", tmp_path / "theirs.py"
+    words += ("--json", tmp_path / "told.json")
     done = call("import", source, "--out", run, "--code", code, *words)
     assert done.exit_code == 3, done.output + repr(done.exception)
     (line,) = [x for x in done.stderr.splitlines() if x.startswith("Error")]
@@ -185,6 +186,8 @@ def test_a_layer_that_does_something_else_when_it_is_converted(tmp_path: Path) -
     found = json.loads((run / "import.json").read_text())
     parted = found["parity"]["parting"]
     assert (parted["layer"], parted["kind"], parted["after"]) == ("own", "Fickle", "first")
+    assert json.loads((tmp_path / "told.json").read_text())["parity"] == found["parity"]
+    assert "next:" not in done.output
     page = imported_section(found)
     assert said.replace("'", "&#x27;") in page or said in page
 

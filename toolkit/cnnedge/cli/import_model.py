@@ -47,7 +47,7 @@ def command(source: str, out: str, json_file: str | None, verbose: bool, **asked
 
     with output.progress_console().status("loading TensorFlow"):
         backend.require("import")
-    from ..importing import ImportWishes, import_model
+    from ..importing import ImportWishes, import_model, require_parity
 
     wishes = ImportWishes(**asked)
     with output.progress_bar() as progress:
@@ -58,6 +58,7 @@ def command(source: str, out: str, json_file: str | None, verbose: bool, **asked
             output.write_json(json_file, payload)
         if json_file != "-":
             _print(imported, Path(out))
+    require_parity(imported, Path(out))
 
 
 class _Reporter:
@@ -110,6 +111,8 @@ def _print(imported: Imported, out: Path) -> None:
         )
     for note in imported.notes:
         output.note(note)
+    if parity is not None and not parity.holds:
+        return
     if imported.network == "adopted":
         output.note(f"next: cnnedge run {output.quoted(out / 'export' / 'imported.tflite')}")
     else:

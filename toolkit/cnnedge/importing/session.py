@@ -67,7 +67,7 @@ class _Settled:
 def import_model(path: Path, out: Path, reporter: Reporter, wishes: ImportWishes) -> Imported:
     """Makes the run `out` of somebody else's model. Raises CnnedgeError.
 
-    GateError, with the run kept, where it does not answer as its source does.
+    Whether it answers as its source does is in the record, and `require_parity` demands it.
     """
     started = time.perf_counter()
     check_new(out, force=wishes.force)
@@ -83,16 +83,21 @@ def import_model(path: Path, out: Path, reporter: Reporter, wishes: ImportWishes
     )
     made = _made(work, _settle(work, notes), notes, started)
     write_run(out, made)
-    compared = made.imported.parity
-    if compared is not None and not compared.holds:
-        raise GateError(
-            f"{path}: the import does not answer as its source does: the largest difference of a "
-            f"probability is {compared.max_abs:.2g} (allowed: {parity.LIMIT:g}), and "
-            f"{compared.count - compared.labels_agree} of {compared.count} labels changed. "
-            f"{compared.parting.text if compared.parting else ''}. {out / 'import.json'} has the "
-            "figures; do not rely on this run"
-        )
     return made.imported
+
+
+def require_parity(imported: Imported, out: Path) -> None:
+    """Raises GateError for an import that does not answer as its source does. The run stays."""
+    compared = imported.parity
+    if compared is None or compared.holds:
+        return
+    parted = f"{compared.parting.text}. " if compared.parting else ""
+    raise GateError(
+        f"{imported.source}: the import does not answer as its source does: the largest difference "
+        f"of a probability is {compared.max_abs:.2g} (allowed: {parity.LIMIT:g}), and "
+        f"{compared.count - compared.labels_agree} of {compared.count} labels changed. {parted}"
+        f"{out / 'import.json'} has the figures; do not rely on this run"
+    )
 
 
 def _made(work: _Work, settled: _Settled, notes: list[str], started: float) -> Contents:
