@@ -1,12 +1,14 @@
 """How long an import takes, and how near it stays: source and run side by side, on pictures.
 
     python benchmarks/bench_import.py PICTURES [FOLDER] [--only N] [--source SOURCE[,WEIGHTS]]...
+    python benchmarks/bench_import.py PICTURES [FOLDER] --torch NAME...
 
 PICTURES: a folder of photographs by class. Makes the sources in FOLDER (a temporary one where it
 is left out): EfficientNet-Lite0 with its published ImageNet weights in each format, and networks of
 Keras 3 with random weights. Prints a table: seconds of the import, the largest difference of a
 probability, how many of at most 100 labels agree in float32, and how many in int8. --source takes
-sources of your own in place of these: .onnx, .pt2, timm:NAME,WEIGHTS and so on.
+sources of your own in place of these: .onnx, .pt2, timm:NAME,WEIGHTS and so on. --torch takes
+networks of torchvision and timm, as .pt2 and as ONNX, with weights as torch_sources.py makes them.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +36,20 @@ from cnnedge.data import Pixels, load_dataset
 from cnnedge.frozen import FrozenNetwork, read_frozen
 from cnnedge.importing import ImportWishes, import_model
 from cnnedge.importing.detective import chosen
+from cnnedge.importing.environment import python_of
+from cnnedge.importing.onnx_opened import ONNX2TF
+from cnnedge.importing.torch_opened import LITERT_TORCH
 from cnnedge.specs import InputSize, Preprocess
 from cnnedge.training import backend
 from cnnedge.training.run_folder import RunFolder
 
 SIZE = InputSize(height=224, width=224)
 RANGE = "-1..1"
+IMAGENET = Guest(
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+    labels=[f"class {i}" for i in range(1000)],
+)
 
 
 class Silent:
@@ -58,6 +70,7 @@ def main() -> None:
     parser.add_argument("--source", action="append", default=[], help="import this one")
     parser.add_argument("--pixels", help="what sources take that do not say it")
     parser.add_argument("--labels", help="of sources with random weights")
+    parser.add_argument("--torch", nargs="+", default=[], help="import these of torchvision")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
@@ -75,12 +88,30 @@ def main() -> None:
                 force=True,
             )
             row(Path(path).name, Path(path), wishes, folder)
-        made = () if options.source else itertools.islice(sources(), options.only)
+        for path in torch_sources(options.pictures, folder, options.torch):
+            wishes = ImportWishes(guest=IMAGENET, data=options.pictures, force=True)
+            row(path.name, path, wishes, folder)
+        given = options.source or options.torch
+        made = () if given else itertools.islice(sources(), options.only)
         for name, make, guest in made:
             labels = tuple(f"class {i}" for i in range(100)) if "Keras 3" in name else None
             told = Guest(pixel_range=guest.pixel_range, labels=labels)
             wishes = ImportWishes(guest=told, data=options.pictures, force=True)
             row(name, make(folder), wishes, folder)
+
+
+def torch_sources(pictures: str, folder: Path, names: list[str]) -> Iterator[Path]:
+    """Each network in both formats, made in the environment that has PyTorch."""
+    script = Path(__file__).with_name("torch_sources.py")
+    for name in names:
+        stem = name.replace("timm:", "timm_")
+        made = [folder / f"{stem}{suffix}" for suffix in (".pt2", ".onnx")]
+        if not all(path.exists() for path in made):
+            python = python_of(LITERT_TORCH, None, Silent())
+            (onnx,) = python_of(ONNX2TF, None, Silent()).parents[1].glob("lib/*/site-packages")
+            words = [python, "-W", "ignore", script, pictures, folder, onnx, name]
+            subprocess.run([str(word) for word in words], check=True, stdout=subprocess.DEVNULL)
+        yield from made
 
 
 def sources() -> Any:
@@ -148,8 +179,8 @@ def row(name: str, path: Path, wishes: ImportWishes, folder: Path) -> None:
     assert made.parity is not None
     # Random weights say nothing about int8.
     random = wishes.guest.names is not None
-    pictures = wishes.data or ""
-    same, count = (None, 0) if random else int8_labels(out, pictures, made.convention.rule)
+    pictures, rule = wishes.data or "", made.convention.rule
+    same, count = (None, 0) if random else int8_labels(out, pictures, rule)
     int8 = "–" if same is None else f"{same} of {count}"
     print(
         f"| {name} | {made.network} | {seconds:.0f} | {made.parity.max_abs:.0e} | "

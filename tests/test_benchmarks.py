@@ -55,8 +55,8 @@ def ended(done: subprocess.CompletedProcess[str], codes: tuple[int, ...] = (0, 1
 def test_every_script_is_started_here() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
     for path in FOLDER.glob("*.py"):
-        # This one is the parts of two others.
-        assert path.stem == "run_parts" or f'"{path.stem}' in text, path.name
+        # These are parts of others.
+        assert path.stem in ("run_parts", "torch_sources") or f'"{path.stem}' in text, path.name
 
 
 @pytest.mark.parametrize(
@@ -157,6 +157,7 @@ def test_digits(tmp_path: Path) -> None:
 def test_folds(tmp_path: Path) -> None:
     """Their smallest jobs train, import or fetch for minutes: they are started, and do nothing."""
     assert "--folds" in printed("bench_folds", "--help", cwd=tmp_path, codes=(0,))
+    assert "--epochs" in printed("bench_imported_techniques", "--help", cwd=tmp_path, codes=(0,))
     assert "--only" in printed("bench_import", "--help", cwd=tmp_path, codes=(0,))
     assert "--rounds" in printed("bench_web", "--help", cwd=tmp_path, codes=(0,))
     printed("bench_channels", tmp_path, cwd=tmp_path, codes=(0,))

@@ -104,6 +104,21 @@ def test_an_imported_onnx_model_is_converted(onnx2tf: Path, labels: Path, tmp_pa
     assert (run / "export" / "int8.tflite").stat().st_size < 12_000
 
 
+@pytest.mark.heavy
+def test_the_first_node_that_parts_is_named(onnx2tf: Path, labels: Path, tmp_path: Path) -> None:
+    """Random numbers are others in every run of either side."""
+    source, run = tmp_path / "random.onnx", tmp_path / "run"
+    scores = node("RandomUniformLike", ["g"], "random"), node("Mul", ["g", "random"], "m")
+    source.write_bytes(onnx_files.network(inside=scores))
+    words = ("--labels", labels, "--pixels", "0..1", "--onnx2tf", onnx2tf)
+    done = call("import", source, "--out", run, *words)
+    assert done.exit_code == 3, done.output + repr(done.exception)
+    (line,) = [x for x in done.stderr.splitlines() if x.startswith("Error")]
+    assert "The first layer that parts is 'random' (RandomUniformLike)" in line
+    found = json.loads((run / "import.json").read_text())["parity"]["parting"]
+    assert (found["layer"], found["after"]) == ("random", "g")
+
+
 def outside(place: str) -> bytes:
     """The kernel lies elsewhere."""
     kernel = np.zeros((8, 3, 3, 3), np.float32)

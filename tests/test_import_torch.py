@@ -37,6 +37,15 @@ def network():
     torch.manual_seed(0)
     return Network()
 
+class Fickle(torch.nn.Module):
+    def forward(self, x):
+        return x if torch.compiler.is_exporting() else x * 1.5
+
+def fickle():
+    found = network()
+    found.norm = torch.nn.Sequential(found.norm, torch.nn.ReLU(), Fickle())
+    return found
+
 nothing = 7
 """
 MAKE = """
@@ -120,6 +129,18 @@ def test_a_network_answers_as_pytorch_does(
         rule = {k: found["preprocess"][k] for k in ("resize", "interpolation", "crop_fraction")}
         crop = {"resize": "center_crop", "interpolation": "pillow_bicubic", "crop_fraction": 0.875}
         assert rule == crop
+
+
+@pytest.mark.heavy
+def test_a_module_that_does_something_else_when_it_is_exported(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(sources)
+    words = ("--labels", "labels.txt", "--trust", "--input", "24x24", "--pixels", "0..1")
+    done = call("import", "theirs.py:fickle", "--out", tmp_path / "run", *words)
+    assert done.exit_code == 3, done.output + repr(done.exception)
+    (line,) = [x for x in done.stderr.splitlines() if x.startswith("Error")]
+    assert "The first layer that parts is 'norm.2' (mul)" in line
 
 
 @pytest.mark.heavy

@@ -97,10 +97,12 @@ def network(
     *,
     last: bool = False,
     extra: Sequence[bytes] = (),
+    inside: Sequence[bytes] = (),
     weights: Sequence[bytes] = (),
 ) -> bytes:
     """A small classifier of four classes, random weights. last: its channels come last. extra:
-    more nodes behind. weights: in the place of those of its convolution, `kernel` and `bias`."""
+    more nodes behind. inside: some in the middle, from `g` to `m`. weights: in the place of those
+    of its convolution, `kernel` and `bias`."""
     random = np.random.default_rng(0)
     channels = shape[3] if last else shape[1]
     assert isinstance(channels, int)
@@ -109,7 +111,8 @@ def network(
         node("Conv", ["planes" if last else "image", "kernel", "bias"], "c", strides=(2, 2)),
         node("Relu", ["c"], "r"),
         node("GlobalAveragePool", ["r"], "g"),
-        node("Flatten", ["g"], "f"),
+        *inside,
+        node("Flatten", ["m" if inside else "g"], "f"),
         node("Gemm", ["f", "dense"], "scores", transB=1),
     ]
     held = [

@@ -80,6 +80,10 @@ _OPERATIONS = frozenset(
 )
 
 
+class UnknownClass(ModelError):
+    """A configuration names a class that is in no table."""
+
+
 def read_keras(path: Path) -> tf_keras.Model:
     """The model of a .keras file, its weights loaded, not compiled.
 
@@ -157,7 +161,7 @@ def _object(node: Any, where: str, depth: int) -> dict[str, Any]:
     """A serialised object with the class that the table gives for it. Raises ModelError."""
     name = node.get("class_name") if isinstance(node, dict) else None
     if not isinstance(name, str) or name not in _CLASSES:
-        raise ModelError(
+        raise UnknownClass(
             f"{where} is {shown(name)}, a class that cnnedge does not know; none of its code was "
             "executed. A model may contain only Keras' own layers: no Lambda, no wrappers, no "
             "custom classes"

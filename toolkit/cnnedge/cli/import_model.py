@@ -24,14 +24,14 @@ _SHOWN = 12
 @click.option(
     "--data",
     metavar="DIR",
-    help="Labelled pictures, one folder for each class: they find out which pixels the model "
-    "takes, and the run is scored on them.",
+    help="Labelled pictures, one folder for each class, to find out the pixels and score the run.",
 )
 @click.option("--expect", metavar="FILE", help="Pictures with the answers that SOURCE gave.")
 @click.option("--signature", metavar="NAME", help="Import this signature of a SavedModel.")
 @click.option("--onnx2tf", metavar="PATH", help="Read ONNX with this environment.")
 @click.option("--weights", metavar="FILE", help="Weights of timm:NAME or torchvision:NAME.")
-@click.option("--trust", is_flag=True, help="Run the Python code that SOURCE is made of.")
+@click.option("--code", metavar="FILE.py", help="Own layers of a Keras model.")
+@click.option("--trust", is_flag=True, help="Run the Python code of SOURCE or --code.")
 @click.option("--force", is_flag=True, help="Replace the run in --out.")
 @guest_options
 @output.json_option
@@ -47,7 +47,7 @@ def command(source: str, out: str, json_file: str | None, verbose: bool, **asked
 
     with output.progress_console().status("loading TensorFlow"):
         backend.require("import")
-    from ..importing import ImportWishes, import_model
+    from ..importing import ImportWishes, import_model, require_parity
 
     wishes = ImportWishes(**asked)
     with output.progress_bar() as progress:
@@ -58,6 +58,7 @@ def command(source: str, out: str, json_file: str | None, verbose: bool, **asked
             output.write_json(json_file, payload)
         if json_file != "-":
             _print(imported, Path(out))
+    require_parity(imported, Path(out))
 
 
 class _Reporter:
@@ -110,6 +111,8 @@ def _print(imported: Imported, out: Path) -> None:
         )
     for note in imported.notes:
         output.note(note)
+    if parity is not None and not parity.holds:
+        return
     if imported.network == "adopted":
         output.note(f"next: cnnedge run {output.quoted(out / 'export' / 'imported.tflite')}")
     else:

@@ -15,6 +15,7 @@ from ..architectures.keras_file import (
     MAX_DEPTH,
     OTHER_LAYERS,
     Family,
+    UnknownClass,
     field,
     plain_values,
     shown,
@@ -66,11 +67,10 @@ def checked(node: Any, where: str = "the model", depth: int = 0) -> dict[str, An
     name = node.get("class_name") if isinstance(node, dict) else None
     of = _OPS if str(node.get("module") if name else "").startswith(_OPERATIONS) else _CLASSES
     if not isinstance(name, str) or name not in of:
-        raise ModelError(
+        raise UnknownClass(
             f"{where} is {shown(name)}, a class that cnnedge does not know; none of its code was "
             "executed. A model may contain only Keras' own layers: no Lambda, no wrappers, no "
-            "custom classes. Build the network without it, or export a SavedModel: "
-            "model.export('FOLDER')"
+            "custom classes"
         )
     module = of[name]
     config = node.get("config")

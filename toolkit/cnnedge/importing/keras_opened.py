@@ -12,7 +12,7 @@ import numpy as np
 from ..bundle.labels import Labels, read_labels
 from ..errors import CnnedgeError, ModelError
 from ..specs.pixels import InputSize, Preprocess
-from . import keras_source
+from . import keras_source, trace
 from .convention import Convention
 from .families import family
 from .freezing import frozen
@@ -54,6 +54,7 @@ def open_keras(path: Path, kind: str, wishes: ImportWishes) -> Opened:
         answer=answer,
         build=live.built,
         refrozen=live.frozen,
+        trace=lambda values: trace.of_keras(model, values),
         stated=stated,
         because=because,
         weak="preprocess_input" in because,
@@ -77,9 +78,7 @@ class _Live:
         except CnnedgeError as error:
             return self.frozen(convention, head, str(error))
 
-    def frozen(
-        self, convention: Convention, head: str, why: str = "a layer means something else there"
-    ) -> tuple[Any, tuple[str, ...]]:
+    def frozen(self, convention: Convention, head: str, why: str) -> tuple[Any, tuple[str, ...]]:
         """Without layers, and the reason."""
         said = (
             f"the model is imported frozen, not in layers of tf_keras ({why}): it can change its "

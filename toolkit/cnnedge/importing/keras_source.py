@@ -36,6 +36,11 @@ def read_model(path: Path, kind: str) -> tuple[Any, str]:
         return keras_file.read_keras(path), "tf_keras"
     except ModelError as error:
         said = str(error)
+        if isinstance(error, keras_file.UnknownClass):
+            said += (
+                ". Name the file that defines it (--code FILE.py --trust), build the network "
+                "without it, or export a SavedModel: model.export('FOLDER')"
+            )
         raise ModelError(said if said.startswith(str(path)) else f"{path}: {said}") from None
     except Exception as error:  # json, zipfile, h5py and both Kerases each raise their own
         reason = " ".join((str(error).strip() or type(error).__name__).split())[:200]

@@ -17,6 +17,7 @@ from .environment import Wanted, python_of
 from .onnx_file import OnnxModel, Value, read_onnx
 from .opened import Opened, Reals, picture_size
 from .process_aside import Aside, Program, Refused
+from .trace import Trace
 from .wishes import ImportWishes, Reporter
 
 ONNX2TF = Wanted(
@@ -67,7 +68,11 @@ def open_onnx(path: Path, wishes: ImportWishes, reporter: Reporter) -> Opened:
         whole = tflite_edit.wrapped(made, size, convention, head, channels_first=kept)
         return FrozenNetwork(whole, str(path)), (_FROZEN,)
 
-    return Opened(kind=f"ONNX, opset {model.opset}", size=size, answer=answer, build=build)
+    def trace(values: Reals) -> Trace:
+        return source.trace(values.transpose(0, 3, 1, 2) if first else values)
+
+    kind = f"ONNX, opset {model.opset}"
+    return Opened(kind=kind, size=size, answer=answer, build=build, trace=trace)
 
 
 _FROZEN = (
@@ -105,6 +110,10 @@ class _Source:
             return self._aside.answer(values, str(self._model))
         except Refused as error:
             raise ModelError(f"{self._path}: onnxruntime cannot run this model: {error}") from None
+
+    def trace(self, values: Reals) -> Trace:
+        """Of each node, by onnxruntime."""
+        return self._aside.trace(values, str(self._model))
 
     def converted(self, sizes: tuple[int, ...]) -> bytes:
         """The bytes of onnx2tf's float32 file."""

@@ -14,6 +14,7 @@ from ..bundle.labels import Labels
 from ..errors import ModelError
 from ..specs.pixels import InputSize, Preprocess
 from .convention import Convention
+from .trace import Tracer
 
 Reals = npt.NDArray[np.float32]
 Values = npt.NDArray[Any]
@@ -48,8 +49,9 @@ class Opened:
     stated, because: the pixels it takes where the source itself says so, and where it does. rule:
     its resize rule, likewise. weak: what it says of its pixels is a hint; labelled pictures know
     better. labels: its own. refrozen: like build, without layers, for where a rebuilt network is
-    none of the source. file: what the source is known by, where that is not the path. adopted: the
-    bytes of a quantised .tflite that stays as it is.
+    none of the source, and why. trace: what its layers compute of such pictures; untraced: why that
+    cannot be known, where it is None. file: what the source is known by, where that is not the
+    path. adopted: the bytes of a quantised .tflite that stays as it is.
     """
 
     kind: str
@@ -63,8 +65,6 @@ class Opened:
     labels: Labels | None = None
     adopted: bytes | None = None
     file: Path | None = None
-    refrozen: Callable[[Convention, str], tuple[Any, tuple[str, ...]]] | None = None
-
-    def frozen(self, convention: Convention, head: str) -> tuple[Any, tuple[str, ...]]:
-        """The network without layers."""
-        return (self.refrozen or self.build)(convention, head)
+    refrozen: Callable[[Convention, str, str], tuple[Any, tuple[str, ...]]] | None = None
+    trace: Tracer | None = None
+    untraced: str = ""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from .parting import Parting
 
 Reals = npt.NDArray[np.float32]
 LIMIT = 1e-3
@@ -17,13 +19,16 @@ LIMIT = 1e-3
 @dataclass(frozen=True, kw_only=True)
 class Parity:
     """max_abs: the largest difference of a probability. labels_agree: pictures with the same best
-    class, of count. pictures: what they are.
+    class, of count. pictures: what they are. worst: the numbers of those that differ most, the
+    worst first. parting: the first layer that parts; None where the import holds.
     """
 
     max_abs: float
     labels_agree: int
     count: int
     pictures: str
+    worst: tuple[int, ...] = ()
+    parting: Parting | None = None
 
     @property
     def holds(self) -> bool:
@@ -37,7 +42,12 @@ class Parity:
             "labels_agree": self.labels_agree,
             "count": self.count,
             "pictures": self.pictures,
+            "parting": None if self.parting is None else self.parting.as_json(),
         }
+
+    def parted(self, parting: Parting) -> Parity:
+        """The same, with the layer where it fails."""
+        return replace(self, parting=parting)
 
 
 def compared(source: Reals, imported: Reals, pictures: str) -> Parity:
@@ -52,4 +62,5 @@ def compared(source: Reals, imported: Reals, pictures: str) -> Parity:
         labels_agree=int(same.sum()),
         count=len(source),
         pictures=pictures,
+        worst=tuple(int(i) for i in np.argsort(-np.nan_to_num(apart.max(axis=1), nan=np.inf))),
     )

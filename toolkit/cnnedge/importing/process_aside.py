@@ -23,6 +23,7 @@ from .. import numpy_files
 from ..child_process import end_session
 from ..errors import ModelError
 from ..harmless import one_line
+from .trace import Trace, of_folder
 
 Reals = npt.NDArray[np.float32]
 _HERE = Path(__file__).parent / "aside"
@@ -123,6 +124,16 @@ class Aside:
         made.unlink(missing_ok=True)
         self.ask("answer", *before, str(given), str(made))
         return np.asarray(numpy_files.read_array(made), np.float32)
+
+    def trace(self, values: Reals, *before: str) -> Trace:
+        """What the layers compute of float32 pictures, by the verb `trace`.
+
+        Raises Refused, and CnnedgeError for an answer that is none.
+        """
+        given = self.folder / "given.npy"
+        np.save(given, values)
+        with tempfile.TemporaryDirectory(dir=self.folder) as written:
+            return of_folder(Path(written), self.ask("trace", *before, str(given), written))
 
 
 def _ended(process: subprocess.Popen[bytes], folder: Path) -> None:

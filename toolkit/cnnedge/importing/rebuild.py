@@ -14,7 +14,8 @@ import tf_keras
 
 from ..errors import ModelError
 from ..specs.pixels import InputSize
-from . import flatten, heads
+from . import heads
+from .aside import flatten
 from .convention import Convention
 from .translation import NoEqual, activated, passes_through, rescaling, translated
 

@@ -94,7 +94,13 @@ def open_saved_model(path: Path, wishes: ImportWishes) -> Opened:
         assert loaded is not None
         return frozen(ask, size, convention, head, str(path)), (said,)
 
-    return Opened(kind=f"SavedModel, signature {name}", size=size, answer=answer, build=build)
+    return Opened(
+        kind=f"SavedModel, signature {name}",
+        size=size,
+        answer=answer,
+        build=build,
+        untraced="a SavedModel is one function, which does not show what its layers compute",
+    )
 
 
 def _read(path: Path) -> Any:

@@ -20,16 +20,20 @@ from ..converter import convert
 from ..data import Dataset, Pixels, load_dataset
 from ..errors import GateError, ModelError
 from ..frozen import FrozenNetwork
+from ..harmless import one_line
+from ..preprocess import Pixels as Frame
 from ..results import Accuracy, accuracy
 from ..training.judging import truths
 from ..training.run_folder import check_new
-from . import detective, heads, parity
+from . import detective, heads, parity, parting, trace
 from .convention import RULES, Convention, told, with_rule
 from .expected import read_expected
+from .keras_code import open_with_code
 from .keras_opened import open_keras
 from .labels import labels_of
 from .onnx_opened import open_onnx
 from .opened import Opened
+from .parting import Parting
 from .pictures import Shown, shown
 from .record import Imported
 from .saved_model import open_saved_model
@@ -63,7 +67,7 @@ class _Settled:
 def import_model(path: Path, out: Path, reporter: Reporter, wishes: ImportWishes) -> Imported:
     """Makes the run `out` of somebody else's model. Raises CnnedgeError.
 
-    GateError, with the run kept, where it does not answer as its source does.
+    Whether it answers as its source does is in the record, and `require_parity` demands it.
     """
     started = time.perf_counter()
     check_new(out, force=wishes.force)
@@ -79,15 +83,21 @@ def import_model(path: Path, out: Path, reporter: Reporter, wishes: ImportWishes
     )
     made = _made(work, _settle(work, notes), notes, started)
     write_run(out, made)
-    compared = made.imported.parity
-    if compared is not None and not compared.holds:
-        raise GateError(
-            f"{path}: the import does not answer as its source does: the largest difference of a "
-            f"probability is {compared.max_abs:.2g} (allowed: {parity.LIMIT:g}), and "
-            f"{compared.count - compared.labels_agree} of {compared.count} labels changed. "
-            f"{out / 'import.json'} has the figures; do not rely on this run"
-        )
     return made.imported
+
+
+def require_parity(imported: Imported, out: Path) -> None:
+    """Raises GateError for an import that does not answer as its source does. The run stays."""
+    compared = imported.parity
+    if compared is None or compared.holds:
+        return
+    parted = f"{compared.parting.text}. " if compared.parting else ""
+    raise GateError(
+        f"{imported.source}: the import does not answer as its source does: the largest difference "
+        f"of a probability is {compared.max_abs:.2g} (allowed: {parity.LIMIT:g}), and "
+        f"{compared.count - compared.labels_agree} of {compared.count} labels changed. {parted}"
+        f"{out / 'import.json'} has the figures; do not rely on this run"
+    )
 
 
 def _made(work: _Work, settled: _Settled, notes: list[str], started: float) -> Contents:
@@ -104,6 +114,11 @@ def _made(work: _Work, settled: _Settled, notes: list[str], started: float) -> C
     if built.flatbuffer is not None:
         answers = FrozenNetwork(built.flatbuffer, place).predict(pictures.pixels)
         compared = parity.compared(source, answers, pictures.what)
+        if not compared.holds:
+            work.reporter.stage("looking for the first layer that parts", 0, 0)
+            few = pictures.pixels[list(compared.worst[:_TRACED])]
+            theirs = trace.of_flatbuffer(built.flatbuffer, few)
+            compared = compared.parted(_parting(opened, convention, few, theirs))
     imported = Imported(
         source=place,
         sha256=built.source_sha256,
@@ -146,6 +161,8 @@ def _open(path: Path, wishes: ImportWishes, reporter: Reporter) -> Opened:
         raise ModelError(
             f"{path}: --signature is for SavedModels; this is {foreign.name(kind)}. Remove it"
         )
+    if wishes.code is not None:
+        return open_with_code(path, kind, wishes, reporter)
     if kind == kinds.ONNX:
         return open_onnx(path, wishes, reporter)
     if kind == kinds.TFLITE:
@@ -287,9 +304,14 @@ def _build(
     flatbuffer: bytes | None = None
     with contextlib.suppress(ModelError) if _is_keras(model) else contextlib.nullcontext():
         flatbuffer = convert(model, "float32", pictures.pixels[:1])
-    if _is_keras(model) and not _equal(opened, convention, head, pictures, flatbuffer):
-        # A layer means something else in tf_keras: the source itself is frozen in its place.
-        model, said = opened.frozen(convention, head)
+    why = (
+        _unequal(opened, convention, head, pictures, (model, flatbuffer))
+        if _is_keras(model)
+        else ""
+    )
+    if why and opened.refrozen:
+        # The source itself is frozen in its place.
+        model, said = opened.refrozen(convention, head, why)
         flatbuffer = convert(model, "float32", pictures.pixels[:1])
     notes += said
     return Built.of(opened.file or work.path, model, flatbuffer, opened.size)
@@ -299,19 +321,50 @@ def _is_keras(model: Any) -> bool:
     return not isinstance(model, FrozenNetwork)
 
 
-def _equal(
-    opened: Opened, convention: Convention, head: str, pictures: Shown, flatbuffer: bytes | None
-) -> bool:
-    """Whether a network that was rebuilt answers as its source does."""
+def _unequal(
+    opened: Opened,
+    convention: Convention,
+    head: str,
+    pictures: Shown,
+    made: tuple[Any, bytes | None],
+) -> str:
+    """Why a network that was rebuilt is none of its source; "" where it answers as its source does.
+
+    made: the tf_keras model, and its flatbuffer, None where TensorFlow cannot convert it.
+    """
+    model, flatbuffer = made
     if flatbuffer is None:
-        return False
+        return "what it would be there cannot be converted"
     few = pictures.pixels[:8]
     source = heads.probabilities(opened.answer(convention.encode(few)), head)
-    return bool(np.abs(FrozenNetwork(flatbuffer, "").predict(few) - source).max() <= EQUAL)
+    apart = np.abs(FrozenNetwork(flatbuffer, "").predict(few) - source).max(axis=1)
+    if apart.max() <= EQUAL:
+        return ""
+    few = few[np.argsort(-apart)[:_TRACED]]
+    theirs = trace.of_keras(model, few.astype(np.float32))
+    found = _parting(opened, convention, few, theirs, fused=False)
+    if not found.layer:
+        return "a layer means something else there"
+    return f"its layer '{found.layer}' ({found.kind}) means something else there"
 
 
 # How far a rebuilt network may lie from its source and still be it.
 EQUAL = 1e-4
+# How many pictures the layers are compared on.
+_TRACED = 2
+
+
+def _parting(
+    opened: Opened, convention: Convention, few: Frame, imported: trace.Trace, *, fused: bool = True
+) -> Parting:
+    """The first layer of the source that parts, on a few pictures."""
+    if opened.trace is None:
+        return Parting(why=opened.untraced)
+    try:
+        return parting.first(opened.trace(convention.encode(few)), imported, fused=fused)
+    except Exception as error:  # each framework raises its own; the figures count without it
+        reason = one_line(str(error) or type(error).__name__, 200)
+        return Parting(why=f"the source does not show what its layers compute ({reason})")
 
 
 def _accuracy(work: _Work, pictures: Shown, answers: npt.NDArray[np.float32]) -> Accuracy | None:

@@ -14,7 +14,7 @@ from ..engines import CPU, load_engine
 from ..errors import ModelError
 from ..frozen import FrozenNetwork
 from ..packing import repack
-from . import heads, tflite_edit
+from . import heads, tflite_edit, trace
 from .convention import Convention
 from .opened import Opened, Reals
 from .wishes import ImportWishes
@@ -57,6 +57,9 @@ def open_tflite(path: Path, wishes: ImportWishes) -> Opened:
         because=because,
         labels=model.labels,
         adopted=_adopted(model) if quantised else None,
+        trace=lambda values: trace.of_flatbuffer(
+            model.data, values.transpose(0, 3, 1, 2) if first else values
+        ),
     )
 
 

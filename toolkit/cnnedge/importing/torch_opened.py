@@ -26,6 +26,7 @@ from .environment import Wanted, python_of
 from .opened import Opened, Reals, picture_size
 from .process_aside import Aside, Program, Refused
 from .pt2_file import cleaned
+from .trace import Trace
 from .wishes import ImportWishes, Reporter
 
 _LINUX = sys.platform == "linux"
@@ -150,6 +151,7 @@ def open_torch(path: Path, source: TorchSource, wishes: ImportWishes, reporter: 
         kind=_KINDS[source.kind],
         size=size,
         answer=network.answer,
+        trace=network.trace,
         build=build,
         stated=_stated(source.kind, published),
         because=f"{source.kind}'s own settings for this network" if published else "",
@@ -237,6 +239,10 @@ class _Network:
             return self._aside.answer(np.ascontiguousarray(values.transpose(0, 3, 1, 2)))
         except Refused as error:
             raise ModelError(f"{self._path}: PyTorch cannot run it: {error}") from None
+
+    def trace(self, values: Reals) -> Trace:
+        """Of each operator, by the module that it is of."""
+        return self._aside.trace(np.ascontiguousarray(values.transpose(0, 3, 1, 2)))
 
     def converted(self, shape: tuple[int, int, int]) -> bytes:
         """The bytes of litert-torch's float32 file of [1, h, w, c]."""

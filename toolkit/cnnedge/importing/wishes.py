@@ -14,8 +14,8 @@ class ImportWishes:
     """guest: what a person says of the model. data: labelled pictures, a folder or any source of a
     recipe. expect: a table of pictures with the answers that the source gave. signature: which one
     of a SavedModel. onnx2tf: an environment that has it, or a program there. weights: of a network
-    that is named. trust: code that the source is made of may run. force: replace a run that is
-    there.
+    that is named. code: a file of Python with the layers of a Keras model. trust: code that the
+    source is made of may run. force: replace a run that is there.
     """
 
     guest: Guest = NO_GUEST
@@ -24,6 +24,7 @@ class ImportWishes:
     signature: str | None = None
     onnx2tf: str | None = None
     weights: str | None = None
+    code: str | None = None
     trust: bool = False
     force: bool = False
 

@@ -13,6 +13,7 @@ from ...pages.text import Row, escape
 
 _SHOWN = 24
 _LONGEST = 200
+_LONGEST_SENTENCE = 800
 
 
 def imported_section(imported: Row) -> str:
@@ -51,9 +52,12 @@ def _parity(imported: Row) -> str:
     largest, agree, count = (parity.get(k) for k in ("max_abs", "labels_agree", "count"))
     if not (_number(largest) and _number(agree) and _number(count)):
         return ""
+    parting = parity.get("parting")
+    said = parting.get("text") if isinstance(parting, dict) else None
+    parts = f" {escape(said[:_LONGEST_SENTENCE])}." if isinstance(said, str) else ""
     return (
         f"Against its source: {agree:,} of {count:,} labels agree, the largest difference of a "
-        f"probability is {largest:.1e}."
+        f"probability is {largest:.1e}.{parts}"
     )
 
 

@@ -1,6 +1,7 @@
 """ONNX in the environment of onnx2tf: asked as it is, and converted to a float32 .tflite.
 
-`python -m aside.onnx_side MEMORY`, with the verbs check, answer and convert (`loop`).
+`python -m aside.onnx_side MEMORY`, with the verbs check, answer, trace and
+convert (`loop`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .loop import Refusal, serve
+from .loop import Refusal, Verb, serve
+from .written import Written
 
 _held: dict[str, Any] = {}
 
@@ -52,6 +54,35 @@ def _session(model: str) -> Any:
     return _held[model]
 
 
+def trace(model: str, given: str, folder: str) -> str:
+    """What leaves each node for the pictures in `given`, written to `folder` (`written`)."""
+    import onnx
+    import onnxruntime
+
+    whole = onnx.load(model)
+    nodes = list(whole.graph.node)
+    names = [name for node in nodes for name in node.output if name]
+    already = {output.name for output in whole.graph.output}
+    whole.graph.output.extend(onnx.ValueInfoProto(name=n) for n in names if n not in already)
+    traced = str(Path(model).with_name("traced.onnx"))
+    onnx.save(whole, traced)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    # Nothing is fused: each node stays.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(traced, options, providers=["CPUExecutionProvider"])
+    (entry,) = session.get_inputs()
+    written = Written(folder)
+    for picture in np.load(given, allow_pickle=False):
+        made = dict(zip(names, session.run(names, {entry.name: picture[np.newaxis]}), strict=True))
+        written.begin({entry.name})
+        for node in nodes:
+            for name in node.output:
+                if name:
+                    written.add((node.name or name, node.op_type), made[name], node.input, name)
+    return written.end()
+
+
 def convert(model: str, shape: str, folder: str) -> str:
     """The path of the float32 .tflite. shape: of the input, numbers with commas."""
     import onnx
@@ -87,4 +118,5 @@ def convert(model: str, shape: str, folder: str) -> str:
 
 
 if __name__ == "__main__":
-    serve({"check": check, "answer": answer, "convert": convert}, int(sys.argv[1]))
+    verbs: dict[str, Verb] = {"check": check, "answer": answer, "trace": trace, "convert": convert}
+    serve(verbs, int(sys.argv[1]))

@@ -1,21 +1,25 @@
 """PyTorch in an environment with litert-torch: asked as it is, and converted to a float32 .tflite.
 
-`python -m aside.torch_side MEMORY`, with the verbs check, open, answer and convert (`loop`).
+`python -m aside.torch_side MEMORY`, with the verbs check, open, answer, trace
+and convert (`loop`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import sys
 import types
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .loop import Refusal, Verb, serve
+from .written import Written
 
 _held: dict[str, Any] = {}
 _BATCH = 8
@@ -172,6 +176,75 @@ def answer(given: str, made: str) -> str:
     return ""
 
 
+def trace(given: str, folder: str) -> str:
+    """What leaves each operator for the pictures in `given`, written to `folder` (`written`)."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
+
+    module, written = _held["module"], Written(folder)
+    scope = [""]
+    # Whatever is made lives until the picture is done: another tensor could get its id.
+    alive: list[Any] = []
+
+    class Watching(TorchDispatchMode):  # type: ignore[misc, unused-ignore]
+        def __torch_dispatch__(self, func: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
+            # Before the call: an operator in place gives what entered it.
+            entering = [id(x) for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)]
+            result = func(*args, **(kwargs or {}))
+            for made in tree_leaves(result):
+                if isinstance(made, torch.Tensor):
+                    alive.append(made)
+                    kind = func.overloadpacket.__name__
+                    values = made.detach().numpy().copy()
+                    written.add((scope[-1] or kind, kind), values, entering, id(made))
+            return result
+
+    with _scoped(module, scope), torch.no_grad():
+        for picture in np.load(given, allow_pickle=False):
+            image = torch.from_numpy(picture[np.newaxis])
+            alive[:] = [image]
+            written.begin({id(image)})
+            with Watching():
+                _run(module, image, scope)
+    return written.end()
+
+
+@contextlib.contextmanager
+def _scoped(module: Any, scope: list[str]) -> Iterator[None]:
+    """The name of the module that is running is the last of `scope`."""
+    hooks = []
+    for name, part in module.named_modules():
+        hooks += [
+            part.register_forward_pre_hook(lambda *_, name=name: scope.append(name)),
+            part.register_forward_hook(lambda *_: scope.pop() and None),
+        ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _run(module: Any, image: Any, scope: list[str]) -> None:
+    """Once through; the nodes of an exported program say themselves which module they are of."""
+    import torch
+
+    if not isinstance(module, torch.fx.GraphModule):
+        module(image)
+        return
+
+    class Named(torch.fx.Interpreter):  # type: ignore[misc, unused-ignore]
+        def run_node(self, node: Any) -> Any:
+            stack = list((node.meta.get("nn_module_stack") or {}).values())
+            scope.append(stack[-1][0] if stack and stack[-1][0] else node.name)
+            result = super().run_node(node)
+            scope.pop()
+            return result
+
+    Named(module).run(image)
+
+
 def one_by_one() -> str:
     """For a program whose batch is one."""
     _held["step"] = 1
@@ -222,6 +295,7 @@ if __name__ == "__main__":
         "check": check,
         "open": opened,
         "answer": answer,
+        "trace": trace,
         "one_by_one": one_by_one,
         "convert": convert,
     }

@@ -1,11 +1,12 @@
 """The calls of a Keras model of either family, in order, models within it opened up.
 
 A live model enters; its layers' calls leave, one after the other, with whatever their tensors are
-in the network that is made of it.
+in the network that is made of it. Both sides of a process use it, so it imports nothing of either.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -32,6 +33,39 @@ def run(model: Any, inputs: list[Any], call: Call) -> list[Any]:
             made = _listed(call(node.layer, args, kwargs))
         values.update((id(t), x) for t, x in zip(node.outputs, made, strict=True))
     return [values[id(t)] for t in _listed(graph.outputs)]
+
+
+def watch(model: Any, values: Any, seen: Callable[[Any, list[Any], Any], None]) -> None:
+    """Runs the model once on a tensor. seen: told of each layer or operation, of the tensors that
+    enter it, and of one that leaves it; all of them live until the end.
+    """
+    alive: list[Any] = []
+
+    def call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if type(layer).__name__ == "TFOpLambda":
+            result = layer.function(*args, **kwargs)
+        else:
+            # Some layers are in training where nobody says otherwise.
+            known = inspect.signature(layer.call).parameters
+            told = {"training": False} if "training" in known else {}
+            result = layer(*args, **kwargs | told)
+        entering = list(_tensors((args, kwargs)))
+        for made in _tensors(result):
+            alive.append(made)
+            seen(layer, entering, made)
+        return result
+
+    run(model, [values], call)
+
+
+def _tensors(value: Any) -> Iterator[Any]:
+    if isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _tensors(each)
+    elif isinstance(value, dict):
+        yield from _tensors(list(value.values()))
+    elif hasattr(value, "dtype") and hasattr(value, "shape"):
+        yield value
 
 
 def _graph(model: Any) -> Any:
