@@ -1,0 +1,75 @@
+"""What a style makes of pictures: the style picture, and content pictures above what became of
+them. Pictures enter; a PNG leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+
+from ..canvas import INK, MUTED, new_figure, write_png
+
+Pictures = npt.NDArray[np.uint8]
+
+_MOST = 4
+# In inches: a picture, and what is left around it.
+_WIDE, _GAP, _TOP, _LEFT, _BETWEEN = 2.6, 0.07, 0.8, 0.25, 0.62
+
+
+def save_style_figure(
+    path: Path, title: str, painting: Pictures, rows: Sequence[tuple[str, Pictures]]
+) -> None:
+    """rows: a name and uint8 [n, h, w, 3] RGB each, the content pictures first."""
+    count = min(_MOST, len(rows[0][1]))
+    high = _WIDE * rows[0][1].shape[1] / rows[0][1].shape[2]
+    # The style picture is as high as two rows.
+    side = 2 * high + _GAP
+    across = min(side * painting.shape[1] / painting.shape[0], 1.6 * side)
+    wide = _LEFT + across + _BETWEEN + count * (_WIDE + _GAP) + 0.2
+    tall = _TOP + len(rows) * (high + _GAP) + 0.3
+    figure = new_figure(wide, tall)
+    figure.text(
+        _LEFT / wide, 1 - 0.42 / tall, title, size=15, weight="bold", color=INK, parse_math=False
+    )
+
+    def place(x: float, y: float, w: float, h: float) -> Axes:
+        return figure.add_axes((x / wide, 1 - (y + h) / tall, w / wide, h / tall))
+
+    below = _TOP + side
+    _show(place(_LEFT, _TOP, across, side), painting)
+    figure.text(
+        _LEFT / wide, 1 - (below + 0.2) / tall, "the style picture", size=10, color=MUTED
+    )
+    begin = _LEFT + across + _BETWEEN
+    for line, (name, pictures) in enumerate(rows):
+        top = _TOP + line * (high + _GAP)
+        figure.text(
+            (begin - 0.14) / wide,
+            1 - (top + high / 2) / tall,
+            name,
+            size=10,
+            color=MUTED,
+            rotation=90,
+            ha="center",
+            va="center",
+            parse_math=False,
+        )
+        for column in range(count):
+            _show(place(begin + column * (_WIDE + _GAP), top, _WIDE, high), pictures[column])
+    write_png(figure, path)
+
+
+def spread(count: int) -> npt.NDArray[np.int64]:
+    """Places of a few of `count` pictures, from both ends: sets are often sorted by kind."""
+    return np.unique(np.linspace(0, max(count - 1, 0), min(count, _MOST)).round().astype(np.int64))
+
+
+def _show(axes: Axes, picture: Pictures) -> None:
+    axes.imshow(picture, interpolation="antialiased")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
