@@ -179,7 +179,8 @@ class Calibration:
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """The variants to make; max_drop is the gate in percentage points, null for none.
+    """The variants to make; max_drop is the gate in percentage points, null for none. min_psnr: the
+    gate of a model whose answers are pictures, in decibels against model.keras.
 
     remedies: what is tried, in this order, for an int8 variant that the gate refuses: calibrating
     with all training pictures there is time for, leaving the worst layers in float (selective),
@@ -189,6 +190,7 @@ class Conversion:
     variants: tuple[Variant, ...] = tuple(Variant(format=f) for f in FORMATS[:4])
     calibration: Calibration = Calibration()
     max_drop: Annotated[float | None, Range(0, 100)] = None
+    min_psnr: Annotated[float | None, Range(0, 100)] = omitted()
     remedies: tuple[Remedy, ...] = ()
 
     def check(self) -> str | None:

@@ -325,6 +325,8 @@ def _augmentation(recipe: Recipe) -> Iterator[Idle]:
 
 def _rest(recipe: Recipe) -> Iterator[Idle]:
     yield from _resizing(recipe)
+    why = "it is for a model whose answers are pictures; max_drop is the gate of this one"
+    yield Idle(key="convert.min_psnr", reason=why)
     if recipe.training.method == "pretrained":
         why = "techniques continue to train a network, but method pretrained leaves it unchanged"
         yield Idle(key="compress", reason=why)
