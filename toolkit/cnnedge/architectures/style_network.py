@@ -21,7 +21,7 @@ from ..specs.pixels import InputSize
 layers = tf_keras.layers
 
 # Maps at half, a quarter, a quarter again in the residual blocks, half and full size.
-_WIDE, _DEEP, _BLOCKS, _LAST = 24, 40, 4, 16
+_WIDE, _DEEP, _BLOCKS, _LAST = 24, 36, 4, 16
 # The map that is enlarged has a whole number of places for these sides.
 STRIDE = 4
 
@@ -64,4 +64,4 @@ def _normalised(x: Any, name: str) -> Any:
 
 
 def _enlarged(x: Any, name: str) -> Any:
-    return layers.UpSampling2D(2, interpolation="nearest", name=f"{name}_enlarge")(x)
+    return layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_enlarge")(x)

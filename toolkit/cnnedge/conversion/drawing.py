@@ -30,7 +30,7 @@ from ..data.content import load_content
 from ..engines import CPU
 from ..errors import CnnedgeError
 from ..files import write_bytes, write_json, write_text
-from ..picture_model import load_drawer
+from ..picture_model import Drawer, load_drawer
 from ..results import picture_error
 from ..scoring import Source
 from ..specs import InputSize, Recipe, Variant, plain
@@ -115,7 +115,7 @@ def _prepared(run: RunFolder, recipe: Recipe, reporter: Reporter) -> _Work:
     reporter.stage("drawing with model.keras", 0, 0)
     model = backend.load_keras(run.model)
     indices = dataset.indices("test")
-    content = pixels.batch(indices[_evenly(len(indices))])
+    content = pixels.batch(indices[evenly(len(indices), _MOST_JUDGED)])
     calibration = recipe.convert.calibration
     chosen = calibration_indices(dataset, calibration.count, calibration.seed)
     return _Work(
@@ -125,18 +125,19 @@ def _prepared(run: RunFolder, recipe: Recipe, reporter: Reporter) -> _Work:
         model=model,
         pixels=pixels,
         content=content,
-        reference=_by_keras(model, content),
+        reference=by_keras(model, content),
         calibration=pixels.batch(chosen),
         reporter=reporter,
     )
 
 
-def _evenly(count: int) -> npt.NDArray[np.int64]:
-    places = np.linspace(0, count - 1, min(count, _MOST_JUDGED))
-    return np.unique(places.round().astype(np.int64))
+def evenly(count: int, most: int) -> npt.NDArray[np.int64]:
+    """At most so many places of `count`, spread over all of them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
-def _by_keras(model: Any, content: npt.NDArray[np.uint8]) -> Floats:
+def by_keras(model: Any, content: npt.NDArray[np.uint8]) -> Floats:
+    """float32 [n, h, w, 3]: what a Keras network draws of input pixels uint8 of that shape."""
     import tensorflow as tf
 
     made = [model(tf.constant(p[None], tf.float32), training=False).numpy()[0] for p in content]
@@ -154,7 +155,8 @@ def _made(work: _Work, variant: Variant) -> Entry:
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / f"{name}.tflite"
         write_bytes(trial, packed)
-        pictures = drawn_by(trial, work.content)
+        with load_drawer(trial, CPU, known=True) as drawer:
+            pictures = drawn_by(drawer, work.content)
     error = picture_error(pictures, list(work.reference))
     final = work.run.export / f"{name}.tflite"
     write_bytes(final, packed)
@@ -185,15 +187,14 @@ def _made(work: _Work, variant: Variant) -> Entry:
     )
 
 
-def drawn_by(file: Path, content: npt.NDArray[np.uint8]) -> list[Floats]:
-    """What a model file draws of input pixels uint8 [n, h, w, 3]: levels 0..255, not rounded."""
-    with load_drawer(file, CPU, known=True) as drawer:
-        factor = np.float32(255 / (drawer.white - drawer.black))
-        found = []
-        for picture in content:
-            drawer.engine.set_input(drawer.encode(picture))
-            values = drawer.real(drawer.infer())
-            found.append((values - np.float32(drawer.black)) * factor)
+def drawn_by(drawer: Drawer, content: npt.NDArray[np.uint8]) -> list[Floats]:
+    """What a loaded model draws of input pixels uint8 [n, h, w, 3]: levels 0..255, not rounded."""
+    factor = np.float32(255 / (drawer.white - drawer.black))
+    found = []
+    for picture in content:
+        drawer.engine.set_input(drawer.encode(picture))
+        values = drawer.real(drawer.infer())
+        found.append((values - np.float32(drawer.black)) * factor)
     return found
 
 
@@ -251,10 +252,11 @@ def _draw(work: _Work, entries: Sequence[Entry]) -> None:
     """export/pictures.png: what each variant makes of pictures that were held back."""
     if work.recipe.style is None:
         return
-    shown = work.content[spread(len(work.content))]
+    shown = work.content[spread(work.content)]
     rows = [("content", shown), ("model.keras", drawn(work.model, shown))]
     for entry in entries:
-        pictures = np.stack(drawn_by(work.run.export / entry.file, shown))
+        with load_drawer(work.run.export / entry.file, CPU, known=True) as drawer:
+            pictures = np.stack(drawn_by(drawer, shown))
         levels = np.clip(np.round(np.nan_to_num(pictures)), 0, 255).astype(np.uint8)
         db = entry.error.psnr_db if entry.error else 0.0
         rows.append((f"{entry.name}, {db:.0f} dB", levels))

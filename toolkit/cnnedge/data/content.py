@@ -30,14 +30,16 @@ _CUT_HEIGHT, _CUT_WIDTH = 192, 256
 _ALLOWED = f"allowed: a folder of pictures, or {OUTDOORS}"
 
 
-def load_content(spec: DataSpec, progress: Progress | None = None) -> Dataset:
-    """The pictures that a recipe names, all of one class, split. Raises DataError."""
+def load_content(
+    spec: DataSpec, progress: Progress | None = None, *, split: bool = True
+) -> Dataset:
+    """The pictures that a recipe names, all of one class. split: into parts. Raises DataError."""
     return assemble(
         _listing(spec.source),
-        splits=spec.splits,
+        splits=spec.splits if split else None,
         seed=spec.seed,
         max_unreadable=spec.max_unreadable,
-        together=spec.near_duplicates == "together",
+        together=split and spec.near_duplicates == "together",
         progress=progress,
     )
 

@@ -24,13 +24,13 @@ class Style:
 
     picture: str = STROKES
     picture_side: Annotated[int, Range(64, 1024)] = 256
-    steps: Annotated[int, Range(1, 1_000_000)] = 1500
+    steps: Annotated[int, Range(1, 1_000_000)] = 1000
     batch_size: Annotated[int, Range(1, 256)] = 4
     side: Annotated[int, Range(32, 1024)] = 160
     learning_rate: Annotated[float, Range(1e-8, 1)] = 2e-3
     content: Annotated[float, Range(0, 1e6)] = 1.0
-    style: Annotated[float, Range(0, 1e6)] = 10.0
-    smoothness: Annotated[float, Range(0, 1e6)] = 1.0
+    style: Annotated[float, Range(0, 1e6)] = 3.0
+    smoothness: Annotated[float, Range(0, 1e6)] = 0.5
 
     def check(self) -> str | None:
         if self.side % 4:

@@ -109,7 +109,7 @@ def _tell(dataset: Dataset, reporter: Reporter) -> None:
 
 def _draw(run: RunFolder, painting: Any, held_back: Any, network: Any) -> None:
     """style.png: pictures that were held back, and what the network makes of them."""
-    shown = held_back[spread(len(held_back))]
+    shown = held_back[spread(held_back)]
     rows = [("content", shown), ("in this style", drawn(network, shown))]
     title = "Pictures that the network never saw, in the style of one picture"
     save_style_figure(run.path / "style.png", title, painting, rows)
