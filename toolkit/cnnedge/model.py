@@ -207,6 +207,6 @@ def load_on(path: str | Path, runtime: Runtime) -> Model:
 
     if isinstance(loaded, Drawer):
         drawing = Drawing(loaded.model, loaded.engine, guest=loaded.guest, again=again)
-        # What nearly all files are decides the type: nobody is to ask of which kind a classifier is.
+        # What nearly all files are decides the type: nobody is to ask a classifier what it is.
         return cast(Model, drawing)
     return Model(loaded.model, loaded.engine, guest=loaded.guest, again=again)

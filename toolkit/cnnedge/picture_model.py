@@ -118,7 +118,8 @@ class Drawer(PictureModel):
     def real(self, raw: Values) -> npt.NDArray[np.float32]:
         """The raw output tensor as real numbers, float32 [h, w, channels]."""
         values = np.asarray(dequantized(raw, self._tensor), np.float32)[0]
-        return values.transpose(1, 2, 0) if self.answer.channels_first else values
+        placed: npt.NDArray[np.float32] = values
+        return np.transpose(placed, (1, 2, 0)) if self.answer.channels_first else placed
 
     def numeric(self, picture: Picture) -> Picture:
         """The picture. Raises ModelError where it holds no numbers."""

@@ -22,12 +22,10 @@ layers = tf_keras.layers
 
 # Maps at half, a quarter, a quarter again in the residual blocks, half and full size.
 _WIDE, _DEEP, _BLOCKS, _LAST = 24, 36, 4, 16
-# The map that is enlarged has a whole number of places for these sides.
-STRIDE = 4
 
 
 def style_network(size: InputSize) -> tf_keras.Model:
-    """The network of one input size, whose sides are multiples of STRIDE, with random weights."""
+    """The network of one input size, whose sides are multiples of 4, with random weights."""
     image = tf_keras.Input(shape=size.shape, name="image", dtype="float32")
     x = layers.Rescaling(1 / 127.5, -1.0, name="pixel_scaling")(image)
     x = _step(x, _WIDE, 5, "down1", strides=2)

@@ -85,6 +85,8 @@ def command(
         overrides = (*overrides, _taken_from(style))
     resolved = resolve(recipe, data, overrides, comparing=compare is not None)
     folder = Path(out) if out else Path("runs") / resolved.name
+    if resolved.answers_pictures:
+        _check_style(resolved, folder, strategy, resume=resume, comparing=compare is not None)
     from ..training import backend
 
     with (
@@ -93,8 +95,8 @@ def command(
         else output.progress_console().status("loading TensorFlow")
     ):
         backend.require("train")
-    if resolved.answers_pictures and compare is None:
-        metrics = _learn_style(resolved, folder, resume=resume, force=force)
+    if resolved.answers_pictures:
+        metrics = _learn_style(resolved, folder, force=force)
         _told(metrics, folder, resolved, json_file)
         return
     from ..training.session import train
@@ -125,11 +127,26 @@ def _taken_from(style: str) -> str:
     return f"style.picture={json.dumps(style if named_set else str(_absolute(style)))}"
 
 
-def _learn_style(recipe: Recipe, folder: Path, *, resume: bool, force: bool) -> Metrics:
-    from ..training.style.session import no_resume, train_style
+def _check_style(
+    recipe: Recipe, folder: Path, strategy: str, *, resume: bool, comparing: bool
+) -> None:
+    """Refuses what a style's training cannot do. Raises CnnedgeError, click.UsageError."""
+    from ..training.style.checks import checked, no_resume
+    from ..training.style.painting import style_picture
 
+    if comparing:
+        raise click.UsageError("--compare compares classes of pictures, and a style has none.")
+    if strategy != "auto":
+        raise click.UsageError("--strategy: a style is trained on one device; remove it.")
     if resume:
         raise no_resume(folder)
+    _, how = checked(recipe)
+    style_picture(how)
+
+
+def _learn_style(recipe: Recipe, folder: Path, *, force: bool) -> Metrics:
+    from ..training.style.session import train_style
+
     with output.progress_bar("steps") as progress:
         try:
             return train_style(recipe, folder, TrainingReporter(progress), force=force)
@@ -258,9 +275,7 @@ def _print_style(metrics: Metrics, style: StyleFit, folder: Path) -> None:
         f"{style.steps:,} steps in {clock(metrics.train_seconds)} "
         f"({metrics.images_per_second:,.0f} pictures/s)",
     )
-    table.add_row(
-        "distance from the style", f"{style.style:.3f}, before: {style.style_before:.3f}"
-    )
+    table.add_row("distance from the style", f"{style.style:.3f}, before: {style.style_before:.3f}")
     table.add_row("distance from the content", f"{style.content:.3f}, before: 0")
     table.add_row("run", f"{folder}/ (style.png)")
     output.results().print(table)

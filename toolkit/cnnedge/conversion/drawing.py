@@ -1,4 +1,4 @@
-"""One conversion of a network whose answers are pictures: a finished run in, variants and report out.
+"""One conversion of a network whose answers are pictures: a run in, variants and a report out.
 
 Accuracy is replaced by how far a variant's pictures lie from those of model.keras, on pictures that
 training never saw, drawn by the runtime that users run; the gate is a peak signal-to-noise ratio.
@@ -26,7 +26,6 @@ from ..bundle.compatibility import not_runnable
 from ..bundle.cost import layer_costs, macs, parameters, sparsity
 from ..converter import convert as convert_keras
 from ..data import Pixels, calibration_indices
-from ..data.content import load_content
 from ..engines import CPU
 from ..errors import CnnedgeError
 from ..files import write_bytes, write_json, write_text
@@ -37,6 +36,7 @@ from ..specs import InputSize, Recipe, Variant, plain
 from ..training import backend
 from ..training.run_data import provenance
 from ..training.run_folder import RunFolder
+from ..training.style.content import load_content
 from ..training.style.figure import save_style_figure, spread
 from ..training.style.fitting import drawn
 from ..training.style.painting import style_picture
@@ -147,7 +147,8 @@ def by_keras(model: Any, content: npt.NDArray[np.uint8]) -> Floats:
 def _made(work: _Work, variant: Variant) -> Entry:
     """The variant's file in RUN/export, and what is known of it but its latency."""
     name, form = variant.name, variant.format
-    flatbuffer = convert_keras(work.model, form, work.calibration)
+    floats = _in_float(work.model) if form in _CALIBRATED else ()
+    flatbuffer = convert_keras(work.model, form, work.calibration, float_layers=floats)
     told = provenance(work.recipe, work.pixels, name) | {
         "model_sha256": hashlib.sha256(work.run.model.read_bytes()).hexdigest()
     }
@@ -181,9 +182,24 @@ def _made(work: _Work, variant: Variant) -> Entry:
         epochs=0,
         train_seconds=0.0,
         calibration_pictures=len(work.calibration) if form in _CALIBRATED else None,
-        float_layers=(),
+        float_layers=floats,
         layers=layer_costs(model),
         tflite_runtime=Runs(runs=not reasons, reasons=tuple(reasons)),
+    )
+
+
+def _in_float(model: Any) -> tuple[str, ...]:
+    """The layers of an int8 file that stay in float: all but the convolutions, which are nearly all
+    of the work.
+
+    A normalisation divides by how much a map varies, which 8 bits hold too coarsely, and XNNPACK
+    has no integer kernels for it; docs/style.md has what that is worth.
+    """
+    given = (type(layer).__name__ for layer in model.layers)
+    return tuple(
+        layer.name
+        for layer, kind in zip(model.layers, given, strict=True)
+        if kind not in ("Conv2D", "InputLayer")
     )
 
 

@@ -50,9 +50,7 @@ def as_measured(step: Step, top: int) -> FrameAnswer:
 def _drawn(step: Step, picture: Picture) -> FrameAnswer:
     """Of an answer that is a picture, its size; the picture itself is for eyes and files."""
     shape = picture.pixels.shape
-    said = PictureSaid(
-        height=shape[0], width=shape[1], channels=shape[2] if len(shape) == 3 else 1
-    )
+    said = PictureSaid(height=shape[0], width=shape[1], channels=shape[2] if len(shape) == 3 else 1)
     return FrameAnswer(
         frame=step.frame.index,
         name=step.frame.name,

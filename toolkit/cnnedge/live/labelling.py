@@ -11,6 +11,7 @@ from ..camera import Source
 from ..classifier import Classifier, Prediction
 from ..engines import DELEGATES, AgreementCheck, Runtime
 from ..errors import CnnedgeError, GateError
+from ..picture_model import Drawer, Picture, load_answering
 from ..pipeline import (
     MOST_PREDICTIONS,
     FrameAnswer,
@@ -24,7 +25,6 @@ from ..pipeline import (
     label_frames,
     summary,
 )
-from ..picture_model import Drawer, Picture, load_answering
 from ..raw_model import RawModel, load_raw
 from .answers import JsonLines, as_measured, words
 from .watching import Watching

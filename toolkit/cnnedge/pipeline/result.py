@@ -68,8 +68,8 @@ class FrameAnswer:
     """The answer for one frame. frame: its index. name: as the source calls it.
 
     top: the best classes. present: of classes that are scored each by itself, those that are
-    there. problem: why there is no answer. outputs, picture: in place of labels. start: of a window out of a
-    signal, the number of its first value.
+    there. problem: why there is no answer. outputs, picture: in place of labels. start: of a window
+    out of a signal, the number of its first value.
     """
 
     frame: _Count

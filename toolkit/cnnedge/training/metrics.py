@@ -179,8 +179,8 @@ class Metrics(Judged):
 
     kept_epoch: whose weights the model has.
 
-    stages, linear, style: of a transfer, of a linear classifier, of a style. weights: where the backbone's came
-    from; None without pretrained ones. workers: of training with several.
+    stages, linear, style: of a transfer, of a linear classifier, of a style. weights: where the
+    backbone's came from; None without pretrained ones. workers: of training with several.
     """
 
     parameters: Count | None = None

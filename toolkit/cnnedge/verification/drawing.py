@@ -12,7 +12,6 @@ import numpy as np
 
 from ..conversion.drawing import USUAL_PSNR_DB, by_keras, drawn_by, evenly
 from ..data import Pixels
-from ..data.content import load_content
 from ..engines import Ran
 from ..errors import ModelError
 from ..picture_model import load_drawer
@@ -20,6 +19,7 @@ from ..results import PictureError, picture_error
 from ..specs import InputSize
 from ..training import backend
 from ..training.run_folder import open_finished, read_recipe
+from ..training.style.content import load_content
 from .case import Progress, Question
 
 

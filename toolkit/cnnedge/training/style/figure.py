@@ -16,7 +16,7 @@ Pictures = npt.NDArray[np.uint8]
 
 _MOST = 4
 # In inches: a picture, and what is left around it.
-_WIDE, _GAP, _TOP, _LEFT, _BETWEEN = 2.6, 0.07, 0.8, 0.25, 0.62
+_WIDE, _GAP, _TOP, _LEFT, _BETWEEN = 2.0, 0.06, 0.75, 0.25, 0.55
 
 
 def save_style_figure(
@@ -40,9 +40,7 @@ def save_style_figure(
 
     below = _TOP + side
     _show(place(_LEFT, _TOP, across, side), painting)
-    figure.text(
-        _LEFT / wide, 1 - (below + 0.2) / tall, "the style picture", size=10, color=MUTED
-    )
+    figure.text(_LEFT / wide, 1 - (below + 0.2) / tall, "the style picture", size=10, color=MUTED)
     begin = _LEFT + across + _BETWEEN
     for line, (name, pictures) in enumerate(rows):
         top = _TOP + line * (high + _GAP)

@@ -1,9 +1,9 @@
 """How far two pictures are apart, by the features of a network that was trained on ImageNet.
 
-A style picture enters; a PerceptualLoss leaves, which compares batches of pictures. Gatys, Ecker and
-Bethge 2016 ("Image style transfer using convolutional neural networks"): the style of a picture is
-which features occur together anywhere in it, the Gram matrices of its feature maps; its content is
-which features are where, here whatever their strength.
+A style picture enters; a PerceptualLoss leaves, which compares batches of pictures. Gatys, Ecker
+and Bethge 2016 ("Image style transfer using convolutional neural networks"): the style of a picture
+is which features occur together anywhere in it, the Gram matrices of its feature maps; its content
+is which features are where, here whatever their strength.
 
 The maps are the linear bottlenecks of EfficientNet-Lite0. Its rectified maps, the usual choice in
 VGG, hardly carry a style; docs/style.md shows both.
@@ -31,8 +31,8 @@ CONTENT_LAYERS = ("block2b_add", "block3b_add")
 
 @dataclass(frozen=True, kw_only=True)
 class Losses:
-    """Of a batch, without their weights. content, style: 0 for equals, and about 1 for pictures that
-    have nothing in common."""
+    """Of a batch, without their weights. content, style: 0 for equals, and about 1 for pictures
+    that have nothing in common."""
 
     content: Any
     style: Any
@@ -110,4 +110,3 @@ def _roughness(pictures: Any) -> Any:
     down = pictures[:, 1:] - pictures[:, :-1]
     right = pictures[:, :, 1:] - pictures[:, :, :-1]
     return (tf.reduce_mean(tf.square(down)) + tf.reduce_mean(tf.square(right))) / 64**2
-

@@ -13,16 +13,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..._version import __version__
-from ...architectures.style_network import STRIDE, style_network
+from ...architectures.style_network import style_network
 from ...data import Dataset, Pixels
-from ...data.content import load_content
-from ...errors import RunFolderError, SpecError
 from ...files import explained, whole, write_json
-from ...specs import InputSize, Recipe, Style, plain
+from ...specs import Recipe, plain
 from .. import backend
 from ..metrics import DataUsed, Identity, Metrics, StyleFit
 from ..run_folder import RunFolder, check_new, make_new
 from ..run_lock import occupied
+from .checks import checked
+from .content import load_content
 from .figure import save_style_figure, spread
 from .fitting import drawn, fit_style, judged
 from .painting import style_picture
@@ -68,33 +68,6 @@ def train_style(recipe: Recipe, out: Path, reporter: Reporter, *, force: bool = 
         held_back = pixels.batch(dataset.indices("test"))
         _draw(run, painting, held_back, network)
         return _finish(run, recipe, dataset, network, (loss, held_back, seconds))
-
-
-def checked(recipe: Recipe) -> tuple[InputSize, Style]:
-    """The input size and the part style of a recipe. Raises SpecError for what cannot be."""
-    how, size = recipe.style, recipe.input
-    assert how is not None
-    if not isinstance(size, InputSize) or size.channels != 3:
-        raise SpecError("training.method style needs input with height and width, in 3 channels")
-    if size.height % STRIDE or size.width % STRIDE or min(size.height, size.width) < how.side:
-        raise SpecError(
-            f"input is {size.height}x{size.width}; a style's network needs multiples of {STRIDE} "
-            f"that are not below style.side, which is {how.side}"
-        )
-    if recipe.weights == "none":
-        raise SpecError(
-            "weights is none, but a style is seen by the features of a trained network; set "
-            "weights: imagenet, or the path of a file with the weights of efficientnet_lite0"
-        )
-    return size, how
-
-
-def no_resume(out: Path) -> RunFolderError:
-    """What is said to --resume."""
-    return RunFolderError(
-        f"{out}: a style is trained in one go, so there is nothing to resume; start over with "
-        "--force, or with fewer steps: --set style.steps=300"
-    )
 
 
 def _tell(dataset: Dataset, reporter: Reporter) -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .. import given_files
-from ..errors import DataError
-from ..pictures import below, is_picture
-from ..specs.data import DataSpec
-from .dataset import Dataset, assemble
-from .scenes import scene
-from .store import TEST, TRAIN, ArrayStore, FileStore, Frame, Listing, Progress, Skipped
+from ... import given_files
+from ...data.dataset import Dataset, assemble
+from ...data.scenes import scene
+from ...data.store import TEST, TRAIN, ArrayStore, FileStore, Frame, Listing, Progress, Skipped
+from ...errors import DataError
+from ...pictures import below, is_picture
+from ...specs.data import DataSpec
 
 CLASS = "picture"
 OUTDOORS = "synthetic:outdoors"
