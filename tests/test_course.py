@@ -19,6 +19,7 @@ SHORTER = {
     "run": ("--frames", "20"),
     "demo": ("--export", "site"),
 }
+STYLE = ("--set", "style.steps=2", "--set", "style.side=32", "--set", "style.batch_size=1")
 
 
 def commands() -> list[list[str]]:
@@ -29,8 +30,11 @@ def commands() -> list[list[str]]:
 
 
 def shortened(words: list[str]) -> list[str]:
-    small = ["--set", "model=lenet"] if words[:2] == ["train", "fashion_tiny"] else []
-    return [*words, *small, *SHORTER.get(words[0], ())]
+    if words[:2] == ["train", "style"]:
+        return [*words, *STYLE]
+    # What two steps have taught is not worth a gate.
+    small = {"fashion_tiny": ["--set", "model=lenet"], "painted": ["--set", "convert.min_psnr=0"]}
+    return [*words, *small.get(words[1], []), *SHORTER.get(words[0], ())]
 
 
 @pytest.mark.heavy

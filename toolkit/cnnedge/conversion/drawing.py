@@ -269,7 +269,9 @@ def _draw(work: _Work, entries: Sequence[Entry]) -> None:
     if work.recipe.style is None:
         return
     shown = work.content[spread(work.content)]
-    rows = [("content", shown), ("model.keras", drawn(work.model, shown))]
+    rows = [("content", shown)]
+    if all(entry.format != "float32" for entry in entries):
+        rows.append(("model.keras", drawn(work.model, shown)))
     for entry in entries:
         with load_drawer(work.run.export / entry.file, CPU, known=True) as drawer:
             pictures = np.stack(drawn_by(drawer, shown))

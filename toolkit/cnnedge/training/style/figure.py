@@ -26,7 +26,7 @@ def save_style_figure(
     count = min(_MOST, len(rows[0][1]))
     high = _WIDE * rows[0][1].shape[1] / rows[0][1].shape[2]
     # The style picture is as high as two rows.
-    side = 2 * high + _GAP
+    side = 2 * high + _GAP if len(rows) > 1 else high
     across = min(side * painting.shape[1] / painting.shape[0], 1.6 * side)
     wide = _LEFT + across + _BETWEEN + count * (_WIDE + _GAP) + 0.2
     tall = _TOP + len(rows) * (high + _GAP) + 0.3
@@ -57,6 +57,21 @@ def save_style_figure(
         )
         for column in range(count):
             _show(place(begin + column * (_WIDE + _GAP), top, _WIDE, high), pictures[column])
+    write_png(figure, path)
+
+
+def save_row(path: Path, title: str, pictures: Sequence[tuple[str, Pictures]]) -> None:
+    """Square pictures uint8 [h, w, 3] RGB side by side, each above its caption."""
+    side, gap = 2.6, 0.2
+    wide, tall = 2 * _LEFT + len(pictures) * (side + gap) - gap, _TOP + side + 0.45
+    figure = new_figure(wide, tall)
+    figure.text(
+        _LEFT / wide, 1 - 0.42 / tall, title, size=15, weight="bold", color=INK, parse_math=False
+    )
+    for place, (caption, picture) in enumerate(pictures):
+        left = (_LEFT + place * (side + gap)) / wide
+        _show(figure.add_axes((left, 0.45 / tall, side / wide, side / tall)), picture)
+        figure.text(left, 0.18 / tall, caption, size=10.5, color=MUTED, parse_math=False)
     write_png(figure, path)
 
 
