@@ -88,6 +88,11 @@ class Drawer(PictureModel):
                     f"the file does not say what is black and white in its answer: as in its "
                     f"input, {low:g} and {high:g} (change both with --pixels)"
                 )
+        if not np.isfinite([low, high]).all() or low == high:
+            raise ModelError(
+                f"{model.path}: black is {low:g} and white is {high:g} in its answer, which shows "
+                "nothing; say what the model takes with --pixels"
+            )
         self.black, self.white = low, high
 
     def __call__(self, frame: Pixels) -> Pixels:

@@ -37,7 +37,7 @@ from ..training import backend
 from ..training.run_data import provenance
 from ..training.run_folder import RunFolder
 from ..training.style.content import load_content
-from ..training.style.figure import save_style_figure, spread
+from ..training.style.figure import captioned, save_style_figure, spread
 from ..training.style.fitting import drawn
 from ..training.style.painting import style_picture
 from .entries import CalibrationUsed, Entry, NotMade, ReferenceEntry, Report, Runs
@@ -280,4 +280,5 @@ def _draw(work: _Work, entries: Sequence[Entry]) -> None:
         rows.append((f"{entry.name}, {db:.0f} dB", levels))
     title = "What conversion changes in the pictures"
     path = work.run.export / "pictures.png"
-    save_style_figure(path, title, style_picture(work.recipe.style), rows)
+    painting = (captioned(work.recipe), style_picture(work.recipe.style))
+    save_style_figure(path, title, painting, rows)

@@ -48,7 +48,8 @@ class Session:
 @dataclass(frozen=True, kw_only=True)
 class Finished:
     """What a run came to. live, pictures: of its source. unanswered: frames for which the model
-    gave no numbers. lost: why the source ended before its time. noun: what a frame is."""
+    gave no numbers. lost: why the source ended before its time. noun: what a frame is. answer: what
+    its answer is."""
 
     result: RunResult
     live: bool
@@ -56,6 +57,7 @@ class Finished:
     unanswered: int = 0
     lost: str = ""
     noun: str = "frame"
+    answer: str = "label"
 
 
 class Nobody:
@@ -131,6 +133,7 @@ def label(session: Session, audience: Audience = _NOBODY) -> Finished:
         unanswered=run.unanswered,
         lost=source.lost or "",
         noun="frame" if signals is None else signals.noun,
+        answer="picture" if drawn else "label",
     )
 
 

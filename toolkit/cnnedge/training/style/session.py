@@ -23,7 +23,7 @@ from ..run_folder import RunFolder, check_new, make_new
 from ..run_lock import occupied
 from .checks import checked
 from .content import load_content
-from .figure import save_style_figure, spread
+from .figure import captioned, save_style_figure, spread
 from .fitting import drawn, fit_style, judged
 from .painting import style_picture
 from .perception import PerceptualLoss
@@ -66,7 +66,7 @@ def train_style(recipe: Recipe, out: Path, reporter: Reporter, *, force: bool = 
         with whole(run.model) as temporary:
             network.save(temporary)
         held_back = pixels.batch(dataset.indices("test"))
-        _draw(run, painting, held_back, network)
+        _draw(run, (captioned(recipe), painting), held_back, network)
         return _finish(run, recipe, dataset, network, (loss, held_back, seconds))
 
 
