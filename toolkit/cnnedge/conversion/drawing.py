@@ -189,17 +189,18 @@ def _made(work: _Work, variant: Variant) -> Entry:
 
 
 def _in_float(model: Any) -> tuple[str, ...]:
-    """The layers of an int8 file that stay in float: all but the convolutions, which are nearly all
-    of the work.
+    """The layers of an int8 file that stay in float: all but the convolutions that leave the size
+    of a map, which are most of the work.
 
     A normalisation divides by how much a map varies, which 8 bits hold too coarsely, and XNNPACK
-    has no integer kernels for it; docs/style.md has what that is worth.
+    has no integer kernels for it. What the first convolutions lose, all others work on;
+    docs/style.md has what that is worth.
     """
-    given = (type(layer).__name__ for layer in model.layers)
     return tuple(
         layer.name
-        for layer, kind in zip(model.layers, given, strict=True)
-        if kind not in ("Conv2D", "InputLayer")
+        for layer in model.layers
+        if type(layer).__name__ != "InputLayer"
+        and (type(layer).__name__ != "Conv2D" or tuple(layer.strides) != (1, 1))
     )
 
 
