@@ -93,8 +93,9 @@ ROOMS = (
         "agreement with the CPU; what ran where",
     ),
     Room(
-        ("classifier", "raw_model"),
-        "preprocess + engine + labels; models that are not classifiers",
+        ("classifier", "raw_model", "picture_model"),
+        "preprocess + engine + labels; models that are not classifiers; models whose answer is a "
+        "picture",
     ),
     Room(
         ("looking/",),
@@ -151,7 +152,8 @@ ROOMS = (
     Room(
         ("training/",),
         "methods (scratch, transfer in stages, linear heads), cached features, augmentation, feed, "
-        "fitting with exact resume, several workers, plots, run folder",
+        "fitting with exact resume, several workers, plots, run folder; in `style/` a network that "
+        "answers pictures",
         WORKSHOP,
     ),
     Room(

@@ -130,6 +130,9 @@ def test_every_shipped_definition_loads() -> None:
 def test_every_recipe_names_a_model_that_is_there() -> None:
     for name in shipped.names("recipes"):
         recipe = parse_recipe(*shipped.read("recipes", name))
+        if recipe.answers_pictures:
+            # Its network is written in code: a list of layers has no residual blocks.
+            continue
         parse_model(*shipped.read("models", recipe.model))
 
 

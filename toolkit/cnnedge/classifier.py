@@ -221,7 +221,11 @@ def load(path: str | Path, runtime: Runtime = AUTO, *, known: bool = False) -> C
     known: as `engines.load_engine` takes it. What was taken is in `.engine` and
     `.engine.delegate`. Raises ModelError, MissingExtraError, GateError.
     """
-    model = fitted(read_model(path), runtime.guest)
+    return opened(fitted(read_model(path), runtime.guest), runtime, known=known)
+
+
+def opened(model: ModelFile, runtime: Runtime, *, known: bool = False) -> Classifier:
+    """The same of a file that is read and `fitted`."""
     # Refused before anything is loaded, where it is no classifier.
     Decoder(model, runtime.guest)
     return Classifier(model, load_engine(model, runtime, known=known), guest=runtime.guest)

@@ -271,6 +271,11 @@ class Decoder:
         return _within(values)
 
     def _no_classifier(self, model: ModelFile) -> ModelError:
+        if model.picture_answer is not None:
+            return ModelError(
+                f"{self._place}: this model answers a picture and no labels. 'cnnedge run' shows "
+                "and saves its pictures; 'cnnedge verify', 'inspect' and 'bench' work with it"
+            )
         shapes = [list(meaning.tensor.shape) for meaning in model.outputs]
         why = f" ({model.outputs[0].because})" if len(model.outputs) == 1 else ""
         return ModelError(

@@ -8,38 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, cast
 
-from . import classifier
 from .bundle import Guest, ModelFile
 from .bundle.guest import NO_GUEST
 from .camera import Source, open_source
 from .classifier import Classifier
 from .engines import AgreementCheck, Engine, Runtime
 from .errors import CnnedgeError
+from .picture_model import Drawer, load_answering
 from .pipeline import LIVE_SECONDS, Limits, Smoothing, Step, Timings, Wanted, label_frames
 
 
-class Model(Classifier):
-    """A loaded classifier: `model(frame)` labels a frame, `model.stream(source)` a source.
+class _Streaming:
+    """What models have in common, whatever they answer: workers, and a source that is streamed."""
 
-    A context manager: leaving it frees the memory. Not thread-safe: only one thread at a time may
-    use it, and none while a `stream` of it is open; `workers` returns more, one for each thread.
-    """
+    _again: Callable[[], Any]
+    _others: list[Any]
 
-    def __init__(
-        self,
-        model: ModelFile,
-        engine: Engine,
-        *,
-        again: Callable[[], Classifier],
-        guest: Guest = NO_GUEST,
-    ) -> None:
-        """again: loads one more interpreter of the same file and settings."""
-        super().__init__(model, engine, guest=guest)
-        self._again = again
-        self._others: list[Classifier] = []
-
-    def workers(self, count: int) -> list[Classifier]:
+    def workers(self: Any, count: int) -> list[Any]:
         """This model and further interpreters of the same file and settings, `count` in all.
 
         They are kept: a second call loads none twice, and `close` closes them.
@@ -50,7 +37,7 @@ class Model(Classifier):
         return [self, *self._others[: count - 1]]
 
     def stream(
-        self,
+        self: Any,
         source: str | int | Path | Source = 0,
         *,
         smooth: float | None = None,
@@ -60,7 +47,7 @@ class Model(Classifier):
         timings: Timings | None = None,
         allow_disagreement: bool = False,
     ) -> Generator[Step, None, None]:
-        """Labels the frames of a source: one Step each, in order.
+        """Answers the frames of a source: one Step each, in order.
 
         source: what `cnnedge run --source` accepts (a camera's index, a file, a folder, a stream,
         "sample"), which is closed at the end; of a model that takes signals a .csv file, "-" or
@@ -86,7 +73,9 @@ class Model(Classifier):
                     source = open_signals(str(source), signals, None)
                 stack.callback(source.close)
             if smooth is None:
-                smooth = LIVE_SECONDS if source.live else 0.0
+                smooth = LIVE_SECONDS if source.live and self.model.picture_answer is None else 0.0
+            if smooth and self.model.picture_answer is not None:
+                raise CnnedgeError("smooth averages labels, but this model answers pictures")
             steps = label_frames(
                 self.workers(workers) if workers > 1 and not source.live else [self] * workers,
                 source,
@@ -103,11 +92,61 @@ class Model(Classifier):
                 self.numeric(step.measured)
                 yield step
 
-    def close(self) -> None:
-        """Frees the memory of this model and of its workers."""
+    def _close_others(self) -> None:
         for other in self._others:
             other.close()
         self._others.clear()
+
+
+class Model(_Streaming, Classifier):
+    """A loaded classifier: `model(frame)` labels a frame, `model.stream(source)` a source.
+
+    A context manager: leaving it frees the memory. Not thread-safe: only one thread at a time may
+    use it, and none while a `stream` of it is open; `workers` returns more, one for each thread.
+    """
+
+    def __init__(
+        self,
+        model: ModelFile,
+        engine: Engine,
+        *,
+        again: Callable[[], Classifier],
+        guest: Guest = NO_GUEST,
+    ) -> None:
+        """again: loads one more interpreter of the same file and settings."""
+        super().__init__(model, engine, guest=guest)
+        self._again = again
+        self._others: list[Classifier] = []
+
+    def close(self) -> None:
+        """Frees the memory of this model and of its workers."""
+        self._close_others()
+        super().close()
+
+
+class Drawing(_Streaming, Drawer):
+    """A loaded model that answers a picture: `model(frame)` is one, uint8 [h, w, 3] BGR or [h, w]
+    grey, in the shape of the frame; the predictions of `model.stream(source)` are Pictures.
+
+    A context manager and not thread-safe, as a Model is.
+    """
+
+    def __init__(
+        self,
+        model: ModelFile,
+        engine: Engine,
+        *,
+        again: Callable[[], Drawer],
+        guest: Guest = NO_GUEST,
+    ) -> None:
+        """again: as of a Model."""
+        super().__init__(model, engine, guest=guest)
+        self._again = again
+        self._others: list[Drawer] = []
+
+    def close(self) -> None:
+        """Frees the memory of this model and of its workers."""
+        self._close_others()
         super().close()
 
 
@@ -136,7 +175,8 @@ def load(
     pixel_range: str | None = None,
     guest: Guest = NO_GUEST,
 ) -> Model:
-    """Loads a .tflite image classifier.
+    """Loads a .tflite image classifier; of a file that answers pictures a Drawing, which has the
+    methods of a Model and answers pictures.
 
     delegate: `auto`, `cpu`, `gpu`, `nnapi`, `npu`, or the path of a delegate library, with
     delegate_options for it; threads: of the CPU; engine: `auto`, `litert`, `tflite-runtime`,
@@ -160,10 +200,13 @@ def load(
 
 def load_on(path: str | Path, runtime: Runtime) -> Model:
     """The same, of settings that are one value already."""
-    loaded = classifier.load(path, runtime)
-    return Model(
-        loaded.model,
-        loaded.engine,
-        guest=loaded.guest,
-        again=lambda: classifier.load(path, runtime, known=True),
-    )
+    loaded = load_answering(path, runtime)
+
+    def again() -> Any:
+        return load_answering(path, runtime, known=True)
+
+    if isinstance(loaded, Drawer):
+        drawing = Drawing(loaded.model, loaded.engine, guest=loaded.guest, again=again)
+        # What nearly all files are decides the type: nobody is to ask a classifier what it is.
+        return cast(Model, drawing)
+    return Model(loaded.model, loaded.engine, guest=loaded.guest, again=again)

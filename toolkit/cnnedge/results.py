@@ -49,6 +49,50 @@ class ClassScore:
     recall: Share | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class PictureError:
+    """How far drawn pictures lie from those of a reference, in levels of 255.
+
+    psnr_db: peak signal-to-noise ratio over all pixels of all pictures, 10 log10(255^2 / mean
+    squared difference), at most MOST_PSNR_DB. lowest_db: of the worst picture. largest: difference
+    of a single value. count: pictures.
+    """
+
+    psnr_db: Annotated[float, Range(-1000, 1000)]
+    lowest_db: Annotated[float, Range(-1000, 1000)]
+    largest: Annotated[float, Range(0)]
+    count: Count
+
+
+# Of equal pictures, whose ratio has no end.
+MOST_PSNR_DB = 120.0
+
+
+def picture_error(
+    drawn: Sequence[npt.NDArray[Any]], reference: Sequence[npt.NDArray[Any]]
+) -> PictureError:
+    """Of pictures [h, w, channels] in levels 0..255, pairwise of one shape.
+
+    Pictures that hold NaN or infinity are infinitely far, 0 dB.
+    """
+    errors, largest = [], 0.0
+    for found, wanted in zip(drawn, reference, strict=True):
+        difference = found.astype(np.float64) - wanted.astype(np.float64)
+        finite = bool(np.isfinite(difference).all())
+        errors.append(float(np.mean(difference**2)) if finite else 255.0**2)
+        largest = max(largest, float(np.abs(difference).max(initial=0.0)) if finite else 255.0)
+    return PictureError(
+        psnr_db=_decibels(float(np.mean(errors))),
+        lowest_db=_decibels(max(errors)),
+        largest=largest,
+        count=len(errors),
+    )
+
+
+def _decibels(error: float) -> float:
+    return min(MOST_PSNR_DB, 10 * math.log10(255.0**2 / error)) if error > 0 else MOST_PSNR_DB
+
+
 def wilson(correct: int, count: int) -> tuple[float, float]:
     """The 95 % Wilson score interval of a proportion (Wilson 1927), as fractions 0..1."""
     if count == 0:

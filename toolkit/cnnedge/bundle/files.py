@@ -22,6 +22,7 @@ from ..specs.pixels import InputSize, Preprocess
 from ..specs.signals import Sample, SignalSize
 from ..specs.values import plain
 from . import metadata
+from .answers import PictureAnswer, picture_answer
 from .foreign import foreign_model
 from .graph import Graph, TensorInfo, read_graph
 from .inputs import InputMeaning, as_signal, describe_inputs, picture_size
@@ -89,6 +90,11 @@ class ModelFile:
         stated = self.provenance.input if self.provenance else None
         return stated if isinstance(stated, SignalSize) else None
 
+    @property
+    def picture_answer(self) -> PictureAnswer | None:
+        """What it answers, where that is a picture; None of labels and anything else."""
+        return picture_answer(self.inputs, self.outputs)
+
     def sample_size(self) -> Sample:
         """One sample: a picture or a signal. Raises ModelError if the input is neither."""
         return self.signal_size or self.picture_size()
@@ -150,23 +156,30 @@ def write_model(
     path: Path,
     flatbuffer: bytes,
     *,
-    labels: Sequence[str],
+    labels: Sequence[str] | None,
     size: Sample,
     provenance: Mapping[str, Any],
 ) -> None:
-    """Writes the flatbuffer with standard metadata, labels and cnnedge.json inside."""
+    """Writes the flatbuffer with standard metadata, labels and cnnedge.json inside.
+
+    labels: None of a model that answers a picture of its input's size.
+    """
     write_bytes(path, pack_model(flatbuffer, labels=labels, size=size, provenance=provenance))
 
 
 def pack_model(
-    flatbuffer: bytes, *, labels: Sequence[str], size: Sample, provenance: Mapping[str, Any]
+    flatbuffer: bytes,
+    *,
+    labels: Sequence[str] | None,
+    size: Sample,
+    provenance: Mapping[str, Any],
 ) -> bytes:
     """The bytes that `write_model` writes; a checksum of the flatbuffer joins the provenance."""
     described = metadata.describe(
         name=f"{provenance.get('recipe', 'model')} ({provenance.get('variant', 'float32')})",
         description=str(provenance.get("description", "")),
         size=size,
-        labels_file=LABELS_FILE,
+        labels_file=LABELS_FILE if labels is not None else None,
         other_files=(PROVENANCE_FILE,),
     )
     embedded = metadata.embed(_without_archive(flatbuffer), described)
@@ -177,11 +190,11 @@ def pack_model(
     buffer = io.BytesIO()
     buffer.write(embedded)
     # Readers expect the files stored, not deflated, in a zip at the end of the flatbuffer.
+    told = {PROVENANCE_FILE: json_text(provenance, separators=(",", ":"))}
+    if labels is not None:
+        told = {LABELS_FILE: "\n".join(labels) + "\n", **told}
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
-        for name, content in (
-            (LABELS_FILE, "\n".join(labels) + "\n"),
-            (PROVENANCE_FILE, json_text(provenance, separators=(",", ":"))),
-        ):
+        for name, content in told.items():
             # A fixed date, so that equal models are equal files.
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
     return buffer.getvalue()

@@ -39,26 +39,27 @@ class Normalization:
 
 
 def describe(
-    *, name: str, description: str, size: Sample, labels_file: str, other_files: tuple[str, ...]
+    *,
+    name: str,
+    description: str,
+    size: Sample,
+    labels_file: str | None,
+    other_files: tuple[str, ...],
 ) -> bytes:
     """The metadata of an image classifier that takes raw pixels: mean 0, scale 1; of a signal's, an
     input of plain features, for the standard knows no signals but audio.
 
-    labels_file: the associated file with one label a line; other_files: further ones.
+    labels_file: the associated file with one label a line, None of a model that answers a picture
+    of its input's size; other_files: further ones.
     """
     b = flatbuffers.Builder(1024)
     taken = _signal(b) if isinstance(size, SignalSize) else _image(b, size)
-    labels = _file(b, labels_file, "One label per class.", _TENSOR_AXIS_LABELS)
-    scores = _table(
-        b,
-        name=b.CreateString("probability"),
-        description=b.CreateString("Probability of each class."),
-        content=_feature_content(b),
-        units=None,
-        stats=_stats(b, 1.0),
-        files=_offsets(b, [labels]),
-    )
-    inputs, outputs = _offsets(b, [taken]), _offsets(b, [scores])
+    if labels_file is None:
+        assert isinstance(size, InputSize)
+        given = _picture(b, size)
+    else:
+        given = _scores(b, labels_file)
+    inputs, outputs = _offsets(b, [taken]), _offsets(b, [given])
     b.StartObject(9)
     b.PrependUOffsetTRelativeSlot(2, inputs, 0)
     b.PrependUOffsetTRelativeSlot(3, outputs, 0)
@@ -73,6 +74,31 @@ def describe(
     b.PrependUOffsetTRelativeSlot(7, texts[2], 0)
     b.Finish(b.EndObject(), file_identifier=METADATA_IDENTIFIER)
     return bytes(b.Output())
+
+
+def _scores(b: flatbuffers.Builder, labels_file: str) -> int:
+    labels = _file(b, labels_file, "One label per class.", _TENSOR_AXIS_LABELS)
+    return _table(
+        b,
+        name=b.CreateString("probability"),
+        description=b.CreateString("Probability of each class."),
+        content=_feature_content(b),
+        units=None,
+        stats=_stats(b, 1.0),
+        files=_offsets(b, [labels]),
+    )
+
+
+def _picture(b: flatbuffers.Builder, size: InputSize) -> int:
+    return _table(
+        b,
+        name=b.CreateString("picture"),
+        description=b.CreateString("The picture that the model draws, pixels from 0 to 255."),
+        content=_image_content(b, size),
+        units=None,
+        stats=_stats(b, 255.0),
+        files=None,
+    )
 
 
 def _image(b: flatbuffers.Builder, size: InputSize) -> int:

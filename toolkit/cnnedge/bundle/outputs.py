@@ -51,7 +51,8 @@ class OutputMeaning:
     kind: `softmax`, `log_softmax`, `sigmoid` (each value by itself), `logits`, `index` of the best
     class, `top_scores` and `top_indices` of a list of the best; `shares`: within 0..1, by what is
     not known; `embedding`; `unknown`. of: what the scores of such a list are. classes: how many
-    there are, None if the output is not one value for each. because: the evidence.
+    there are, None if the output is not one value for each. because: the evidence. stated: the
+    lowest and highest value by the metadata.
     """
 
     tensor: TensorInfo
@@ -59,6 +60,7 @@ class OutputMeaning:
     classes: int | None
     because: str
     of: str = ""
+    stated: tuple[float, float] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """For `inspect`."""
@@ -92,7 +94,9 @@ def _described(
         classes = _row(tensor, batch)
     elif kind == INDEX and _row(tensor, batch) != 1:
         kind, classes, because = UNKNOWN, None, "an index for each of many positions"
-    return OutputMeaning(tensor=tensor, kind=kind, classes=classes, because=because, of=of)
+    return OutputMeaning(
+        tensor=tensor, kind=kind, classes=classes, because=because, of=of, stated=stated
+    )
 
 
 def _row(tensor: TensorInfo, batch: int | None) -> int | None:

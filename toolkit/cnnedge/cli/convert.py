@@ -166,7 +166,8 @@ def _check_gate(report: Report) -> None:
     failed = unmended(report.variants)
     if failed:
         said = "; ".join(f"{v.name} {v.status_reason}" for v in failed)
-        raise GateError(f"the accuracy gate was not met: {said}. All files are kept")
+        what = "accuracy" if report.min_psnr is None else "PSNR"
+        raise GateError(f"the {what} gate was not met: {said}. All files are kept")
     if report.not_made:
         said = "; ".join(f"{m.name}: {m.reason}" for m in report.not_made)
         raise CnnedgeError(f"some variants could not be made; the others were. {said}")
@@ -213,6 +214,38 @@ class _Reporter:
         output.note(text)
 
 
+def _print_drawing(report: Report, run: Path) -> None:
+    """Of a run whose answers are pictures."""
+    console = output.results()
+    table = output.table()
+    for name in ("variant", "size", "gzip", "PSNR", "worst picture", *_LATENCIES):
+        table.add_column(name, justify="left" if name == "variant" else "right", no_wrap=True)
+    for v in report.variants:
+        good, error = v.status == "ok", v.error
+        table.add_row(
+            Text(v.name, style="bold" if good else "bold red"),
+            figures.size(v.size_bytes),
+            figures.size(v.gzip_bytes),
+            *((f"{error.psnr_db:.1f} dB", f"{error.lowest_db:.1f} dB") if error else ("", "")),
+            *(figures.milliseconds(getattr(v.latency_ms, k)) for k in _LATENCIES),
+        )
+    console.print(table)
+    output.note(
+        f"PSNR: against the pictures of model.keras, on {report.test_pictures:,} pictures that "
+        f"training never saw; the gate asks for {report.min_psnr:g} dB; latency on "
+        f"{report.device}, {report.threads} thread"
+    )
+    for warning in report.warnings:
+        output.warn(warning)
+    export = run / "export"
+    pictures = export / "pictures.png"
+    console.print(f"report: {export / 'report.html'}", highlight=False, soft_wrap=True)
+    if pictures.exists():
+        console.print(f"pictures: {pictures}", highlight=False, soft_wrap=True)
+    best = f"{report.best or report.variants[0].name}.tflite"
+    output.note(f"next: cnnedge run {output.quoted(export / best)} --source sample --save out.jpg")
+
+
 def _accuracy(entry: Entry | ReferenceEntry) -> tuple[str, str]:
     if entry.accuracy is None or entry.ci95 is None:
         return "unknown", ""
@@ -229,6 +262,9 @@ def _against(control: AgainstControl | None) -> str:
 
 
 def _print(report: Report, run: Path, verbose: bool) -> None:
+    if report.min_psnr is not None:
+        _print_drawing(report, run)
+        return
     console = output.results()
     reference = report.reference
     table = output.table()

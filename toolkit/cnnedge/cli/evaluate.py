@@ -10,6 +10,7 @@ import click
 
 from .. import figures
 from ..engines import Runtime
+from ..errors import ModelError
 from ..specs import plain
 from . import output
 from .devices import Reach, target_options
@@ -82,7 +83,13 @@ def command(
         _require_browser(device)
     from ..bundle import read_model
 
-    signals = read_model(model).signal_size
+    file = read_model(model)
+    if file.picture_answer is not None:
+        raise ModelError(
+            f"{model}: this model answers a picture and no labels, so it has no accuracy. How far "
+            "its pictures lie from those of its run: cnnedge verify MODEL --reference RUN"
+        )
+    signals = file.signal_size
     noun = "picture" if signals is None else signals.noun
     if device and signals is not None:
         raise click.UsageError("--device is for pictures, but MODEL takes signals; remove it.")

@@ -54,6 +54,12 @@ class TrainingReporter:
         if done == total:
             self._clear()
 
+    def learning(self, done: int, total: int) -> None:
+        """Steps of a training that has no epochs."""
+        self._show("training", done, total)
+        if done == total:
+            self._clear()
+
     def epoch(self, number: int, epochs: int, steps: int) -> None:
         self._epochs = epochs
         self._clear()

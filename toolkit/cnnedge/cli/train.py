@@ -22,13 +22,18 @@ from .progress import TrainingReporter, clock
 
 if TYPE_CHECKING:  # the training side, which is imported when it is needed
     from ..results import Accuracy
-    from ..training.metrics import Metrics, TestAccuracy
+    from ..training.metrics import Metrics, StyleFit, TestAccuracy
 
 
 @click.command()
 @click.argument("recipe")
 @click.option(
     "--data", metavar="DIR", help="Train on the pictures in DIR instead of the recipe's own."
+)
+@click.option(
+    "--style",
+    metavar="FILE",
+    help="Take the style from this picture, for the recipe style or one like it.",
 )
 @click.option("--out", metavar="RUN", help="Write the run to this folder. [default: runs/RECIPE]")
 @click.option(
@@ -57,6 +62,7 @@ if TYPE_CHECKING:  # the training side, which is imported when it is needed
 def command(
     recipe: str,
     data: str | None,
+    style: str | None,
     out: str | None,
     overrides: tuple[str, ...],
     strategy: str,
@@ -75,8 +81,12 @@ def command(
         raise click.UsageError("--resume and --force cannot be used together")
     if compare is not None:
         _refuse_beside_compare(out, strategy, resume, force)
+    if style is not None:
+        overrides = (*overrides, _taken_from(style))
     resolved = resolve(recipe, data, overrides, comparing=compare is not None)
     folder = Path(out) if out else Path("runs") / resolved.name
+    if resolved.answers_pictures:
+        _check_style(resolved, folder, strategy, resume=resume, comparing=compare is not None)
     from ..training import backend
 
     with (
@@ -85,6 +95,10 @@ def command(
         else output.progress_console().status("loading TensorFlow")
     ):
         backend.require("train")
+    if resolved.answers_pictures:
+        metrics = _learn_style(resolved, folder, force=force)
+        _told(metrics, folder, resolved, json_file)
+        return
     from ..training.session import train
     from ..training.strategy import open_workers
 
@@ -102,12 +116,54 @@ def command(
     if not workers.writes:
         output.note(f"worker {workers.index} is done; worker 0 writes {folder}/ and the results")
         return
+    _told(metrics, folder, resolved, json_file)
+
+
+def _taken_from(style: str) -> str:
+    """The change of a recipe that names its style picture."""
+    import json
+
+    named_set = style.startswith("synthetic:")
+    return f"style.picture={json.dumps(style if named_set else str(_absolute(style)))}"
+
+
+def _check_style(
+    recipe: Recipe, folder: Path, strategy: str, *, resume: bool, comparing: bool
+) -> None:
+    """Refuses what a style's training cannot do. Raises CnnedgeError, click.UsageError."""
+    from ..training.style.checks import checked, no_resume
+    from ..training.style.painting import style_picture
+
+    if comparing:
+        raise click.UsageError("--compare compares classes of pictures, and a style has none.")
+    if strategy != "auto":
+        raise click.UsageError("--strategy: a style is trained on one device; remove it.")
+    if resume:
+        raise no_resume(folder)
+    _, how = checked(recipe)
+    style_picture(how)
+
+
+def _learn_style(recipe: Recipe, folder: Path, *, force: bool) -> Metrics:
+    from ..training.style.session import train_style
+
+    with output.progress_bar("steps") as progress:
+        try:
+            return train_style(recipe, folder, TrainingReporter(progress), force=force)
+        except KeyboardInterrupt:
+            progress.stop()
+            raise CnnedgeError(
+                "stopped; a style is trained in one go, so nothing of it is kept"
+            ) from None
+
+
+def _told(metrics: Metrics, folder: Path, recipe: Recipe, json_file: str | None) -> None:
     told = plain(metrics)
     with output.kept("train", told):
         if json_file:
             output.write_json(json_file, told)
         if json_file != "-":
-            _print(metrics, folder, resolved)
+            _print(metrics, folder, recipe)
 
 
 def resolve(
@@ -143,12 +199,16 @@ def resolve(
 
 
 def _idle(recipe: Recipe) -> list[Idle]:
+    if recipe.answers_pictures:
+        return in_training(recipe, backbone=True)
     model = parse_model(*shipped.read("models", recipe.model))
     backbone = model.backbone is not None
     return in_training(recipe, backbone=backbone, signals=_takes_signals(recipe))
 
 
 def _takes_signals(recipe: Recipe) -> bool:
+    if recipe.answers_pictures:
+        return False
     model = parse_model(*shipped.read("models", recipe.model))
     return isinstance(recipe.input or model.input, SignalSize)
 
@@ -173,6 +233,9 @@ def _absolute(data: str) -> Path:
 
 
 def _print(metrics: Metrics, folder: Path, recipe: Recipe) -> None:
+    if metrics.style is not None:
+        _print_style(metrics, metrics.style, folder)
+        return
     test = metrics.test
     console = output.results()
     table = output.table()
@@ -199,6 +262,27 @@ def _print(metrics: Metrics, folder: Path, recipe: Recipe) -> None:
             f"not reliably better than always predicting the most common class ({share:.1%} of the "
             f"test {noun}s): train longer, on more {noun}s, or with another model"
         )
+    output.note(f"next: cnnedge convert {output.quoted(folder)}")
+
+
+def _print_style(metrics: Metrics, style: StyleFit, folder: Path) -> None:
+    table = output.table()
+    table.add_column("trained", style="bold")
+    table.add_column(f"the style of {style.picture}")
+    table.add_row("parameters", f"{metrics.parameters or 0:,}")
+    table.add_row(
+        "training",
+        f"{style.steps:,} steps in {clock(metrics.train_seconds)} "
+        f"({metrics.images_per_second:,.0f} pictures/s)",
+    )
+    table.add_row("distance from the style", f"{style.style:.3f}, before: {style.style_before:.3f}")
+    table.add_row("distance from the content", f"{style.content:.3f}, before: 0")
+    table.add_row("run", f"{folder}/ (style.png)")
+    output.results().print(table)
+    output.note(
+        "distances are those of features, of pictures that were held back; 1 is as far as a "
+        "picture that has nothing in common"
+    )
     output.note(f"next: cnnedge convert {output.quoted(folder)}")
 
 

@@ -13,13 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ..engines import Runtime
-from ..errors import GateError
+from ..errors import GateError, ModelError
 from ..specs import plain
 from . import output
 from .devices import Reach, target_options
 from .runtime import runtime_options
 
 if TYPE_CHECKING:  # the training side, which is imported when it is needed
+    from ..verification.drawing import DrawnVerdict
     from ..verification.verdict import Flip, Stage, Verdict
 
 _SHOWN = 12
@@ -79,10 +80,15 @@ def command(
     reach.check(*([device] if device else []))
     from ..bundle import read_model
     from ..training import backend
-    from ..training.run_folder import open_finished
+    from ..training.run_folder import open_finished, read_recipe
 
-    open_finished(Path(reference))
-    read_model(model)
+    drawing = read_recipe(open_finished(Path(reference))).answers_pictures
+    _check_kind(model, reference, read_model(model).picture_answer is not None, drawing)
+    if drawing and device:
+        raise ModelError(
+            f"{model}: its answers are pictures, which are verified on this machine alone; remove "
+            "--device"
+        )
     with output.progress_console().status("loading TensorFlow"):
         backend.require("verify")
     from ..verification.case import Question
@@ -98,6 +104,13 @@ def command(
             data=data,
             pictures=pictures,
         )
+        if drawing:
+            from ..verification.drawing import verify_drawing
+
+            drawn = verify_drawing(question, _drawn(progress))
+            progress.stop()
+            _tell_drawn(drawn, json_file)
+            return
         verdict = verify(question, target=target, progress=_drawn(progress))
     if json_file:
         output.write_json(json_file, plain(verdict))
@@ -111,6 +124,39 @@ def command(
     if parted:
         cause = parted[0].cause
         raise GateError(f"the model parts from its training run at {parted[0].stage}: {cause}")
+
+
+def _check_kind(model: str, run: str, drawing: bool, expected: bool) -> None:
+    """Raises ModelError for a file and a run whose answers are of different kinds."""
+    if drawing != expected:
+        kinds = ("pictures", "labels") if drawing else ("labels", "pictures")
+        raise ModelError(
+            f"{model}: it answers {kinds[0]}, but the run {run} answers {kinds[1]}; name the run "
+            "that it was converted from"
+        )
+
+
+def _tell_drawn(found: DrawnVerdict, json_file: str | None) -> None:
+    """Of a model whose answers are pictures. Raises GateError where they are too far apart."""
+    error = found.error
+    if json_file:
+        output.write_json(json_file, plain(found))
+    if json_file != "-":
+        output.results().print(
+            f"{Path(found.model).name} against {found.run}, on {error.count:,} pictures of "
+            f"{found.source}; {found.ran.delegate.used} in {found.ran.engine} "
+            f"{found.ran.engine_version}: PSNR {error.psnr_db:.1f} dB, worst picture "
+            f"{error.lowest_db:.1f} dB, largest difference {error.largest:.1f} of 255",
+            highlight=False,
+            soft_wrap=True,
+        )
+    for text in found.assumptions:
+        output.note(f"assumed: {text}")
+    if not found.agrees:
+        raise GateError(
+            f"its pictures lie at {error.psnr_db:.1f} dB from those of the run; allowed: at least "
+            f"{found.allowed_db:g} dB"
+        )
 
 
 def _drawn(progress: Progress) -> Any:

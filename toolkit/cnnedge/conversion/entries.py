@@ -9,7 +9,7 @@ from typing import Any
 from ..benchmark.answer import Latency
 from ..benchmark.trust import Trust
 from ..bundle.cost import LayerCost
-from ..results import Accuracy, Count, Share
+from ..results import Accuracy, Count, PictureError, Share
 from ..scoring import Source
 from ..specs.values import omitted
 from ..training.metrics import TestAccuracy
@@ -22,15 +22,17 @@ class Compared:
 
     flipped: labels that changed. drop_points: accuracy lost, in percentage points. mcnemar_p: of
     the hypothesis that both err equally often. None where nobody knows what would be right.
+    error: of a model whose answers are pictures, in place of all these.
     """
 
     name: str
-    flipped: Count
+    flipped: Count | None
     accuracy: Share | None = None
     count: Count
     ci95: tuple[Share, Share] | None = None
     drop_points: float | None = None
     mcnemar_p: Share | None = None
+    error: PictureError | None = omitted()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +168,7 @@ class Sensitivity:
 class Report:
     """All of it. best: the variant to ship. frontier, size_frontier: the names of those that no
     other beats in accuracy and latency, or size, the cheapest first. noun: of samples that are no
-    pictures."""
+    pictures. min_psnr: the gate of a model whose answers are pictures, in decibels."""
 
     cnnedge: str
     created: str
@@ -179,6 +181,7 @@ class Report:
     data: Source
     reference: ReferenceEntry
     max_drop: float | None
+    min_psnr: float | None = omitted()
     best: str | None = None
     frontier: tuple[str, ...]
     size_frontier: tuple[str, ...]

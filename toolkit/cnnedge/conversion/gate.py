@@ -33,6 +33,18 @@ def judged(entry: Entry, gate: float | None) -> Entry:
     return replace(entry, status="failed" if reason else "ok", status_reason=reason)
 
 
+def judged_picture(entry: Entry, gate: float | None) -> Entry:
+    """The same of a model whose answers are pictures. gate: the least PSNR, in decibels."""
+    error = entry.error
+    reason = ""
+    if gate is not None and error is not None and error.psnr_db < gate:
+        reason = (
+            f"its pictures lie at {error.psnr_db:.1f} dB from those of model.keras; the gate asks "
+            f"for {gate:g}"
+        )
+    return replace(entry, status="failed" if reason else "ok", status_reason=reason)
+
+
 def remedies(recipe: Recipe, job: Job, made: Sequence[str], pictures: int) -> Iterator[Job]:
     """What the recipe allows to be tried for a refused job, in its order.
 

@@ -50,6 +50,12 @@ def convert(
         recipe = replace(recipe, data=replace(recipe.data, source=wishes.data))
     if wishes.max_drop is not None:
         recipe = replace(recipe, convert=replace(recipe.convert, max_drop=wishes.max_drop))
+    if recipe.answers_pictures:
+        # Imported when it is needed: figures come with it.
+        from .drawing import convert_drawing
+
+        with occupied(run.path):
+            return convert_drawing(run, recipe, reporter, wishes, timer)
     with occupied(run.path):
         work = prepare(run, recipe, reporter, timer)
         if wishes.budget:

@@ -5,6 +5,7 @@ A recipe and the changes asked for enter; nothing leaves but a refusal.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import SpecError
@@ -13,6 +14,8 @@ from ..specs.usage import in_conversion, refuse_idle
 from .budget import Budget
 
 _CHANGEABLE = ("convert", "compress")
+# Of a network whose answers are pictures.
+_DRAWING_FORMATS = ("float32", "float16", "dynamic", "int8", "int8-float-io")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,8 @@ def check_settings(recipe: Recipe, wishes: Wishes) -> None:
                 f"was trained with the rest. Train another one: cnnedge train ... --set {change}"
             )
     chosen = wishes.variants or recipe.convert.variants
+    if recipe.answers_pictures:
+        check_drawing(chosen, wishes)
     idle = in_conversion(
         recipe,
         () if wishes.budget else chosen,
@@ -56,3 +61,23 @@ def check_settings(recipe: Recipe, wishes: Wishes) -> None:
         gate_told=wishes.max_drop is not None,
     )
     refuse_idle(wishes.overrides, recipe, idle)
+
+
+def check_drawing(variants: Sequence[Variant], wishes: Wishes) -> None:
+    """Raises SpecError for what is not of models whose answers are pictures."""
+    if wishes.budget is not None:
+        raise SpecError(
+            "--budget searches by accuracy, and this run's answers are pictures; name variants "
+            "with --variant"
+        )
+    if wishes.max_drop is not None:
+        raise SpecError(
+            "--max-drop is a loss of accuracy, and this run's answers are pictures; its gate is a "
+            "PSNR: --set convert.min_psnr=30"
+        )
+    for variant in variants:
+        if variant.techniques or variant.sparse or variant.format not in _DRAWING_FORMATS:
+            raise SpecError(
+                f"{variant.name}: a network whose answers are pictures is converted without "
+                f"techniques; allowed: {', '.join(_DRAWING_FORMATS)}"
+            )

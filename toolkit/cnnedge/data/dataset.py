@@ -110,7 +110,7 @@ def assemble(
     bursts and near duplicates are found, and lie on one side of the split. Raises DataError when
     too many are unreadable, or when a class has too few pictures.
     """
-    if splits is not None:
+    if splits is not None and listing.labelled:
         _check_classes(listing)
     scan = listing.store.scan(progress, look if together else None)
     unreadable = _unreadable(listing, scan.failures, max_unreadable)

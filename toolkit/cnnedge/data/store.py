@@ -92,7 +92,8 @@ class Store(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Listing:
     """What a loader found. `part`: the part a picture lies in; where `own` lists no part of its
-    name, TRAIN stands for 'not yet split'."""
+    name, TRAIN stands for 'not yet split'. labelled: False of pictures that all are of one class,
+    because nothing is asked of them."""
 
     source: str
     classes: tuple[str, ...]
@@ -100,6 +101,7 @@ class Listing:
     targets: Indices
     part: npt.NDArray[np.int8]
     own: frozenset[int] = frozenset()
+    labelled: bool = True
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -65,6 +65,7 @@ class Inspection:
             ],
             "inputs": [_tensor(i.tensor) | {"meaning": i.as_json()} for i in file.inputs],
             "outputs": [_tensor(o.tensor) | {"meaning": o.as_json()} for o in file.outputs],
+            "answer": file.picture_answer.as_json() if file.picture_answer else None,
             "operators": [_operator(graph.tensors, op) for op in graph.operators],
             "operator_counts": [
                 {"name": name, "version": version, "count": count}

@@ -16,11 +16,13 @@ from ..engines import DelegateReport, Engine
 from ..figures import threads
 from ..files import explained, json_text
 from ..overlay import Figure, Readout
+from ..picture_model import Picture
 from ..pipeline import (
     STAGES,
     FrameAnswer,
     FrameLine,
     OutputSaid,
+    PictureSaid,
     Step,
     Timings,
     answer_of,
@@ -40,7 +42,21 @@ def as_measured(step: Step, top: int) -> FrameAnswer:
         outputs = tuple(_output(o) for o in step.measured)
         frame = step.frame
         return FrameAnswer(frame=frame.index, name=frame.name, start=frame.start, outputs=outputs)
+    if isinstance(step.measured, Picture):
+        return _drawn(step, step.measured)
     return answer_of(replace(step, prediction=step.measured), top)
+
+
+def _drawn(step: Step, picture: Picture) -> FrameAnswer:
+    """Of an answer that is a picture, its size; the picture itself is for eyes and files."""
+    shape = picture.pixels.shape
+    said = PictureSaid(height=shape[0], width=shape[1], channels=shape[2] if len(shape) == 3 else 1)
+    return FrameAnswer(
+        frame=step.frame.index,
+        name=step.frame.name,
+        picture=said if picture.finite else None,
+        problem=None if picture.finite else "the model returned no numbers",
+    )
 
 
 def as_line(step: Step, top: int) -> FrameLine:
@@ -74,6 +90,8 @@ def as_readout(step: Step, top: int, timings: Timings, base: Readout) -> Readout
     answer = step.prediction
     if isinstance(answer, RawOutputs):
         return replace(base, lines=tuple(described(o) for o in answer), figures=figures)
+    if isinstance(answer, Picture) and answer.finite:
+        return replace(base, figures=figures)
     if not answer.finite:
         return replace(base, lines=("no result: NaN or infinity",), figures=figures)
     if not answer.graded:

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from .. import conditions
 from ..camera import Source
-from ..classifier import Classifier, Prediction, load
+from ..classifier import Classifier, Prediction
 from ..engines import DELEGATES, AgreementCheck, Runtime
 from ..errors import CnnedgeError, GateError
+from ..picture_model import Drawer, Picture, load_answering
 from ..pipeline import (
     MOST_PREDICTIONS,
     FrameAnswer,
@@ -28,7 +29,7 @@ from ..raw_model import RawModel, load_raw
 from .answers import JsonLines, as_measured, words
 from .watching import Watching
 
-Model = Classifier | RawModel
+Model = Classifier | RawModel | Drawer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ class Loading:
         return [self._one(delegate, known=number > 0) for number in range(self.workers)]
 
     def _one(self, delegate: str, *, known: bool) -> Model:
-        loader: Callable[..., Model] = load_raw if self.raw else load
+        loader: Callable[..., Model] = load_raw if self.raw else load_answering
         if self.look:
             # Not before it is asked for: the first label must not wait for it.
             from ..looking import load_looking as loader
@@ -164,7 +165,7 @@ class Labelling:
         return True
 
     def _keep(self, step: Step, watching: Watching) -> None:
-        if isinstance(step.measured, Prediction) and not step.measured.finite:
+        if isinstance(step.measured, (Prediction, Picture)) and not step.measured.finite:
             self.unanswered += 1
         if self.lines:
             self.lines.write(step, self.top)

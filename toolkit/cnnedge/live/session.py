@@ -15,6 +15,7 @@ from pathlib import Path
 from ..camera import CaptureOptions, Source, open_source
 from ..engines import Runtime
 from ..errors import OptionError, one_line
+from ..picture_model import Drawer
 from ..pipeline import LIVE_SECONDS, Limits, RunResult, Step, Timings
 from ..specs.signals import SignalSize
 from .answers import json_lines
@@ -47,7 +48,8 @@ class Session:
 @dataclass(frozen=True, kw_only=True)
 class Finished:
     """What a run came to. live, pictures: of its source. unanswered: frames for which the model
-    gave no numbers. lost: why the source ended before its time. noun: what a frame is."""
+    gave no numbers. lost: why the source ended before its time. noun: what a frame is. answer: what
+    its answer is."""
 
     result: RunResult
     live: bool
@@ -55,6 +57,7 @@ class Finished:
     unanswered: int = 0
     lost: str = ""
     noun: str = "frame"
+    answer: str = "label"
 
 
 class Nobody:
@@ -98,6 +101,7 @@ def label(session: Session, audience: Audience = _NOBODY) -> Finished:
         models = loading.load(runtime.delegate)
         audience.loaded(models)
         signals = models[0].model.signal_size
+        drawn = isinstance(models[0], Drawer)
         source = _opened(session, signals, audience)
         stack.callback(source.close)
         run = Labelling(
@@ -106,7 +110,7 @@ def label(session: Session, audience: Audience = _NOBODY) -> Finished:
             models=models,
             audience=audience,
             top=session.labels.top,
-            smooth=_smoothing(session, source),
+            smooth=_smoothing(session, source, drawn=drawn),
             limits=session.limits,
             keep_answers=session.keep and not (source.live or session.loop),
         )
@@ -129,6 +133,7 @@ def label(session: Session, audience: Audience = _NOBODY) -> Finished:
         unanswered=run.unanswered,
         lost=source.lost or "",
         noun="frame" if signals is None else signals.noun,
+        answer="picture" if drawn else "label",
     )
 
 
@@ -157,9 +162,11 @@ def _opened(session: Session, signals: SignalSize | None, audience: Audience) ->
     return open_signals(session.source, signals, session.step)
 
 
-def _smoothing(session: Session, source: Source) -> float:
-    """Seconds of the labels' time constant; 0 for none."""
-    asked, raw = session.labels.smooth, session.labels.raw
+def _smoothing(session: Session, source: Source, *, drawn: bool) -> float:
+    """Seconds of the labels' time constant; 0 for none. drawn: the answers are pictures."""
+    asked, raw = session.labels.smooth, session.labels.raw or drawn
+    if asked and drawn:
+        raise OptionError("--smooth averages labels, but MODEL answers pictures; remove it.")
     if asked and source.pictures:
         raise OptionError(
             "--smooth averages over time, and these are separate pictures; remove it."

@@ -14,11 +14,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from .. import figures
 from ..camera import Source
 from ..display import Paced, Sink, Window, open_sink
 from ..engines import Engine
 from ..overlay import Readout, annotated, heated
+from ..picture_model import Picture
 from ..pipeline import Step, Timings
 from ..preprocess import Pixels
 from .answers import as_readout, short, words
@@ -102,20 +105,30 @@ class Watching:
         if not self._sink and not (self._view and not self._view.gone):
             return
         pixels = self._seen(step)
-        if self._sink:
+        if self._sink and isinstance(step.measured, Picture):
+            # What the model drew is the result: nothing is written over it.
+            self._sink.write(pixels, step.frame.name, self._moment(step))
+        elif self._sink:
             readout = replace(as_readout(step, top, timings, Readout()), figures=())
             drawn = annotated(pixels, readout, self._status(step, timings, engine))
-            live = step.frame.captured_at if self.source.live else None
-            moment = step.frame.pts_s if step.frame.pts_s is not None else live
-            self._sink.write(drawn, step.frame.name, moment)
+            self._sink.write(drawn, step.frame.name, self._moment(step))
         if self._view and not self._view.gone:
             self._view.show(
                 pixels, as_readout(step, top, timings, self._base(step, timings, engine))
             )
 
+    def _moment(self, step: Step) -> float | None:
+        """When the frame was, for a video file."""
+        live = step.frame.captured_at if self.source.live else None
+        return step.frame.pts_s if step.frame.pts_s is not None else live
+
     def _seen(self, step: Step) -> Pixels:
-        """The frame, under the heat map of an answer that has one."""
+        """The frame, under the heat map of an answer that has one; of an answer that is a picture,
+        that."""
         pixels, answer = step.frame.pixels, step.measured
+        if isinstance(answer, Picture):
+            shown = answer.shaped(pixels.shape)
+            return shown if shown.ndim == 3 else np.repeat(shown[:, :, np.newaxis], 3, axis=2)
         if getattr(answer, "heat", None) is None:
             return pixels
         from ..looking.live import placed

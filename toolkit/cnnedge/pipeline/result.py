@@ -55,12 +55,21 @@ class OutputSaid:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PictureSaid:
+    """An answer that is a picture: its size in pixels, as the model draws it."""
+
+    height: _Count
+    width: _Count
+    channels: _Count
+
+
+@dataclass(frozen=True, kw_only=True)
 class FrameAnswer:
     """The answer for one frame. frame: its index. name: as the source calls it.
 
     top: the best classes. present: of classes that are scored each by itself, those that are
-    there. problem: why there is no answer. outputs: in place of labels. start: of a window out of a
-    signal, the number of its first value.
+    there. problem: why there is no answer. outputs, picture: in place of labels. start: of a window
+    out of a signal, the number of its first value.
     """
 
     frame: _Count
@@ -70,6 +79,7 @@ class FrameAnswer:
     present: tuple[Said, ...] | None = omitted()
     problem: str | None = omitted()
     outputs: tuple[OutputSaid, ...] | None = omitted()
+    picture: PictureSaid | None = omitted()
 
 
 @dataclass(frozen=True, kw_only=True)

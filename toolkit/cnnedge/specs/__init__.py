@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         parse_recipe,
     )
     from .signals import Sample, SignalData, SignalSize, spoken
+    from .style import Style
     from .values import plain
     from .variant import (
         FORMATS,
@@ -77,6 +78,7 @@ __all__ = [
     "SignalData",
     "SignalSize",
     "Splits",
+    "Style",
     "Technique",
     "TopStage",
     "Training",
@@ -120,6 +122,7 @@ _HOMES = {
     "SignalData": "signals",
     "SignalSize": "signals",
     "Splits": "data",
+    "Style": "style",
     "TECHNIQUES": "variant",
     "Technique": "variant",
     "TopStage": "recipe",

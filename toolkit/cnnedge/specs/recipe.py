@@ -18,10 +18,11 @@ from .limits import Range
 from .pixels import Preprocess
 from .signals import Sample
 from .strict import build
-from .values import plain
+from .style import Style
+from .values import omitted, plain
 from .variant import FORMATS, Variant, check_names
 
-Method = Literal["scratch", "transfer", "logistic", "svm", "pretrained", "imported"]
+Method = Literal["scratch", "transfer", "logistic", "svm", "pretrained", "imported", "style"]
 Remedy = Literal["calibration", "selective", "qat"]
 _LONGEST_NAME = 100
 
@@ -119,7 +120,8 @@ class Training:
     `logistic` and `svm` fit a linear classifier on the features of the frozen backbone and fold
     it into the head; `imported` is of runs that 'cnnedge import' wrote, and cannot be trained by;
     `transfer` trains the stages head, top and all (those that are given;
-    head and all when none is), which no other method uses.
+    head and all when none is), which no other method uses; `style` trains a network whose answer is
+    a picture, by the recipe's part `style`.
     epochs: of scratch. views: of logistic and svm, as in HeadStage.
     """
 
@@ -177,7 +179,8 @@ class Calibration:
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """The variants to make; max_drop is the gate in percentage points, null for none.
+    """The variants to make; max_drop is the gate in percentage points, null for none. min_psnr: the
+    gate of a model whose answers are pictures, in decibels against model.keras.
 
     remedies: what is tried, in this order, for an int8 variant that the gate refuses: calibrating
     with all training pictures there is time for, leaving the worst layers in float (selective),
@@ -187,6 +190,7 @@ class Conversion:
     variants: tuple[Variant, ...] = tuple(Variant(format=f) for f in FORMATS[:4])
     calibration: Calibration = Calibration()
     max_drop: Annotated[float | None, Range(0, 100)] = None
+    min_psnr: Annotated[float | None, Range(0, 100)] = omitted()
     remedies: tuple[Remedy, ...] = ()
 
     def check(self) -> str | None:
@@ -201,6 +205,7 @@ class Recipe:
 
     name: of the recipe's file if it is left out. weights: what the backbone begins with:
     `imagenet`, `none`, or a file (.h5, .keras, .npz). input: overrides the model's own input size.
+    style: of training.method style alone.
     """
 
     name: str = ""
@@ -212,10 +217,23 @@ class Recipe:
     preprocess: Preprocess = Preprocess()
     training: Training = Training()
     augmentation: Augmentation = Augmentation()
+    style: Style | None = omitted()
     compress: Compression = Compression()
     convert: Conversion = Conversion()
 
+    @property
+    def answers_pictures(self) -> bool:
+        """Whether what it trains answers a picture, and no labels."""
+        return self.training.method == "style"
+
     def check(self) -> str | None:
+        if (self.style is not None) != self.answers_pictures:
+            return (
+                "style is set, but training.method is "
+                f"{self.training.method}; style works only with training.method: style"
+                if self.style is not None
+                else "training.method is style, but there is no part style; set style.picture"
+            )
         # It names the run's folder if nobody says another.
         odd = re.search(r"[/\\\n\t]|^\.", self.name)
         if odd or len(self.name) > _LONGEST_NAME:

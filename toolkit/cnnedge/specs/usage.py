@@ -97,6 +97,8 @@ def in_training(recipe: Recipe, *, backbone: bool, signals: bool = False) -> lis
 
     signals: its model takes signals, and no pictures.
     """
+    if recipe.answers_pictures:
+        return list(_for_style(recipe))
     return [
         *_samples(signals),
         *_weights(recipe, backbone),
@@ -105,6 +107,19 @@ def in_training(recipe: Recipe, *, backbone: bool, signals: bool = False) -> lis
         *_augmentation(recipe),
         *_rest(recipe),
     ]
+
+
+def _for_style(recipe: Recipe) -> Iterator[Idle]:
+    """Of a recipe that learns a style: it has a network, steps and losses of its own."""
+    why = "method style trains by the recipe's part style"
+    for field in dataclasses.fields(Training):
+        if field.name not in ("method", "seed"):
+            yield Idle(key=f"training.{field.name}", reason=why)
+    for key in ("augmentation", "compress", "data.labels", "data.signals"):
+        yield Idle(key=key, reason=why)
+    yield Idle(key="convert.max_drop", reason="a network that answers pictures has no accuracy")
+    yield Idle(key="convert.remedies", reason="they mend accuracy, and this network has none")
+    yield from _resizing(recipe)
 
 
 def _samples(signals: bool) -> Iterator[Idle]:
@@ -310,6 +325,8 @@ def _augmentation(recipe: Recipe) -> Iterator[Idle]:
 
 def _rest(recipe: Recipe) -> Iterator[Idle]:
     yield from _resizing(recipe)
+    why = "it is for a model whose answers are pictures; max_drop is the gate of this one"
+    yield Idle(key="convert.min_psnr", reason=why)
     if recipe.training.method == "pretrained":
         why = "techniques continue to train a network, but method pretrained leaves it unchanged"
         yield Idle(key="compress", reason=why)

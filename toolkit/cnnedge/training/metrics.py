@@ -149,11 +149,28 @@ class LinearFit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StyleFit:
+    """A network that learned a style. picture: of the style. steps: of training.
+
+    content, style: how far the pictures that were held back lie from their own content and from the
+    style, as shares: 1 is as far as a picture that has nothing of it. style_before: of the same
+    pictures as they are.
+    """
+
+    picture: str
+    steps: Count
+    content: float
+    style: float
+    style_before: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Details:
-    """What one way of training has to tell: the stages of a transfer, or the linear fit."""
+    """What one way of training has to tell: the stages of a transfer, the linear fit, a style."""
 
     stages: tuple[StageDone, ...] | None = omitted()
     linear: LinearFit | None = omitted()
+    style: StyleFit | None = omitted()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,8 +179,8 @@ class Metrics(Judged):
 
     kept_epoch: whose weights the model has.
 
-    stages, linear: of a transfer and of a linear classifier. weights: where the backbone's came
-    from; None without pretrained ones. workers: of training with several.
+    stages, linear, style: of a transfer, of a linear classifier, of a style. weights: where the
+    backbone's came from; None without pretrained ones. workers: of training with several.
     """
 
     parameters: Count | None = None
@@ -178,6 +195,7 @@ class Metrics(Judged):
     versions: Mapping[str, Any] = omitted()
     stages: tuple[StageDone, ...] | None = omitted()
     linear: LinearFit | None = omitted()
+    style: StyleFit | None = omitted()
     weights: LoadedWeights | None = None
     workers: int = 1
 

@@ -215,6 +215,11 @@ def as_begun(run: RunFolder, recipe: Recipe) -> Recipe:
 
 def read_labels(run: RunFolder) -> tuple[str, ...]:
     """The classes, in the order of the model's outputs. Raises RunFolderError."""
+    if not run.labels.exists() and read_recipe(run).answers_pictures:
+        raise RunFolderError(
+            f"{run.path}: this run's answers are pictures, so it has no labels. 'cnnedge convert', "
+            "'verify' and 'run' work with it"
+        )
     if not run.labels.exists():
         raise RunFolderError(f"{run.path}: this run has no labels.txt; train it again")
     return tuple(_read(run.labels).splitlines())

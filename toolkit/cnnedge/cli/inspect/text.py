@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ... import figures
 from ...bundle import TensorInfo
+from ...bundle.answers import PictureAnswer
 from ...bundle.description import TensorDescription
 from ...bundle.inputs import FLAT, SIGNAL
 from ...bundle.provenance import Provenance
@@ -183,9 +184,21 @@ def _meanings(found: Inspection) -> Iterator[tuple[str, Text]]:
         + f" ({one_line(output_.because)})"
         for output_ in file.outputs[:_MOST_NAMED]
     ]
+    if (drawn := file.picture_answer) is not None:
+        answers = [_picture(drawn)]
     yield "gives", Text(_short("; ".join(answers)))
     for need in special_needs(file.graph):
         yield "needs", Text(one_line(need, _MOST_SHOWN))
+
+
+def _picture(answer: PictureAnswer) -> str:
+    """An answer that is a picture, in words."""
+    colour = "colour" if answer.channels == 3 else "grey"
+    size = f", {answer.height}x{answer.width}" if answer.height else ", of the input's size"
+    said = f"one picture{size} {colour}"
+    if answer.low is None or answer.high is None:
+        return f"{said}, its black and white unknown"
+    return f"{said}, {answer.low:g} to {answer.high:g} ({one_line(answer.because)})"
 
 
 def _about(said: TensorDescription) -> Iterator[str]:

@@ -11,6 +11,7 @@ from ...classifier import NO_NUMBERS
 from ...engines import Runtime
 from ...errors import ModelError, SourceError
 from ...live import Finished, Labels, Outlets, Session, label
+from ...picture_model import NO_NUMBERS as NO_PICTURE
 from ...pipeline import Limits
 from ...specs import plain
 from .. import output
@@ -198,12 +199,13 @@ def _finish(done: Finished, session: Session, json_file: str | None) -> None:
         if "-" not in (json_file, session.outlets.jsonl):
             if done.pictures and result.frames:
                 output.results().print()
-            print_summary(result, live=done.live, noun=done.noun)
+            print_summary(result, live=done.live, noun=done.noun, answer=done.answer)
     for problem in result.skipped:
         output.warn(f"skipped: {problem}")
     if done.unanswered:
+        why = NO_PICTURE if done.answer == "picture" else NO_NUMBERS
         raise ModelError(
-            f"{session.model}: {done.unanswered:,} of {result.frames:,} {done.noun}s: {NO_NUMBERS}"
+            f"{session.model}: {done.unanswered:,} of {result.frames:,} {done.noun}s: {why}"
         )
     if done.lost:
         raise SourceError(done.lost)

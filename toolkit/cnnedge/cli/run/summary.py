@@ -20,15 +20,18 @@ def say_choice(report: DelegateReport, say: Callable[[str], None]) -> None:
         say(text)
 
 
-def print_summary(result: RunResult, *, live: bool, noun: str = "frame") -> None:
-    """Stages and frame age as a table, the rest in one line. noun: what a frame is."""
+def print_summary(
+    result: RunResult, *, live: bool, noun: str = "frame", answer: str = "label"
+) -> None:
+    """Stages and frame age as a table, the rest in one line. noun: what a frame is; answer: what
+    its answer is."""
     console = output.results()
     table = output.table()
     table.add_column("stage")
     for name in ("median", "p90", "p99"):
         table.add_column(name, justify="right")
     rows: dict[str, Times] = {name: getattr(result.stages_ms, name) for name in STAGES}
-    rows["capture to label"] = result.frame_age_ms
+    rows[f"capture to {answer}"] = result.frame_age_ms
     for name, stats in rows.items():
         values = (stats.median, stats.p90, stats.p99)
         table.add_row(name, *(figures.milliseconds(value) for value in values))

@@ -17,10 +17,11 @@ from rich.text import Text
 
 from ... import figures
 from ...camera import Source
-from ...classifier import PRESENT_FROM
+from ...classifier import PRESENT_FROM, Prediction
 from ...errors import one_line
 from ...live.answers import described
 from ...live.labelling import Model
+from ...picture_model import Picture
 from ...pipeline import Step, Timings
 from ...raw_model import RawOutputs
 from .. import output
@@ -82,7 +83,7 @@ class RunTerminal:
     def _is_news(self, step: Step) -> bool:
         """Of windows that slide along a signal, those whose label is another than before."""
         answer = step.prediction
-        if step.frame.start is None or isinstance(answer, RawOutputs) or not answer.finite:
+        if step.frame.start is None or not isinstance(answer, Prediction) or not answer.finite:
             return True
         before, self._last = self._last, answer.label
         return bool(answer.label != before)
@@ -115,6 +116,9 @@ def _answer(step: Step, top: int) -> Text:
     if isinstance(step.prediction, RawOutputs):
         return Text("  ".join(described(o) for o in step.prediction))
     answer = step.prediction
+    if isinstance(answer, Picture) and answer.finite:
+        height, width = answer.pixels.shape[:2]
+        return Text(f"a picture of {width} x {height} pixels")
     if not answer.finite:
         return Text("no result: NaN or infinity", style="red")
     best = answer.top(top)

@@ -55,6 +55,8 @@ def variants_section(report: Row) -> str:
     )
     limit = report.get("max_drop")
     note = f'<p class="note">Largest drop allowed: {points(limit)}.</p>' if limit else ""
+    if report.get("min_psnr") is not None:
+        note = f'<p class="note">Lowest PSNR allowed: {report["min_psnr"]:g} dB.</p>'
     return (
         f'<section><h2>Variants</h2>{note}<div class="wide rows"><table class="variants">'
         f"<thead><tr>{''.join(heads)}{_head('Status')}</tr></thead>"
@@ -192,6 +194,17 @@ def _accuracy(variant: Row, report: Row) -> _Cell:
     return _Cell(main=format_percent(variant["accuracy"], places), below=[f"{low}&ndash;{high}"])
 
 
+def _psnr(variant: Row, report: Row) -> _Cell:
+    error = variant.get("error")
+    if not error:
+        return _Cell()
+    return _Cell(
+        main=f"{error['psnr_db']:.1f}",
+        below=[f"worst picture {error['lowest_db']:.1f}"],
+        title=f"largest difference {error['largest']:.1f} of 255",
+    )
+
+
 def _drop(variant: Row, report: Row) -> _Cell:
     drop, p = variant.get("drop_points"), variant.get("mcnemar_p")
     if drop is None:
@@ -244,6 +257,7 @@ _COLUMNS = (
     _Column(head="Zeros", below="", cell=_zeros),
     _Column(head="MACs", below="", cell=_macs),
     _Column(head="Accuracy", below="%, 95 % interval", cell=_accuracy),
+    _Column(head="PSNR", below="dB to model.keras", cell=_psnr),
     _Column(head="Drop", below="points", cell=_drop),
     _Column(head="Against control", below="points", cell=_control),
     _Column(head="Labels changed", below="", cell=_flipped),

@@ -66,6 +66,8 @@ def headline(report: Row) -> str:
             f"{format_percent(variant['accuracy'])} % of {of} right (95 % interval "
             f"{format_percent(low)}&ndash;{format_percent(high)})",
         )
+    if error := variant.get("error"):
+        parts.insert(0, f"pictures at {error['psnr_db']:.1f} dB from those of the Keras model")
     if variant.get("latency_ms"):
         parts.append(f"{format_ms(variant['latency_ms']['median'])} median")
     drop = _drop_in_words(variant)

@@ -22,6 +22,7 @@ from ...conversion.session import convert
 from ...conversion.timer import Timer
 from ...converter import convert as converted
 from ...data import Dataset, Pixels, load_dataset
+from ...data.scenes import write_scenes
 from ...engines import CPU
 from ...errors import DataError, MissingExtraError, WeightsError
 from ...results import Accuracy, accuracy
@@ -35,7 +36,6 @@ from ..mlp_vs_cnn.comparing import Reporter
 from .classical import fit_network, fit_svm
 from .graph import dense_network, svm_network
 from .moments import SIDE, moments
-from .scenes import write_scenes
 
 SPLITS = Splits(train=0.5, val=0.1, test=0.4)
 SVM, NETWORK, SCRATCH = "moments + SVM", "moments + small network", "CNN from scratch"

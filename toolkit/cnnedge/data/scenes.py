@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ...files import write_bytes
+from ..files import write_bytes
 
 Picture = npt.NDArray[np.float32]
 Rng = np.random.Generator

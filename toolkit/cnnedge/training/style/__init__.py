@@ -1,0 +1,1 @@
+"""Trains a network that redraws pictures in the style of one picture."""
