@@ -106,6 +106,12 @@ def test_labelling_a_video(models: Path, tmp_path: Path) -> None:
     assert "bare" in printed("bench_run", "--model-dir", models, *small, cwd=tmp_path)
 
 
+def test_which_features_carry_a_style(tmp_path: Path) -> None:
+    said = printed("style_features", "--steps", 1, cwd=tmp_path, codes=(0,))
+    assert "linear bottlenecks: distance" in said
+    assert (tmp_path / "style_features.png").stat().st_size > 1000
+
+
 def test_the_shipped_models(tmp_path: Path) -> None:
     words = ("--only", "lenet", "--model-dir", tmp_path)
     assert "lenet" in printed("bench_examples", *words, cwd=tmp_path, codes=(0,))
