@@ -37,6 +37,7 @@ _NAMES = {"litert": "LiteRT", "openvino": "OpenVINO"}
 # Beside what the process holds before it sees the file: for values, kernels' scratch and packed
 # weights. Of the latter a model keeps about as much as its file has.
 _MEMORY_BYTES, _PER_BYTE = 3 * 2**30, 4
+# Of a processor. By the clock a process may take twice as long: on a busy machine it has to share.
 _PATIENCE_SECONDS, _MOST_SECONDS = 30, 120
 # A slow board computes no less in a second.
 _MACS_PER_SECOND = 10**8
@@ -87,12 +88,13 @@ class Trial:
         import subprocess
 
         assert self._process is not None
+        patience = 2 * self._seconds
         try:
-            said, native = self._process.communicate(timeout=self._seconds)
+            said, native = self._process.communicate(timeout=patience)
         except subprocess.TimeoutExpired:
             self._process.kill()
             raise self._refusal(
-                f"gives no answer within {self._seconds} s when it runs this model"
+                f"gives no answer within {patience} s when it runs this model"
             ) from None
         except BaseException:
             self._process.kill()
