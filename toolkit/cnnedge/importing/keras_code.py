@@ -20,7 +20,7 @@ from ..frozen import FrozenNetwork, check_constant
 from . import heads, tflite_edit
 from .convention import Convention
 from .opened import Opened, Reals, picture_size
-from .process_aside import Aside, Program, Refused
+from .process_aside import Aside, Program, told_of
 from .trace import Trace
 from .wishes import ImportWishes, Reporter
 
@@ -93,17 +93,13 @@ class _Network:
         self.said: dict[str, Any] = json.loads(told) | {"family": name}
 
     def _asked(self, problem: str, verb: str, *arguments: str) -> str:
-        try:
+        with told_of(self._path, problem):
             return self._aside.ask(verb, *arguments)
-        except Refused as error:
-            raise ModelError(f"{self._path}: {problem}: {error}") from None
 
     def answer(self, values: Reals) -> Reals:
         """By Keras."""
-        try:
+        with told_of(self._path, "Keras cannot run it"):
             return self._aside.answer(values)
-        except Refused as error:
-            raise ModelError(f"{self._path}: Keras cannot run it: {error}") from None
 
     def trace(self, values: Reals) -> Trace:
         """Of each layer."""

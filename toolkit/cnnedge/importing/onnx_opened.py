@@ -16,7 +16,7 @@ from .convention import Convention
 from .environment import Wanted, python_of
 from .onnx_file import OnnxModel, Value, read_onnx
 from .opened import Opened, Reals, picture_size
-from .process_aside import Aside, Program, Refused
+from .process_aside import Aside, Program, Refused, told_of
 from .trace import Trace
 from .wishes import ImportWishes, Reporter
 
@@ -106,10 +106,8 @@ class _Source:
 
     def answer(self, values: Reals) -> Reals:
         """By onnxruntime."""
-        try:
+        with told_of(self._path, "onnxruntime cannot run this model"):
             return self._aside.answer(values, str(self._model))
-        except Refused as error:
-            raise ModelError(f"{self._path}: onnxruntime cannot run this model: {error}") from None
 
     def trace(self, values: Reals) -> Trace:
         """Of each node, by onnxruntime."""
@@ -119,12 +117,10 @@ class _Source:
         """The bytes of onnx2tf's float32 file."""
         folder = self._aside.folder / "converted"
         folder.mkdir(exist_ok=True)
-        try:
+        with told_of(self._path, "onnx2tf cannot convert this model"):
             made = self._aside.ask(
                 "convert", str(self._model), ",".join(map(str, sizes)), str(folder)
             )
-        except Refused as error:
-            raise ModelError(f"{self._path}: onnx2tf cannot convert this model: {error}") from None
         return given_files.read(made, at_most=1 << 31)
 
 

@@ -6,6 +6,7 @@ in bounded time and memory. It ends with whoever holds it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import subprocess
 import tempfile
 import threading
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +63,15 @@ class Program:
 
 class Refused(Exception):
     """What the other side says against a request, in one line."""
+
+
+@contextlib.contextmanager
+def told_of(path: Path, problem: str) -> Iterator[None]:
+    """Within, what is refused becomes a ModelError: the file, the problem, and the reason."""
+    try:
+        yield
+    except Refused as error:
+        raise ModelError(f"{path}: {problem}: {error}") from None
 
 
 class Aside:

@@ -24,7 +24,7 @@ from . import heads, tflite_edit
 from .convention import Convention
 from .environment import Wanted, python_of
 from .opened import Opened, Reals, picture_size
-from .process_aside import Aside, Program, Refused
+from .process_aside import Aside, Program, told_of
 from .pt2_file import cleaned
 from .trace import Trace
 from .wishes import ImportWishes, Reporter
@@ -228,17 +228,13 @@ class _Network:
             self._asked("PyTorch cannot read it", "one_by_one")
 
     def _asked(self, problem: str, verb: str, *arguments: str) -> str:
-        try:
+        with told_of(self._path, problem):
             return self._aside.ask(verb, *arguments)
-        except Refused as error:
-            raise ModelError(f"{self._path}: {problem}: {error}") from None
 
     def answer(self, values: Reals) -> Reals:
         """By PyTorch."""
-        try:
+        with told_of(self._path, "PyTorch cannot run it"):
             return self._aside.answer(np.ascontiguousarray(values.transpose(0, 3, 1, 2)))
-        except Refused as error:
-            raise ModelError(f"{self._path}: PyTorch cannot run it: {error}") from None
 
     def trace(self, values: Reals) -> Trace:
         """Of each operator, by the module that it is of."""
