@@ -132,7 +132,8 @@ def demo(
     reader.start()
     try:
         until = time.monotonic() + 60
-        while not running.url:
+        # The last line of the invitation: what a test looks for in it has been said then.
+        while not (running.url and "Ctrl-C stops it" in running.said):
             assert process.poll() is None and time.monotonic() < until, "\n".join(running.said)
             time.sleep(0.02)
         yield running
