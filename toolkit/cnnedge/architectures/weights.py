@@ -12,11 +12,12 @@ from importlib import resources
 from typing import Any
 
 from .. import given_files
+from ..downloads import Progress
 from ..errors import WeightsError
 from ..specs.backbones import BACKBONES, LoadedWeights
 from .backbones import block_names
 from .weight_files import Arrays, FileWeights, read_weights
-from .weight_store import Progress, StoredFile, digest, find
+from .weight_store import StoredFile, digest, find
 
 IMAGENET = "imagenet"
 

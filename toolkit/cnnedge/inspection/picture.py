@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -65,8 +66,8 @@ def _shapes(found: Inspection) -> list[Shape]:
     ]
     shapes += _legend(layers)
     weights, work, alive = _PANELS
-    shapes += _bars(layers, step, weights, "weights in the file", lambda x: x.weight_bytes, _bytes)
-    shapes += _bars(layers, step, work, "multiply-accumulates", lambda x: x.macs, _count)
+    shapes += _bars(layers, step, weights, _WEIGHTS)
+    shapes += _bars(layers, step, work, _WORK)
     shapes += _memory(found, step, alive)
     shapes += _order(len(layers), step)
     return shapes
@@ -93,19 +94,26 @@ def _legend(layers: Sequence[LayerCost]) -> list[Shape]:
     return shapes
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Quantity:
+    """What the bars of a panel show; in_words: of a sum, or a tick."""
+
+    title: str
+    value: Callable[[LayerCost], int]
+    in_words: Callable[[float], str]
+
+
 def _bars(
     layers: Sequence[LayerCost],
     step: float,
     panel: tuple[int, int],
-    title: str,
-    value: Callable[[LayerCost], int],
-    text: Callable[[float], str],
+    quantity: _Quantity,
 ) -> list[Shape]:
-    top, height = panel
+    (top, height), value, text = panel, quantity.value, quantity.in_words
     total = sum(value(x) for x in layers)
     highest = max(max(value(x) for x in layers), 1)
     unit = height / (highest * 1.18)
-    shapes = _frame(panel, f"{title}, {text(total)}", highest * 1.18, text)
+    shapes = _frame(panel, f"{quantity.title}, {text(total)}", highest * 1.18, text)
     gap = min(2.0, step * 0.2)
     for place, layer in enumerate(layers):
         tall = value(layer) * unit
@@ -243,3 +251,9 @@ def _scaled(value: float, one: str, units: tuple[str, str, str]) -> str:
         if value >= 1000**power:
             return f"{value / 1000**power:.3g} {unit}"
     return f"{value:.3g} {one}".strip()
+
+
+_WEIGHTS = _Quantity(
+    title="weights in the file", value=lambda layer: layer.weight_bytes, in_words=_bytes
+)
+_WORK = _Quantity(title="multiply-accumulates", value=lambda layer: layer.macs, in_words=_count)

@@ -99,27 +99,14 @@ def wrapped(text: str, size: float, room: float, lines: int) -> list[str]:
 
 
 def visual(text: str) -> str:
-    """Right-to-left parts turned around, since OpenCV draws every script from the left.
-
-    A small part of the Unicode bidirectional algorithm: runs of one direction, numbers kept.
-    """
+    """In the order in which it is seen, because OpenCV draws every script from the left."""
     # OpenCV ends the process at bytes that are not text.
     text = text.encode("utf-8", "replace").decode()
-    kinds = [unicodedata.bidirectional(c) for c in text]
-    if not any(kind in ("R", "AL") for kind in kinds):
+    if not any(unicodedata.bidirectional(c) in ("R", "AL") for c in text):
         return text
-    runs: list[tuple[bool, str]] = []
-    for character, kind in zip(text, kinds, strict=True):
-        leftwards = kind in ("R", "AL", "NSM")
-        if kind in ("WS", "ON", "CS", "ES", "ET") and runs:
-            leftwards = runs[-1][0]
-        if runs and runs[-1][0] == leftwards:
-            runs[-1] = (leftwards, runs[-1][1] + character)
-        else:
-            runs.append((leftwards, character))
-    parts = [run[::-1] if leftwards else run for leftwards, run in runs]
-    # The first run's direction is the line's.
-    return "".join(reversed(parts) if runs[0][0] else parts)
+    from bidi import get_display
+
+    return str(get_display(text))
 
 
 def _one_line(text: str) -> str:

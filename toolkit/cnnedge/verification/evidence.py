@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +19,23 @@ from ..bundle.values import constant
 # Ranges of activations from other calibration pictures differ by less.
 _RANGE_FACTOR = 2.0
 _SHOWN = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    """A flatbuffer and the graph in it."""
+
+    data: bytes
+    graph: Graph
+
+    def kernel(self, tensor: int) -> np.ndarray | None:  # type: ignore[type-arg]
+        """A constant of numbers with two or more axes; None for what is none."""
+        if tensor < 0 or self.graph.tensors[tensor].values < 2:
+            return None
+        values = constant(self.data, self.graph.tensors[tensor])
+        return (
+            values if values is not None and values.dtype.kind in "fi" and values.ndim > 1 else None
+        )
 
 
 def difference(file: bytes, made: bytes, layers: Sequence[str]) -> str:
@@ -32,9 +50,10 @@ def difference(file: bytes, made: bytes, layers: Sequence[str]) -> str:
             f"{_parameters(one):,} constants, the run's has {len(other.operators)} and "
             f"{_parameters(other):,}"
         )
+    here, there = _File(data=file, graph=one), _File(data=made, graph=other)
     changed, weighted = [], 0
     for ours, theirs in zip(one.operators, other.operators, strict=True):
-        found = _weights_differ(file, one, ours, made, other, theirs)
+        found = _weights_differ(ours, here, theirs, there)
         weighted += found is not None
         if found:
             changed.append(_layer(other, theirs, layers))
@@ -49,20 +68,17 @@ def difference(file: bytes, made: bytes, layers: Sequence[str]) -> str:
 
 
 def _weights_differ(
-    file: bytes, one: Graph, ours: OperatorInfo, made: bytes, other: Graph, theirs: OperatorInfo
+    ours: OperatorInfo, here: _File, theirs: OperatorInfo, there: _File
 ) -> bool | None:
     """Whether the constants of one operator differ; None where it has none of more than a few."""
     kernels = False
     for mine, its in zip(ours.inputs, theirs.inputs, strict=False):
-        if mine < 0 or its < 0 or one.tensors[mine].values < 2:
-            continue
-        a, b = constant(file, one.tensors[mine]), constant(made, other.tensors[its])
-        if a is None or b is None or a.dtype.kind not in "fi" or a.ndim < 2:
+        a, b = here.kernel(mine), there.kernel(its)
+        if a is None or b is None:
             continue
         kernels = True
-        if a.shape != b.shape or not _alike(a.astype(np.float64), b.astype(np.float64)):
-            return True
-        if not _alike(np.array(one.tensors[mine].scales), np.array(other.tensors[its].scales)):
+        scales = [np.array(f.graph.tensors[t].scales) for f, t in ((here, mine), (there, its))]
+        if not _alike(a.astype(np.float64), b.astype(np.float64)) or not _alike(*scales):
             return True
     return False if kernels else None
 

@@ -7,13 +7,13 @@ https://ai.google.dev/edge/litert/models/measurement and LiteRT's release binari
 from __future__ import annotations
 
 import hashlib
-import http.client
+import io
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from ...downloads import TooLarge, Unreachable
+from ...downloads import download as fetch
 from ...errors import DeviceError
 from ...files import write_bytes
 from .tools import KINDS, Kind, cached
@@ -28,7 +28,6 @@ ADDRESSES: Mapping[tuple[Kind, str], str] = {
     ("tflite", "armeabi-v7a"): _CLASSIC.format("arm"),
     ("litert", "arm64-v8a"): _LITERT.format("arm64"),
 }
-_SECONDS = 60.0
 # The tools are 5 to 30 MB.
 _MOST_BYTES = 200_000_000
 
@@ -66,20 +65,19 @@ def download(kind: Kind, abi: str, *, sha256: str, address: str = "") -> Path:
 def _fetch(url: str, place: Path) -> bytes:
     if not url.startswith(("https://", "http://")):
         raise DeviceError(f"{url}: no address of the web; allowed: https://, http://")
+    content = io.BytesIO()
     try:
-        with urllib.request.urlopen(url, timeout=_SECONDS) as answer:
-            data: bytes = answer.read(_MOST_BYTES + 1)
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        fetch(url, content, most_bytes=_MOST_BYTES)
+    except Unreachable as error:
         raise DeviceError(
-            f"cannot fetch {url}: {reason}. Where this machine has no network, fetch the file "
+            f"cannot fetch {url}: {error}. Where this machine has no network, fetch the file "
             f"elsewhere and put it at {place}, or give its path with --benchmark-tool"
         ) from None
-    if len(data) > _MOST_BYTES:
+    except TooLarge:
         raise DeviceError(
             f"{url}: more than {_MOST_BYTES / 1e6:.0f} MB: this is no benchmark_model"
-        )
-    return data
+        ) from None
+    return content.getvalue()
 
 
 def _hash(data: bytes) -> str:

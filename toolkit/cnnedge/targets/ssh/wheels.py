@@ -25,7 +25,10 @@ from ..base import Say
 from .probe import OLDEST, Board, Python
 
 # What cnnedge needs on a device, beside the engine.
-COMMON = ("click>=8.1", "flatbuffers>=24", "pillow>=11.3", "PyYAML>=6", "rich>=13")
+COMMON = (
+    *("click>=8.1", "flatbuffers>=24", "pillow>=11.3", "platformdirs>=4", "PyYAML>=6"),
+    "rich>=13",
+)
 _UNREACHABLE = (
     "NewConnectionError",
     "ConnectTimeoutError",
