@@ -1,6 +1,6 @@
 """Minutes without a pause: latency, clock, temperature and power over time.
 
-Results of the sustained protocol enter; a section of HTML leaves.
+Results of the sustained protocol enter; charts leave.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from ..benchmark import Result
 from ..benchmark.answer import Window
 from ..benchmark.result import Sustained
 from ..pages.axes import Axis, linear_axis
+from ..pages.rendering import Figure
 from ..pages.text import escape, format_seconds
 from .figures import tick_text, time_text
 from .naming import Naming
@@ -41,20 +42,11 @@ _PANELS = (
 )
 
 
-def curves_section(results: Sequence[Result], naming: Naming) -> str:
-    long = [(r, r.sustained) for r in results if r.sustained and not r.emulated]
-    if not long:
-        return ""
-    figures = "".join(_figure(naming.name(r), found) for r, found in long)
-    return (
-        '<section><h2>Without a pause</h2><p class="note">Each point is one second, or several '
-        "seconds in a long run. Throttled: from that point on, the median stays more than 10 % "
-        "above that of the first minute.</p>"
-        f'<div class="curves">{figures}</div></section>'
-    )
+def curves(results: Sequence[Result], naming: Naming) -> list[Figure]:
+    return [_figure(naming.name(r), r.sustained) for r in results if r.sustained and not r.emulated]
 
 
-def _figure(name: str, found: Sustained) -> str:
+def _figure(name: str, found: Sustained) -> Figure:
     windows = found.windows
     panels = [p for p in _PANELS if sum(getattr(w, p.key) is not None for w in windows) > 1]
     height = _TOP + len(panels) * (_PANEL + _GAP) + 14
@@ -69,13 +61,12 @@ def _figure(name: str, found: Sustained) -> str:
     bottom = _TOP + len(panels) * (_PANEL + _GAP) - _GAP
     parts.append(_throttled(found.throttled_at_s, across, bottom))
     parts.append(_times(across, bottom))
-    said = f"Latency of {name} over {format_seconds(found.seconds)}"
-    return (
-        f"<figure><figcaption>{name}</figcaption>"
+    said = escape(f"Latency of {name} over {format_seconds(found.seconds)}")
+    drawn = (
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{said}">'
         f"{''.join(parts)}</svg>"
-        f'<p class="note">{_in_words(found)}</p></figure>'
     )
+    return Figure(title=name, svg=drawn, note=_in_words(found))
 
 
 def _in_words(found: Sustained) -> str:

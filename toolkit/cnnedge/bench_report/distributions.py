@@ -1,6 +1,6 @@
 """How the latencies of each result are spread: a histogram, and each process beneath it.
 
-Results enter; a section of HTML leaves. Each plot has an axis of its own, which ends where few
+Results enter; charts leave. Each plot has an axis of its own, which ends where few
 samples are left: how many, and how far they reach, is said.
 """
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ..benchmark import Result
 from ..pages.axes import Axis, linear_axis
 from ..pages.labels import text_width
+from ..pages.rendering import Figure
 from ..pages.text import escape
 from .figures import tick_text, time_text
 from .naming import Naming
@@ -27,22 +28,14 @@ _ROW = 7
 _MOST_ROWS = 16
 
 
-def distributions_section(results: Sequence[Result], naming: Naming) -> str:
-    figures = "".join(_figure(r, naming) for r in results if not r.emulated)
-    if not figures:
-        return ""
-    return (
-        '<section><h2>Distribution of latencies</h2><p class="note">Each hill shows how many '
-        "inferences took how long. Below it, one line per fresh process runs from its 10th to its "
-        "90th percentile, with a dot at the median. A repeatable result has one narrow hill and "
-        f'its dots in a column.</p><div class="spreads">{figures}</div></section>'
-    )
+def distributions(results: Sequence[Result], naming: Naming) -> list[Figure]:
+    return [_figure(r, naming.name(r)) for r in results if not r.emulated]
 
 
-def _figure(r: Result, naming: Naming) -> str:
+def _figure(r: Result, name: str) -> Figure:
     processes = _processes(r)
     if not processes:
-        return _without_samples(r, naming)
+        return _without_samples(r, name)
     values = np.concatenate(processes)
     end = _end(values)
     axis = _axis(float(values.min()), end)
@@ -55,8 +48,8 @@ def _figure(r: Result, naming: Naming) -> str:
         *(_strip(p, axis, floor + 10 + _ROW * i) for i, p in enumerate(processes[:_MOST_ROWS])),
         _ticks(axis, height, floor),
     ]
-    drawn = _svg(parts, height, f"Latencies of {naming.name(r)}")
-    return _card(naming.name(r), drawn, _beyond(values, axis.high))
+    drawn = _svg(parts, height, f"Latencies of {name}")
+    return Figure(title=name, svg=drawn, note=_beyond(values, axis.high))
 
 
 def _end(values: Values) -> float:
@@ -73,15 +66,10 @@ def _beyond(values: Values, end: float) -> str:
     return f"{percent} beyond, up to {time_text(float(values.max()))}"
 
 
-def _card(name: str, drawn: str, below: str) -> str:
-    note = f'<p class="note">{below}</p>' if below else ""
-    return f"<figure><figcaption>{name}</figcaption>{drawn}{note}</figure>"
-
-
 def _svg(parts: Sequence[str], height: int, said: str) -> str:
     return (
         f'<svg class="chart spread" viewBox="0 0 {_WIDTH} {height}" role="img" '
-        f'aria-label="{said}">{"".join(parts)}</svg>'
+        f'aria-label="{escape(said)}">{"".join(parts)}</svg>'
     )
 
 
@@ -93,22 +81,19 @@ def _processes(r: Result) -> list[Values]:
     return [part for part in np.split(samples, ends[:-1]) if part.size]
 
 
-def _without_samples(r: Result, naming: Naming) -> str:
+def _without_samples(r: Result, name: str) -> Figure:
     """The device's tool told figures alone: a line for each process, its median to its p90."""
     pairs = [(p.median_ms, p.p90_ms) for p in r.repeats]
     known = [(m, p) for m, p in pairs if m is not None and p is not None]
     if not known:
-        return _card(
-            naming.name(r), "", "The device's tool reports neither samples nor percentiles."
-        )
+        said = "The device's tool reports neither samples nor percentiles."
+        return Figure(title=name, svg="", note=said)
     axis = _axis(min(m for m, _ in known), max(p for _, p in known))
     floor, height = 14, 22 + _ROW * len(known) + 24
     parts = [_line(m, m, p, axis, floor + _ROW * i) for i, (m, p) in enumerate(known)]
     parts.append(_ticks(axis, height, 6))
-    drawn = _svg(parts, height, f"Latencies of {naming.name(r)}")
-    return _card(
-        naming.name(r), drawn, "The device's tool keeps no samples: each process, median to p90."
-    )
+    said = "The device's tool keeps no samples: each process, median to p90."
+    return Figure(title=name, svg=_svg(parts, height, f"Latencies of {name}"), note=said)
 
 
 def _axis(low: float, high: float) -> Axis:

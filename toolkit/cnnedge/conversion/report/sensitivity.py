@@ -1,17 +1,17 @@
-"""Which layers int8 hurts, as a section of the report.
+"""Which layers int8 hurts, for the report.
 
-The report enters; HTML leaves: a sentence on the worst layer, a line of all where there are many,
+The report enters; text leaves: a sentence on the worst layer, a line of all where there are many,
 and a bar for each of those that matter. Bars grow with the harm, towards fewer decibels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...figures import milliseconds, size
 from ...pages.axes import round_ticks
-from ...pages.text import Row, escape, listed, number
+from ...pages.text import Row, listed, number
 
 _SHOWN = 20
 _WORST = 3
@@ -35,26 +35,75 @@ class _Scale:
         return round_ticks(self.loud, self.clean)
 
 
-def sensitivity_section(report: Row) -> str:
-    """The section; "" where nothing was measured."""
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    left: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A layer. alone, reached: per cent of the track, of its own noise and of all with it."""
+
+    number: int
+    name: str
+    below: str
+    worst: bool
+    title: str
+    alone: str
+    reached: str | None
+    decibels: str
+    span: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upright:
+    """A layer's bar among those of all, in SVG units."""
+
+    kind: str
+    x: str
+    top: str
+    height: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """All layers from left to right: what each adds as a bar, what has added up as a line."""
+
+    bars: Sequence[Upright]
+    line: str
+    first: str
+    last: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """worst: the layer that `finding` speaks about. overview: where not all have a bar."""
+
+    worst: str
+    finding: str
+    reading: str
+    overview: Overview | None
+    ticks: Sequence[Tick]
+    bars: Sequence[Bar]
+
+
+def sensitivity_of_layers(report: Row) -> Sensitivity | None:
+    """None where nothing was measured."""
     known = report.get("sensitivity") or {}
     layers = [row for row in known.get("layers") or () if row.get("own_snr_db") is not None]
     if not layers:
-        return ""
+        return None
     ranked = sorted(range(len(layers)), key=lambda i: layers[i]["own_snr_db"])
     worst, shown = ranked[:_WORST], sorted(ranked[:_SHOWN])
-    scale = _scale(layers)
-    in_float = _in_float(report)
-    rows = "".join(
-        _row(i, layers[i], scale, worst=i in worst, tag=in_float.get(str(layers[i].get("layer"))))
-        for i in shown
-    )
-    overview = _overview(layers, scale, worst) if len(layers) > _SHOWN else ""
-    return (
-        "<section><h2>Sensitivity to int8, layer by layer</h2>"
-        f'<p class="finding">{_finding([layers[i] for i in worst])}</p>'
-        f'<p class="note">{_reading(known, len(layers), len(shown))}</p>{overview}'
-        f'<div class="bars noise">{_ruler(scale)}{rows}</div></section>'
+    scale, in_float = _scale(layers), _in_float(report)
+    return Sensitivity(
+        worst=str(layers[worst[0]].get("layer")),
+        finding=_finding([layers[i] for i in worst]),
+        reading=_reading(known, len(layers), len(shown)),
+        overview=_overview(layers, scale, worst) if len(layers) > _SHOWN else None,
+        ticks=[Tick(left=f"{scale.place(t):.1f}", text=number(t)) for t in scale.ticks],
+        bars=[_bar(i, layers[i], scale, worst=i in worst, in_float=in_float) for i in shown],
     )
 
 
@@ -63,8 +112,8 @@ def _finding(worst: Sequence[Row]) -> str:
     span = ""
     if first.get("low") is not None and first.get("high") is not None:
         span = f"; its output spans {number(first['low'])} to {number(first['high'])}"
-    said = f"<b>{escape(first.get('layer'))}</b> hurts most: {_db(first['own_snr_db'])} on its own"
-    others = [f"{escape(row.get('layer'))} ({_db(row['own_snr_db'])})" for row in worst[1:]]
+    said = f"hurts most: {_db(first['own_snr_db'])} on its own"
+    others = [f"{row.get('layer')} ({_db(row['own_snr_db'])})" for row in worst[1:]]
     return f"{said}{span}.{' Then ' + listed(others) + '.' if others else ''}{_in_labels(worst)}"
 
 
@@ -78,7 +127,7 @@ def _in_labels(worst: Sequence[Row]) -> str:
             f" None of them changes the label of any of {told[0]['pictures']:,} pictures "
             "when it alone is in int8."
         )
-    counts = [f"{row['changed']:,} by {escape(row.get('layer'))}" for row in told]
+    counts = [f"{row['changed']:,} by {row.get('layer')}" for row in told]
     return (
         f" Labels of {told[0]['pictures']:,} pictures that change when one layer alone is in int8: "
         f"{listed(counts)}. In float, {listed([_price(row) for row in told])}."
@@ -91,11 +140,11 @@ def _price(row: Row) -> str:
     if row.get("float_ms") is not None:
         less = "less" if row["float_ms"] < 0 else "more"
         costs.append(f"{milliseconds(abs(row['float_ms']))} {less}")
-    return f"{escape(row.get('layer'))} takes {' and '.join(costs)}"
+    return f"{row.get('layer')} takes {' and '.join(costs)}"
 
 
 def _reading(known: Row, total: int, shown: int) -> str:
-    of = f"in {escape(known['variant'])} " if known.get("variant") else ""
+    of = f"in {known['variant']} " if known.get("variant") else ""
     over = f", over {known['pictures']:,} pictures" if known.get("pictures") else ""
     said = (
         f"Signal-to-noise ratio {of}against float32{over}; fewer decibels hurt more. The bar is "
@@ -131,52 +180,43 @@ def _in_float(report: Row) -> dict[str, str]:
     return {layer: f"float in {listed(names)}" for layer, names in found.items()}
 
 
-def _ruler(scale: _Scale) -> str:
-    marks = "".join(
-        f'<i style="left:{scale.place(tick):.1f}%">{number(tick)}</i>' for tick in scale.ticks
-    )
-    return (
-        f'<div class="row ruler"><b>decibels</b><span class="track">{marks}</span>'
-        '<span>alone</span><span class="share">output spans</span></div>'
-    )
-
-
-def _row(index: int, layer: Row, scale: _Scale, *, worst: bool, tag: str | None) -> str:
-    name = escape(layer.get("layer"))
-    operator = escape(str(layer.get("operator") or "").replace("_", " ").lower())
-    own, reached = layer["own_snr_db"], layer.get("snr_db")
-    dot = ""
-    if reached is not None:
-        dot = f'<i class="dot" style="left:{scale.place(reached):.1f}%"></i>'
+def _bar(index: int, layer: Row, scale: _Scale, *, worst: bool, in_float: Mapping[str, str]) -> Bar:
+    name, own, reached = str(layer.get("layer")), layer["own_snr_db"], layer.get("snr_db")
+    below = (str(layer.get("operator") or "").replace("_", " ").lower(), in_float.get(name))
     span = ""
     if layer.get("low") is not None and layer.get("high") is not None:
         span = f"{number(layer['low'])} to {number(layer['high'])}"
-    said = f"{_db(own)} alone" + ("" if reached is None else f", {_db(reached)} with all before")
-    below = " &middot; ".join(part for part in (operator, escape(tag) if tag else "") if part)
-    return (
-        f'<div class="row{" worst" if worst else ""}"><b title="{name}"><u>{index + 1}</u>{name}'
-        f'<span class="sub">{below}</span></b><span class="track" title="{said}">'
-        f'<i class="part" style="width:{scale.place(own):.1f}%"></i>{dot}</span>'
-        f'<span>{_db(own)}</span><span class="share">{span}</span></div>'
+    return Bar(
+        number=index + 1,
+        name=name,
+        below=" · ".join(part for part in below if part),
+        worst=worst,
+        title=f"{_db(own)} alone"
+        + ("" if reached is None else f", {_db(reached)} with all before"),
+        alone=f"{scale.place(own):.1f}",
+        reached=None if reached is None else f"{scale.place(reached):.1f}",
+        decibels=_db(own),
+        span=span,
     )
 
 
-def _overview(layers: Sequence[Row], scale: _Scale, worst: Sequence[int]) -> str:
-    """All layers from left to right: what each adds as a bar, what has added up as a line."""
-    bars = "".join(
-        f'<rect class="{"worst" if i in worst else "each"}" x="{i + 0.1:.1f}" width=".8" '
-        f'y="{100 - scale.place(row["own_snr_db"]):.1f}" '
-        f'height="{scale.place(row["own_snr_db"]):.1f}"/>'
-        for i, row in enumerate(layers)
-    )
-    line = " ".join(
-        f"{i + 0.5},{100 - scale.place(row['snr_db']):.1f}"
-        for i, row in enumerate(layers)
-        if row.get("snr_db") is not None
-    )
-    ends = f"<span>{escape(layers[0].get('layer'))}</span><span>{escape(layers[-1].get('layer'))}"
-    return (
-        f'<svg class="overview" viewBox="0 0 {len(layers)} 100" preserveAspectRatio="none" '
-        f'role="img" aria-label="Noise of all {len(layers)} layers in the order of execution">'
-        f'{bars}<polyline points="{line}"/></svg><div class="ends">{ends}</span></div>'
+def _overview(layers: Sequence[Row], scale: _Scale, worst: Sequence[int]) -> Overview:
+    heights = [scale.place(row["own_snr_db"]) for row in layers]
+    return Overview(
+        bars=[
+            Upright(
+                kind="worst" if i in worst else "each",
+                x=f"{i + 0.1:.1f}",
+                top=f"{100 - height:.1f}",
+                height=f"{height:.1f}",
+            )
+            for i, height in enumerate(heights)
+        ],
+        line=" ".join(
+            f"{i + 0.5},{100 - scale.place(row['snr_db']):.1f}"
+            for i, row in enumerate(layers)
+            if row.get("snr_db") is not None
+        ),
+        first=str(layers[0].get("layer")),
+        last=str(layers[-1].get("layer")),
     )
