@@ -37,17 +37,11 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Badge:
-    said: str
-    why: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class ResultRow:
-    """cells: one for each column."""
+    """badge: a word, and why. cells: one for each column."""
 
     name: str
-    badge: Badge | None
+    badge: tuple[str, str] | None
     cells: Sequence[Cell]
 
 
@@ -69,10 +63,10 @@ def result_table(results: Sequence[Result], naming: Naming) -> ResultTable:
     return ResultTable(columns=columns, rows=rows)
 
 
-def _badge(r: Result) -> Badge | None:
+def _badge(r: Result) -> tuple[str, str] | None:
     if r.emulated:
-        return Badge(said="emulated", why=r.emulated)
-    return Badge(said="unstable", why="; ".join(map(str, r.unstable))) if r.unstable else None
+        return "emulated", r.emulated
+    return ("unstable", "; ".join(map(str, r.unstable))) if r.unstable else None
 
 
 def _cell(column: Column, r: Result) -> Cell:

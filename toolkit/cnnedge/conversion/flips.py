@@ -38,6 +38,15 @@ class FlippedPicture:
     variant_score: float
     pixels: npt.NDArray[np.uint8]
 
+    @property
+    def tiny(self) -> bool:
+        return bool(max(self.pixels.shape[:2]) < 96)
+
+    @property
+    def png(self) -> str:
+        """In base64. Raises ValueError for pixels of another kind."""
+        return base64.b64encode(_png(self.pixels)).decode("ascii")
+
 
 def as_picture(sample: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """A sample to look at: a picture itself; a signal, float32 [length, channels], as its line."""
@@ -58,85 +67,33 @@ def as_picture(sample: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What one of the two models said, with its score; kind: a CSS class, right or wrong."""
-
-    who: str
-    kind: str
-    label: str
-    percent: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Card:
-    """A picture. kind: a CSS class. label: the true one. png: base64."""
-
-    kind: str
-    label: str
-    png: str
-    verdicts: Sequence[Verdict]
-    name: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class FlippedPictures:
-    """A variant's pictures, of which `said` says how many there are."""
+    """A variant's pictures: how many there are, those that are shown, and whether at once."""
 
     variant: str
-    said: str
+    total: int
+    shown: Sequence[FlippedPicture]
     open: bool
-    cards: Sequence[Card]
 
 
 def flips_by_variant(
     report: Row, flipped: Sequence[FlippedPicture], pick: str | None
 ) -> list[FlippedPictures]:
-    """At most 24 of each; pick: the one to ship. Raises ValueError for pixels of another kind."""
+    """At most 24 of each; pick: the one to ship."""
     groups: dict[str, list[FlippedPicture]] = {}
     for picture in flipped:
         groups.setdefault(picture.variant, []).append(picture)
-    totals = {v["name"]: v.get("flipped") for v in report["variants"]}
+    totals = {v["name"]: v.get("flipped") or 0 for v in report["variants"]}
+    opened = {name: len(groups) <= _UNFOLDED or name == pick for name in groups}
     return [
-        _group(pictures, totals.get(name), folded=len(groups) > _UNFOLDED and name != pick)
+        FlippedPictures(
+            variant=name,
+            total=max(totals.get(name, 0), len(pictures)),
+            shown=pictures[: _SHOWN if opened[name] else _SHOWN_FOLDED],
+            open=opened[name],
+        )
         for name, pictures in groups.items()
     ]
-
-
-def _group(
-    pictures: Sequence[FlippedPicture], counted: int | None, *, folded: bool
-) -> FlippedPictures:
-    shown = pictures[: _SHOWN_FOLDED if folded else _SHOWN]
-    total = max(counted or 0, len(pictures))
-    said = f"{total:,} picture{'' if total == 1 else 's'} changed label"
-    said += f"; {len(shown)} of them shown" if len(shown) < total else ""
-    return FlippedPictures(
-        variant=pictures[0].variant,
-        said=said,
-        open=not folded,
-        cards=[_card(picture) for picture in shown],
-    )
-
-
-def _card(picture: FlippedPicture) -> Card:
-    said = (
-        ("Keras", picture.reference_label, picture.reference_score),
-        ("now", picture.variant_label, picture.variant_score),
-    )
-    return Card(
-        kind="tiny" if max(picture.pixels.shape[:2]) < 96 else "photo",
-        label=picture.true_label,
-        png=base64.b64encode(_png(picture.pixels)).decode("ascii"),
-        verdicts=[
-            Verdict(
-                who=who,
-                kind="right" if label == picture.true_label else "wrong",
-                label=label,
-                percent=f"{100 * score:.0f}",
-            )
-            for who, label, score in said
-        ],
-        name=picture.name,
-    )
 
 
 def _png(pixels: npt.NDArray[np.uint8]) -> bytes:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingExtraError
-from .text import cleaned
+from . import text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -60,13 +60,19 @@ def _environment(folder: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["sha256"] = _sha256
+    made.filters |= {
+        "count": text.format_count,
+        "decibels": text.decibels,
+        "number": text.number,
+        "sha256": _sha256,
+        "size": text.format_size,
+    }
     return made
 
 
 def _as_text(value: Any) -> Any:
     """What is written in place of a value, before it is escaped: of markup, the markup itself."""
-    return value if hasattr(value, "__html__") else cleaned(value)
+    return value if hasattr(value, "__html__") else text.cleaned(value)
 
 
 def _sha256(script: str) -> str:

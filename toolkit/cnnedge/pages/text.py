@@ -67,6 +67,11 @@ def number(value: float) -> str:
     return f"{value:.3g}".replace("-", "\u2212") if abs(value) < 1000 else f"{value:,.0f}"
 
 
+def decibels(value: float) -> str:
+    """One decimal and a true minus sign."""
+    return f"{value:.1f}".replace("-", "\u2212") + "\u00a0dB"
+
+
 def signed(value: float, plus: str = "") -> str:
     """Two decimals and a true minus sign; what rounds to zero has none."""
     sign = "" if abs(value) < 0.005 else "\u2212" if value < 0 else plus

@@ -42,15 +42,12 @@ class Costs:
 
 @dataclass(frozen=True, kw_only=True)
 class Download:
-    """A bar. kind: its CSS class. whole, part, share: per cent, before and after gzip."""
+    """A bar. kind: its CSS class. size, zipped: bytes, before and after gzip."""
 
     name: str
     kind: str
-    whole: str
-    part: str
-    size: str
-    zipped: str
-    share: str
+    size: float
+    zipped: float
 
 
 def costs(report: Row) -> Costs | None:
@@ -179,22 +176,13 @@ def downloads(report: Row) -> list[Download]:
     known = [v for v in report["variants"] if v.get("size_bytes") and v.get("gzip_bytes")]
     if len(known) < 2:
         return []
-    largest = max(max(v["size_bytes"], v["gzip_bytes"]) for v in known)
     shipped = pick(report)
     return [
-        _download(v, largest, picked=v["name"] == shipped)
+        Download(
+            name=v["name"],
+            kind="pick" if v["name"] == shipped else "" if fit(v) else "bad",
+            size=v["size_bytes"],
+            zipped=v["gzip_bytes"],
+        )
         for v in sorted(known, key=lambda v: (v["gzip_bytes"], v["size_bytes"]))
     ]
-
-
-def _download(variant: Row, largest: float, *, picked: bool) -> Download:
-    size, zipped = variant["size_bytes"], variant["gzip_bytes"]
-    return Download(
-        name=variant["name"],
-        kind="pick" if picked else "" if fit(variant) else "bad",
-        whole=f"{100 * size / largest:.1f}",
-        part=f"{100 * zipped / largest:.1f}",
-        size=format_size(size),
-        zipped=format_size(zipped),
-        share=f"{100 * zipped / size:.0f}",
-    )

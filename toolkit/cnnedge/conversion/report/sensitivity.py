@@ -6,12 +6,12 @@ and a bar for each of those that matter. Bars grow with the harm, towards fewer 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...figures import milliseconds, size
 from ...pages.axes import round_ticks
-from ...pages.text import Row, listed, number
+from ...pages.text import Row, decibels, listed, number
 
 _SHOWN = 20
 _WORST = 3
@@ -20,7 +20,7 @@ _CLEAN_DB = 80.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Scale:
+class Scale:
     """Decibels as a share of the bar's track: clean is 0, the loudest noise 100 %."""
 
     clean: float
@@ -36,56 +36,26 @@ class _Scale:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tick:
-    left: str
-    text: str
+class Layer:
+    """own, reached: decibels of its noise alone, and with all before it. span: of its output."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Bar:
-    """A layer. alone, reached: per cent of the track, of its own noise and of all with it."""
-
-    number: int
     name: str
     below: str
-    worst: bool
-    title: str
-    alone: str
-    reached: str | None
-    decibels: str
+    own: float
+    reached: float | None
     span: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Upright:
-    """A layer's bar among those of all, in SVG units."""
-
-    kind: str
-    x: str
-    top: str
-    height: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Overview:
-    """All layers from left to right: what each adds as a bar, what has added up as a line."""
-
-    bars: Sequence[Upright]
-    line: str
-    first: str
-    last: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Sensitivity:
-    """worst: the layer that `finding` speaks about. overview: where not all have a bar."""
+    """worst, shown: places in `layers`. finding: about the worst of all; reading: of the bars."""
 
-    worst: str
+    layers: Sequence[Layer]
+    worst: Sequence[int]
+    shown: Sequence[int]
+    scale: Scale
     finding: str
     reading: str
-    overview: Overview | None
-    ticks: Sequence[Tick]
-    bars: Sequence[Bar]
 
 
 def sensitivity_of_layers(report: Row) -> Sensitivity | None:
@@ -96,24 +66,22 @@ def sensitivity_of_layers(report: Row) -> Sensitivity | None:
         return None
     ranked = sorted(range(len(layers)), key=lambda i: layers[i]["own_snr_db"])
     worst, shown = ranked[:_WORST], sorted(ranked[:_SHOWN])
-    scale, in_float = _scale(layers), _in_float(report)
+    in_float = _in_float(report)
     return Sensitivity(
-        worst=str(layers[worst[0]].get("layer")),
+        layers=[_layer(row, in_float.get(str(row.get("layer")), "")) for row in layers],
+        worst=worst,
+        shown=shown,
+        scale=_scale(layers),
         finding=_finding([layers[i] for i in worst]),
         reading=_reading(known, len(layers), len(shown)),
-        overview=_overview(layers, scale, worst) if len(layers) > _SHOWN else None,
-        ticks=[Tick(left=f"{scale.place(t):.1f}", text=number(t)) for t in scale.ticks],
-        bars=[_bar(i, layers[i], scale, worst=i in worst, in_float=in_float) for i in shown],
     )
 
 
 def _finding(worst: Sequence[Row]) -> str:
     first = worst[0]
-    span = ""
-    if first.get("low") is not None and first.get("high") is not None:
-        span = f"; its output spans {number(first['low'])} to {number(first['high'])}"
-    said = f"hurts most: {_db(first['own_snr_db'])} on its own"
-    others = [f"{row.get('layer')} ({_db(row['own_snr_db'])})" for row in worst[1:]]
+    span = f"; its output spans {_span(first)}" if _span(first) else ""
+    said = f"hurts most: {decibels(first['own_snr_db'])} on its own"
+    others = [f"{row.get('layer')} ({decibels(row['own_snr_db'])})" for row in worst[1:]]
     return f"{said}{span}.{' Then ' + listed(others) + '.' if others else ''}{_in_labels(worst)}"
 
 
@@ -158,17 +126,13 @@ def _reading(known: Row, total: int, shown: int) -> str:
     return said
 
 
-def _db(decibels: float) -> str:
-    return f"{decibels:.1f}".replace("-", "\u2212") + "\u00a0dB"
-
-
-def _scale(layers: Sequence[Row]) -> _Scale:
+def _scale(layers: Sequence[Row]) -> Scale:
     values = [
         row[key] for row in layers for key in ("own_snr_db", "snr_db") if row.get(key) is not None
     ]
     counted = [value for value in values if value < _CLEAN_DB] or [_CLEAN_DB]
     clean = 10.0 * -(-(max(counted) + 2) // 10)
-    return _Scale(clean=clean, loud=min(0.0, max(min(counted) - 2, -40.0)))
+    return Scale(clean=clean, loud=min(0.0, max(min(counted) - 2, -40.0)))
 
 
 def _in_float(report: Row) -> dict[str, str]:
@@ -180,43 +144,18 @@ def _in_float(report: Row) -> dict[str, str]:
     return {layer: f"float in {listed(names)}" for layer, names in found.items()}
 
 
-def _bar(index: int, layer: Row, scale: _Scale, *, worst: bool, in_float: Mapping[str, str]) -> Bar:
-    name, own, reached = str(layer.get("layer")), layer["own_snr_db"], layer.get("snr_db")
-    below = (str(layer.get("operator") or "").replace("_", " ").lower(), in_float.get(name))
-    span = ""
-    if layer.get("low") is not None and layer.get("high") is not None:
-        span = f"{number(layer['low'])} to {number(layer['high'])}"
-    return Bar(
-        number=index + 1,
-        name=name,
+def _layer(row: Row, in_float: str) -> Layer:
+    below = (str(row.get("operator") or "").replace("_", " ").lower(), in_float)
+    return Layer(
+        name=str(row.get("layer")),
         below=" · ".join(part for part in below if part),
-        worst=worst,
-        title=f"{_db(own)} alone"
-        + ("" if reached is None else f", {_db(reached)} with all before"),
-        alone=f"{scale.place(own):.1f}",
-        reached=None if reached is None else f"{scale.place(reached):.1f}",
-        decibels=_db(own),
-        span=span,
+        own=row["own_snr_db"],
+        reached=row.get("snr_db"),
+        span=_span(row),
     )
 
 
-def _overview(layers: Sequence[Row], scale: _Scale, worst: Sequence[int]) -> Overview:
-    heights = [scale.place(row["own_snr_db"]) for row in layers]
-    return Overview(
-        bars=[
-            Upright(
-                kind="worst" if i in worst else "each",
-                x=f"{i + 0.1:.1f}",
-                top=f"{100 - height:.1f}",
-                height=f"{height:.1f}",
-            )
-            for i, height in enumerate(heights)
-        ],
-        line=" ".join(
-            f"{i + 0.5},{100 - scale.place(row['snr_db']):.1f}"
-            for i, row in enumerate(layers)
-            if row.get("snr_db") is not None
-        ),
-        first=str(layers[0].get("layer")),
-        last=str(layers[-1].get("layer")),
-    )
+def _span(row: Row) -> str:
+    if row.get("low") is None or row.get("high") is None:
+        return ""
+    return f"{number(row['low'])} to {number(row['high'])}"

@@ -43,21 +43,16 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Badge:
-    """What an older runtime refuses, in short and in full."""
-
-    said: str
-    why: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class VariantRow:
-    """kind, status: CSS classes. cells: one for each column. reason: why it failed, or ""."""
+    """kind, status: CSS classes. badge: what an older runtime refuses, in short and in full.
+
+    cells: one for each column. reason: why it failed, or "".
+    """
 
     name: str
     kind: str
     traits: str
-    badge: Badge | None
+    badge: tuple[str, str] | None
     cells: Sequence[Cell]
     status: str
     reason: str
@@ -142,7 +137,7 @@ def _in_float(layers: Sequence[str]) -> str:
     return f"{', '.join(layers) if len(layers) <= 3 else f'{len(layers)} layers'} in float"
 
 
-def _badge(variant: Row) -> Badge | None:
+def _badge(variant: Row) -> tuple[str, str] | None:
     older = variant.get("tflite_runtime") or {}
     if older.get("runs", True):
         return None
@@ -151,7 +146,7 @@ def _badge(variant: Row) -> Badge | None:
     first = reasons[0].split(":")[0] if reasons else ""
     said = f": {first}" if first else ""
     said += f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
-    return Badge(said=f"not in tflite-runtime{said}", why="; ".join(reasons))
+    return f"not in tflite-runtime{said}", "; ".join(reasons)
 
 
 def _size(variant: Row, report: Row) -> Cell:
