@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -446,10 +447,13 @@ def test_the_frontier_has_what_no_other_beats():
     ]
     assert [p.label for p in scatter.frontier(points)] == ["tiny", "small", "large"]
     assert scatter.frontier([]) == []
-    drawn = scatter.scatter(points, x_title="size", x_text=str)
-    assert drawn.count("<polyline") == 1
-    assert drawn.count('<g class="edge"') == 3 and drawn.count('<g class="dot"') == 3
-    assert "<polyline" not in scatter.scatter(points[:1], x_title="size", x_text=str)
+    plot = scatter.Plot(points=points, x_title="size", x_text=str)
+    drawn = scatter.scatter(plot)
+    # Each for a wide page and for a phone.
+    assert drawn.count("<svg") == drawn.count("<polyline") == 2
+    assert drawn.count('<g class="edge"') == 6 and drawn.count('<g class="dot"') == 6
+    assert "<polyline" not in scatter.scatter(replace(plot, points=points[:1]))
+    assert scatter.scatter(replace(plot, points=[])) == ""
 
 
 def test_downloads_are_sorted_and_say_both_sizes():

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ..benchmark import Result
 from ..pages.rendering import Figure
-from ..pages.scatter import DESKTOP, PHONE, Point, scatter
+from ..pages.scatter import Plot, Point, scatter
 from ..pages.text import listed
 from ..results import Accuracy
 from .figures import time_text
@@ -37,19 +37,14 @@ def _known(r: Result) -> bool:
 
 def _figure(device: str, results: Sequence[Result], naming: Naming) -> Figure:
     points = [_point(r, r.accuracy, naming) for r in results if r.accuracy]
-    budget = results[0].frame_budget_ms
-    drawn = "".join(
-        scatter(
-            points,
-            x_title="latency, median to p90",
-            x_text=time_text,
-            limit=budget,
-            reach=math.inf,
-            canvas=canvas,
-        )
-        for canvas in (DESKTOP, PHONE)
+    plot = Plot(
+        points=points,
+        x_title="latency, median to p90",
+        x_text=time_text,
+        limit=results[0].frame_budget_ms,
+        reach=math.inf,
     )
-    return Figure(title=device, svg=drawn)
+    return Figure(title=device, svg=scatter(plot))
 
 
 def _point(r: Result, told: Accuracy, naming: Naming) -> Point:

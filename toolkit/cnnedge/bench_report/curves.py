@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from ..benchmark import Result
 from ..benchmark.answer import Window
 from ..benchmark.result import Sustained
+from ..pages import svg
 from ..pages.axes import Axis, linear_axis
 from ..pages.rendering import Figure
-from ..pages.text import escape, format_seconds
+from ..pages.text import format_seconds
 from .figures import tick_text, time_text
 from .naming import Naming
 
@@ -57,15 +58,13 @@ def _figure(name: str, found: Sustained) -> Figure:
         end=_WIDTH - _RIGHT,
         ticks=_time_ticks(found.seconds),
     )
-    parts = [_panel(p, windows, across, _TOP + i * (_PANEL + _GAP)) for i, p in enumerate(panels)]
+    tops = range(_TOP, height, _PANEL + _GAP)
+    parts = [_panel(p, windows, across, top) for p, top in zip(panels, tops, strict=False)]
     bottom = _TOP + len(panels) * (_PANEL + _GAP) - _GAP
     parts.append(_throttled(found.throttled_at_s, across, bottom))
     parts.append(_times(across, bottom))
-    said = escape(f"Latency of {name} over {format_seconds(found.seconds)}")
-    drawn = (
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{said}">'
-        f"{''.join(parts)}</svg>"
-    )
+    said = f"Latency of {name} over {format_seconds(found.seconds)}"
+    drawn = svg.chart("time", (_WIDTH, height), said, parts)
     return Figure(title=name, svg=drawn, note=_in_words(found))
 
 
@@ -87,21 +86,17 @@ def _panel(panel: _Panel, windows: Sequence[Window], across: Axis, top: float) -
     points = _points(windows, panel)
     values = [v for _, *both in points for v in both]
     axis = linear_axis(values, top + _PANEL, top)
-    parts = [f'<text class="t" x="4" y="{top - 6:.0f}">{panel.title}</text>']
+    parts = [svg.text(panel.title, 4, top - 6)]
     said = tick_text(axis.ticks) if panel.high else "{:,.4g}".format
     for tick in axis.ticks[::2]:
-        y, text = axis.place(tick), said(tick)
-        parts.append(
-            f'<line class="grid" x1="{across.start}" x2="{across.end}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text class="t e" x="{across.start - 6}" y="{y + 4:.1f}">{escape(text)}</text>'
-        )
+        y = axis.place(tick)
+        parts.append(svg.line("grid", (across.start, y), (across.end, y)))
+        parts.append(svg.text(said(tick), across.start - 6, y + 4, "t e"))
+    line = [(across.place(t), axis.place(v)) for t, v, _ in points]
     if panel.high:
-        upper = [f"{across.place(t):.1f},{axis.place(h):.1f}" for t, _, h in points]
-        lower = [f"{across.place(t):.1f},{axis.place(v):.1f}" for t, v, _ in reversed(points)]
-        parts.append(f'<polygon class="band" points="{" ".join(upper + lower)}"/>')
-    line = " ".join(f"{across.place(t):.1f},{axis.place(v):.1f}" for t, v, _ in points)
-    parts.append(f'<polyline class="curve" points="{line}"/>')
-    return "".join(parts)
+        upper = [(across.place(t), axis.place(h)) for t, _, h in points]
+        parts.append(svg.polygon("band", [*upper, *reversed(line)]))
+    return "".join([*parts, svg.polyline("curve", line)])
 
 
 def _points(windows: Sequence[Window], panel: _Panel) -> list[tuple[float, float, float]]:
@@ -125,11 +120,9 @@ def _throttled(at: float | None, across: Axis, bottom: float) -> str:
         return ""
     x = across.place(at)
     left = x > (across.start + across.end) / 2
-    where = f'x="{x + (-5 if left else 5):.1f}"' + (' text-anchor="end"' if left else "")
-    return (
-        f'<line class="budget" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP - 8}" y2="{bottom}"/>'
-        f'<text class="t limit" {where} y="{_TOP}">throttled</text>'
-    )
+    where, kind = (x - 5, "t limit e") if left else (x + 5, "t limit")
+    line = svg.line("budget", (x, _TOP - 8), (x, bottom))
+    return line + svg.text("throttled", where, _TOP, kind)
 
 
 def _time_ticks(seconds: float) -> tuple[float, ...]:
@@ -142,10 +135,7 @@ def _time_ticks(seconds: float) -> tuple[float, ...]:
 def _times(across: Axis, bottom: float) -> str:
     parts = []
     for tick in across.ticks:
-        x = across.place(tick)
         minutes, rest = divmod(int(tick), 60)
-        text = f"{minutes}:{rest:02d}"
-        parts.append(f'<text class="t m" x="{x:.1f}" y="{bottom + 18}">{text}</text>')
+        parts.append(svg.text(f"{minutes}:{rest:02d}", across.place(tick), bottom + 18, "t m"))
     middle = (across.start + across.end) / 2
-    parts.append(f'<text class="t m" x="{middle}" y="{bottom + 34}">minutes</text>')
-    return "".join(parts)
+    return "".join([*parts, svg.text("minutes", middle, bottom + 34, "t m")])

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..benchmark import Result
+from ..pages import svg
 from ..pages.axes import Axis, linear_axis
 from ..pages.labels import text_width
 from ..pages.rendering import Figure
-from ..pages.text import escape
 from .figures import tick_text, time_text
 from .naming import Naming
 
@@ -48,7 +48,7 @@ def _figure(r: Result, name: str) -> Figure:
         *(_strip(p, axis, floor + 10 + _ROW * i) for i, p in enumerate(processes[:_MOST_ROWS])),
         _ticks(axis, height, floor),
     ]
-    drawn = _svg(parts, height, f"Latencies of {name}")
+    drawn = svg.chart("spread", (_WIDTH, height), f"Latencies of {name}", parts)
     return Figure(title=name, svg=drawn, note=_beyond(values, axis.high))
 
 
@@ -64,13 +64,6 @@ def _beyond(values: Values, end: float) -> str:
         return ""
     percent = f"{100 * share:.2g} %" if share >= 0.0001 else "Less than 0.01 %"
     return f"{percent} beyond, up to {time_text(float(values.max()))}"
-
-
-def _svg(parts: Sequence[str], height: int, said: str) -> str:
-    return (
-        f'<svg class="chart spread" viewBox="0 0 {_WIDTH} {height}" role="img" '
-        f'aria-label="{escape(said)}">{"".join(parts)}</svg>'
-    )
 
 
 def _processes(r: Result) -> list[Values]:
@@ -93,7 +86,8 @@ def _without_samples(r: Result, name: str) -> Figure:
     parts = [_line(m, m, p, axis, floor + _ROW * i) for i, (m, p) in enumerate(known)]
     parts.append(_ticks(axis, height, 6))
     said = "The device's tool keeps no samples: each process, median to p90."
-    return Figure(title=name, svg=_svg(parts, height, f"Latencies of {name}"), note=said)
+    drawn = svg.chart("spread", (_WIDTH, height), f"Latencies of {name}", parts)
+    return Figure(title=name, svg=drawn, note=said)
 
 
 def _axis(low: float, high: float) -> Axis:
@@ -103,12 +97,11 @@ def _axis(low: float, high: float) -> Axis:
 def _hill(values: Values, axis: Axis, floor: int) -> str:
     counts, edges = np.histogram(values, _BINS, (axis.low, axis.high))
     tallest = max(1, int(counts.max()))
-    points = [f"{axis.place(axis.low):.1f},{floor}"]
+    corners = [(axis.place(axis.low), float(floor))]
     for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
         y = floor - _HEIGHT * count / tallest
-        points += [f"{axis.place(left):.1f},{y:.1f}", f"{axis.place(right):.1f},{y:.1f}"]
-    points.append(f"{axis.place(axis.high):.1f},{floor}")
-    return f'<polygon class="hill" points="{" ".join(points)}"/>'
+        corners += [(axis.place(left), y), (axis.place(right), y)]
+    return svg.polygon("hill", [*corners, (axis.place(axis.high), floor)])
 
 
 def _mark(name: str, value: float, axis: Axis, floor: int, *, level: int) -> str:
@@ -116,12 +109,9 @@ def _mark(name: str, value: float, axis: Axis, floor: int, *, level: int) -> str
     x = axis.place(value)
     text = f"{name} {time_text(value)}"
     y = 10 + 12 * level
-    start = x + 4 if x + 4 + text_width(text) < _WIDTH else x - 4
-    end = "" if start > x else ' text-anchor="end"'
-    return (
-        f'<line class="{name}" x1="{x:.1f}" x2="{x:.1f}" y1="{y - 8}" y2="{floor}"/>'
-        f'<text class="t" x="{start:.1f}" y="{y}"{end}>{escape(text)}</text>'
-    )
+    fits = x + 4 + text_width(text) < _WIDTH
+    where, kind = (x + 4, "t") if fits else (x - 4, "t e")
+    return svg.line(name, (x, y - 8), (x, floor)) + svg.text(text, where, y, kind)
 
 
 def _strip(values: Values, axis: Axis, y: float) -> str:
@@ -132,10 +122,7 @@ def _strip(values: Values, axis: Axis, y: float) -> str:
 def _line(low: float, middle: float, high: float, axis: Axis, y: float) -> str:
     end = axis.place(axis.high)
     x1, x, x2 = (min(end, axis.place(v)) for v in (low, middle, high))
-    return (
-        f'<line class="reach" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<circle class="middle" cx="{x:.1f}" cy="{y:.1f}" r="2.4"/>'
-    )
+    return svg.line("reach", (x1, y), (x2, y)) + svg.circle("middle", x, y, 2.4)
 
 
 def _ticks(axis: Axis, height: int, top: int) -> str:
@@ -147,8 +134,5 @@ def _ticks(axis: Axis, height: int, top: int) -> str:
         if x - half < max(written + 6, 0) or x + half > _WIDTH:
             continue
         written = x + half
-        parts.append(
-            f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{base}"/>'
-            f'<text class="t m" x="{x:.1f}" y="{height - 4}">{escape(text)}</text>'
-        )
+        parts.append(svg.line("grid", (x, top), (x, base)) + svg.text(text, x, height - 4, "t m"))
     return "".join(parts)

@@ -1,34 +1,21 @@
 """The report's charts: accuracy against size and latency, and the sizes before and after gzip.
 
-The report enters; figures and bars leave. Each scatter plot is drawn twice, for a wide page and
-for a phone, of which the style sheet shows one: scaled down, its names could not be read.
+The report enters; figures and bars leave.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...pages.rendering import Figure
-from ...pages.scatter import DESKTOP, PHONE, Point, frontier, limit_in_reach, scatter
+from ...pages.scatter import Plot, Point, frontier, scatter
 from ...pages.text import Row, format_ms, format_percent, format_size, listed
 from .verdict import fit, pick
 
 # A failed variant further below the others than this, or half their range, would flatten them.
 _CHART_REACH = 0.01
 _NAMED = 6
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Plot:
-    """One scatter plot: what x is, how it is written, and the largest x that is allowed."""
-
-    title: str
-    x_title: str
-    x_text: Callable[[float], str]
-    smaller: str
-    points: Sequence[Point]
-    limit: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +44,7 @@ def costs(report: Row) -> Costs | None:
     level = None
     if known.get("accuracy") is not None:
         level = (str(known.get("name", "Keras model")), float(known["accuracy"]))
-    figures = [_figure(plot, level) for plot in _plots(report, measured) if plot.points]
+    figures = list(_figures(report, measured, level))
     if not figures:
         return None
     missing = [str(v["name"]) for v in report["variants"] if v not in measured]
@@ -82,35 +69,36 @@ def _beneath(variant: Row, floor: float) -> bool:
     return not fit(variant) and bool(variant["accuracy"] < floor)
 
 
-def _plots(report: Row, measured: Sequence[Row]) -> list[_Plot]:
-    shipped, budget = pick(report), report.get("budget") or {}
-    floor = _floor(measured)
-    return [
-        _Plot(
-            title="Accuracy and size",
-            x_title="file size",
-            x_text=format_size,
-            smaller="smaller",
-            points=[
-                _point(v, v["size_bytes"], None, shipped, floor)
-                for v in measured
-                if v.get("size_bytes")
-            ],
-            limit=budget.get("size_bytes"),
-        ),
-        _Plot(
-            title="Accuracy and latency",
-            x_title="latency, median to p90" if _tails(measured) else "latency, median",
-            x_text=format_ms,
-            smaller="faster",
-            points=[
-                _point(v, v["latency_ms"]["median"], v["latency_ms"]["p90"], shipped, floor)
-                for v in measured
-                if v.get("latency_ms")
-            ],
-            limit=budget.get("latency_ms"),
-        ),
-    ]
+def _figures(
+    report: Row, measured: Sequence[Row], level: tuple[str, float] | None
+) -> Iterator[Figure]:
+    shipped, budget, floor = pick(report), report.get("budget") or {}, _floor(measured)
+    sized = Plot(
+        points=[
+            _point(v, v["size_bytes"], None, shipped, floor)
+            for v in measured
+            if v.get("size_bytes")
+        ],
+        x_title="file size",
+        x_text=format_size,
+        reference=level,
+        limit=budget.get("size_bytes"),
+    )
+    timed = Plot(
+        points=[
+            _point(v, v["latency_ms"]["median"], v["latency_ms"]["p90"], shipped, floor)
+            for v in measured
+            if v.get("latency_ms")
+        ],
+        x_title="latency, median to p90" if _tails(measured) else "latency, median",
+        x_text=format_ms,
+        reference=level,
+        limit=budget.get("latency_ms"),
+    )
+    if sized.points:
+        yield _figure("Accuracy and size", sized, "smaller")
+    if timed.points:
+        yield _figure("Accuracy and latency", timed, "faster")
 
 
 def _tails(measured: Sequence[Row]) -> bool:
@@ -135,40 +123,26 @@ def _point(
     )
 
 
-def _figure(plot: _Plot, level: tuple[str, float] | None) -> Figure:
-    drawn = [
-        scatter(
-            plot.points,
-            x_title=plot.x_title,
-            x_text=plot.x_text,
-            reference=level,
-            limit=plot.limit,
-            canvas=canvas,
-        )
-        for canvas in (DESKTOP, PHONE)
-    ]
-    said = [text for text in (_frontier_in_words(plot), _limit_in_words(plot)) if text]
-    return Figure(title=plot.title, svg="".join(drawn), note=" ".join(said))
+def _figure(title: str, plot: Plot, smaller: str) -> Figure:
+    said = [_frontier_in_words(plot, smaller), _limit_in_words(plot)]
+    return Figure(title=title, svg=scatter(plot), note=" ".join(text for text in said if text))
 
 
-def _frontier_in_words(plot: _Plot) -> str:
+def _frontier_in_words(plot: Plot, smaller: str) -> str:
     best = frontier(plot.points)
     if len(best) < 2 or len(plot.points) < 3:
         return ""
-    if len(best) > _NAMED:
-        return f"No other is both {plot.smaller} and more accurate than those on the line."
-    names = listed([p.label for p in best])
-    return f"No other is both {plot.smaller} and more accurate than those on the line: {names}."
+    names = f": {listed([p.label for p in best])}" if len(best) <= _NAMED else ""
+    return f"No other is both {smaller} and more accurate than those on the line{names}."
 
 
-def _limit_in_words(plot: _Plot) -> str:
+def _limit_in_words(plot: Plot) -> str:
     """Of a budget that is too far away to be drawn."""
-    limit = plot.limit
-    if limit is None or limit_in_reach(plot.points, limit):
+    if plot.limit is None or plot.limit_drawn is not None:
         return ""
-    within = sum(p.x <= limit for p in plot.points)
+    within = sum(p.x <= plot.limit for p in plot.points)
     who = "all are within" if within == len(plot.points) else "none is within"
-    return f"Budget, not drawn: {plot.x_text(limit)}; {who} it."
+    return f"Budget, not drawn: {plot.x_text(plot.limit)}; {who} it."
 
 
 def downloads(report: Row) -> list[Download]:
