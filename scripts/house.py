@@ -64,7 +64,8 @@ ROOMS = (
     ),
     Room(
         ("conditions", "results", "pages/"),
-        "the machine that is measured; statistics, intervals, stability; what HTML pages share",
+        "the machine that is measured; statistics, intervals, stability; what HTML pages share: "
+        "Jinja2's environment, the base template, charts",
     ),
     Room(
         ("bundle/",),

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 tf_keras = pytest.importorskip("tf_keras")
 
 from cnnedge.cli import group  # noqa: E402
-from cnnedge.conversion.report.imported import imported_section  # noqa: E402
+from cnnedge.conversion.report.page import render_report  # noqa: E402
 from cnnedge.data import Pixels, load_dataset  # noqa: E402
 from cnnedge.errors import ModelError  # noqa: E402
 from cnnedge.importing import detective  # noqa: E402
@@ -293,6 +293,10 @@ def test_what_a_stranger_writes_into_import_json_stays_text() -> None:
     evil = "<script>alert(1)</script>"
     rows = [{"rule": evil, "accuracy": 0.5, "ci95": evil, "count": evil}, {"rule": 1}, 7]
     told = {"kind": evil, "source": [evil], "preprocess": evil, "parity": {"max_abs": evil}}
-    page = imported_section({**told, "tried": rows})
-    assert "<script" not in page and "&lt;script" in page and page.count("<tr>") == 2
-    assert imported_section({}) == ""
+    pages = [
+        render_report({"variants": [], "imported": imported}, confusion={}, flipped=[])
+        for imported in ({}, {**told, "tried": rows})
+    ]
+    assert all("<script" not in page for page in pages) and "&lt;script" in pages[1]
+    assert pages[1].count("<tr>") - pages[0].count("<tr>") == 2
+    assert ["Imported model" in page for page in pages] == [False, True]

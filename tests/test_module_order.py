@@ -130,3 +130,16 @@ def test_packages_are_all_installed() -> None:
         ".".join(["cnnedge", *p.parent.relative_to(SOURCE).parts]) for p in FILES
     }
     assert listed == there | {"cnnedge.recipes", "cnnedge.models", "cnnedge.devices"}
+
+
+def test_templates_are_all_installed() -> None:
+    import configparser
+
+    config = configparser.RawConfigParser()
+    config.read(SOURCE.parents[1] / "setup.cfg")
+    rooms = {
+        ".".join(["cnnedge", *p.parent.relative_to(SOURCE).parts])
+        for p in SOURCE.rglob("templates")
+    }
+    shipped = config["options.package_data"]
+    assert rooms == {room for room, files in shipped.items() if "templates/*" in files.split(", ")}

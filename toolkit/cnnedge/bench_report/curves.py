@@ -1,6 +1,6 @@
 """Minutes without a pause: latency, clock, temperature and power over time.
 
-Results of the sustained protocol enter; a section of HTML leaves.
+Results of the sustained protocol enter; charts leave.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from ..benchmark import Result
 from ..benchmark.answer import Window
 from ..benchmark.result import Sustained
+from ..pages import svg
 from ..pages.axes import Axis, linear_axis
-from ..pages.text import escape, format_seconds
+from ..pages.rendering import Figure
+from ..pages.text import format_seconds
 from .figures import tick_text, time_text
 from .naming import Naming
 
@@ -41,20 +43,11 @@ _PANELS = (
 )
 
 
-def curves_section(results: Sequence[Result], naming: Naming) -> str:
-    long = [(r, r.sustained) for r in results if r.sustained and not r.emulated]
-    if not long:
-        return ""
-    figures = "".join(_figure(naming.name(r), found) for r, found in long)
-    return (
-        '<section><h2>Without a pause</h2><p class="note">Each point is one second, or several '
-        "seconds in a long run. Throttled: from that point on, the median stays more than 10 % "
-        "above that of the first minute.</p>"
-        f'<div class="curves">{figures}</div></section>'
-    )
+def curves(results: Sequence[Result], naming: Naming) -> list[Figure]:
+    return [_figure(naming.name(r), r.sustained) for r in results if r.sustained and not r.emulated]
 
 
-def _figure(name: str, found: Sustained) -> str:
+def _figure(name: str, found: Sustained) -> Figure:
     windows = found.windows
     panels = [p for p in _PANELS if sum(getattr(w, p.key) is not None for w in windows) > 1]
     height = _TOP + len(panels) * (_PANEL + _GAP) + 14
@@ -65,17 +58,14 @@ def _figure(name: str, found: Sustained) -> str:
         end=_WIDTH - _RIGHT,
         ticks=_time_ticks(found.seconds),
     )
-    parts = [_panel(p, windows, across, _TOP + i * (_PANEL + _GAP)) for i, p in enumerate(panels)]
+    tops = range(_TOP, height, _PANEL + _GAP)
+    parts = [_panel(p, windows, across, top) for p, top in zip(panels, tops, strict=False)]
     bottom = _TOP + len(panels) * (_PANEL + _GAP) - _GAP
     parts.append(_throttled(found.throttled_at_s, across, bottom))
     parts.append(_times(across, bottom))
     said = f"Latency of {name} over {format_seconds(found.seconds)}"
-    return (
-        f"<figure><figcaption>{name}</figcaption>"
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{said}">'
-        f"{''.join(parts)}</svg>"
-        f'<p class="note">{_in_words(found)}</p></figure>'
-    )
+    drawn = svg.chart("time", (_WIDTH, height), said, parts)
+    return Figure(title=name, svg=drawn, note=_in_words(found))
 
 
 def _in_words(found: Sustained) -> str:
@@ -96,21 +86,17 @@ def _panel(panel: _Panel, windows: Sequence[Window], across: Axis, top: float) -
     points = _points(windows, panel)
     values = [v for _, *both in points for v in both]
     axis = linear_axis(values, top + _PANEL, top)
-    parts = [f'<text class="t" x="4" y="{top - 6:.0f}">{panel.title}</text>']
+    parts = [svg.text(panel.title, 4, top - 6)]
     said = tick_text(axis.ticks) if panel.high else "{:,.4g}".format
     for tick in axis.ticks[::2]:
-        y, text = axis.place(tick), said(tick)
-        parts.append(
-            f'<line class="grid" x1="{across.start}" x2="{across.end}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text class="t e" x="{across.start - 6}" y="{y + 4:.1f}">{escape(text)}</text>'
-        )
+        y = axis.place(tick)
+        parts.append(svg.line("grid", (across.start, y), (across.end, y)))
+        parts.append(svg.text(said(tick), across.start - 6, y + 4, "t e"))
+    line = [(across.place(t), axis.place(v)) for t, v, _ in points]
     if panel.high:
-        upper = [f"{across.place(t):.1f},{axis.place(h):.1f}" for t, _, h in points]
-        lower = [f"{across.place(t):.1f},{axis.place(v):.1f}" for t, v, _ in reversed(points)]
-        parts.append(f'<polygon class="band" points="{" ".join(upper + lower)}"/>')
-    line = " ".join(f"{across.place(t):.1f},{axis.place(v):.1f}" for t, v, _ in points)
-    parts.append(f'<polyline class="curve" points="{line}"/>')
-    return "".join(parts)
+        upper = [(across.place(t), axis.place(h)) for t, _, h in points]
+        parts.append(svg.polygon("band", [*upper, *reversed(line)]))
+    return "".join([*parts, svg.polyline("curve", line)])
 
 
 def _points(windows: Sequence[Window], panel: _Panel) -> list[tuple[float, float, float]]:
@@ -134,11 +120,9 @@ def _throttled(at: float | None, across: Axis, bottom: float) -> str:
         return ""
     x = across.place(at)
     left = x > (across.start + across.end) / 2
-    where = f'x="{x + (-5 if left else 5):.1f}"' + (' text-anchor="end"' if left else "")
-    return (
-        f'<line class="budget" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP - 8}" y2="{bottom}"/>'
-        f'<text class="t limit" {where} y="{_TOP}">throttled</text>'
-    )
+    where, kind = (x - 5, "t limit e") if left else (x + 5, "t limit")
+    line = svg.line("budget", (x, _TOP - 8), (x, bottom))
+    return line + svg.text("throttled", where, _TOP, kind)
 
 
 def _time_ticks(seconds: float) -> tuple[float, ...]:
@@ -151,10 +135,7 @@ def _time_ticks(seconds: float) -> tuple[float, ...]:
 def _times(across: Axis, bottom: float) -> str:
     parts = []
     for tick in across.ticks:
-        x = across.place(tick)
         minutes, rest = divmod(int(tick), 60)
-        text = f"{minutes}:{rest:02d}"
-        parts.append(f'<text class="t m" x="{x:.1f}" y="{bottom + 18}">{text}</text>')
+        parts.append(svg.text(f"{minutes}:{rest:02d}", across.place(tick), bottom + 18, "t m"))
     middle = (across.start + across.end) / 2
-    parts.append(f'<text class="t m" x="{middle}" y="{bottom + 34}">minutes</text>')
-    return "".join(parts)
+    return "".join([*parts, svg.text("minutes", middle, bottom + 34, "t m")])

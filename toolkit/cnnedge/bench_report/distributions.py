@@ -1,6 +1,6 @@
 """How the latencies of each result are spread: a histogram, and each process beneath it.
 
-Results enter; a section of HTML leaves. Each plot has an axis of its own, which ends where few
+Results enter; charts leave. Each plot has an axis of its own, which ends where few
 samples are left: how many, and how far they reach, is said.
 """
 
@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..benchmark import Result
+from ..pages import svg
 from ..pages.axes import Axis, linear_axis
 from ..pages.labels import text_width
-from ..pages.text import escape
+from ..pages.rendering import Figure
 from .figures import tick_text, time_text
 from .naming import Naming
 
@@ -27,22 +28,14 @@ _ROW = 7
 _MOST_ROWS = 16
 
 
-def distributions_section(results: Sequence[Result], naming: Naming) -> str:
-    figures = "".join(_figure(r, naming) for r in results if not r.emulated)
-    if not figures:
-        return ""
-    return (
-        '<section><h2>Distribution of latencies</h2><p class="note">Each hill shows how many '
-        "inferences took how long. Below it, one line per fresh process runs from its 10th to its "
-        "90th percentile, with a dot at the median. A repeatable result has one narrow hill and "
-        f'its dots in a column.</p><div class="spreads">{figures}</div></section>'
-    )
+def distributions(results: Sequence[Result], naming: Naming) -> list[Figure]:
+    return [_figure(r, naming.name(r)) for r in results if not r.emulated]
 
 
-def _figure(r: Result, naming: Naming) -> str:
+def _figure(r: Result, name: str) -> Figure:
     processes = _processes(r)
     if not processes:
-        return _without_samples(r, naming)
+        return _without_samples(r, name)
     values = np.concatenate(processes)
     end = _end(values)
     axis = _axis(float(values.min()), end)
@@ -55,8 +48,8 @@ def _figure(r: Result, naming: Naming) -> str:
         *(_strip(p, axis, floor + 10 + _ROW * i) for i, p in enumerate(processes[:_MOST_ROWS])),
         _ticks(axis, height, floor),
     ]
-    drawn = _svg(parts, height, f"Latencies of {naming.name(r)}")
-    return _card(naming.name(r), drawn, _beyond(values, axis.high))
+    drawn = svg.chart("spread", (_WIDTH, height), f"Latencies of {name}", parts)
+    return Figure(title=name, svg=drawn, note=_beyond(values, axis.high))
 
 
 def _end(values: Values) -> float:
@@ -73,18 +66,6 @@ def _beyond(values: Values, end: float) -> str:
     return f"{percent} beyond, up to {time_text(float(values.max()))}"
 
 
-def _card(name: str, drawn: str, below: str) -> str:
-    note = f'<p class="note">{below}</p>' if below else ""
-    return f"<figure><figcaption>{name}</figcaption>{drawn}{note}</figure>"
-
-
-def _svg(parts: Sequence[str], height: int, said: str) -> str:
-    return (
-        f'<svg class="chart spread" viewBox="0 0 {_WIDTH} {height}" role="img" '
-        f'aria-label="{said}">{"".join(parts)}</svg>'
-    )
-
-
 def _processes(r: Result) -> list[Values]:
     samples = np.asarray(r.samples_ms, np.float64)
     if not samples.size:
@@ -93,22 +74,20 @@ def _processes(r: Result) -> list[Values]:
     return [part for part in np.split(samples, ends[:-1]) if part.size]
 
 
-def _without_samples(r: Result, naming: Naming) -> str:
+def _without_samples(r: Result, name: str) -> Figure:
     """The device's tool told figures alone: a line for each process, its median to its p90."""
     pairs = [(p.median_ms, p.p90_ms) for p in r.repeats]
     known = [(m, p) for m, p in pairs if m is not None and p is not None]
     if not known:
-        return _card(
-            naming.name(r), "", "The device's tool reports neither samples nor percentiles."
-        )
+        said = "The device's tool reports neither samples nor percentiles."
+        return Figure(title=name, svg="", note=said)
     axis = _axis(min(m for m, _ in known), max(p for _, p in known))
     floor, height = 14, 22 + _ROW * len(known) + 24
     parts = [_line(m, m, p, axis, floor + _ROW * i) for i, (m, p) in enumerate(known)]
     parts.append(_ticks(axis, height, 6))
-    drawn = _svg(parts, height, f"Latencies of {naming.name(r)}")
-    return _card(
-        naming.name(r), drawn, "The device's tool keeps no samples: each process, median to p90."
-    )
+    said = "The device's tool keeps no samples: each process, median to p90."
+    drawn = svg.chart("spread", (_WIDTH, height), f"Latencies of {name}", parts)
+    return Figure(title=name, svg=drawn, note=said)
 
 
 def _axis(low: float, high: float) -> Axis:
@@ -118,12 +97,11 @@ def _axis(low: float, high: float) -> Axis:
 def _hill(values: Values, axis: Axis, floor: int) -> str:
     counts, edges = np.histogram(values, _BINS, (axis.low, axis.high))
     tallest = max(1, int(counts.max()))
-    points = [f"{axis.place(axis.low):.1f},{floor}"]
+    corners = [(axis.place(axis.low), float(floor))]
     for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
         y = floor - _HEIGHT * count / tallest
-        points += [f"{axis.place(left):.1f},{y:.1f}", f"{axis.place(right):.1f},{y:.1f}"]
-    points.append(f"{axis.place(axis.high):.1f},{floor}")
-    return f'<polygon class="hill" points="{" ".join(points)}"/>'
+        corners += [(axis.place(left), y), (axis.place(right), y)]
+    return svg.polygon("hill", [*corners, (axis.place(axis.high), floor)])
 
 
 def _mark(name: str, value: float, axis: Axis, floor: int, *, level: int) -> str:
@@ -131,12 +109,9 @@ def _mark(name: str, value: float, axis: Axis, floor: int, *, level: int) -> str
     x = axis.place(value)
     text = f"{name} {time_text(value)}"
     y = 10 + 12 * level
-    start = x + 4 if x + 4 + text_width(text) < _WIDTH else x - 4
-    end = "" if start > x else ' text-anchor="end"'
-    return (
-        f'<line class="{name}" x1="{x:.1f}" x2="{x:.1f}" y1="{y - 8}" y2="{floor}"/>'
-        f'<text class="t" x="{start:.1f}" y="{y}"{end}>{escape(text)}</text>'
-    )
+    fits = x + 4 + text_width(text) < _WIDTH
+    where, kind = (x + 4, "t") if fits else (x - 4, "t e")
+    return svg.line(name, (x, y - 8), (x, floor)) + svg.text(text, where, y, kind)
 
 
 def _strip(values: Values, axis: Axis, y: float) -> str:
@@ -147,10 +122,7 @@ def _strip(values: Values, axis: Axis, y: float) -> str:
 def _line(low: float, middle: float, high: float, axis: Axis, y: float) -> str:
     end = axis.place(axis.high)
     x1, x, x2 = (min(end, axis.place(v)) for v in (low, middle, high))
-    return (
-        f'<line class="reach" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<circle class="middle" cx="{x:.1f}" cy="{y:.1f}" r="2.4"/>'
-    )
+    return svg.line("reach", (x1, y), (x2, y)) + svg.circle("middle", x, y, 2.4)
 
 
 def _ticks(axis: Axis, height: int, top: int) -> str:
@@ -162,8 +134,5 @@ def _ticks(axis: Axis, height: int, top: int) -> str:
         if x - half < max(written + 6, 0) or x + half > _WIDTH:
             continue
         written = x + half
-        parts.append(
-            f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{base}"/>'
-            f'<text class="t m" x="{x:.1f}" y="{height - 4}">{escape(text)}</text>'
-        )
+        parts.append(svg.line("grid", (x, top), (x, base)) + svg.text(text, x, height - 4, "t m"))
     return "".join(parts)

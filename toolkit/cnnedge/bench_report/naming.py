@@ -7,7 +7,6 @@ from pathlib import PurePath
 
 from ..benchmark import Result
 from ..figures import threads
-from ..pages.text import escape
 
 _VARYING: dict[str, Callable[[Result], str]] = {
     "device": lambda r: f"on {r.device}",
@@ -19,7 +18,7 @@ _VARYING: dict[str, Callable[[Result], str]] = {
 
 
 class Naming:
-    """Names for results of one page. Texts leave escaped, but for `plain`."""
+    """Names for results of one page, as text."""
 
     def __init__(self, results: Sequence[Result]) -> None:
         self._files = list(dict.fromkeys(str(r.model) for r in results))
@@ -34,11 +33,7 @@ class Naming:
                 return str(PurePath(*parts[-count:])).removesuffix(".tflite")
         return str(r.model)
 
-    def plain(self, r: Result, *, without: Sequence[str] = ()) -> str:
-        """The model and what varies, as text that is not escaped."""
+    def name(self, r: Result, *, without: Sequence[str] = ()) -> str:
+        """The model and what varies."""
         said = [_VARYING[n](r) for n in self._varying if n not in without]
         return ", ".join((self.model(r), *said))
-
-    def name(self, r: Result) -> str:
-        """`plain`, for HTML."""
-        return escape(self.plain(r))

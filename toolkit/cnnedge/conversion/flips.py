@@ -1,4 +1,4 @@
-"""Test pictures whose label a variant changed, and their section of the report's page."""
+"""Test pictures whose label a variant changed, and what the report's page shows of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..pages.text import Row, escape
+from ..pages.text import Row
 
 _MOST_SIDE_PX = 256
 # Width, height and margin of a signal's line.
@@ -38,6 +38,15 @@ class FlippedPicture:
     variant_score: float
     pixels: npt.NDArray[np.uint8]
 
+    @property
+    def tiny(self) -> bool:
+        return bool(max(self.pixels.shape[:2]) < 96)
+
+    @property
+    def png(self) -> str:
+        """In base64. Raises ValueError for pixels of another kind."""
+        return base64.b64encode(_png(self.pixels)).decode("ascii")
+
 
 def as_picture(sample: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """A sample to look at: a picture itself; a signal, float32 [length, channels], as its line."""
@@ -57,57 +66,34 @@ def as_picture(sample: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return drawn[..., np.newaxis]
 
 
-def flips_section(report: Row, flipped: Sequence[FlippedPicture], pick: str | None) -> str:
-    """The pictures by variant, at most 24 of each; "" without pictures. pick: the one to ship."""
-    if not flipped:
-        return ""
+@dataclass(frozen=True, kw_only=True)
+class FlippedPictures:
+    """A variant's pictures: how many there are, those that are shown, and whether at once."""
+
+    variant: str
+    total: int
+    shown: Sequence[FlippedPicture]
+    open: bool
+
+
+def flips_by_variant(
+    report: Row, flipped: Sequence[FlippedPicture], pick: str | None
+) -> list[FlippedPictures]:
+    """At most 24 of each; pick: the one to ship."""
     groups: dict[str, list[FlippedPicture]] = {}
     for picture in flipped:
         groups.setdefault(picture.variant, []).append(picture)
-    totals = {v["name"]: v.get("flipped") for v in report["variants"]}
-    many = len(groups) > _UNFOLDED
-    parts = [
-        _group(name, pictures, totals.get(name), folded=many and name != pick)
+    totals = {v["name"]: v.get("flipped") or 0 for v in report["variants"]}
+    opened = {name: len(groups) <= _UNFOLDED or name == pick for name in groups}
+    return [
+        FlippedPictures(
+            variant=name,
+            total=max(totals.get(name, 0), len(pictures)),
+            shown=pictures[: _SHOWN if opened[name] else _SHOWN_FOLDED],
+            open=opened[name],
+        )
         for name, pictures in groups.items()
     ]
-    return (
-        '<section><h2>Pictures whose label changed</h2><p class="note">What the Keras model said, '
-        f"and what the variant says now, each with its score.</p>{''.join(parts)}</section>"
-    )
-
-
-def _group(
-    name: str, pictures: Sequence[FlippedPicture], counted: int | None, *, folded: bool
-) -> str:
-    shown = pictures[: _SHOWN_FOLDED if folded else _SHOWN]
-    total = max(counted or 0, len(pictures))
-    said = f"{total:,} picture{'' if total == 1 else 's'} changed label"
-    said += f"; {len(shown)} of them shown" if len(shown) < total else ""
-    cards = "".join(card(picture) for picture in shown)
-    return (
-        f"<details{'' if folded else ' open'}><summary><b>{escape(name)}</b> "
-        f'<span class="sub">{said}.</span></summary><ul class="cards">{cards}</ul></details>'
-    )
-
-
-def card(picture: FlippedPicture) -> str:
-    """One list item of HTML; the picture inside it. Raises ValueError for other pixels."""
-    tiny = max(picture.pixels.shape[:2]) < 96
-    source = base64.b64encode(_png(picture.pixels)).decode("ascii")
-    verdicts = (
-        ("Keras", picture.reference_label, picture.reference_score),
-        ("now", picture.variant_label, picture.variant_score),
-    )
-    lines = "".join(
-        f'{who}: <span class="{"right" if label == picture.true_label else "wrong"}">'
-        f"{escape(label)}</span> {100 * score:.0f} %<br>"
-        for who, label, score in verdicts
-    )
-    return (
-        f'<li><img class="{"tiny" if tiny else "photo"}" alt="{escape(picture.true_label)}" '
-        f'src="data:image/png;base64,{source}"><div><b>{escape(picture.true_label)}</b><br>{lines}'
-        f'<span class="note">{escape(picture.name)}</span></div></li>'
-    )
 
 
 def _png(pixels: npt.NDArray[np.uint8]) -> bytes:

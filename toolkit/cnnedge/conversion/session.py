@@ -14,6 +14,7 @@ from pathlib import Path
 from ..benchmark import Device, Result, get_protocol
 from ..compression import chain
 from ..errors import CnnedgeError, DeviceError
+from ..pages.rendering import require_jinja2
 from ..specs import Variant
 from ..training.run_folder import open_finished, read_recipe
 from ..training.run_lock import occupied
@@ -41,6 +42,7 @@ def convert(
     are tried, and all files stay. device: where latencies are measured, opened by
     `cnnedge.targets.open_device`; this machine when None. Raises CnnedgeError.
     """
+    require_jinja2()
     timer = Timer(device) if device else Timer()
     timer.knock()
     run = open_finished(run_path)

@@ -1,6 +1,6 @@
 """Figures and names as text for the HTML reports: sizes, times, shares, p values.
 
-Numbers and names enter; text leaves, of which only `escape`, `p_value` and `signed` are HTML.
+Numbers and names enter; text leaves, of which only `escape` is HTML.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from typing import Any
 Row = Mapping[str, Any]
 
 
-def escape(text: object) -> str:
-    """Text for HTML, also inside attributes; lone surrogates and control characters replaced."""
+def cleaned(text: object) -> str:
+    """Text for a page: lone surrogates and control characters are replaced."""
     safe = str(text).encode("utf-8", "replace").decode("utf-8")
-    plain = "".join(" " if unicodedata.category(c) == "Cc" else c for c in safe)
-    return html.escape(plain, quote=True)
+    return "".join(" " if unicodedata.category(c) == "Cc" else c for c in safe)
+
+
+def escape(text: object) -> str:
+    """Text for SVG, also inside attributes, `cleaned`. In HTML, the templates do this."""
+    return html.escape(cleaned(text), quote=True)
 
 
 def format_size(size_bytes: float) -> str:
@@ -63,9 +67,14 @@ def number(value: float) -> str:
     return f"{value:.3g}".replace("-", "\u2212") if abs(value) < 1000 else f"{value:,.0f}"
 
 
+def decibels(value: float) -> str:
+    """One decimal and a true minus sign."""
+    return f"{value:.1f}".replace("-", "\u2212") + "\u00a0dB"
+
+
 def signed(value: float, plus: str = "") -> str:
     """Two decimals and a true minus sign; what rounds to zero has none."""
-    sign = "" if abs(value) < 0.005 else "&minus;" if value < 0 else plus
+    sign = "" if abs(value) < 0.005 else "\u2212" if value < 0 else plus
     return f"{sign}{abs(value):.2f}"
 
 
@@ -75,7 +84,7 @@ def points(value: float) -> str:
 
 
 def p_value(p: float) -> str:
-    return "p&nbsp;&lt;&nbsp;0.001" if p < 0.001 else f"p&nbsp;=&nbsp;{p:.2g}"
+    return "p\u00a0<\u00a00.001" if p < 0.001 else f"p\u00a0=\u00a0{p:.2g}"
 
 
 def digits(report: Row) -> int:

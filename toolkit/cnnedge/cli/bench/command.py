@@ -143,6 +143,10 @@ def command(
     """Measure latency, start-up and memory of each MODEL in fresh processes, interleaved."""
     if duration is not None and protocol != "sustained":
         raise click.UsageError("--duration goes with --protocol sustained")
+    if report:
+        from ...pages.rendering import require_jinja2
+
+        require_jinja2()
     reach.check(*_each(devices), measures=True)
     from ...benchmark import cases_of, cases_on, get_protocol, measure_all
 

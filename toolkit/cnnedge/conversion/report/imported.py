@@ -1,36 +1,37 @@
 """Where an imported model comes from and which pixels it was found to take.
 
-The content of import.json enters, which may be anybody's; a section of HTML leaves.
+The content of import.json enters, which may be anybody's; text leaves.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ... import figures
-from ...pages.text import Row, escape
+from ...pages.text import Row
 
 _SHOWN = 24
 _LONGEST = 200
 _LONGEST_SENTENCE = 800
 
 
-def imported_section(imported: Row) -> str:
-    """What import compared and tried; "" for a model that was trained here."""
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """rows: of each way to make pixels that was tried, four texts."""
+
+    lines: Sequence[str]
+    rows: Sequence[tuple[str, str, str, str]]
+
+
+def imported_model(imported: Row) -> Imported | None:
+    """What import compared and tried; None for a model that was trained here."""
     if not imported:
-        return ""
+        return None
     lines = [line for line in (_source(imported), _parity(imported)) if line]
-    rows = [_row(tried) for tried in _rows(imported)]
-    said = "".join(f'<p class="note">{line}</p>' for line in lines)
-    table = (
-        '<div class="wide"><table class="variants"><thead><tr><th>pixels, resize</th>'
-        "<th>accuracy</th><th>95 % interval</th><th>pictures</th></tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-        if rows
-        else ""
-    )
-    return f"<section><h2>Imported model</h2>{said}{table}</section>"
+    return Imported(lines=lines, rows=[_row(tried) for tried in _rows(imported)])
 
 
 def _source(imported: Row) -> str:
@@ -54,7 +55,7 @@ def _parity(imported: Row) -> str:
         return ""
     parting = parity.get("parting")
     said = parting.get("text") if isinstance(parting, dict) else None
-    parts = f" {escape(said[:_LONGEST_SENTENCE])}." if isinstance(said, str) else ""
+    parts = f" {said[:_LONGEST_SENTENCE]}." if isinstance(said, str) else ""
     return (
         f"Against its source: {agree:,} of {count:,} labels agree, the largest difference of a "
         f"probability is {largest:.1e}.{parts}"
@@ -67,18 +68,13 @@ def _rows(imported: Row) -> list[dict[str, Any]]:
     return [row for row in rows[:_SHOWN] if isinstance(row, dict) and _number(row.get("accuracy"))]
 
 
-def _row(tried: Row) -> str:
+def _row(tried: Row) -> tuple[str, str, str, str]:
     ends = tried.get("ci95")
     known = isinstance(ends, list) and len(ends) == 2 and all(_number(end) for end in ends)
     between = figures.interval((ends[0], ends[1])) if known and ends else ""
     count = tried.get("count")
-    cells = (
-        figures.percent(tried["accuracy"], 1),
-        between,
-        f"{count:,}" if _number(count) else "",
-    )
-    name = _text(tried.get("rule"))
-    return f"<tr><td>{name}</td>{''.join(f'<td>{c}</td>' for c in cells)}</tr>"
+    accuracy = figures.percent(tried["accuracy"], 1)
+    return _text(tried.get("rule")), accuracy, between, f"{count:,}" if _number(count) else ""
 
 
 def _number(value: Any) -> bool:
@@ -86,4 +82,4 @@ def _number(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    return escape(str(value)[:_LONGEST])
+    return str(value)[:_LONGEST]

@@ -1,4 +1,4 @@
-"""How the report's figures were measured: the report enters; a section of HTML leaves.
+"""How the report's figures were measured: the report enters; sentences leave.
 
 A note on something that no variant of the report has is left out.
 """
@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ... import figures
-from ...pages.text import Row, digits, escape, format_percent
+from ...pages.text import Row, digits, format_percent
 
 
-def notes_section(report: Row) -> str:
-    notes = [*_always(report), *_of_compression(report), *_of_the_data(report)]
-    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
-    return f'<section class="how"><h2>How this was measured</h2><ul>{items}</ul></section>'
+def notes(report: Row) -> list[str]:
+    return [*_always(report), *_of_compression(report), *_of_the_data(report)]
 
 
 def _always(report: Row) -> Iterator[str]:

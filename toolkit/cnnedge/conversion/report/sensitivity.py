@@ -1,6 +1,6 @@
-"""Which layers int8 hurts, as a section of the report.
+"""Which layers int8 hurts, for the report.
 
-The report enters; HTML leaves: a sentence on the worst layer, a line of all where there are many,
+The report enters; text leaves: a sentence on the worst layer, a line of all where there are many,
 and a bar for each of those that matter. Bars grow with the harm, towards fewer decibels.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ...figures import milliseconds, size
 from ...pages.axes import round_ticks
-from ...pages.text import Row, escape, listed, number
+from ...pages.text import Row, decibels, listed, number
 
 _SHOWN = 20
 _WORST = 3
@@ -20,7 +20,7 @@ _CLEAN_DB = 80.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Scale:
+class Scale:
     """Decibels as a share of the bar's track: clean is 0, the loudest noise 100 %."""
 
     clean: float
@@ -35,36 +35,53 @@ class _Scale:
         return round_ticks(self.loud, self.clean)
 
 
-def sensitivity_section(report: Row) -> str:
-    """The section; "" where nothing was measured."""
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """own, reached: decibels of its noise alone, and with all before it. span: of its output."""
+
+    name: str
+    below: str
+    own: float
+    reached: float | None
+    span: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """worst, shown: places in `layers`. finding: about the worst of all; reading: of the bars."""
+
+    layers: Sequence[Layer]
+    worst: Sequence[int]
+    shown: Sequence[int]
+    scale: Scale
+    finding: str
+    reading: str
+
+
+def sensitivity_of_layers(report: Row) -> Sensitivity | None:
+    """None where nothing was measured."""
     known = report.get("sensitivity") or {}
     layers = [row for row in known.get("layers") or () if row.get("own_snr_db") is not None]
     if not layers:
-        return ""
+        return None
     ranked = sorted(range(len(layers)), key=lambda i: layers[i]["own_snr_db"])
     worst, shown = ranked[:_WORST], sorted(ranked[:_SHOWN])
-    scale = _scale(layers)
     in_float = _in_float(report)
-    rows = "".join(
-        _row(i, layers[i], scale, worst=i in worst, tag=in_float.get(str(layers[i].get("layer"))))
-        for i in shown
-    )
-    overview = _overview(layers, scale, worst) if len(layers) > _SHOWN else ""
-    return (
-        "<section><h2>Sensitivity to int8, layer by layer</h2>"
-        f'<p class="finding">{_finding([layers[i] for i in worst])}</p>'
-        f'<p class="note">{_reading(known, len(layers), len(shown))}</p>{overview}'
-        f'<div class="bars noise">{_ruler(scale)}{rows}</div></section>'
+    return Sensitivity(
+        layers=[_layer(row, in_float.get(str(row.get("layer")), "")) for row in layers],
+        worst=worst,
+        shown=shown,
+        scale=_scale(layers),
+        finding=_finding([layers[i] for i in worst]),
+        reading=_reading(known, len(layers), len(shown)),
     )
 
 
 def _finding(worst: Sequence[Row]) -> str:
     first = worst[0]
-    span = ""
-    if first.get("low") is not None and first.get("high") is not None:
-        span = f"; its output spans {number(first['low'])} to {number(first['high'])}"
-    said = f"<b>{escape(first.get('layer'))}</b> hurts most: {_db(first['own_snr_db'])} on its own"
-    others = [f"{escape(row.get('layer'))} ({_db(row['own_snr_db'])})" for row in worst[1:]]
+    span = f"; its output spans {_span(first)}" if _span(first) else ""
+    said = f"hurts most: {decibels(first['own_snr_db'])} on its own"
+    others = [f"{row.get('layer')} ({decibels(row['own_snr_db'])})" for row in worst[1:]]
     return f"{said}{span}.{' Then ' + listed(others) + '.' if others else ''}{_in_labels(worst)}"
 
 
@@ -78,7 +95,7 @@ def _in_labels(worst: Sequence[Row]) -> str:
             f" None of them changes the label of any of {told[0]['pictures']:,} pictures "
             "when it alone is in int8."
         )
-    counts = [f"{row['changed']:,} by {escape(row.get('layer'))}" for row in told]
+    counts = [f"{row['changed']:,} by {row.get('layer')}" for row in told]
     return (
         f" Labels of {told[0]['pictures']:,} pictures that change when one layer alone is in int8: "
         f"{listed(counts)}. In float, {listed([_price(row) for row in told])}."
@@ -91,11 +108,11 @@ def _price(row: Row) -> str:
     if row.get("float_ms") is not None:
         less = "less" if row["float_ms"] < 0 else "more"
         costs.append(f"{milliseconds(abs(row['float_ms']))} {less}")
-    return f"{escape(row.get('layer'))} takes {' and '.join(costs)}"
+    return f"{row.get('layer')} takes {' and '.join(costs)}"
 
 
 def _reading(known: Row, total: int, shown: int) -> str:
-    of = f"in {escape(known['variant'])} " if known.get("variant") else ""
+    of = f"in {known['variant']} " if known.get("variant") else ""
     over = f", over {known['pictures']:,} pictures" if known.get("pictures") else ""
     said = (
         f"Signal-to-noise ratio {of}against float32{over}; fewer decibels hurt more. The bar is "
@@ -109,17 +126,13 @@ def _reading(known: Row, total: int, shown: int) -> str:
     return said
 
 
-def _db(decibels: float) -> str:
-    return f"{decibels:.1f}".replace("-", "\u2212") + "\u00a0dB"
-
-
-def _scale(layers: Sequence[Row]) -> _Scale:
+def _scale(layers: Sequence[Row]) -> Scale:
     values = [
         row[key] for row in layers for key in ("own_snr_db", "snr_db") if row.get(key) is not None
     ]
     counted = [value for value in values if value < _CLEAN_DB] or [_CLEAN_DB]
     clean = 10.0 * -(-(max(counted) + 2) // 10)
-    return _Scale(clean=clean, loud=min(0.0, max(min(counted) - 2, -40.0)))
+    return Scale(clean=clean, loud=min(0.0, max(min(counted) - 2, -40.0)))
 
 
 def _in_float(report: Row) -> dict[str, str]:
@@ -131,52 +144,18 @@ def _in_float(report: Row) -> dict[str, str]:
     return {layer: f"float in {listed(names)}" for layer, names in found.items()}
 
 
-def _ruler(scale: _Scale) -> str:
-    marks = "".join(
-        f'<i style="left:{scale.place(tick):.1f}%">{number(tick)}</i>' for tick in scale.ticks
-    )
-    return (
-        f'<div class="row ruler"><b>decibels</b><span class="track">{marks}</span>'
-        '<span>alone</span><span class="share">output spans</span></div>'
-    )
-
-
-def _row(index: int, layer: Row, scale: _Scale, *, worst: bool, tag: str | None) -> str:
-    name = escape(layer.get("layer"))
-    operator = escape(str(layer.get("operator") or "").replace("_", " ").lower())
-    own, reached = layer["own_snr_db"], layer.get("snr_db")
-    dot = ""
-    if reached is not None:
-        dot = f'<i class="dot" style="left:{scale.place(reached):.1f}%"></i>'
-    span = ""
-    if layer.get("low") is not None and layer.get("high") is not None:
-        span = f"{number(layer['low'])} to {number(layer['high'])}"
-    said = f"{_db(own)} alone" + ("" if reached is None else f", {_db(reached)} with all before")
-    below = " &middot; ".join(part for part in (operator, escape(tag) if tag else "") if part)
-    return (
-        f'<div class="row{" worst" if worst else ""}"><b title="{name}"><u>{index + 1}</u>{name}'
-        f'<span class="sub">{below}</span></b><span class="track" title="{said}">'
-        f'<i class="part" style="width:{scale.place(own):.1f}%"></i>{dot}</span>'
-        f'<span>{_db(own)}</span><span class="share">{span}</span></div>'
+def _layer(row: Row, in_float: str) -> Layer:
+    below = (str(row.get("operator") or "").replace("_", " ").lower(), in_float)
+    return Layer(
+        name=str(row.get("layer")),
+        below=" · ".join(part for part in below if part),
+        own=row["own_snr_db"],
+        reached=row.get("snr_db"),
+        span=_span(row),
     )
 
 
-def _overview(layers: Sequence[Row], scale: _Scale, worst: Sequence[int]) -> str:
-    """All layers from left to right: what each adds as a bar, what has added up as a line."""
-    bars = "".join(
-        f'<rect class="{"worst" if i in worst else "each"}" x="{i + 0.1:.1f}" width=".8" '
-        f'y="{100 - scale.place(row["own_snr_db"]):.1f}" '
-        f'height="{scale.place(row["own_snr_db"]):.1f}"/>'
-        for i, row in enumerate(layers)
-    )
-    line = " ".join(
-        f"{i + 0.5},{100 - scale.place(row['snr_db']):.1f}"
-        for i, row in enumerate(layers)
-        if row.get("snr_db") is not None
-    )
-    ends = f"<span>{escape(layers[0].get('layer'))}</span><span>{escape(layers[-1].get('layer'))}"
-    return (
-        f'<svg class="overview" viewBox="0 0 {len(layers)} 100" preserveAspectRatio="none" '
-        f'role="img" aria-label="Noise of all {len(layers)} layers in the order of execution">'
-        f'{bars}<polyline points="{line}"/></svg><div class="ends">{ends}</span></div>'
-    )
+def _span(row: Row) -> str:
+    if row.get("low") is None or row.get("high") is None:
+        return ""
+    return f"{number(row['low'])} to {number(row['high'])}"

@@ -1,15 +1,25 @@
 """Which variant of a conversion report to ship, and the result in one sentence.
 
-The dict of export/report.json enters; a variant's name and sentences of HTML leave.
+The dict of export/report.json enters; a variant's name and sentences leave.
 """
 
 from __future__ import annotations
 
-from ...pages.text import Row, escape, format_ms, format_percent, format_size, p_value, points
+from dataclasses import dataclass
+
+from ...pages.text import Row, format_ms, format_percent, format_size, p_value, points
 
 # Points that may be lost where no gate is given.
 USUAL_GATE = 0.5
 _ALIKE = 1.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """The result in one sentence. name: the variant that it is about; "" if none is fit."""
+
+    name: str
+    said: str
 
 
 def most_compressed(report: Row) -> str | None:
@@ -51,11 +61,11 @@ def fit(variant: Row) -> bool:
     return bool(variant.get("status", "ok") == "ok")
 
 
-def headline(report: Row) -> str:
-    """The result in one sentence of HTML, with its interval, and what chance can explain."""
+def headline(report: Row) -> Headline:
+    """The result with its interval, and what chance can explain."""
     name = pick(report)
     if name is None:
-        return _nothing(report)
+        return Headline(name="", said=_nothing(report))
     variant = next(v for v in report["variants"] if v["name"] == name)
     parts = [format_size(variant["size_bytes"])] if variant.get("size_bytes") is not None else []
     if variant.get("accuracy") is not None:
@@ -64,24 +74,21 @@ def headline(report: Row) -> str:
         parts.insert(
             0,
             f"{format_percent(variant['accuracy'])} % of {of} right (95 % interval "
-            f"{format_percent(low)}&ndash;{format_percent(high)})",
+            f"{format_percent(low)}–{format_percent(high)})",
         )
     if error := variant.get("error"):
         parts.insert(0, f"pictures at {error['psnr_db']:.1f} dB from those of the Keras model")
     if variant.get("latency_ms"):
         parts.append(f"{format_ms(variant['latency_ms']['median'])} median")
     drop = _drop_in_words(variant)
-    return f"<b>{escape(name)}</b>: {', '.join(parts)}{'; ' + drop if drop else ''}."
+    return Headline(name=name, said=f"{', '.join(parts)}{'; ' + drop if drop else ''}.")
 
 
 def chosen_because(report: Row) -> str:
-    """What the search was allowed and why it chose, as HTML; "" without a search."""
-    chosen = report.get("chosen") or {}
-    said = [escape(chosen["why"])] if chosen.get("why") else []
-    limits = budget_in_words(report)
-    if limits:
-        said.append(f"Budget: {limits}.")
-    return f'<p class="because">{" ".join(said)}</p>' if said else ""
+    """What the search was allowed and why it chose; "" without a search."""
+    why, limits = (report.get("chosen") or {}).get("why"), budget_in_words(report)
+    said = [str(why) if why else "", f"Budget: {limits}." if limits else ""]
+    return " ".join(part for part in said if part)
 
 
 def budget_in_words(report: Row) -> str:
@@ -100,8 +107,7 @@ def _nothing(report: Row) -> str:
     if report.get("chosen") is not None:
         return "No variant meets the budget."
     reasons = "; ".join(
-        f"{escape(v['name'])} ({escape(v.get('status_reason') or 'failed')})"
-        for v in report["variants"]
+        f"{v['name']} ({v.get('status_reason') or 'failed'})" for v in report["variants"]
     )
     return f"No variant is fit to ship{': ' + reasons if reasons else ''}."
 
