@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import given_files
 from ..errors import ModelError
+from . import trace
 from .convention import Convention
 from .freezing import frozen
 from .opened import Opened, Reals, picture_size
@@ -99,7 +100,7 @@ def open_saved_model(path: Path, wishes: ImportWishes) -> Opened:
         size=size,
         answer=answer,
         build=build,
-        untraced="a SavedModel is one function, which does not show what its layers compute",
+        trace=lambda values: trace.of_function(call, values),
     )
 
 

@@ -358,8 +358,6 @@ def _parting(
     opened: Opened, convention: Convention, few: Frame, imported: trace.Trace, *, fused: bool = True
 ) -> Parting:
     """The first layer of the source that parts, on a few pictures."""
-    if opened.trace is None:
-        return Parting(why=opened.untraced)
     try:
         return parting.first(opened.trace(convention.encode(few)), imported, fused=fused)
     except Exception as error:  # each framework raises its own; the figures count without it
