@@ -29,8 +29,7 @@ from cnnedge.specs import InputSize, Preprocess, Training
 DATA = "embedded:fashion_mnist"
 SIZE = InputSize(height=28, width=28, channels=1)
 FILTERS, STRIDES = (16, 32, 48), (1, 2, 2)
-# The defaults of a recipe. Techniques train an imported run otherwise: BatchNorm is frozen there,
-# and the rate is that of a transfer.
+# The defaults of a recipe, by which techniques train an imported run with as many pictures.
 TRAINING = Training()
 BATCH, RATE = TRAINING.batch_size, TRAINING.optimizer.learning_rate
 VARIANTS = ("float32", "int8", "channels50", "prune50", "qat")

@@ -3,8 +3,10 @@
     python torch_sources.py PICTURES FOLDER ONNX NAME...
 
 Runs in the environment that `cnnedge import` makes for PyTorch; bench_import.py starts it. NAME: of
-torchvision, or timm:NAME. ONNX: a folder of packages with `onnx`, for what is missing here. Writes
-NAME.pt2 and NAME.onnx to FOLDER.
+torchvision, or timm:NAME, or lite0=CODE,FILE: EfficientNet-Lite0 with its published weights, of the
+package efficientnet_lite_pytorch in the folder CODE and the state dict FILE. ONNX: a folder of
+packages with `onnx`, for what is missing here. Writes NAME.pt2 and NAME.onnx to FOLDER; of timm
+NAME.safetensors; of lite0 also a .tflite by litert-torch.
 
 Random weights as they are drawn say little: where no BatchNorm has seen a picture, activations grow
 from layer to layer to scores in the thousands, and all pictures get one label. So BatchNorm takes
@@ -22,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch  # type: ignore[import-not-found, unused-ignore]
 from PIL import Image
+from safetensors.torch import save_file  # type: ignore[import-not-found, unused-ignore]
 
 SIZE, PICTURES, BATCH = 224, 64, 16
 MEAN, STD, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 3.0
@@ -34,10 +37,17 @@ def main() -> None:
     batch = torch.from_numpy(np.stack([pixels(f) for f in files[:: len(files) // PICTURES or 1]]))
     for name in names:
         torch.manual_seed(0)
+        if name.startswith("lite0="):
+            save_published(name.removeprefix("lite0="), Path(folder))
+            continue
         model = network(name)
         with torch.no_grad():
             calibrate(model, batch[:PICTURES])
-        save(model, Path(folder) / name.replace("timm:", "timm_"))
+        stem = Path(folder) / name.replace("timm:", "timm_")
+        if name.startswith("timm:"):
+            save_file(model.state_dict(), f"{stem}.safetensors")
+        else:
+            save(model, stem)
 
 
 def pixels(path: Path) -> Any:
@@ -77,6 +87,21 @@ def calibrate(model: Any, batch: Any) -> None:
 
 def scores(model: Any, batch: Any) -> Any:
     return torch.cat([model(batch[i : i + BATCH]) for i in range(0, len(batch), BATCH)])
+
+
+def save_published(told: str, folder: Path) -> None:
+    import litert_torch  # type: ignore[import-not-found, unused-ignore]
+
+    code, weights = told.split(",")
+    sys.path.append(code)
+    from efficientnet_lite_pytorch import (  # type: ignore[import-not-found, unused-ignore]
+        EfficientNet,
+    )
+
+    model = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights).eval()
+    save(model, folder / "torch_lite0")
+    example = (torch.zeros(1, 3, SIZE, SIZE),)
+    litert_torch.convert(model, example).export(str(folder / "litert_torch.tflite"))
 
 
 def save(model: Any, stem: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,36 @@ def test_a_model_that_is_not_importable_says_what_to_do(tmp_path: Path) -> None:
     assert "the ONNX model is damaged" in done.output and "export it again" in done.output
     done = call("import", tmp_path / "nothing", "--out", tmp_path / "run")
     assert done.exit_code == 1 and "no such file" in done.output
+
+
+NO_MODELS = {
+    "dog.jpg": (b"\xff\xd8\xff\xe0", "this is a picture", "--data DIR"),
+    "dog.keras": (b"\xff\xd8\xff\xe0", "this is not a .keras file, whatever its name says", ""),
+    "cut.keras": (b"PK\x03\x04", "was it cut short?). Copy or save it again", ""),
+    "network.py": (b"", "name the function that builds the network after a colon", ""),
+    "saved_model.pb": (b"", "name its folder: cnnedge import ", ""),
+    "notes.txt": (b"", "this is no model that cnnedge knows", "takes .tflite files"),
+}
+
+
+@pytest.mark.parametrize("name", NO_MODELS)
+def test_what_is_no_model_is_said_in_one_line(name: str, tmp_path: Path) -> None:
+    content, *expected = NO_MODELS[name]
+    (tmp_path / name).write_bytes(content)
+    done = call("import", tmp_path / name, "--out", tmp_path / "run")
+    (line,) = [x for x in done.stderr.splitlines() if x.startswith("Error")]
+    assert done.exit_code == 1 and all(part in line for part in expected), line
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_saved_model_without_its_variables(labels: Callable[[int], Path], tmp_path: Path) -> None:
+    source = foreigners.saved_model(tmp_path / "theirs")
+    shutil.rmtree(source / "variables")
+    words = ("--out", tmp_path / "run", "--labels", labels(4), "--signature", "logits")
+    done = call("import", source, *words)
+    assert done.exit_code == 1 and "copy its whole folder, with variables/" in done.stderr
+    done = call("import", tmp_path, *words[:2])
+    assert done.exit_code == 1 and "this folder is no model" in done.stderr
 
 
 def test_a_run_that_is_there_stays(tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from click.testing import CliRunner, Result
 
 pytest.importorskip("tf_keras")
 
+import tensorflow as tf
+
 from cnnedge.cli import group
 from cnnedge.conversion.report.imported import imported_model
 from cnnedge.converter import convert
-from cnnedge.importing import parting, trace
+from cnnedge.importing import parting, saved_model, trace
 from cnnedge.importing.convention import Convention
 from cnnedge.importing.rebuild import rebuilt
 from cnnedge.specs import InputSize
@@ -190,6 +192,37 @@ def test_a_layer_that_does_something_else_when_it_is_converted(tmp_path: Path) -
     assert "next:" not in done.output
     shown = imported_model(found)
     assert shown and any(said in line for line in shown.lines)
+
+
+def test_a_saved_model_is_compared_node_by_node(ours: Any, pixels: np.ndarray) -> None:
+    """By the frozen graph of its signature, which has the layers' names."""
+    values = pixels.astype(np.float32)
+    picture = [tf.TensorSpec((None, SIDE, SIDE, 3), tf.float32)]
+    inner = tf.function(lambda x: ours(x, training=False), picture)
+    serve = tf.function(lambda x: {"scores": inner(x)}, picture).get_concrete_function()
+    source = trace.of_function(serve, values)
+    assert not any(step.kind == "Identity" for step in source)
+    whole = parting.first(source, trace.of_flatbuffer(convert(ours, "float32", pixels), pixels))
+    assert not whole.layer and whole.compared >= 8 and whole.apart < 1e-5
+    name = next(layer.name for layer in ours.layers if layer.name.startswith("separable_conv2d"))
+    changed(ours, name)
+    found = parting.first(source, trace.of_flatbuffer(convert(ours, "float32", pixels), pixels))
+    assert f"/{name}/" in found.layer and found.layer.startswith(ours.name), found
+
+
+def test_a_saved_model_that_is_converted_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreigners.saved_model(tmp_path / "theirs")
+    (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
+    other, frozen = foreigners.module(), saved_model.frozen
+    other.dense.assign(other.dense[::-1])
+    monkeypatch.setattr(saved_model, "frozen", lambda _, *rest: frozen(other.scores, *rest))
+    words = ("--labels", tmp_path / "labels.txt", "--pixels", "-1..1", "--signature", "logits")
+    done = call("import", tmp_path / "theirs", "--out", tmp_path / "run", *words)
+    assert done.exit_code == 3, done.output + repr(done.exception)
+    said = "The first layer that parts is 'MatMul' (MatMul)"
+    assert said in done.stderr and "'Mean' before it agrees" in done.stderr
 
 
 def test_code_that_does_not_fit_is_one_line(tmp_path: Path) -> None:

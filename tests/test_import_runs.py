@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -180,6 +181,31 @@ def test_techniques_work_on_an_imported_keras_3_model(layered: Path) -> None:
     # In one epoch, a network of 12 filters gets over QAT, and over nothing that takes weights away.
     assert made["qat"]["control"]["difference_points"] > -15
     assert made["prune50"]["sparsity"] > 0.3
+
+
+def test_an_imported_network_trains_as_its_pictures_allow() -> None:
+    """With many pictures BatchNorm learns, at the recipe's own rate; with few it stays."""
+    import tf_keras
+
+    from cnnedge.compression.workshop import Workshop, make_trainable
+    from cnnedge.specs import AllStage, DataSpec, Recipe, Training
+
+    recipe = Recipe(
+        data=DataSpec(source=""), model="imported", training=Training(method="imported")
+    )
+    layers = [tf_keras.layers.Conv2D(4, 3), tf_keras.layers.BatchNormalization()]
+    model = tf_keras.Sequential([tf_keras.Input((8, 8, 3)), *layers])
+    for count, keeps, rate in (
+        (500, True, AllStage().learning_rate),
+        (5000, False, recipe.training.optimizer.learning_rate),
+    ):
+        dataset = SimpleNamespace(indices=lambda split, count=count: range(count))
+        data: Any = SimpleNamespace(recipe=recipe, dataset=dataset)
+        nothing: Any = None
+        shop = Workshop(data=data, model=nothing, model_key="", sample=nothing, latency_ms=nothing)
+        assert shop.keeps_statistics == keeps and shop.full_rate == rate
+        make_trainable(shop, model)
+        assert [layer.trainable for layer in model.layers] == [True, not keeps]
 
 
 def test_a_frozen_run_changes_its_format(network: Any, pictures: Path, tmp_path: Path) -> None:

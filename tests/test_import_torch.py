@@ -148,11 +148,17 @@ def test_what_does_not_fit_is_one_line(
     sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(sources)
-    for source, options, expected in (
-        ("timm:resnet18", ("--weights", "weights.pth"), "the weights are of another network"),
+    Path("cut.safetensors").write_bytes(Path("weights.safetensors").read_bytes()[:-100])
+    for source, weights, expected in (
+        ("timm:resnet18", "weights.pth", "of another network (102 of its 122 tensors are missing"),
+        ("timm:mobilenetv3_small_050", "cut.safetensors", "was it cut short? Download it again"),
+        ("timm:nothing", "weights.pth", "timm.list_models() lists them"),
     ):
         words = ("--out", tmp_path / "run", "--labels", "labels.txt")
-        refused(call("import", source, *words, *options), expected)
+        refused(call("import", source, *words, "--weights", weights), expected)
+    Path("needs.py").write_text("import nothing_of_the_kind")
+    words = ("--out", tmp_path / "run", "--trust", "--input", "24x24")
+    refused(call("import", "needs.py:network", *words), "-m pip install nothing_of_the_kind")
     assert not (tmp_path / "run").exists()
 
 
@@ -292,3 +298,4 @@ def test_weights_are_not_what_runs_code(tmp_path: Path, monkeypatch: pytest.Monk
     refused(call(*words, "--weights", "evil.pth"), "may run code")
     refused(call(*words, "--weights", "nothing.pth"), "expected a .safetensors file")
     refused(call("import", "x.pt2", *words[2:], "--weights", "evil.pth"), "timm:NAME")
+    refused(call("import", "timm:resnet-18", *words[2:]), "such as timm:resnet50")

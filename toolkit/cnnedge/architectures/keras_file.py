@@ -20,6 +20,7 @@ from typing import IO, Any
 import h5py
 import tf_keras
 
+from .. import given_files
 from ..errors import ModelError
 from ..specs.layers import LAYERS, Activation
 
@@ -29,6 +30,7 @@ MAX_WEIGHTS = 4 << 30
 # Keras stores the weights uncompressed; no model unpacks to much more than its size.
 _MAX_RATIO = 20
 MAX_DEPTH = 100
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 # HDF5 groups may contain each other in a circle.
 _MAX_ARRAYS = 100_000
 
@@ -115,11 +117,26 @@ def _opened(path: Path) -> zipfile.ZipFile:
     if not path.is_file():
         raise ModelError("there is no such file")
     if not zipfile.is_zipfile(path):
-        raise ModelError(
-            "this is not a .keras file. An HDF5 file of this name may contain any code, so it is "
-            "not loaded; save the model again as NAME.keras with tf_keras"
-        )
+        raise ModelError(_no_archive(path))
     return zipfile.ZipFile(path)
+
+
+def _no_archive(path: Path) -> str:
+    with given_files.opened(path) as file:
+        begin = file.read(len(_HDF5))
+    if begin.startswith(_HDF5):
+        return (
+            "this is an HDF5 file, and not a .keras file. It may contain any code, so it is not "
+            "loaded; save the model again as NAME.keras with tf_keras"
+        )
+    if begin.startswith(b"PK"):
+        return (
+            "the .keras file is damaged (it has no end; was it cut short?). Copy or save it again"
+        )
+    return (
+        "this is not a .keras file, whatever its name says; save the model as NAME.keras with "
+        "tf_keras or Keras 3"
+    )
 
 
 def member(archive: zipfile.ZipFile, name: str, limit: int) -> IO[bytes]:

@@ -74,14 +74,14 @@ def load(shop: Workshop, stage: Stage) -> Any:
     if stage.folder is None:
         if stage.student:
             return new_student(shop, stage.student)
-        return make_trainable(shop.model(), shop.data.recipe)
+        return make_trainable(shop, shop.model())
     if stage.words[-1:] == ("qat",):
         assert stage.parent is not None
         model = rebuilt(shop, _before(shop, stage.parent, stage.folder))
         tfmot_edges.load_weights(model, _weights(stage, stage.folder))
         return model
     try:
-        return make_trainable(backend.load_keras(_weights(stage, stage.folder)), shop.data.recipe)
+        return make_trainable(shop, backend.load_keras(_weights(stage, stage.folder)))
     except ModelError as error:
         raise RunFolderError(f"{error}; or delete {stage.folder} and convert again") from None
 

@@ -81,7 +81,7 @@ def _channels(shop: Workshop, technique: Channels, before: Before) -> Outcome:
             target = {"ratio": max(0.0, 1 - channels * (1 - value * share) / left)}
         smaller = _removed(shop, model, _scores(shop, model, pictures), target)
         reestimate_batch_norm(smaller, _batches(pictures))
-        model = make_trainable(smaller, shop.data.recipe)
+        model = make_trainable(shop, smaller)
         session = Session(
             word="channels", epochs=epochs, learning_rate=settings.rate * shop.full_rate
         )

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..specs import AllStage, Recipe, Schedule
+from ..specs import AllStage, Schedule
 from ..training import fitting
 from ..training.backend import is_norm
 from ..training.features import Extractor
@@ -23,6 +23,9 @@ from ..training.metrics import Epoch
 from ..training.run_data import RunData
 from ..training.run_folder import RunFolder
 from .distillation import distilled
+
+# Pictures to train on: fewer say less than the statistics that an imported network came with.
+_MANY = 2000
 
 
 class Reporter(fitting.Reporter, Protocol):
@@ -49,10 +52,23 @@ class Workshop:
     aimed_at: str = ""
 
     @property
+    def keeps_statistics(self) -> bool:
+        """Whether batch normalisation stays as it is while the network trains.
+
+        It does where the recipe's last stage keeps it. How an imported network was trained nobody
+        knows: with many pictures of its own, it trains as one that began with random weights.
+        """
+        training = self.data.recipe.training
+        if training.method == "imported":
+            return len(self.data.dataset.indices("train")) < _MANY
+        return training.method != "scratch" and (training.all or AllStage()).batch_norm == "frozen"
+
+    @property
     def full_rate(self) -> float:
         """The learning rate that the recipe trained all layers with."""
         training = self.data.recipe.training
-        if training.method == "scratch":
+        imported = training.method == "imported" and not self.keeps_statistics
+        if training.method == "scratch" or imported:
             return training.optimizer.learning_rate
         return (training.all or AllStage()).learning_rate
 
@@ -146,15 +162,13 @@ def fit(
     return fitted.history
 
 
-def make_trainable(model: Any, recipe: Recipe) -> Any:
-    """Lets every layer train that the recipe's last stage would; returns the model.
+def make_trainable(shop: Workshop, model: Any) -> Any:
+    """Lets every layer train, but for batch normalisation where it keeps its statistics.
 
-    Where that keeps the pretrained statistics of batch normalisation, so do the techniques.
+    Returns the model.
     """
-    training = recipe.training
-    frozen = training.method != "scratch" and (training.all or AllStage()).batch_norm == "frozen"
     for layer in model.layers:
-        layer.trainable = not (is_norm(layer) and frozen)
+        layer.trainable = not (is_norm(layer) and shop.keeps_statistics)
     return model
 
 

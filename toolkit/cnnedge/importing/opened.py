@@ -46,18 +46,19 @@ class Opened:
     """kind: for people. size: of the pictures it takes. answer: the source's own outputs, float32
     [n, k], for float32 [n, h, w, c] as it takes them. build: a tf_keras model or a FrozenNetwork of
     raw pixels 0..255 to probabilities, for a convention and a head, and what has to be said of it.
-    stated, because: the pixels it takes where the source itself says so, and where it does. rule:
-    its resize rule, likewise. weak: what it says of its pixels is a hint; labelled pictures know
-    better. labels: its own. refrozen: like build, without layers, for where a rebuilt network is
-    none of the source, and why. trace: what its layers compute of such pictures; untraced: why that
-    cannot be known, where it is None. file: what the source is known by, where that is not the
-    path. adopted: the bytes of a quantised .tflite that stays as it is.
+    trace: what its layers compute of such pictures. stated, because: the pixels it takes where the
+    source itself says so, and where it does. rule: its resize rule, likewise. weak: what it says of
+    its pixels is a hint; labelled pictures know better. labels: its own. refrozen: like build,
+    without layers, for where a rebuilt network is none of the source, and why. file: what the
+    source is known by, where that is not the path. adopted: the bytes of a quantised .tflite that
+    stays as it is.
     """
 
     kind: str
     size: InputSize
     answer: Callable[[Reals], Reals]
     build: Callable[[Convention, str], tuple[Any, tuple[str, ...]]]
+    trace: Tracer
     stated: Convention | None = None
     because: str = ""
     weak: bool = False
@@ -66,5 +67,3 @@ class Opened:
     adopted: bytes | None = None
     file: Path | None = None
     refrozen: Callable[[Convention, str, str], tuple[Any, tuple[str, ...]]] | None = None
-    trace: Tracer | None = None
-    untraced: str = ""

@@ -13,7 +13,6 @@ from ..preprocess import Pixels as Frame
 from ..specs.pixels import InputSize, Preprocess
 from .detective import chosen
 
-_COUNT = 100
 _DRAWN = 16
 
 
@@ -29,10 +28,10 @@ class Shown:
 
 
 def shown(dataset: Dataset | None, size: InputSize, rule: Preprocess) -> Shown:
-    """At most 100 pictures of the data set, the classes in turn; 16 drawn ones without any."""
+    """Those that conventions are tried with, at most 200; 16 drawn ones without a data set."""
     if dataset is None:
         return Shown(pixels=_drawn(size), what="drawn")
-    indices = chosen(dataset, _COUNT)
+    indices = chosen(dataset)
     pixels = Pixels(dataset, size, rule).batch(indices)
     return Shown(pixels=pixels, what=dataset.source, indices=indices)
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import given_files
 from ..errors import ModelError
+from . import trace
 from .convention import Convention
 from .freezing import frozen
 from .opened import Opened, Reals, picture_size
@@ -68,8 +69,11 @@ def open_saved_model(path: Path, wishes: ImportWishes) -> Opened:
         loaded = tf.saved_model.load(str(path))
         call = loaded.signatures[name]
     except Exception as error:  # TensorFlow raises many kinds
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"{path}: TensorFlow cannot load this SavedModel ({reason})") from None
+        reason = " ".join(str(error).split()).partition(" You may be ")[0][:200]
+        raise ModelError(
+            f"{path}: TensorFlow cannot load this SavedModel ({reason}); copy its whole folder, "
+            "with variables/, or export it again"
+        ) from None
     given, made = call.structured_input_signature[1], call.structured_outputs
     (word, spec), output = _only(given, made, path)
     size = picture_size(spec.shape, wishes.guest.size, path)
@@ -99,7 +103,7 @@ def open_saved_model(path: Path, wishes: ImportWishes) -> Opened:
         size=size,
         answer=answer,
         build=build,
-        untraced="a SavedModel is one function, which does not show what its layers compute",
+        trace=lambda values: trace.of_function(call, values),
     )
 
 
@@ -123,6 +127,7 @@ def _signature(graph: Any, wanted: str | None, path: Path) -> str:
         if wanted not in names:
             raise ModelError(
                 f"{path}: it has no signature '{wanted[:80]}'; it has {', '.join(names) or 'none'}"
+                ". Name one of them, or leave --signature out"
             )
         return wanted
     if _DEFAULT in names or len(names) == 1:

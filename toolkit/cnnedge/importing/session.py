@@ -37,6 +37,7 @@ from .parting import Parting
 from .pictures import Shown, shown
 from .record import Imported
 from .saved_model import open_saved_model
+from .source_kind import importable_kind
 from .tflite_opened import open_tflite, raw_pixels
 from .torch_opened import open_torch, torch_source
 from .wishes import ImportWishes, Reporter
@@ -137,26 +138,11 @@ def _made(work: _Work, settled: _Settled, notes: list[str], started: float) -> C
     return Contents(built=built, imported=imported, labels=work.labels, dataset=dataset)
 
 
-def _kind(path: Path) -> str:
-    if not path.exists():
-        raise ModelError(f"{path}: there is no such file or folder; expected a model to import")
-    kind = kinds.model_kind(path)
-    if kind in kinds.IMPORTABLE:
-        return kind
-    if kind is None:
-        raise ModelError(
-            f"{path}: this is no model that cnnedge knows; it imports .tflite files, Keras models "
-            "(.keras, .h5), TensorFlow SavedModels, ONNX, and PyTorch (.pt2, "
-            "FILE.py:FUNCTION, timm:NAME, torchvision:NAME)"
-        )
-    raise ModelError(f"{path}: this is {foreign.name(kind)}. {foreign.not_importable(kind, path)}")
-
-
 def _open(path: Path, wishes: ImportWishes, reporter: Reporter) -> Opened:
     source = torch_source(path, wishes)
     if source is not None:
         return open_torch(path, source, wishes, reporter)
-    kind = _kind(path)
+    kind = importable_kind(path)
     if wishes.signature is not None and kind != kinds.SAVED_MODEL:
         raise ModelError(
             f"{path}: --signature is for SavedModels; this is {foreign.name(kind)}. Remove it"
@@ -358,8 +344,6 @@ def _parting(
     opened: Opened, convention: Convention, few: Frame, imported: trace.Trace, *, fused: bool = True
 ) -> Parting:
     """The first layer of the source that parts, on a few pictures."""
-    if opened.trace is None:
-        return Parting(why=opened.untraced)
     try:
         return parting.first(opened.trace(convention.encode(few)), imported, fused=fused)
     except Exception as error:  # each framework raises its own; the figures count without it

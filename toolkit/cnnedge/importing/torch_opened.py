@@ -91,6 +91,12 @@ def torch_source(path: Path, wishes: ImportWishes) -> TorchSource | None:
         return TorchSource(
             kind=found[1], name=found[2], detail=str(weights.absolute()), file=weights
         )
+    library = text.partition(":")[0]
+    if library in ("timm", "torchvision") and not path.exists():
+        raise ModelError(
+            f"{text}: expected {library}:NAME, with letters, digits, _ and . in the name, such as "
+            f"{library}:resnet50"
+        )
     if wishes.weights is not None:
         raise ModelError(
             f"{path}: --weights goes with a network that is named, as timm:NAME or torchvision:NAME"

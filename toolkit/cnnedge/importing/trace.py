@@ -1,12 +1,14 @@
 """What a network computes on its way: the values behind each of its layers, in order.
 
-Pictures as the network takes them enter; Steps leave, of a Keras model, of a float32 .tflite, or of
-what a process aside has written down.
+Pictures as the network takes them enter; Steps leave, of a Keras model, of a function of
+TensorFlow, of a float32 .tflite, or of what a process aside has written down.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +22,12 @@ from ..bundle import read_graph
 from ..harmless import one_line
 from ..specs.values import read
 from .aside import flatten
+from .aside.written import Written
 
 Reals = npt.NDArray[np.float32]
 _LONGEST = 120
+# What TensorFlow puts before the name of a node for each function that called it.
+_CALLS = re.compile(r"^(?:(?:Stateful)?PartitionedCall(?:_\d+)?/)+(?=.)")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,6 +63,45 @@ def of_keras(model: Any, values: Reals) -> Trace:
 
     flatten.watch(model, tf.constant(values), seen)
     return tuple(steps)
+
+
+def of_function(function: Any, values: Reals) -> Trace:
+    """Of a concrete function of TensorFlow with one picture as its input, node by node, with the
+    functions within it opened up. values: float32 [n, h, w, c].
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework import convert_to_constants
+
+    whole = convert_to_constants.convert_variables_to_constants_v2(function)
+    (picture,) = whole.inputs
+    nodes = _computed(whole.graph, picture)
+    shown = [(node, made) for node in nodes for made in node.outputs if made.dtype == tf.float32]
+    ask = whole.prune([picture], [made for _, made in shown])
+    with tempfile.TemporaryDirectory(prefix="cnnedge-") as folder:
+        written = Written(folder)
+        # One after the other: a batch could be fixed, and be an axis like others on the way.
+        for row in values:
+            found = {
+                m.name: v for (_, m), v in zip(shown, ask(tf.constant(row[None])), strict=True)
+            }
+            written.begin({picture.name})
+            for node in nodes:
+                given, name = [each.name for each in node.inputs], _CALLS.sub("", node.name)
+                for made in node.outputs:
+                    # Sizes and the like are made of the picture as well, and are no layers.
+                    value = 0 if node.type == "Identity" else found.get(made.name, 0)
+                    written.add((name, node.type), value, given, made.name)
+        return of_folder(Path(folder), written.end())
+
+
+def _computed(graph: Any, picture: Any) -> list[Any]:
+    """The nodes whose values come from the picture, in order."""
+    reached, nodes = {picture.name}, []
+    for node in graph.get_operations():
+        if any(each.name in reached for each in node.inputs):
+            reached.update(made.name for made in node.outputs)
+            nodes.append(node)
+    return nodes
 
 
 def of_flatbuffer(flatbuffer: bytes, values: npt.NDArray[Any]) -> Trace:

@@ -73,7 +73,13 @@ def _of_code(path: str, function: str, size: Any) -> tuple[Any, dict[str, Any]]:
     spec = importlib.util.spec_from_file_location("network_of_" + Path(path).stem, path)
     assert spec and spec.loader
     code = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(code)
+    try:
+        spec.loader.exec_module(code)
+    except ModuleNotFoundError as error:
+        raise Refusal(
+            f"it imports {error.name}, which is not installed there. Install it ({sys.executable} "
+            f"-m pip install {error.name}), or export a .pt2, which needs no code"
+        ) from None
     build = getattr(code, function, None)
     if build is None:
         raise Refusal(f"there is no {function} in it")
@@ -132,23 +138,39 @@ def _loaded(build: Any, weights: str) -> Any:
     last = [k for k in module.state_dict() if k.endswith(".weight")][-1]
     if last in held and held[last].shape[:1] != module.state_dict()[last].shape[:1]:
         module = build(num_classes=int(held[last].shape[0]))
-    try:
-        module.load_state_dict(held)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split("\n", 1)[-1].split())[:300]
-        raise Refusal(f"the weights are of another network ({reason})") from None
+    if why := _unlike(held, module.state_dict()):
+        raise Refusal(f"the weights are of another network ({why})")
+    module.load_state_dict(held)
     return module.eval()
+
+
+def _unlike(held: Any, wanted: Any) -> str:
+    """What keeps weights from being those of a network; "" where nothing does."""
+    shapes = {name: list(values.shape) for name, values in wanted.items()}
+    given = {name: list(getattr(values, "shape", [])) for name, values in held.items()}
+    if lacking := [name for name in shapes if name not in given]:
+        return f"{len(lacking)} of its {len(shapes)} tensors are missing, {lacking[0]} first"
+    if more := [name for name in given if name not in shapes]:
+        return f"{len(more)} of {len(given)} tensors are none of it, {more[0][:80]} first"
+    other = next((name for name in shapes if shapes[name] != given[name]), None)
+    return f"{other} is {given[other]} and not {shapes[other]}" if other else ""
 
 
 def _weights(path: str) -> Any:
     """Tensors by name; of a pickle, nothing but tensors is ever made."""
     import torch
 
-    if path.endswith(".safetensors"):
-        from safetensors.torch import load_file
+    try:
+        if path.endswith(".safetensors"):
+            from safetensors.torch import load_file
 
-        return load_file(path)
-    found = torch.load(path, map_location="cpu", weights_only=True)
+            return load_file(path)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # each reader raises its own
+        reason = " ".join(str(error).split())[:200]
+        raise Refusal(
+            f"the file of weights is damaged ({reason}); was it cut short? Download it again"
+        ) from None
     for key in ("state_dict", "model", "state_dict_ema"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
