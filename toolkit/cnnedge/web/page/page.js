@@ -25,6 +25,10 @@ import { Talk } from "./talk.js";
 const SMOOTH_SECONDS = 0.5;
 // A model that takes longer has the frame to itself: the next one would be old by its turn.
 const SLOW_MS = 100;
+// One that takes less may have two frames waiting. It is about as fast as the camera, and would
+// otherwise wait for whichever frame comes a little late; the second frame makes labels older by
+// one inference.
+const QUICK_MS = 30;
 const REPORT_MS = 1000;
 // Numbers that change more often cannot be read, and painting them takes time from the model.
 const SHOW_MS = 100;
@@ -241,15 +245,16 @@ export class Page {
   }
 
   #looping = false;
-  /** Whether a second frame under way would make labels late. */
-  #slow = false;
+  /** How many frames may be under way while the next one is read. */
+  #ahead = 1;
   /** When an answer was shown. */
   #shown = 0;
 
   async #loop() {
     if (this.#looping) return;
     this.#looping = true;
-    let before = Promise.resolve();
+    /** @type {Promise<void>[]} */
+    const underWay = [];
     try {
       while (this.#camera.on && this.#mode === "camera") {
         await this.#camera.nextFrame();
@@ -263,11 +268,11 @@ export class Page {
           if (!(error instanceof Closed)) throw error;
         });
         labelled.catch(() => {});
-        // One frame is read and prepared while the model runs on the one before.
-        await (this.#slow ? labelled : before);
-        before = labelled;
+        // Frames are read and prepared while the model runs on the ones before.
+        underWay.push(labelled);
+        while (underWay.length > this.#ahead) await underWay.shift();
       }
-      await before;
+      await Promise.all(underWay);
     } catch (error) {
       this.warn(error instanceof Error ? error.message : String(error));
     } finally {
@@ -287,7 +292,8 @@ export class Page {
     if (this.#mode !== "camera" || model !== this.session.model || this.#busy) return;
     if (this.#last) this.#camera.takeBack(this.#last);
     this.#last = answer.frame;
-    this.#slow = answer.times.inference > SLOW_MS;
+    const { inference } = answer.times;
+    this.#ahead = inference > SLOW_MS ? 0 : inference > QUICK_MS ? 1 : 2;
     this.#frames++;
     this.#figures.add({ capture, ...answer.times }, performance.now());
     const { scores, shown } = this.#smoothing.next(answer.scores, began / 1000);

@@ -100,22 +100,22 @@ function resampled(frame, from, to, interpolation) {
   const columns = axisWeights(interpolation, from.width, to.width);
   const { first, taps, weights } = columns;
   const data = new Uint8Array(to.height * to.width * 3);
-  const sums = new Sums(frame, from);
+  const sums = new Sums(frame, from, taps);
   const { redBlue, green } = sums;
   for (let y = 0, at = 0; y < to.height; y++) {
     sums.addRows(rows, y);
     for (let x = 0; x < to.width; x++, at += 3) {
-      const start = first[x];
-      const end = Math.min(taps, from.width - start);
       let r = 32768;
       let g = 32768;
       let b = 32768;
-      for (let t = 0; t < end; t++) {
+      const place = first[x];
+      for (let t = 0; t < taps; t++) {
+        const source = place + t;
         const weight = weights[x * taps + t];
-        const both = redBlue[start + t];
-        r += weight * (both & 0xffff);
-        g += weight * (green[start + t] & 0xffff);
-        b += weight * (both >>> 16);
+        const both = redBlue[source];
+        r += Math.imul(weight, both & 0xffff);
+        g += Math.imul(weight, green[source] & 0xffff);
+        b += Math.imul(weight, both >>> 16);
       }
       data[at] = r >> 16;
       data[at + 1] = g >> 16;
@@ -136,16 +136,17 @@ class Sums {
   /**
    * @param {Frame} frame
    * @param {Box} from
+   * @param {number} beyond  how many zeros follow the sums
    */
-  constructor({ data, width }, from) {
+  constructor({ data, width }, from, beyond) {
     const whole = data.byteOffset % 4 === 0 ? data : data.slice();
     this.pixels = new Int32Array(whole.buffer, whole.byteOffset, whole.length >> 2);
     this.width = width;
     this.from = from;
     /** Red, and blue in the upper half. */
-    this.redBlue = new Int32Array(from.width);
+    this.redBlue = new Int32Array(from.width + beyond);
     /** Green, and the alpha that nobody needs in the upper half. */
-    this.green = new Int32Array(from.width);
+    this.green = new Int32Array(from.width + beyond);
   }
 
   /**
@@ -173,9 +174,10 @@ class Sums {
    */
   #add(one, weight, other, otherWeight, more) {
     const { pixels, redBlue, green } = this;
+    const count = this.from.width;
     if (more && weight === 0 && otherWeight === 0) return;
     const keep = more ? -1 : 0;
-    for (let x = 0; x < redBlue.length; x++) {
+    for (let x = 0; x < count; x++) {
       const a = pixels[one + x];
       const b = pixels[other + x];
       const both = Math.imul(a & 0xff00ff, weight) + Math.imul(b & 0xff00ff, otherWeight);
