@@ -1,11 +1,13 @@
 """Channels, pruning and QAT on a model of Keras 3 that was imported, beside a control.
 
-    python benchmarks/bench_imported_techniques.py [FOLDER] [--epochs N]
+    python benchmarks/bench_imported_techniques.py [FOLDER] [--epochs N] [--ways]
 
 One small network is trained twice on the embedded part of Fashion-MNIST, with the same pictures,
 optimizer, batches and epochs: by Keras 3, then saved and imported, and by `cnnedge train`, the
 control. Both runs are converted with the same variants. Prints a table: accuracy on the 2,000 test
 pictures with its 95 % interval, for each, and what a variant loses against its run's float32 file.
+--ways converts the import alone, in each way that techniques could train it: with BatchNorm frozen
+and trained, at the rate of a transfer and of a recipe.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,9 +25,11 @@ from typing import Any
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import yaml
+
 from cnnedge import figures
 from cnnedge.data import Pixels, load_dataset
-from cnnedge.specs import InputSize, Preprocess, Training
+from cnnedge.specs import AllStage, InputSize, Preprocess, Training
 
 DATA = "embedded:fashion_mnist"
 SIZE = InputSize(height=28, width=28, channels=1)
@@ -33,6 +38,7 @@ FILTERS, STRIDES = (16, 32, 48), (1, 2, 2)
 TRAINING = Training()
 BATCH, RATE = TRAINING.batch_size, TRAINING.optimizer.learning_rate
 VARIANTS = ("float32", "int8", "channels50", "prune50", "qat")
+TRAINED = ("prune50", "channels50", "qat")
 # Of the techniques, in both runs.
 EPOCHS = {"channels": 4, "prune": 3, "qat": 1}
 RECIPE = """
@@ -47,10 +53,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, help="work here, and keep it")
     parser.add_argument("--epochs", type=int, default=12, help="of both trainings")
+    parser.add_argument("--ways", action="store_true", help="compare ways to train the import")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
+        if options.ways:
+            compare_ways(imported(folder, options.epochs))
+            return
         runs = [imported(folder, options.epochs), control(folder, options.epochs)]
         theirs, ours = (converted(run) for run in runs)
     print("| variant | imported from Keras 3 | lost, points | control | lost, points |")
@@ -58,6 +68,25 @@ def main() -> None:
     for name in VARIANTS:
         cells = " | ".join(cell(entries[name]) for entries in (theirs, ours))
         print(f"| `{name}` | {cells} |")
+
+
+def compare_ways(run: Path) -> None:
+    """One row for each."""
+    print("| BatchNorm, rate | " + " | ".join(f"`{name}`" for name in TRAINED) + " |")
+    print("|---|" + "---|" * len(TRAINED))
+    for norms, many in (("frozen", 10**9), ("trained", 0)):
+        for rate in (AllStage().learning_rate, RATE):
+            copy = run.with_name(f"{norms}_{rate:g}")
+            shutil.copytree(run, copy, dirs_exist_ok=True)
+            recipe = yaml.safe_load((copy / "recipe.yaml").read_text())
+            recipe["training"]["all"] = {"learning_rate": rate}
+            recipe["training"]["optimizer"]["learning_rate"] = rate
+            (copy / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False))
+            start = f"from cnnedge.compression import workshop; workshop._MANY = {many}; "
+            start += "from cnnedge.cli import group; group()"
+            found = converted(copy, TRAINED, "-c", start)
+            cells = (figures.percent(found[name]["accuracy"], 1) for name in TRAINED)
+            print(f"| {norms}, {rate:g} | {' | '.join(cells)} |", flush=True)
 
 
 def imported(folder: Path, epochs: int) -> Path:
@@ -115,12 +144,14 @@ def control(folder: Path, epochs: int) -> Path:
     return run
 
 
-def converted(run: Path) -> dict[str, Any]:
-    """What report.json says of each variant."""
-    asked = [word for name in VARIANTS for word in ("--variant", name)]
+def converted(run: Path, variants: tuple[str, ...] = VARIANTS, *start: str) -> dict[str, Any]:
+    """What report.json says of each variant. start: Python's words to start cnnedge by."""
+    asked = [word for name in variants for word in ("--variant", name)]
     for name, epochs in EPOCHS.items():
         asked += ["--set", f"compress.{name}.epochs={epochs}"]
-    cnnedge("convert", run, *asked)
+    if start:
+        asked += ["--set", "compress.control=false"]
+    cnnedge("convert", run, *asked, start=start)
     report = json.loads((run / "export" / "report.json").read_text())
     return {entry["name"]: entry for entry in report["variants"]}
 
@@ -131,8 +162,8 @@ def cell(entry: Any) -> str:
     return f"{figures.percent(entry['accuracy'], 1)} ({between}) | {lost}"
 
 
-def cnnedge(*words: object) -> None:
-    command = [sys.executable, "-m", "cnnedge", *map(str, words)]
+def cnnedge(*words: object, start: tuple[str, ...] = ()) -> None:
+    command = [sys.executable, *(start or ("-m", "cnnedge")), *map(str, words)]
     subprocess.run(command, check=True, stdout=sys.stderr)
 
 
