@@ -1,4 +1,5 @@
-"""Data sets by name, through the packages that know where they come from: Keras and TFDS.
+"""Data sets by name, through the packages that know where they come from: Keras, TFDS and
+scikit-learn, which holds its own.
 
 A name enters; a `Listing` in memory leaves. TensorFlow is imported here alone in this package, and
 only when such a name is asked for.
@@ -53,7 +54,7 @@ def keras_listing(name: str, labels: tuple[str, ...] | None) -> Listing:
         raise DataError(
             f"{source}: Keras could not fetch it: {reason}. Without the internet, place {file} in "
             "~/.keras/datasets, or use a folder with IDX files "
-            "(train-images-idx3-ubyte.gz, ...), or source: embedded:fashion_mnist"
+            "(train-images-idx3-ubyte.gz, ...), or source: embedded:fashion_mnist or sklearn:digits"
         ) from None
     arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
     return listing_of(source, npz_blocks(arrays, source), labels or own_labels)
@@ -80,6 +81,23 @@ def tfds_listing(name: str, labels: tuple[str, ...] | None) -> Listing:
     if not found.get(TRAIN):
         raise DataError(f"{source}: it has the splits {', '.join(loaded)}; expected train")
     return _tfds_listing(source, found, labels or _tfds_names(info))
+
+
+def sklearn_listing(name: str, labels: tuple[str, ...] | None) -> Listing:
+    """The 1,797 handwritten digits that scikit-learn holds, 8 x 8 pixels in 17 levels: a part of
+    UCI's "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998)."""
+    source = f"sklearn:{name}"
+    if name != "digits":
+        raise DataError(f"{source}: not known here; allowed: digits")
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise MissingExtraError(
+            f"{source} needs scikit-learn. Install it: pip install 'cnnedge[train]'"
+        ) from None
+    held = load_digits()
+    arrays = {"x": np.rint(held.images * (255 / 16)).astype(np.uint8), "y": held.target}
+    return listing_of(source, npz_blocks(arrays, source), labels)
 
 
 def _tfds_listing(
