@@ -349,7 +349,7 @@ def test_the_digits_of_scikit_learn() -> None:
     dataset = load_dataset("sklearn:digits")
     assert dataset.classes == tuple("0123456789") and len(dataset) == 1797
     frame = dataset.frame(0)
-    assert frame.shape == (8, 8) and frame.dtype == np.uint8
+    assert frame.shape == (28, 28) and frame.dtype == np.uint8
     brightest = max(int(dataset.frame(i).max()) for i in range(100))
     assert brightest == 255, "the 17 levels reach over all of 0 to 255"
     assert all(count > 10 for count in dataset.counts()["test"].values())

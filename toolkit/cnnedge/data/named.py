@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, MissingExtraError
+from ..preprocess import prepare
+from ..specs.pixels import InputSize, Preprocess
 from .arrays import FASHION_LABELS, listing_of, npz_blocks
 from .names import numbered
 from .store import TEST, TRAIN, VAL, ArrayStore, Frame, Listing
@@ -29,6 +31,7 @@ KERAS: dict[str, tuple[str, tuple[str, ...] | None]] = {
         ),
     ),
 }
+_DIGIT_SIDE = 28
 _TFDS_PARTS = {"train": TRAIN, "validation": VAL, "val": VAL, "test": TEST}
 
 
@@ -85,7 +88,11 @@ def tfds_listing(name: str, labels: tuple[str, ...] | None) -> Listing:
 
 def sklearn_listing(name: str, labels: tuple[str, ...] | None) -> Listing:
     """The 1,797 handwritten digits that scikit-learn holds, 8 x 8 pixels in 17 levels: a part of
-    UCI's "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998)."""
+    UCI's "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998).
+
+    They are enlarged to 28 x 28, the size of other digits: a move by whole pixels would otherwise
+    be one by an eighth of the picture.
+    """
     source = f"sklearn:{name}"
     if name != "digits":
         raise DataError(f"{source}: not known here; allowed: digits")
@@ -96,7 +103,11 @@ def sklearn_listing(name: str, labels: tuple[str, ...] | None) -> Listing:
             f"{source} needs scikit-learn. Install it: pip install 'cnnedge[train]'"
         ) from None
     held = load_digits()
-    arrays = {"x": np.rint(held.images * (255 / 16)).astype(np.uint8), "y": held.target}
+    small = np.rint(held.images * (255 / 16)).astype(np.uint8)
+    size = InputSize(height=_DIGIT_SIDE, width=_DIGIT_SIDE, channels=1)
+    rule = Preprocess(resize="stretch", interpolation="bilinear")
+    large = np.stack([prepare(picture, size, rule) for picture in small])
+    arrays = {"x": large, "y": held.target}
     return listing_of(source, npz_blocks(arrays, source), labels)
 
 
