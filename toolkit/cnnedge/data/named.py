@@ -31,7 +31,7 @@ KERAS: dict[str, tuple[str, tuple[str, ...] | None]] = {
         ),
     ),
 }
-_DIGIT_SIDE = 28
+_DIGIT_SIDE, _DIGIT_MARGIN = 20, 4
 _TFDS_PARTS = {"train": TRAIN, "validation": VAL, "val": VAL, "test": TEST}
 
 
@@ -90,8 +90,8 @@ def sklearn_listing(name: str, labels: tuple[str, ...] | None) -> Listing:
     """The 1,797 handwritten digits that scikit-learn holds, 8 x 8 pixels in 17 levels: a part of
     UCI's "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998).
 
-    They are enlarged to 28 x 28, the size of other digits: a move by whole pixels would otherwise
-    be one by an eighth of the picture.
+    They fill their pictures, and are enlarged to 20 x 20 in the middle of 28 x 28, as MNIST's are:
+    in 8 x 8, the smallest move would be one by an eighth of the picture, and cut the digit off.
     """
     source = f"sklearn:{name}"
     if name != "digits":
@@ -105,9 +105,10 @@ def sklearn_listing(name: str, labels: tuple[str, ...] | None) -> Listing:
     held = load_digits()
     small = np.rint(held.images * (255 / 16)).astype(np.uint8)
     size = InputSize(height=_DIGIT_SIDE, width=_DIGIT_SIDE, channels=1)
+    around = ((0, 0), (_DIGIT_MARGIN, _DIGIT_MARGIN), (_DIGIT_MARGIN, _DIGIT_MARGIN))
     rule = Preprocess(resize="stretch", interpolation="bilinear")
-    large = np.stack([prepare(picture, size, rule) for picture in small])
-    arrays = {"x": large, "y": held.target}
+    large = np.stack([prepare(picture, size, rule)[..., 0] for picture in small])
+    arrays = {"x": np.pad(large, around), "y": held.target}
     return listing_of(source, npz_blocks(arrays, source), labels)
 
 
