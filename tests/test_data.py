@@ -345,6 +345,18 @@ def test_embedded() -> None:
     assert all(counts["train"][c] + counts["val"][c] == 1000 for c in dataset.classes)
 
 
+def test_the_digits_of_scikit_learn() -> None:
+    dataset = load_dataset("sklearn:digits")
+    assert dataset.classes == tuple("0123456789") and len(dataset) == 1797
+    frame = dataset.frame(0)
+    assert frame.shape == (28, 28) and frame.dtype == np.uint8
+    assert not frame[:4].any() and not frame[:, -4:].any() and frame[4:24, 4:24].any()
+    brightest = max(int(dataset.frame(i).max()) for i in range(100))
+    assert brightest == 255, "the 17 levels reach over all of 0 to 255"
+    assert all(count > 0 for count in dataset.counts()["test"].values())
+    assert "allowed: digits" in problem(lambda: load_dataset("sklearn:iris"))
+
+
 def test_keras_offline_says_what_to_place_where(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline() -> None:
         raise Exception("URL fetch failure on https://host/mnist.npz: None -- no such host")

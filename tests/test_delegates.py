@@ -228,7 +228,7 @@ def test_bench_compares_delegates(model: Path, library: Path, tmp_path: Path) ->
     assert on_library["delegate"]["agreement"]["frames"] == 8
     for shown in (library.name, "speed", "1.00x"):
         assert shown in done.stdout
-    assert "best class the same in 8 of 8 frames" in done.stderr
+    assert "the best class is the same in 8 of 8 frames" in done.stderr
 
 
 def test_bench_refuses_wrong_answers_unless_allowed(model: Path, library: Path) -> None:

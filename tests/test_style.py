@@ -17,10 +17,12 @@ from cnnedge.picture_model import load_drawer
 from cnnedge.preprocess import prepare
 from cnnedge.results import MOST_PSNR_DB, picture_error
 from cnnedge.specs import DataSpec, InputSize, Preprocess, Style
+from support.boards import CACHE
 from support.command import assert_one_clear_line
 from support.command import cnnedge as command
 from support.guests import tflite
 from support.once import made_once
+from support.sshd import Sshd
 
 QUICK = [
     *("--set", "style.steps=2", "--set", "style.side=32", "--set", "style.batch_size=1"),
@@ -150,6 +152,38 @@ def test_verify_measures_the_distance(run: Path, tmp_path: Path) -> None:
     assert verdict["agrees"]
     assert verdict["error"]["psnr_db"] > 50
     assert "PSNR" in done.stdout
+
+
+def test_a_device_draws_what_is_drawn_here(run: Path, tmp_path: Path) -> None:
+    model = run / "run" / "export" / "float16.tflite"
+    words = ("run", model, "--source", run / "pictures", "--delegate", "cpu", "--frames", "3")
+    for place, at in (("here", ()), ("there", ("--device", "local"))):
+        done = command(*words, "--save", tmp_path / place, *at)
+        assert done.returncode == 0, done.stderr
+        assert "capture to picture" in done.stdout
+    names = [sorted(p.name for p in (tmp_path / place).iterdir()) for place in ("here", "there")]
+    assert names[0] == names[1] == ["00.jpg", "01.jpg", "02.jpg"]
+    for name in names[0]:
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+    (tmp_path / "taken").write_text("mine")
+    refused = command(*words, "--save", tmp_path / "taken", "--device", "local")
+    assert_one_clear_line(refused, "a file of this name exists already")
+
+
+def test_verify_on_a_device(run: Path, served: Sshd, tmp_path: Path) -> None:
+    profile = tmp_path / "board.yaml"
+    profile.write_text(f"transport: ssh\naddress: pi4\nfolder: {tmp_path / 'on it'}\n")
+    model = run / "run" / "export" / "int8.tflite"
+    words = ("verify", model, "--reference", run / "run", "--pictures", "2", "--json", "-")
+    here = json.loads(command(*words, "--delegate", "cpu").stdout)
+    for at in (("local",), (profile, "--ssh-config", served.config)):
+        around = {"XDG_CACHE_HOME": str(CACHE)}
+        done = command(*words, "--delegate", "cpu", "--device", *at, env=around)
+        assert done.stdout, done.stderr
+        there = json.loads(done.stdout)
+        assert there["device"] == ("local" if at == ("local",) else "board")
+        assert there["error"] == here["error"]
+        assert done.returncode == (0 if there["agrees"] else 3)
 
 
 def test_commands_for_labels_refuse_in_one_line(run: Path) -> None:

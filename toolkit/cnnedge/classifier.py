@@ -134,6 +134,12 @@ class PictureModel:
         else:
             self.engine.set_input(self.encode(self.prepare(frame)))
 
+    def in_a_row(self, raw: Raw) -> npt.NDArray[Any]:
+        """All that the graph gave as one row of numbers, to be kept and decoded elsewhere."""
+        if isinstance(raw, tuple):
+            return np.concatenate([part.reshape(-1).astype(np.float64) for part in raw])
+        return raw.reshape(-1)
+
     def _write(self, frame: Values, memory: Values) -> None:
         self._intake.prepare(frame, memory.reshape(self.size.shape))
 
@@ -181,12 +187,6 @@ class Classifier(PictureModel):
             graded=self._decode.graded,
             listed=self._decode.listed,
         )
-
-    def in_a_row(self, raw: Raw) -> npt.NDArray[Any]:
-        """All that `infer` gave as one row of numbers, to be kept and decoded elsewhere."""
-        if isinstance(raw, tuple):
-            return np.concatenate([part.reshape(-1).astype(np.float64) for part in raw])
-        return raw.reshape(-1)
 
     def numeric(self, prediction: Prediction) -> Prediction:
         """The prediction. Raises ModelError where it holds no numbers."""

@@ -117,7 +117,4 @@ def agreement_text(found: Agreement) -> str:
     """How a delegate agrees with the CPU, in words."""
     largest = found.largest_difference
     by = f"up to {largest:.2g} {found.unit}" if math.isfinite(largest) else "no number at all"
-    return (
-        f"beside the CPU in f32, {by} apart (allowed {found.tolerance:g}), the best class the "
-        f"same in {found.labels_equal} of {found.frames} frames"
-    )
+    return f"beside the CPU in f32, {by} apart (allowed {found.tolerance:g}), {found.alike}"

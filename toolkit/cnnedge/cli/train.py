@@ -75,7 +75,8 @@ def command(
     """Train RECIPE (a shipped name, or a .yaml file) into a run folder.
 
     DIR holds one folder per class (optionally under train/, val/, test/), or IDX files; an .npz
-    or .csv file works too, as do embedded:fashion_mnist, keras:NAME and tfds:NAME.
+    or .csv file works too, as do embedded:fashion_mnist, keras:NAME, sklearn:digits and
+    tfds:NAME.
     """
     if resume and force:
         raise click.UsageError("--resume and --force cannot be used together")

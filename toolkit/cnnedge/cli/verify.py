@@ -84,11 +84,6 @@ def command(
 
     drawing = read_recipe(open_finished(Path(reference))).answers_pictures
     _check_kind(model, reference, read_model(model).picture_answer is not None, drawing)
-    if drawing and device:
-        raise ModelError(
-            f"{model}: its answers are pictures, which are verified on this machine alone; remove "
-            "--device"
-        )
     with output.progress_console().status("loading TensorFlow"):
         backend.require("verify")
     from ..verification.case import Question
@@ -107,7 +102,7 @@ def command(
         if drawing:
             from ..verification.drawing import verify_drawing
 
-            drawn = verify_drawing(question, _drawn(progress))
+            drawn = verify_drawing(question, _drawn(progress), target)
             progress.stop()
             _tell_drawn(drawn, json_file)
             return
@@ -138,14 +133,14 @@ def _check_kind(model: str, run: str, drawing: bool, expected: bool) -> None:
 
 def _tell_drawn(found: DrawnVerdict, json_file: str | None) -> None:
     """Of a model whose answers are pictures. Raises GateError where they are too far apart."""
-    error = found.error
+    error, where = found.error, f" on {found.device}" if found.device else ""
     if json_file:
         output.write_json(json_file, plain(found))
     if json_file != "-":
         output.results().print(
             f"{Path(found.model).name} against {found.run}, on {error.count:,} pictures of "
             f"{found.source}; {found.ran.delegate.used} in {found.ran.engine} "
-            f"{found.ran.engine_version}: PSNR {error.psnr_db:.1f} dB, worst picture "
+            f"{found.ran.engine_version}{where}: PSNR {error.psnr_db:.1f} dB, worst picture "
             f"{error.lowest_db:.1f} dB, largest difference {error.largest:.1f} of 255",
             highlight=False,
             soft_wrap=True,

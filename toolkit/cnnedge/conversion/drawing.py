@@ -206,12 +206,17 @@ def _in_float(model: Any) -> tuple[str, ...]:
 
 def drawn_by(drawer: Drawer, content: npt.NDArray[np.uint8]) -> list[Floats]:
     """What a loaded model draws of input pixels uint8 [n, h, w, 3]: levels 0..255, not rounded."""
-    factor = np.float32(255 / (drawer.white - drawer.black))
     found = []
     for picture in content:
         drawer.engine.set_input(drawer.encode(picture))
-        values = drawer.real(drawer.infer())
-        found.append((values - np.float32(drawer.black)) * factor)
+        found.append(levels(drawer, drawer.infer()))
+    return found
+
+
+def levels(drawer: Drawer, raw: npt.NDArray[Any]) -> Floats:
+    """The raw output tensor as levels 0..255, float32 [h, w, 3], not rounded."""
+    factor = np.float32(255 / (drawer.white - drawer.black))
+    found: Floats = (drawer.real(raw) - np.float32(drawer.black)) * factor
     return found
 
 

@@ -1,4 +1,5 @@
-"""Data sets by name, through the packages that know where they come from: Keras and TFDS.
+"""Data sets by name, through the packages that know where they come from: Keras, TFDS and
+scikit-learn, which holds its own.
 
 A name enters; a `Listing` in memory leaves. TensorFlow is imported here alone in this package, and
 only when such a name is asked for.
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, MissingExtraError
+from ..preprocess import prepare
+from ..specs.pixels import InputSize, Preprocess
 from .arrays import FASHION_LABELS, listing_of, npz_blocks
 from .names import numbered
 from .store import TEST, TRAIN, VAL, ArrayStore, Frame, Listing
@@ -28,6 +31,7 @@ KERAS: dict[str, tuple[str, tuple[str, ...] | None]] = {
         ),
     ),
 }
+_DIGIT_SIDE, _DIGIT_MARGIN = 20, 4
 _TFDS_PARTS = {"train": TRAIN, "validation": VAL, "val": VAL, "test": TEST}
 
 
@@ -53,7 +57,7 @@ def keras_listing(name: str, labels: tuple[str, ...] | None) -> Listing:
         raise DataError(
             f"{source}: Keras could not fetch it: {reason}. Without the internet, place {file} in "
             "~/.keras/datasets, or use a folder with IDX files "
-            "(train-images-idx3-ubyte.gz, ...), or source: embedded:fashion_mnist"
+            "(train-images-idx3-ubyte.gz, ...), or source: embedded:fashion_mnist or sklearn:digits"
         ) from None
     arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
     return listing_of(source, npz_blocks(arrays, source), labels or own_labels)
@@ -80,6 +84,32 @@ def tfds_listing(name: str, labels: tuple[str, ...] | None) -> Listing:
     if not found.get(TRAIN):
         raise DataError(f"{source}: it has the splits {', '.join(loaded)}; expected train")
     return _tfds_listing(source, found, labels or _tfds_names(info))
+
+
+def sklearn_listing(name: str, labels: tuple[str, ...] | None) -> Listing:
+    """The 1,797 handwritten digits that scikit-learn holds, 8 x 8 pixels in 17 levels: a part of
+    UCI's "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998).
+
+    They fill their pictures, and are enlarged to 20 x 20 in the middle of 28 x 28, as MNIST's are:
+    in 8 x 8, the smallest move would be one by an eighth of the picture, and cut the digit off.
+    """
+    source = f"sklearn:{name}"
+    if name != "digits":
+        raise DataError(f"{source}: not known here; allowed: digits")
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise MissingExtraError(
+            f"{source} needs scikit-learn. Install it: pip install 'cnnedge[train]'"
+        ) from None
+    held = load_digits()
+    small = np.rint(held.images * (255 / 16)).astype(np.uint8)
+    size = InputSize(height=_DIGIT_SIDE, width=_DIGIT_SIDE, channels=1)
+    around = ((0, 0), (_DIGIT_MARGIN, _DIGIT_MARGIN), (_DIGIT_MARGIN, _DIGIT_MARGIN))
+    rule = Preprocess(resize="stretch", interpolation="bilinear")
+    large = np.stack([prepare(picture, size, rule)[..., 0] for picture in small])
+    arrays = {"x": np.pad(large, around), "y": held.target}
+    return listing_of(source, npz_blocks(arrays, source), labels)
 
 
 def _tfds_listing(

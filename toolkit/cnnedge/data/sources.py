@@ -14,7 +14,7 @@ from .arrays import embedded_listing, idx_listing, npz_listing
 from .dataset import Dataset, assemble
 from .folders import folder_listing
 from .idx import is_idx_file, is_idx_folder
-from .named import keras_listing, tfds_listing
+from .named import keras_listing, sklearn_listing, tfds_listing
 from .signals import no_pictures, synthetic_listing, table_listing
 from .store import Listing, Progress
 from .tables import csv_listing
@@ -22,6 +22,7 @@ from .tables import csv_listing
 _SCHEMES = {
     "embedded": embedded_listing,
     "keras": keras_listing,
+    "sklearn": sklearn_listing,
     "tfds": tfds_listing,
     "synthetic": no_pictures,
 }
@@ -31,7 +32,7 @@ _ALLOWED_SIGNALS = (
 )
 _ALLOWED = (
     "allowed: a folder with one folder per class, a folder with IDX files, an .npz or .csv file, "
-    "embedded:fashion_mnist, keras:mnist|fashion_mnist|cifar10, tfds:NAME"
+    "embedded:fashion_mnist, keras:mnist|fashion_mnist|cifar10, sklearn:digits, tfds:NAME"
 )
 
 
@@ -49,15 +50,15 @@ def load_dataset(
     """Finds, reads, checks and splits a labelled set of pictures.
 
     source: an image folder, an IDX folder or images file, an .npz or .csv file,
-    `embedded:fashion_mnist`, `keras:NAME` or `tfds:NAME`. labels: names of numbered classes.
-    splits, seed: see `splits`; splits None: unsplit, all pictures to be judged. max_unreadable:
-    the fraction of pictures that may be unreadable. together: bursts and near duplicates among
-    files lie on one side of the split (`ties`). signals: the samples are one-dimensional signals,
-    of a .csv file that is read so, or `synthetic:chromatogram`. progress: called with (pictures
-    read, pictures in all), from this thread.
+    `embedded:fashion_mnist`, `keras:NAME`, `sklearn:digits` or `tfds:NAME`. labels: names of
+    numbered classes. splits, seed: see `splits`; splits None: unsplit, all pictures to be judged.
+    max_unreadable: the fraction of pictures that may be unreadable. together: bursts and near
+    duplicates among files lie on one side of the split (`ties`). signals: the samples are
+    one-dimensional signals, of a .csv file that is read so, or `synthetic:chromatogram`. progress:
+    called with (pictures read, pictures in all), from this thread.
 
     Every picture is decoded once, for its content hash. Raises DataError for anything a person
-    can mend in the data, MissingExtraError when keras: or tfds: lacks its package.
+    can mend in the data, MissingExtraError when keras:, sklearn: or tfds: lacks its package.
     """
     if signals is not None:
         listing = _signals(source, labels, signals)

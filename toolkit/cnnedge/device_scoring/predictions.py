@@ -20,6 +20,7 @@ from ..classifier import Classifier
 from ..engines import AgreementCheck
 from ..errors import DeviceError
 from ..numpy_files import read_array, read_arrays
+from ..picture_model import Drawer
 from .parcel import Frame
 
 Digests = npt.NDArray[np.uint64]
@@ -50,13 +51,13 @@ class Predictions:
 
 
 def predict(
-    classifier: Classifier,
+    classifier: Classifier | Drawer,
     pictures: Iterable[Frame],
     *,
     check: AgreementCheck | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Predictions:
-    """Labels the pictures one by one. progress: is told how many are done."""
+    """Answers the pictures one by one. progress: is told how many are done."""
     raw, decoded, prepared = [], [], []
     for done, picture in enumerate(pictures, start=1):
         pixels = classifier.prepare(picture)

@@ -23,6 +23,7 @@ from ..data import Dataset, Part
 from ..engines import AUTO, Runtime
 from ..errors import DeviceError, SpecError
 from ..harmless import one_line, tidy
+from ..picture_model import Drawer
 from ..results import accuracy, mcnemar
 from ..scoring import Evaluation, judged, select
 from ..specs import values
@@ -103,7 +104,7 @@ def evaluate_there(
 
 def predict_both(
     there: There,
-    classifier: Classifier,
+    classifier: Classifier | Drawer,
     dataset: Dataset,
     indices: npt.NDArray[np.int64],
 ) -> tuple[Predictions, Predictions, Answer]:
@@ -138,7 +139,7 @@ def predict_both(
     return here, theirs, answer
 
 
-def _ready(classifier: Classifier, pictures: Path) -> Path:
+def _ready(classifier: Classifier | Drawer, pictures: Path) -> Path:
     """A parcel of pictures as the model's input pixels."""
     ready = pictures.with_name("ready.tar")
     parcel.pack_ready((classifier.prepare(frame) for frame in parcel.unpack(pictures)), ready)

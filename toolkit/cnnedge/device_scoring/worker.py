@@ -16,9 +16,9 @@ import numpy as np
 
 from .. import conditions
 from ..benchmark.asking import answered, write_line
-from ..classifier import load
 from ..engines import AgreementCheck
 from ..errors import CnnedgeError
+from ..picture_model import load_answering
 from ..specs.values import plain
 from .parcel import unpack
 from .predictions import predict
@@ -32,7 +32,7 @@ def answer(request: Request, tell: Callable[[int], None]) -> Answer:
     runtime = request.runtime
     if request.prepared:
         raise CnnedgeError("prepared: this worker takes pictures, and prepares them itself")
-    with load(request.model, runtime) as classifier:
+    with load_answering(request.model, runtime) as classifier:
         engine = classifier.engine
         check = AgreementCheck(classifier.model, engine, allow=runtime.allow_disagreement)
         found = predict(classifier, unpack(Path(request.pictures)), check=check, progress=tell)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..bundle import ModelFile, TensorInfo
 from ..errors import GateError
+from ..results import picture_error
 from .base import Engine, Values
 from .report import Agreement
 from .runtime import EXACT
@@ -64,8 +65,11 @@ class AgreementCheck:
         ]
         worst = max(found, key=lambda a: a.largest_difference / a.tolerance)
         same = int(np.argmax(outputs[0]) == np.argmax(expected[0]))
+        now = dataclasses.replace(
+            worst, labels_equal=same, psnr_db=self._psnr(outputs[0], expected[0])
+        )
         report = self._engine.delegate
-        merged = _merged(report.agreement, dataclasses.replace(worst, labels_equal=same))
+        merged = _merged(report.agreement, now)
         self._engine.delegate = dataclasses.replace(report, agreement=merged)
         if self._left == 0:
             self.close()
@@ -79,6 +83,20 @@ class AgreementCheck:
         if self._reference is not None:
             self._reference.close()
             self._reference = None
+
+    def _psnr(self, actual: Values, expected: Values) -> float | None:
+        """How far two pictures lie apart; None of a model whose answer is none."""
+        answer = self._model.picture_answer
+        if answer is None:
+            return None
+        a, e = (v.astype(np.float64) for v in (actual, expected))
+        if answer.low is None or answer.high is None:
+            span = float(np.ptp(e)) or 1.0
+        else:
+            scales = self._model.output.scales
+            span = (answer.high - answer.low) / (float(scales[0]) if scales else 1.0)
+        level = 255 / span
+        return picture_error([a * level], [e * level]).psnr_db
 
     def _expected(self, inputs: list[Values]) -> tuple[Values, ...]:
         if self._reference is None:
@@ -120,8 +138,10 @@ def _merged(before: Agreement | None, now: Agreement) -> Agreement:
         return now
     shares = [a.largest_difference / a.tolerance for a in (before, now)]
     worse = before if shares[0] >= shares[1] else now
+    apart = [a.psnr_db for a in (before, now) if a.psnr_db is not None]
     return dataclasses.replace(
         worse,
+        psnr_db=min(apart, default=None),
         frames=before.frames + now.frames,
         agrees=before.agrees and now.agrees,
         labels_equal=before.labels_equal + now.labels_equal,
@@ -133,7 +153,6 @@ def _disagreement(engine: Engine, found: Agreement) -> str:
     return (
         f"--delegate {report.requested}: {report.used} does not compute what the CPU does: "
         f"answers differ by up to {found.largest_difference:.3g} {found.unit} "
-        f"(allowed {found.tolerance:g}); the best class is the same in {found.labels_equal} of "
-        f"{found.frames} frames. Use --delegate cpu or another variant of the model, or "
-        "--allow-disagreement to go on all the same"
+        f"(allowed {found.tolerance:g}); {found.alike}. Use --delegate cpu or another variant of "
+        "the model, or --allow-disagreement to go on all the same"
     )

@@ -19,7 +19,7 @@ from .compiled import GPU_OPTIONS, CompiledEngine, CompileError
 from .failure import DelegateRefused, PrecisionRefused
 from .half import computes_in_floats, same_answers
 from .probe import Probe, probe, read_report
-from .report import DelegateReport
+from .report import DelegateReport, rest_on_the_cpu
 from .runtime import Runtime
 
 _REMEDY = (
@@ -112,12 +112,8 @@ def _notes(seen: Probe, total: int) -> tuple[str, ...]:
     notes = []
     if seen.software:
         notes.append("a software GPU: the CPU emulates it, which is useful only for tests")
-    if 0 < seen.delegated < total:
-        notes.append(
-            f"{total - seen.delegated} of {total} operators run on the CPU: those left behind, and "
-            "what they cut off from the rest"
-        )
-    return tuple(notes)
+    left = total - seen.delegated if seen.delegated else 0
+    return (*notes, *rest_on_the_cpu(left, seen.left_behind, total, cut=left > 1))
 
 
 def _refuse_full_precision(model: ModelFile, engine: CompiledEngine, runtime: Runtime) -> None:

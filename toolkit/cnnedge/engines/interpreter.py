@@ -20,7 +20,7 @@ from ..errors import MissingExtraError
 from ..native_stderr import captured, complaints
 from .base import Engine, Values
 from .failure import DelegateRefused, load_error, not_run
-from .report import DelegateReport
+from .report import DelegateReport, rest_on_the_cpu
 from .runtime import Runtime
 from .trial import installed_version
 
@@ -183,12 +183,16 @@ def _report(
     total = len(graph.operators)
     delegated = _delegated(details, total)
     left = tuple(sorted({graph.operators[i].name for i in range(total) if i not in delegated}))
+    notes: tuple[str, ...] = ()
+    if used != "cpu" and delegated:
+        notes = rest_on_the_cpu(total - len(delegated), left, total, cut=False)
     return DelegateReport(
         requested=requested,
         used="cpu (XNNPACK)" if used == "cpu" and delegated else used,
         nodes_delegated=len(delegated),
         nodes_total=total,
         left_behind=left,
+        notes=notes,
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from ..specs.limits import Range
-from ..specs.values import Reader, plain_fields
+from ..specs.values import Reader, omitted, plain_fields
 
 _Count = Annotated[int, Range(0, 10**15)]
 
@@ -28,7 +28,8 @@ class Agreement:
     frames: inferences compared. agrees: every difference is within the tolerance.
     largest_difference and tolerance: of one value, in `unit`: `steps` of a quantised output, or
     `of the range` (a fraction of the largest magnitude in the CPU's output). labels_equal: frames
-    with the same best index of the first output.
+    with the same best index of the first output. psnr_db: of a model that answers pictures, how
+    far the worst of them lies from the CPU's, and left out of others.
     """
 
     frames: _Count
@@ -37,11 +38,20 @@ class Agreement:
     tolerance: float
     unit: str
     labels_equal: _Count
+    psnr_db: float | None = omitted()
+
+    @property
+    def alike(self) -> str:
+        """How alike the answers are as people see them, in words."""
+        if self.psnr_db is not None:
+            return f"the worst picture has a PSNR of {self.psnr_db:.1f} dB to the CPU's"
+        return f"the best class is the same in {self.labels_equal} of {self.frames} frames"
 
     def as_json(self) -> dict[str, Any]:
         """largest_difference: None where an output was no number; JSON has no infinity."""
         finite = math.isfinite(self.largest_difference)
-        return asdict(self) | {"largest_difference": self.largest_difference if finite else None}
+        found = plain_fields(self)
+        return found | {"largest_difference": self.largest_difference if finite else None}
 
     @classmethod
     def from_plain(cls, said: Any, name: str, reader: Reader) -> Agreement:
@@ -80,6 +90,22 @@ class DelegateReport:
 
     def as_json(self) -> dict[str, Any]:
         return plain_fields(self)
+
+
+def rest_on_the_cpu(count: int, names: Sequence[str], total: int, *, cut: bool) -> tuple[str, ...]:
+    """A note on the operators that a delegate left, by name; none where it took all.
+
+    cut: operators that it would have taken may be among them, cut off by the named ones.
+    """
+    if not count:
+        return ()
+    listed = ", ".join(names)
+    if not listed:
+        why = "which it does not name"
+    else:
+        why = f"{listed} and what they cut off from the rest" if cut else listed
+    runs = "operator runs" if count == 1 else "operators run"
+    return (f"{count} of {total} {runs} on the CPU: {why}",)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,11 +59,11 @@ def _drawn(step: Step, picture: Picture) -> FrameAnswer:
     )
 
 
-def as_line(step: Step, top: int) -> FrameLine:
-    """The answer with its times, for --jsonl."""
+def as_line(step: Step, answer: FrameAnswer, top: int) -> FrameLine:
+    """The answer (of `as_measured`) with its times, for --jsonl."""
     smoothed = step.prediction is not step.measured
     return FrameLine(
-        **vars(as_measured(step, top)),
+        **vars(answer),
         captured_s=time.time() - (time.perf_counter() - step.frame.captured_at),
         pts_s=step.frame.pts_s,
         smoothed=answer_of(step, top).top if smoothed else None,
@@ -156,9 +156,9 @@ class JsonLines:
     def __init__(self, stream: IO[str], path: Path) -> None:
         self._stream, self._path = stream, path
 
-    def write(self, step: Step, top: int) -> None:
-        """Raises CnnedgeError when the disk is full."""
-        line = json_text(plain(as_line(step, top))) + "\n"
+    def write(self, step: Step, answer: FrameAnswer, top: int) -> None:
+        """answer: of `as_measured`. Raises CnnedgeError when the disk is full."""
+        line = json_text(plain(as_line(step, answer, top))) + "\n"
         if self._stream is sys.stdout:
             self._stream.write(line)
             self._stream.flush()

@@ -167,10 +167,13 @@ class Labelling:
     def _keep(self, step: Step, watching: Watching) -> None:
         if isinstance(step.measured, (Prediction, Picture)) and not step.measured.finite:
             self.unanswered += 1
-        if self.lines:
-            self.lines.write(step, self.top)
-        if self.keep_answers and len(self.answers) < MOST_PREDICTIONS:
-            self.answers.append(as_measured(step, self.top))
+        kept = self.keep_answers and len(self.answers) < MOST_PREDICTIONS
+        if self.lines or kept:
+            answer = as_measured(step, self.top)
+            if self.lines:
+                self.lines.write(step, answer, self.top)
+            if kept:
+                self.answers.append(answer)
         self.audience.step(step, self.timings, self.top)
         watching.show(step, self.timings, self.top, self.models[0].engine)
 

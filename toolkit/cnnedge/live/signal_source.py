@@ -134,8 +134,9 @@ def _stream(stream: TextIO, size: SignalSize, step: int | None) -> Iterator[Fram
 def _lines(stream: TextIO, channels: int) -> Iterator[list[float]]:
     """The numbers of each line that holds some: of each channel one, or of one channel any."""
     for number, line in enumerate(iter(stream.readline, ""), start=1):
-        cells = split_cells(line.strip())
-        if not line.strip() or (number == 1 and _is_header(cells)):
+        text = line.strip()
+        cells = split_cells(text)
+        if not text or (number == 1 and _is_header(cells)):
             continue
         place = f"stdin, line {number}"
         values = [number_at(cell, place) for cell in cells]

@@ -43,8 +43,8 @@ class DataSpec:
     """Where the pictures come from and how they are split.
 
     source: a folder, an IDX folder, an .npz or .csv file, `embedded:fashion_mnist`,
-    `keras:mnist|fashion_mnist|cifar10`, or `tfds:NAME`; for signals a .csv file or
-    `synthetic:chromatogram`.
+    `keras:mnist|fashion_mnist|cifar10`, `sklearn:digits`, or `tfds:NAME`; for signals a .csv
+    file or `synthetic:chromatogram`.
     labels: names of numbered classes (IDX, NPZ, Keras); folders and CSV bring their own.
     near_duplicates: whether pictures of one burst, and files that look nearly the same, lie
     together on one side of the split.

@@ -66,7 +66,8 @@ def _sentence(result: RunResult, live: bool, noun: str) -> list[str]:
 
 def _agreement(found: Agreement) -> str:
     verdict = "agrees with the CPU" if found.agrees else "DIFFERS from the CPU"
+    alike = f"labels equal on {found.labels_equal}" if found.psnr_db is None else found.alike
     return (
         f"{verdict} on {found.frames} frames (largest difference {found.largest_difference:.2g} "
-        f"{found.unit}, labels equal on {found.labels_equal})"
+        f"{found.unit}, {alike})"
     )

@@ -13,6 +13,7 @@ from typing import IO
 
 import click
 
+from ...bundle import read_model
 from ...errors import CnnedgeError, DeviceError, GateError, SourceError, SpecError
 from ...files import explained, json_text
 from ...harmless import one_line, tidy
@@ -23,6 +24,7 @@ from ...specs.values import read
 from ...targets import Target
 from .. import output
 from ..guest_options import words as guest_words
+from .saved import check_place, fetch
 from .source import Placed, placed
 from .summary import print_summary
 
@@ -42,6 +44,8 @@ def run_on(target: Target, ctx: click.Context, outlets: Outlets, duration: float
     """Labels there, and prints and writes here what `cnnedge run` would."""
     model, source, json_file = (ctx.params[n] for n in ("model", "source", "json_file"))
     save, jsonl = outlets.save, outlets.jsonl
+    if save:
+        check_place(Path(save))
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(target.scratch())
         lines = stack.enter_context(_Lines.to(jsonl))
@@ -67,7 +71,7 @@ def run_on(target: Target, ctx: click.Context, outlets: Outlets, duration: float
         if done.code:
             _raise(target.name, done.code, errors)
         if save and saved:
-            target.pull(saved, Path(save))
+            fetch(target, saved, Path(save))
         result = replace(
             _named_here(_pulled(target, f"{place}/result.json"), brought),
             model=model,
@@ -79,7 +83,7 @@ def run_on(target: Target, ctx: click.Context, outlets: Outlets, duration: float
     if json_file:
         output.write_json(json_file, plain(result))
     if "-" not in (json_file, jsonl):
-        _print(result)
+        _print(result, "label" if read_model(model).picture_answer is None else "picture")
 
 
 def _travelling(target: Target, ctx: click.Context) -> Iterator[str]:
@@ -205,15 +209,15 @@ def _pulled(target: Target, remote: str) -> RunResult:
             ) from None
 
 
-def _print(result: RunResult) -> None:
+def _print(result: RunResult, answer: str) -> None:
     emulated = result.conditions.emulated
     if emulated:
         output.results().print(
-            f"{result.device} labelled {result.frames:,} frames. No times are shown: its "
+            f"{result.device} answered {result.frames:,} frames. No times are shown: its "
             f"processor is emulated ({one_line(emulated)})",
             highlight=False,
             soft_wrap=True,
         )
         return
     output.results().print(f"on {result.device}:", highlight=False)
-    print_summary(result, live=bool(result.dropped))
+    print_summary(result, live=bool(result.dropped), answer=answer)

@@ -63,7 +63,8 @@ class Routing(tf_keras.layers.Layer):  # type: ignore[misc]
             vectors = squash(tf.reduce_sum(sent * predicted, axis=1, keepdims=True))
             if turn + 1 < ROUTINGS:
                 agreement += tf.reduce_sum(predicted * vectors, axis=-1, keepdims=True)
-        return vectors[:, 0]
+        # A slice would do as well, and is one that GPUs do not take.
+        return tf.reshape(vectors, (-1, self.classes, self.dimension))
 
 
 class Squash(tf_keras.layers.Layer):  # type: ignore[misc]
