@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,10 @@ import pytest
 
 from cnnedge.benchmark import PROTOCOLS
 from cnnedge.bundle import read_model
+from cnnedge.compression import chain
 from cnnedge.conversion.session import convert
 from cnnedge.conversion.settings import Wishes
+from cnnedge.errors import CnnedgeError
 from cnnedge.specs import parse_variant
 from support.broken import broken_model
 from support.command import assert_one_clear_line, cnnedge, once
@@ -280,6 +283,18 @@ def test_selective_mends_what_int8_broke(broken_run: Path) -> None:
     assert mended["remedy_of"] == "int8"
     assert "conv2d_1" in mended["float_layers"]
     assert mended["accuracy"] >= report["reference"]["accuracy"] - 0.005
+
+
+def test_a_published_network_is_trained_by_no_technique() -> None:
+    """Its classes are not those of the pictures: qat has to be refused before it trains."""
+    data = SimpleNamespace(
+        run=SimpleNamespace(model=Path("model.keras")),
+        recipe=SimpleNamespace(training=SimpleNamespace(method="pretrained")),
+    )
+    shop: Any = SimpleNamespace(data=data)
+    chain.check(shop, [parse_variant("int8", "test"), parse_variant("selective", "test")])
+    with pytest.raises(CnnedgeError, match=r"qat: .* published network.*train it on your pictures"):
+        chain.check(shop, [parse_variant("qat", "test")])
 
 
 def test_more_calibration_is_no_remedy_where_all_pictures_were_taken(broken_run: Path) -> None:

@@ -134,3 +134,21 @@ def test_weights_that_changed_are_converted_again(residual: Any) -> None:
     model.layers[-1].activation = tf_keras.activations.linear
     names = [op.name for op in read_graph(convert(model, "float32", PICTURES), "m").operators]
     assert "SOFTMAX" not in names
+
+
+def test_which_layers_train_makes_no_other_network(
+    residual: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cnnedge import converter
+
+    model = tf_keras.models.clone_model(residual)
+    first = converter.convert(model, "float32", PICTURES)
+
+    def traced(model: Any) -> Any:
+        raise AssertionError("converted again")
+
+    monkeypatch.setattr(converter, "_traced", traced)
+    model.layers[-1].trainable = False
+    assert converter.convert(model, "float32", PICTURES) == first
+    # Who needs no signature takes what is there.
+    assert converter.convert(model, "float32", PICTURES, signature=False) == first

@@ -241,6 +241,8 @@ def test_a_published_network_keeps_its_labels(
     daisy = next(c for c in found["per_class"] if c["label"] == "daisy")
     assert daisy["recall"] == 1.0
     assert cnnedge("convert", run, "--variant", "int8").returncode == 0
+    refused = cnnedge("convert", run, "--variant", "qat")
+    assert_one_clear_line(refused, "qat", "published network", "train it on your pictures first")
     daisies = photographs / "daisy/0.jpg"
     ran = cnnedge("run", run / "export/int8.tflite", "--source", daisies)
     assert "daisy" in ran.stdout, ran.stdout

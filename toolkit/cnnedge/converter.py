@@ -145,7 +145,8 @@ def _float32_of(model: Any, signature: bool) -> bytes | None:
     if isinstance(model, FrozenNetwork):
         return model.flatbuffer
     key = _identity(model)
-    known = _last_float32.get(signature)
+    # A signature does no harm to those who do not ask for one.
+    known = _last_float32.get(signature) if signature else _known_to_any(key)
     if known is None or known[0] != key:
         function = _traced(model)
         made = None if _rounds(function) else _converter(function, model, signature).convert()
@@ -153,12 +154,26 @@ def _float32_of(model: Any, signature: bool) -> bytes | None:
     return known[1]
 
 
+def _known_to_any(key: str) -> tuple[str, bytes | None] | None:
+    return next((known for known in _last_float32.values() if known[0] == key), None)
+
+
 def _identity(model: Any) -> str:
-    """Of its layers and weights, hex."""
-    found = hashlib.sha256(repr(model.get_config()).encode())
+    """Of its layers and weights, hex; which layers are to be trained makes no difference."""
+    found = hashlib.sha256(repr(_without_training(model.get_config())).encode())
     for weight in model.get_weights():
         found.update(np.ascontiguousarray(weight).data)
     return found.hexdigest()
+
+
+def _without_training(config: Any) -> Any:
+    """A Keras configuration without `trainable`, which no converted network depends on."""
+    if isinstance(config, dict):
+        kept = config.items()
+        return {key: _without_training(value) for key, value in kept if key != "trainable"}
+    if isinstance(config, (list, tuple)):
+        return [_without_training(value) for value in config]
+    return config
 
 
 def _rounds(function: Any) -> bool:

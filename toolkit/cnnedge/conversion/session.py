@@ -107,6 +107,7 @@ def _remedies(work: Work, job: Job, refused: Made, names: list[str], position: s
     for remedy in remedies(work.data.recipe, job, names, work.calibration_pictures):
         work.data.reporter.note(f"{job.name} {verdict.status_reason}: trying {remedy.name}")
         try:
+            chain.check(work.workshop, [remedy.variant])
             made.append(make(work, remedy, position))
         except CnnedgeError as error:
             work.data.reporter.note(f"{remedy.name} cannot be made: {error}")
