@@ -138,8 +138,11 @@ def torch_lite0(work: Work) -> Iterator[Source]:
     make_torch(work, [program, onnx, by_torch], f"lite0={code},{weights}")
     if not by_onnx.exists():
         words = f"import onnx2tf; onnx2tf.convert('{onnx}', output_folder_path='{onnx}.made')"
-        python = str(python_of(ONNX2TF, None, Silent()))
-        subprocess.run([python, "-c", words], check=True, stdout=subprocess.DEVNULL)
+        python = python_of(ONNX2TF, None, Silent())
+        # Its simplifier is a program beside it.
+        found = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
+        run = [str(python), "-c", words]
+        subprocess.run(run, check=True, stdout=subprocess.DEVNULL, env=found)
         next(Path(f"{onnx}.made").glob("*_float32.tflite")).rename(by_onnx)
     for path in (program, onnx, by_onnx, by_torch):
         yield Source(name=f"EfficientNet-Lite0 in PyTorch, {path.name}", file=path.name, guest=LITE)

@@ -187,10 +187,10 @@ def behaved(model: Any, values: npt.NDArray[np.float32]) -> None:
         if type(layer).__name__ == "Dropout":
             layer.rate = 0.0
     model(values, training=True)
-    last = [layer for layer in every if type(layer).__name__ == "Dense"][-1]
-    last.activation = lambda x: x
-    raw = np.asarray(model(values, training=False))
+    # MobileNetV3 has a convolution there, and its softmax behind it.
+    last = [layer for layer in every if getattr(layer, "kernel", None) is not None][-1]
+    scores = np.log(np.maximum(np.asarray(model(values, training=False)), 1e-30))
+    raw = scores - scores.mean(1, keepdims=True)
     factor = SPREAD / raw.std(0).mean()
     kernel, *bias = last.get_weights()
     last.set_weights([kernel * factor, *((b - raw.mean(0)) * factor for b in bias)])
-    last.activation = type(last)(1, activation="softmax").activation
