@@ -16,6 +16,8 @@ from ..invariance.measuring import Panel
 from .comparing import Comparison, Measured
 
 _SHOWN = 5
+# Percent; the label of a bar stands above it up to here.
+_MOST_ABOVE = 90
 
 
 def headline(found: Comparison) -> str:
@@ -82,9 +84,20 @@ def _overlap(axes: Axes, found: Comparison) -> None:
         value = network.overlapping
         axes.bar(place, 100 * value.accuracy, width=0.6, color=colour)
         axes.plot([place, place], [100 * end for end in value.ci95], color=INK, lw=1.4)
-        said = f"{network.name} {percent(value.accuracy, 0)}"
-        height = 100 * value.ci95[1] + 3
-        axes.text(place, height, said, ha="center", size=10, weight="bold", color=colour)
+        low, high = (100 * end for end in value.ci95)
+        # Above a bar that is nearly full stands the title.
+        above = high < _MOST_ABOVE
+        said = f"{network.name}{' ' if above else chr(10)}{percent(value.accuracy, 0)}"
+        axes.text(
+            place,
+            high + 3 if above else low - 4,
+            said,
+            ha="center",
+            va="bottom" if above else "top",
+            size=10,
+            weight="bold",
+            color=colour if above else "white",
+        )
     axes.set_xlim(-0.6, 1.6)
     axes.set_xticks([])
     said = "both of two classes named"
