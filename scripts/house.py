@@ -145,8 +145,9 @@ ROOMS = (
         WORKSHOP,
     ),
     Room(
-        ("packing", "ranges", "frozen", "converter"),
-        "writes a flatbuffer again in fewer bytes; the ranges of values for int8; the variants of "
+        ("packing", "ranges", "hard_swish", "frozen", "converter"),
+        "writes a flatbuffer again in fewer bytes; the ranges of values for int8; hard swish by "
+        "operators that have integer kernels; the variants of "
         "a network that is a flatbuffer already; Keras to the bytes of one .tflite variant",
         WORKSHOP,
     ),

@@ -144,6 +144,8 @@ def test_a_gpu(plain_models: dict[str, Path], tmp_path: Path) -> None:
 def test_backbones_with_their_weights(pictures: Path, tmp_path: Path) -> None:
     ranges = ("--data", pictures, "--calibration", 4, "--judged", 4)
     assert "TensorFlow" in printed("bench_ranges", *ranges, cwd=tmp_path, codes=(0,))
+    small = ("--data", pictures, "--side", 32, "--rounds", 3)
+    assert "int8 without" in printed("bench_hard_swish", *small, cwd=tmp_path, codes=(0,))
     if not IDX.exists():
         missing(f"no {IDX} (on Debian: dataset-fashion-mnist)")
     heads = ("--pictures", 40, "--judged", 16)
@@ -175,6 +177,12 @@ def test_transfer(pictures: Path, tmp_path: Path) -> None:
     small = ("--backbone", "mobilenet_v3_small", "--weights", "none", "--epochs", 1)
     words = ("--data", pictures, "--policy", "off", *small, "--set", SIZE.replace(": ", "=", 1))
     assert "Keras" in printed("bench_transfer", *words, cwd=tmp_path)
+
+
+def test_int8_of_a_run(trained_run: Path, tmp_path: Path) -> None:
+    said = printed("bench_int8_table", trained_run, "--folder", "kept", cwd=tmp_path, codes=(0,))
+    assert "changed" in said
+    assert list((tmp_path / "kept/measured").glob("*.json"))
 
 
 def test_teaching(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ _MACHINES_OWN = ("conditions",)
 _BY_NAME = ("counts", "unstable", "noise_floor")
 # What came since: of the pictures, those that lie on one side of the split; of a layer in int8, the
 # labels that it changes and what it costs in float.
-_ADDED = {"tied", "changed", "pictures", "float_bytes", "float_ms"}
+_ADDED = {"tied", "changed", "pictures", "float_bytes", "float_ms", "ptq", "chosen_on"}
 
 
 @pytest.fixture(scope="module")

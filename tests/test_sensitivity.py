@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -233,6 +234,9 @@ def test_worst_layers() -> None:
     assert worst_layers(errors, 9) == ("b", "c", "d", "a")
     assert worst_layers(errors, 2) == ("b", "c")
     assert worst_layers(errors, 0) == ()
+    # Labels tell more than decibels.
+    told = [replace(each, changed=changed) for each, changed in zip(errors, (5, 0, 9), strict=True)]
+    assert worst_layers(told, 2) == ("c", "a")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import ranges
+from . import hard_swish, ranges
 from .bundle import Graph, read_graph
 from .bundle.layer_names import holds_layer
 from .bundle.values import constant
@@ -194,7 +194,7 @@ def _integers(
 
     plain = _float32_of(model, signature)
     if plain is not None:
-        calibrated = ranges.calibrated(plain, calibration)
+        calibrated = ranges.calibrated(hard_swish.replaced(plain), calibration)
     elif not float_layers:
         return _by_tensorflow(model, variant, calibration, signature, False)
     else:

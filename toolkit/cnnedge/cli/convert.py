@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from .. import figures
 from ..conversion.budget import Budget, parse_budget
+from ..conversion.report.notes import SPLITS
 from ..conversion.settings import Wishes, check_settings
 from ..errors import CnnedgeError, GateError, SpecError
 from ..specs import FORMATS, TECHNIQUES, Variant, parse_variant, plain
@@ -261,6 +263,16 @@ def _against(control: AgainstControl | None) -> str:
     return "" if control is None else f"{control.difference_points:+.2f}"
 
 
+def _mended(report: Report) -> Iterator[str]:
+    """What was done for the labels of int8 files."""
+    for v in report.variants:
+        if v.ptq and v.ptq.corrected:
+            yield (
+                f"{v.name}: its biases are corrected; of {v.ptq.pictures:,} {SPLITS[v.ptq.part]} "
+                f"pictures {v.ptq.changed:,} change their label, {v.ptq.changed_before:,} without"
+            )
+
+
 def _print(report: Report, run: Path, verbose: bool) -> None:
     if report.min_psnr is not None:
         _print_drawing(report, run)
@@ -308,6 +320,8 @@ def _print(report: Report, run: Path, verbose: bool) -> None:
         "long; latency on "
         f"{report.device}, {report.threads} thread, at least {min(counts):,} inferences each"
     )
+    for line in _mended(report):
+        output.note(line)
     for warning in report.warnings:
         output.warn(warning)
     for name, reasons in report.unstable.items() if verbose else ():

@@ -62,10 +62,34 @@ class Runs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PostTrained:
+    """What was done for an int8 file's labels. corrected: whether its biases are.
+
+    changed_before, changed: labels that differ from the float file's with the biases as they were
+    trained, and in this file, of so many pictures of the split `part`, none of them a test picture.
+    """
+
+    corrected: bool
+    changed_before: Count
+    changed: Count
+    pictures: Count
+    part: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """The pictures by which layers were chosen, of the split `part`; none is a test picture."""
+
+    pictures: Count
+    part: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FileEntry(Compared):
     """One variant's file. sparsity: the fraction of weights that are zero. macs: of one inference.
 
-    epochs, train_seconds: after the run's own training. float_layers: those that stayed in float.
+    epochs, train_seconds: after the run's own training. float_layers: those that stayed in float,
+    chosen_on: by which pictures they were chosen.
     """
 
     file: str
@@ -85,6 +109,8 @@ class FileEntry(Compared):
     float_layers: tuple[str, ...]
     layers: tuple[LayerCost, ...]
     tflite_runtime: Runs
+    ptq: PostTrained | None = omitted()
+    chosen_on: Judged | None = omitted()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,17 @@ from ..specs.values import read
 from ..training import backend
 from ..training.content_key import content_key, dataset_decides
 from ..training.run_data import provenance
-from .entries import AgainstControl, Compared, ControlEntry, Entry, FileEntry, Runs
+from .entries import (
+    AgainstControl,
+    Compared,
+    ControlEntry,
+    Entry,
+    FileEntry,
+    Judged,
+    PostTrained,
+    Runs,
+)
+from .post_training import FORMATS, integers
 from .selective import leave_in_float
 from .trial import answers
 from .work import Work
@@ -62,6 +72,16 @@ class Made:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Converted:
+    """A flatbuffer, the layers that it leaves in float, and what was done for its labels."""
+
+    flatbuffer: bytes
+    float_layers: Sequence[str] = ()
+    ptq: PostTrained | None = None
+    chosen_on: Judged | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Control:
     """The same model without the technique, in the variant's format. scores: float32."""
 
@@ -83,8 +103,8 @@ def make(work: Work, job: Job, position: str) -> Made:
     known = _known(work, job.name, key, FileEntry)
     if known and _sha256(final) == known[0].sha256:
         return _asked(work, job, *known, control)
-    flatbuffer, float_layers = _flatbuffer(work, job, stage, position)
-    scores = _score(work, job, flatbuffer, position)
+    converted = _converted(work, job, stage, position)
+    scores = _score(work, job, converted.flatbuffer, position)
     compared = compare(work, job.name, scores)
     told = _provenance(work, job, stage)
     if compared.accuracy is not None:
@@ -92,12 +112,12 @@ def make(work: Work, job: Job, position: str) -> Made:
         told["accuracy"] = {name: plain(getattr(compared, name)) for name in names}
     write_model(
         final,
-        flatbuffer,
+        converted.flatbuffer,
         labels=work.data.labels,
         size=work.data.pixels.size,
         provenance=told,
     )
-    entry = _described(job, stage, final, compared, float_layers)
+    entry = _described(job, stage, final, compared, converted)
     _keep(work, job.name, key, entry, scores)
     return _asked(work, job, entry, scores, control)
 
@@ -118,16 +138,18 @@ def compare(work: Work, name: str, scores: Scores) -> Compared:
     )
 
 
-def _flatbuffer(
-    work: Work, job: Job, stage: chain.Stage, position: str
-) -> tuple[bytes, Sequence[str]]:
+def _converted(work: Work, job: Job, stage: chain.Stage, position: str) -> _Converted:
     work.data.reporter.stage(f"{job.name}: converting ({position})", 0, 0)
     model = chain.load(work.workshop, stage)
     calibration = work.calibration(job.calibration)
     if job.variant.format == "selective":
-        return leave_in_float(work, model, calibration, job.name)
+        flatbuffer, layers, judged = leave_in_float(work, model, calibration, job.name)
+        return _Converted(flatbuffer=flatbuffer, float_layers=layers, chosen_on=judged)
+    if job.variant.format in FORMATS:
+        flatbuffer, done = integers(work, model, job.variant, calibration)
+        return _Converted(flatbuffer=flatbuffer, ptq=done)
     form, sparse = job.variant.format, job.variant.sparse
-    return convert_keras(model, form, calibration, sparse=sparse), ()
+    return _Converted(flatbuffer=convert_keras(model, form, calibration, sparse=sparse))
 
 
 def _score(work: Work, job: Job, flatbuffer: bytes, position: str) -> Scores:
@@ -154,8 +176,7 @@ def _control(work: Work, job: Job, stage: chain.Stage, position: str) -> Control
     if known := _known(work, name, key, ControlEntry):
         return Control(entry=known[0], scores=known[1])
     job = replace(plain_job, name=name)
-    flatbuffer, _ = _flatbuffer(work, job, control, position)
-    scores = _score(work, job, flatbuffer, position)
+    scores = _score(work, job, _converted(work, job, control, position).flatbuffer, position)
     entry = ControlEntry(**vars(compare(work, name, scores)), epochs=control.epochs)
     _keep(work, name, key, entry, scores)
     return Control(entry=entry, scores=scores)
@@ -183,7 +204,7 @@ def _against(work: Work, scores: Scores, control: Control | None) -> AgainstCont
 
 
 def _described(
-    job: Job, stage: chain.Stage, file: Path, compared: Compared, float_layers: Sequence[str]
+    job: Job, stage: chain.Stage, file: Path, compared: Compared, converted: _Converted
 ) -> FileEntry:
     model = read_model(file)
     reasons = not_runnable(model)
@@ -203,9 +224,11 @@ def _described(
         epochs=stage.epochs,
         train_seconds=stage.seconds,
         calibration_pictures=job.calibration if job.variant.format in _CALIBRATED else None,
-        float_layers=tuple(float_layers),
+        float_layers=tuple(converted.float_layers),
         layers=layer_costs(model),
         tflite_runtime=Runs(runs=not reasons, reasons=tuple(reasons)),
+        ptq=converted.ptq,
+        chosen_on=converted.chosen_on,
     )
 
 
@@ -234,6 +257,10 @@ def _key(work: Work, job: Job, stage_key: str) -> str:
         # The layers that it leaves in float are chosen by the gate, on pictures of this seed.
         selective=[recipe.convert.max_drop, recipe.convert.calibration.seed]
         if job.variant.format == "selective"
+        else None,
+        # What is done for its labels is decided by the gate, on pictures of this seed.
+        ptq=[plain(recipe.convert.ptq), recipe.convert.max_drop, recipe.convert.calibration.seed]
+        if job.variant.format in (*FORMATS, "selective")
         else None,
         # What is said of it in the file.
         told=[recipe.name, recipe.description, recipe.training.method, plain(recipe.data)],

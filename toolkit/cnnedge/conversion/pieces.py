@@ -40,6 +40,25 @@ class Source:
         """The values that the file holds of a tensor, as stored; None where it holds none."""
         return constant(self._data, self.graph.tensors[index])
 
+    def replace_constant(self, index: int, values: Values) -> None:
+        """Other values of a constant tensor, of its size and dtype, for all that leaves later.
+
+        `constant` goes on giving those of the file.
+        """
+        from ai_edge_litert import schema_py_generated as schema
+
+        tensors = self._model.subgraphs[0].tensors
+        buffer = tensors[index].buffer
+        if sum(tensor.buffer == buffer for tensor in tensors) > 1:
+            tensors[index].buffer = len(self._model.buffers)
+            self._model.buffers.append(schema.BufferT())
+        stored = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+        self._model.buffers[tensors[index].buffer].data = stored
+
+    def content(self) -> bytes:
+        """The whole flatbuffer, with what was replaced."""
+        return pack(self._model)
+
     def inputs(self, operators: Collection[int]) -> list[int]:
         """The tensors that the operators and their packing take from outside, without constants."""
         operators = self._with_packing(operators)

@@ -134,11 +134,12 @@ def layer_errors(
 def worst_layers(errors: Sequence[LayerError], count: int) -> tuple[str, ...]:
     """The layers to leave in float first, worst first; at most `count`.
 
-    By own_snr_db; behind a layer whose rounded output does most of the harm stand those that take
-    it, for in front of an int8 layer the output is rounded all the same.
+    By the labels that each changes alone, and by own_snr_db where these are alike. Behind a layer
+    whose rounded output does most of the harm stand those that take it, for in front of an int8
+    layer the output is rounded all the same.
     """
     chosen: dict[str, None] = {}
-    for error in sorted(errors, key=lambda e: e.own_snr_db):
+    for error in sorted(errors, key=lambda e: (-(e.changed or 0), e.own_snr_db)):
         chosen[error.layer] = None
         # Half of the noise is 3 dB.
         if error.rounding_snr_db - error.own_snr_db <= 3:

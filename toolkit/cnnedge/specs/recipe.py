@@ -178,6 +178,18 @@ class Calibration:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PostTraining:
+    """What int8 variants may do to keep their labels, without training.
+
+    biases: `corrected` gives every layer's output the mean that it has in float, over calibration
+    pictures; `keep` leaves them as they were trained; `auto` corrects them where int8 changes more
+    labels than the gate allows to be lost, and keeps whichever changes fewer.
+    """
+
+    biases: Literal["auto", "keep", "corrected"] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Conversion:
     """The variants to make; max_drop is the gate in percentage points, null for none. min_psnr: the
     gate of a model whose answers are pictures, in decibels against model.keras.
@@ -189,6 +201,7 @@ class Conversion:
 
     variants: tuple[Variant, ...] = tuple(Variant(format=f) for f in FORMATS[:4])
     calibration: Calibration = Calibration()
+    ptq: PostTraining = PostTraining()
     max_drop: Annotated[float | None, Range(0, 100)] = None
     min_psnr: Annotated[float | None, Range(0, 100)] = omitted()
     remedies: tuple[Remedy, ...] = ()

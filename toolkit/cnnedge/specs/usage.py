@@ -30,6 +30,7 @@ from .values import plain
 from .variant import Distil, Variant
 
 _LINEAR = ("logistic", "svm")
+_INTEGER = ("int8", "int8-float-io")
 _CALIBRATED = ("int8", "int8-float-io", "int16x8", "selective")
 # Parts that are absent by default: to name one is to set it, whatever it holds.
 _PARTS = (
@@ -119,6 +120,7 @@ def _for_style(recipe: Recipe) -> Iterator[Idle]:
         yield Idle(key=key, reason=why)
     yield Idle(key="convert.max_drop", reason="a network that answers pictures has no accuracy")
     yield Idle(key="convert.remedies", reason="they mend accuracy, and this network has none")
+    yield Idle(key="convert.ptq", reason="it keeps labels, and this network has none")
     yield from _resizing(recipe)
 
 
@@ -162,7 +164,7 @@ def in_conversion(
     if gate_told:
         found.append(Idle(key="convert.max_drop", reason="--max-drop sets it instead"))
     remedied = recipe.convert.max_drop is not None or gate_told
-    mendable = any(v.format in ("int8", "int8-float-io") for v in variants)
+    mendable = any(v.format in _INTEGER for v in variants)
     if budget or not remedied or not mendable:
         why = (
             "a search with --budget tries none"
@@ -183,6 +185,8 @@ def in_conversion(
     if not techniques and not budget and not any(v.format in _CALIBRATED for v in variants):
         why = "none of the variants is calibrated"
         found.append(Idle(key="convert.calibration", reason=why))
+    if not budget and not mendable:
+        found.append(Idle(key="convert.ptq", reason="no int8 variant is made"))
     return found + _compression(variants, techniques)
 
 

@@ -5,10 +5,12 @@ A note on something that no variant of the report has is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ... import figures
 from ...pages.text import Row, digits, format_percent
+
+SPLITS = {"val": "validation", "train": "training"}
 
 
 def notes(report: Row) -> list[str]:
@@ -93,12 +95,30 @@ def _of_compression(report: Row) -> Iterator[str]:
             "Not in tflite-runtime: its last release lacks an operator of the file or that version "
             "of it, or computes it wrong; the file needs LiteRT or a newer TensorFlow Lite."
         )
+    yield from _of_biases(variants)
     if (report.get("sensitivity") or {}).get("layers"):
         yield (
             "Sensitivity: of what a layer alone adds, the ratio is taken at the model's logits, "
             "where noise counts as much as the layers behind make of it; the dot is the layer's "
             "own output in the whole int8 model."
         )
+
+
+def _of_biases(variants: Sequence[Row]) -> Iterator[str]:
+    for variant in variants:
+        if by := variant.get("chosen_on"):
+            yield (
+                f"Layers in float of {variant['name']}: chosen on {by['pictures']:,} "
+                f"{SPLITS[by['part']]} pictures, none of them a test picture."
+            )
+        done = variant.get("ptq") or {}
+        if done.get("corrected"):
+            yield (
+                f"Biases of {variant['name']}: corrected, so that every layer's output has the "
+                f"mean that it has in float. Of {done['pictures']:,} {SPLITS[done['part']]} "
+                f"pictures, {done['changed']:,} change their label, and {done['changed_before']:,} "
+                "without it; no test picture was looked at for this."
+            )
 
 
 def _of_the_data(report: Row) -> Iterator[str]:

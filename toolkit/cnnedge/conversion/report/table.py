@@ -122,6 +122,7 @@ def _traits(variant: Row, report: Row) -> str:
         said.append(f"{variant['input_dtype']} input")
     if variant.get("float_layers"):
         said.append(_in_float(variant["float_layers"]))
+    said.append("biases corrected" if (variant.get("ptq") or {}).get("corrected") else "")
     said.append("sparse encoding" if variant.get("sparse") else "")
     pictures = variant.get("calibration_pictures")
     usual = (report.get("calibration") or {}).get("count")
