@@ -297,6 +297,29 @@ def test_a_published_network_is_trained_by_no_technique() -> None:
         chain.check(shop, [parse_variant("qat", "test")])
 
 
+def test_biases_are_corrected_or_kept_as_the_recipe_says(trained_run: Path, tmp_path: Path) -> None:
+    run = copy_of(trained_run, tmp_path)
+    told = {}
+    for wanted in ("corrected", "keep"):
+        ptq = ("--set", f"convert.ptq.biases={wanted}")
+        done = cnnedge("convert", run, "--variant", "int8", *ptq)
+        assert done.returncode == 0, done.stderr[-2000:]
+        told[wanted] = json.loads((run / "export" / "report.json").read_text())["variants"][0]
+        page = (run / "export" / "report.html").read_text()
+        assert ("Biases of int8: corrected" in page) == (wanted == "corrected")
+        assert ("its biases are corrected" in done.stdout + done.stderr) == (wanted == "corrected")
+    done_for = told["corrected"]["ptq"]
+    assert done_for["corrected"] and done_for["part"] in ("val", "train")
+    assert 0 <= done_for["changed"] <= done_for["pictures"]
+    assert told["keep"].get("ptq") is None
+    assert told["keep"]["sha256"] != told["corrected"]["sha256"]
+    assert abs(told["keep"]["size_bytes"] - told["corrected"]["size_bytes"]) < 1000
+    refused = cnnedge(
+        "convert", run, "--variant", "float32", "--set", "convert.ptq.biases=corrected"
+    )
+    assert_one_clear_line(refused, "convert.ptq", "no int8 variant is made")
+
+
 def test_more_calibration_is_no_remedy_where_all_pictures_were_taken(broken_run: Path) -> None:
     done = cnnedge(
         *("convert", broken_run, "--variant", "int8", "--max-drop", "0.5", "--json", "-"),
