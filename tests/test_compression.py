@@ -24,6 +24,7 @@ from cnnedge.conversion.session import convert
 from cnnedge.conversion.settings import Wishes
 from cnnedge.errors import CnnedgeError
 from cnnedge.specs import parse_variant
+from cnnedge.verification.network import says_corrected
 from support.broken import broken_model
 from support.command import assert_one_clear_line, cnnedge, once
 from support.environments import clean_environment, project_environment
@@ -305,6 +306,8 @@ def test_biases_are_corrected_or_kept_as_the_recipe_says(trained_run: Path, tmp_
         done = cnnedge("convert", run, "--variant", "int8", *ptq)
         assert done.returncode == 0, done.stderr[-2000:]
         told[wanted] = json.loads((run / "export" / "report.json").read_text())["variants"][0]
+        stated = says_corrected(read_model(run / "export" / "int8.tflite"))
+        assert stated == (wanted == "corrected"), "verify has to make the same file"
         page = (run / "export" / "report.html").read_text()
         assert ("Biases of int8: corrected" in page) == (wanted == "corrected")
         assert ("its biases are corrected" in done.stdout + done.stderr) == (wanted == "corrected")
