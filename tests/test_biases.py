@@ -111,3 +111,14 @@ def test_two_networks_that_do_not_match_are_left_alone(files: tuple[bytes, bytes
     other = tf_keras.Sequential([tf_keras.Input((13, 14, 3)), tf_keras.layers.Conv2D(2, 3)])
     assert corrected(files[1], convert(other, "float32", PICTURES), PICTURES) == files[1]
     assert corrected(files[0], files[0], PICTURES) == files[0]
+
+
+def test_verify_makes_the_corrected_file(files: tuple[bytes, bytes]) -> None:
+    from cnnedge.verification.network import make_peer
+
+    model = network()
+    exact = model(PICTURES.astype(np.float32)).numpy()
+    peer = make_peer(model, "int8-float-io", PICTURES, PICTURES, exact, corrected=True)
+    # Not the same bytes: layers of another model have other names.
+    assert np.array_equal(answers(peer.flatbuffer), answers(corrected(*files[::-1], PICTURES)))
+    assert not np.array_equal(answers(peer.flatbuffer), answers(files[1]))

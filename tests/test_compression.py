@@ -24,6 +24,7 @@ from cnnedge.conversion.session import convert
 from cnnedge.conversion.settings import Wishes
 from cnnedge.errors import CnnedgeError
 from cnnedge.specs import parse_variant
+from cnnedge.verification.network import says_corrected
 from support.broken import broken_model
 from support.command import assert_one_clear_line, cnnedge, once
 from support.environments import clean_environment, project_environment
@@ -295,6 +296,31 @@ def test_a_published_network_is_trained_by_no_technique() -> None:
     chain.check(shop, [parse_variant("int8", "test"), parse_variant("selective", "test")])
     with pytest.raises(CnnedgeError, match=r"qat: .* published network.*train it on your pictures"):
         chain.check(shop, [parse_variant("qat", "test")])
+
+
+def test_biases_are_corrected_or_kept_as_the_recipe_says(trained_run: Path, tmp_path: Path) -> None:
+    run = copy_of(trained_run, tmp_path)
+    told = {}
+    for wanted in ("corrected", "keep"):
+        ptq = ("--set", f"convert.ptq.biases={wanted}")
+        done = cnnedge("convert", run, "--variant", "int8", *ptq)
+        assert done.returncode == 0, done.stderr[-2000:]
+        told[wanted] = json.loads((run / "export" / "report.json").read_text())["variants"][0]
+        stated = says_corrected(read_model(run / "export" / "int8.tflite"))
+        assert stated == (wanted == "corrected"), "verify has to make the same file"
+        page = (run / "export" / "report.html").read_text()
+        assert ("Biases of int8: corrected" in page) == (wanted == "corrected")
+        assert ("its biases are corrected" in done.stdout + done.stderr) == (wanted == "corrected")
+    done_for = told["corrected"]["ptq"]
+    assert done_for["corrected"] and done_for["part"] in ("val", "train")
+    assert 0 <= done_for["changed"] <= done_for["pictures"]
+    assert told["keep"].get("ptq") is None
+    assert told["keep"]["sha256"] != told["corrected"]["sha256"]
+    assert abs(told["keep"]["size_bytes"] - told["corrected"]["size_bytes"]) < 1000
+    refused = cnnedge(
+        "convert", run, "--variant", "float32", "--set", "convert.ptq.biases=corrected"
+    )
+    assert_one_clear_line(refused, "convert.ptq", "no int8 variant is made")
 
 
 def test_more_calibration_is_no_remedy_where_all_pictures_were_taken(broken_run: Path) -> None:

@@ -22,7 +22,7 @@ def replaced(flatbuffer: bytes) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
     model: Any = unpack(flatbuffer)
-    found = [i for i, code in enumerate(model.operatorCodes) if code.builtinCode == _HARD_SWISH]
+    found = [i for i, code in enumerate(model.operatorCodes) if _kind(code) == _HARD_SWISH]
     main = model.subgraphs[0]
     if not any(operator.opcodeIndex in found for operator in main.operators):
         return flatbuffer
@@ -65,13 +65,18 @@ def _code(model: Any, builtin: int) -> int:
     from ai_edge_litert import schema_py_generated as schema
 
     for place, code in enumerate(model.operatorCodes):
-        if code.builtinCode == builtin:
+        if _kind(code) == builtin:
             return place
     code = schema.OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = builtin
     code.version = 1
     model.operatorCodes.append(code)
     return len(model.operatorCodes) - 1
+
+
+def _kind(code: Any) -> int:
+    """The operator that a code stands for; older files say it in the other field."""
+    return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
 
 
 def _constant(model: Any, value: float, name: str) -> int:

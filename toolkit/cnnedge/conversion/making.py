@@ -107,6 +107,8 @@ def make(work: Work, job: Job, position: str) -> Made:
     scores = _score(work, job, converted.flatbuffer, position)
     compared = compare(work, job.name, scores)
     told = _provenance(work, job, stage)
+    if converted.ptq:
+        told["ptq"] = plain(converted.ptq)
     if compared.accuracy is not None:
         names = ("accuracy", "ci95", "count", "drop_points")
         told["accuracy"] = {name: plain(getattr(compared, name)) for name in names}

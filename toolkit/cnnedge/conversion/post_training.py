@@ -17,7 +17,7 @@ from ..converter import takes_signals
 from ..data import calibration_indices
 from ..preprocess import Pixels
 from ..specs import Variant
-from .biases import corrected
+from .biases import corrected, measured_on
 from .entries import PostTrained
 from .report.verdict import USUAL_GATE
 from .trial import answers
@@ -26,8 +26,6 @@ from .work import Work
 FORMATS = ("int8", "int8-float-io")
 # They tell one changed label in 200, and are scored in seconds.
 _JUDGED = 200
-# A mean of them is known well enough: 48 and 64 pictures gave the same labels.
-_MEASURED = 64
 # With fewer, the training pictures are asked.
 _FEWEST = 50
 
@@ -77,10 +75,9 @@ class Mending:
     @classmethod
     def of(cls, work: Work, model: Any, calibration: Pixels) -> Mending:
         """As the recipe says. Of signals, whose int8 files begin in float, nothing is corrected."""
-        chosen = np.linspace(0, len(calibration) - 1, min(_MEASURED, len(calibration))).astype(int)
         keep = work.data.recipe.convert.ptq.biases == "keep" or takes_signals(model)
         exact = None if keep else convert_keras(model, "float32", calibration)
-        return cls(exact=exact, pictures=calibration[chosen])
+        return cls(exact=exact, pictures=measured_on(calibration))
 
     def corrected(self, flatbuffer: bytes) -> bytes:
         """The flatbuffer with corrected biases, or as it is."""

@@ -101,6 +101,7 @@ def _peers(case: Case) -> tuple[list[Stage], Peer]:
         case.exact,
         factor=network.FACTOR if known else network.FACTOR_UNCALIBRATED,
         float_layers=network.float_layers(model, run.keras),
+        corrected=network.says_corrected(model),
     )
     targets, recorded = case.golden.targets, case.recorded
     rows.append(network.format_stage(run.keras, peer, case.exact, targets, calibration, recorded))

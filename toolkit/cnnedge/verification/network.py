@@ -18,6 +18,7 @@ import numpy.typing as npt
 from ..bundle import Graph, ModelFile, pack_model
 from ..bundle.layer_names import known_layer
 from ..classifier import Classifier, load
+from ..conversion import biases
 from ..conversion.entries import Entry
 from ..conversion.pieces import PACKING
 from ..conversion.selective import for_errors
@@ -108,6 +109,12 @@ def float_layers(model: ModelFile, keras: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in found if name))
 
 
+def says_corrected(model: ModelFile) -> bool:
+    """Whether an int8 file states that its biases were corrected."""
+    told = model.provenance.raw.get("ptq") if model.provenance else None
+    return isinstance(told, dict) and told.get("corrected") is True
+
+
 def make_peer(
     keras: Any,
     form: str,
@@ -117,14 +124,18 @@ def make_peer(
     *,
     factor: float = FACTOR,
     float_layers: Sequence[str] = (),
+    corrected: bool = False,
 ) -> Peer:
     """The Keras model in a format, and its answers. exact: the Keras model's.
 
-    float_layers: of an int8 model, those that stay in float.
+    float_layers: of an int8 model, those that stay in float. corrected: its biases are.
 
     Raises ModelError, MissingExtraError.
     """
     flatbuffer = convert(keras, form, calibration, float_layers=float_layers)
+    if corrected:
+        float32 = convert(keras, "float32", calibration)
+        flatbuffer = biases.corrected(flatbuffer, float32, biases.measured_on(calibration))
     size = sample_size(pixels.shape)
     labels = [str(i) for i in range(exact.shape[1])]
     with tempfile.TemporaryDirectory() as folder:
