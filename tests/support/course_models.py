@@ -20,8 +20,11 @@ VARIANTS = ("float16", "int8")
 
 def course_models(folder: Path) -> None:
     """Writes NETWORK_VARIANT.tflite for each."""
+    import tf_keras
+
     from cnnedge.converter import convert
 
+    tf_keras.utils.set_random_seed(0)
     for name in NETWORKS:
         model, calibration, labels, size = _BUILDERS[name](np.random.default_rng(0))
         for variant in VARIANTS:
