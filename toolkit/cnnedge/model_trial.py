@@ -15,6 +15,7 @@ import time
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 # The steps, each reported once reached. What ends before READY says nothing about the model.
 READY, LOADED, DONE, ERROR = "ready", "loaded", "done", "error"
@@ -86,7 +87,7 @@ def _interpreter(module: Any, data: bytes) -> None:
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     interpreter._get_ops_details()
     _tell(LOADED)
-    if any(_no_numbers(entry) for entry in inputs):
+    if any(_no_numbers(entry["dtype"]) for entry in inputs):
         return
     for fill in (_zeros, _levels):
         started = time.monotonic()
@@ -121,9 +122,9 @@ def _openvino(module: Any, data: bytes) -> None:
     request.infer()
 
 
-def _no_numbers(entry: dict[str, Any]) -> bool:
+def _no_numbers(dtype: npt.DTypeLike) -> bool:
     """Whether an input takes texts or handles, for which no value can be invented."""
-    return np.dtype(entry["dtype"]).kind not in "biufc"
+    return np.dtype(dtype).kind not in "biufc"
 
 
 def _zeros(shape: Any, dtype: Any) -> Any:

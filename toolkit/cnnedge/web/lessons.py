@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -255,7 +255,7 @@ def in_words(result: dict[str, Any]) -> str:
     )
 
 
-def _text(said: dict[str, Any], key: str) -> str:
+def _text(said: Mapping[str, object], key: str) -> str:
     value = said.get(key)
     if not isinstance(value, str):
         raise CnnedgeError(f"'{key}' is a text")
@@ -266,7 +266,7 @@ def _text(said: dict[str, Any], key: str) -> str:
     return value
 
 
-def _json(said: dict[str, Any], status: int = 200) -> web.Response:
+def _json(said: Mapping[str, object], status: int = 200) -> web.Response:
     return web.Response(
         status=status,
         text=json.dumps(said, ensure_ascii=False),

@@ -62,7 +62,7 @@ def _parity(imported: Row) -> str:
     )
 
 
-def _rows(imported: Row) -> list[dict[str, Any]]:
+def _rows(imported: Row) -> list[Row]:
     tried = imported.get("tried")
     rows = tried if isinstance(tried, list) else []
     return [row for row in rows[:_SHOWN] if isinstance(row, dict) and _number(row.get("accuracy"))]
