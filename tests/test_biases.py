@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 from cnnedge.bundle import read_graph
 from cnnedge.conversion.biases import _expected, _weighted, corrected
 from cnnedge.conversion.pieces import Source
+from support.networks import float_answers
 
 tf_keras = pytest.importorskip("tf_keras")
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (24, 13, 14, 3)).astype(np.uint8)
+answers = partial(float_answers, pictures=PICTURES)
 
 
 def network(activation: str | None = "relu6") -> Any:
@@ -40,19 +43,6 @@ def files() -> tuple[bytes, bytes]:
 
     model = network()
     return convert(model, "float32", PICTURES), convert(model, "int8-float-io", PICTURES)
-
-
-def answers(flatbuffer: bytes) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
-
-    engine = Interpreter(model_content=flatbuffer)
-    engine.allocate_tensors()
-    found = []
-    for picture in PICTURES:
-        engine.set_tensor(engine.get_input_details()[0]["index"], picture[None].astype(np.float32))
-        engine.invoke()
-        found.append(engine.get_tensor(engine.get_output_details()[0]["index"])[0])
-    return np.stack(found)
 
 
 def with_wrong_biases(flatbuffer: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,12 @@ import pytest
 
 from cnnedge.bundle import read_graph
 from cnnedge.hard_swish import replaced
+from support.networks import float_answers
 
 tf_keras = pytest.importorskip("tf_keras")
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (16, 12, 12, 3)).astype(np.uint8)
+answers = partial(float_answers, pictures=PICTURES)
 
 
 def hard_swish(values: Any) -> Any:
@@ -28,19 +31,6 @@ def model() -> Any:
     x = layers.Activation(hard_swish, name="first")(layers.Conv2D(8, 3, name="front")(x))
     x = layers.Activation(hard_swish, name="second")(layers.Conv2D(8, 3, name="back")(x))
     return tf_keras.Model(image, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
-
-
-def answers(flatbuffer: bytes) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
-
-    engine = Interpreter(model_content=flatbuffer)
-    engine.allocate_tensors()
-    found = []
-    for picture in PICTURES:
-        engine.set_tensor(engine.get_input_details()[0]["index"], picture[None].astype(np.float32))
-        engine.invoke()
-        found.append(engine.get_tensor(engine.get_output_details()[0]["index"])[0].copy())
-    return np.stack(found)
 
 
 def operators(flatbuffer: bytes) -> list[str]:

@@ -1,4 +1,4 @@
-"""A small network that has learned the shapes, for tests that need sure answers in-process."""
+"""Small networks for tests in-process: one that has learned the shapes, and what a file answers."""
 
 from __future__ import annotations
 
@@ -93,3 +93,18 @@ def answers(flatbuffer: bytes, pixels: np.ndarray) -> np.ndarray:
         interpreter.invoke()
         found.append(interpreter.get_tensor(out["index"])[0].astype(float))
     return (np.stack(found) - zero) * scale if scale else np.stack(found)
+
+
+def float_answers(flatbuffer: bytes, pictures: Any) -> Any:
+    """The outputs [n, ...] of a model that takes float32, for uint8 pictures [n, h, w, c]."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    engine = Interpreter(model_content=flatbuffer)
+    engine.allocate_tensors()
+    taken, given = engine.get_input_details()[0]["index"], engine.get_output_details()[0]["index"]
+    found = []
+    for picture in pictures:
+        engine.set_tensor(taken, picture[None].astype(np.float32))
+        engine.invoke()
+        found.append(engine.get_tensor(given)[0].copy())
+    return np.stack(found)
