@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .packing import pack, unpack
+from .packing import add_scalar, pack, unpack
 
 _ADD, _MUL, _HARD_SWISH = 0, 18, 117
 _RELU6 = 3
@@ -26,7 +26,7 @@ def replaced(flatbuffer: bytes) -> bytes:
     main = model.subgraphs[0]
     if not any(operator.opcodeIndex in found for operator in main.operators):
         return flatbuffer
-    shift, factor = _constant(model, 3.0, "hard_swish/3"), _constant(model, 1 / 6, "hard_swish/6")
+    shift, factor = add_scalar(model, 3.0, "hard_swish/3"), add_scalar(model, 1 / 6, "hard_swish/6")
     gate_options = schema.AddOptionsT()
     gate_options.fusedActivationFunction = _RELU6
     product_options = schema.MulOptionsT()
@@ -77,19 +77,6 @@ def _code(model: Any, builtin: int) -> int:
 def _kind(code: Any) -> int:
     """The operator that a code stands for; older files say it in the other field."""
     return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
-
-
-def _constant(model: Any, value: float, name: str) -> int:
-    """The number of a new float32 scalar."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    buffer, tensor = schema.BufferT(), schema.TensorT()
-    buffer.data = np.frombuffer(np.float32(value).tobytes(), np.uint8)
-    model.buffers.append(buffer)
-    tensor.shape, tensor.hasRank = np.array([], np.int32), True
-    tensor.buffer, tensor.name = len(model.buffers) - 1, name.encode()
-    model.subgraphs[0].tensors.append(tensor)
-    return len(model.subgraphs[0].tensors) - 1
 
 
 def _like(main: Any, number: int, step: str) -> int:

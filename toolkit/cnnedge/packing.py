@@ -37,6 +37,20 @@ def unpack(flatbuffer: bytes) -> Any:
     return schema.ModelT.InitFromPackedBuf(bytearray(flatbuffer), 0)
 
 
+def add_scalar(model: Any, value: float, name: str) -> int:
+    """Adds a constant float32 scalar to the main graph of a ModelT; the number of its tensor."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    buffer, tensor = schema.BufferT(), schema.TensorT()
+    buffer.data = np.frombuffer(np.float32(value).tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    tensor.shape, tensor.hasRank = np.array([], np.int32), True
+    tensor.buffer, tensor.name = len(model.buffers) - 1, name.encode()
+    tensors = model.subgraphs[0].tensors
+    tensors.append(tensor)
+    return len(tensors) - 1
+
+
 class _Builder(flatbuffers.Builder):  # type: ignore[misc, unused-ignore]
     """flatbuffers' own, which knows neither the schema's alignment nor what it wrote before."""
 

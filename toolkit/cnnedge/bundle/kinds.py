@@ -27,7 +27,7 @@ TFJS, CORE_ML = "tfjs", "core_ml"
 IMPORTABLE = (TFLITE, SAVED_MODEL, KERAS_3, TF_KERAS, KERAS_H5, ONNX, PT2)
 
 _MAGIC = 64
-_HDF5 = b"\x89HDF\r\n\x1a\n"
+HDF5 = b"\x89HDF\r\n\x1a\n"
 _KERAS_ENTRIES = {"config.json", "model.weights.h5"}
 _EXPORTED = ("serialized_exported_program.json", "models/model.json", "archive_format")
 _MOST_METADATA = 1 << 20
@@ -75,7 +75,7 @@ def _file_kind(path: Path) -> str | None:
         begin = file.read(_MAGIC)
         if begin[4:8] == b"TFL3":
             return TFLITE
-        if begin.startswith(_HDF5):
+        if begin.startswith(HDF5):
             return _hdf5_kind(file)
         if begin.startswith(b"PK"):
             return _archive_kind(path, suffix)
