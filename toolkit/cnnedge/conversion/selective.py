@@ -90,15 +90,6 @@ def fewest(
     return chosen
 
 
-def for_errors(calibration: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The first pictures, for the error of each layer; 32 small ones, 6 of 224x224.
-
-    The ratio settles soon, and every layer is run with all that come behind it.
-    """
-    values = int(np.prod(calibration.shape[1:]))
-    return calibration[: int(np.clip(2**20 // values, 4, 32))]
-
-
 def _counts(layers: int) -> list[int]:
     counts, step = [1, 2, 3, 4], 2
     while counts[-1] + step <= max(4, layers // 2):

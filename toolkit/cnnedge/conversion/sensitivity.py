@@ -131,6 +131,15 @@ def layer_errors(
     return [_error(exact, rounded, layers, into) for into in sums]
 
 
+def for_errors(calibration: Pixels) -> Pixels:
+    """The first pictures, for the error of each layer; 32 small ones, 6 of 224x224.
+
+    The ratio settles soon, and every layer is run with all that come behind it.
+    """
+    values = int(np.prod(calibration.shape[1:]))
+    return calibration[: int(np.clip(2**20 // values, 4, 32))]
+
+
 def worst_layers(errors: Sequence[LayerError], count: int) -> tuple[str, ...]:
     """The layers to leave in float first, worst first; at most `count`.
 

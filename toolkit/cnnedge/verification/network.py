@@ -21,8 +21,7 @@ from ..classifier import Classifier, load
 from ..conversion import biases
 from ..conversion.entries import Entry
 from ..conversion.pieces import PACKING
-from ..conversion.selective import for_errors
-from ..conversion.sensitivity import layer_errors, worst_layers
+from ..conversion.sensitivity import for_errors, layer_errors, worst_layers
 from ..converter import convert, layer_names
 from ..engines import CPU
 from ..errors import CnnedgeError
