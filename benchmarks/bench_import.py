@@ -115,10 +115,11 @@ def torch_sources(work: Work, names: list[str]) -> Iterator[Source]:
         if name == "lite0":
             yield from torch_lite0(work)
         elif name.startswith("timm:"):
-            weights = f"{stem}.safetensors"
-            make_torch(work, [Path(weights)], name)
+            weights, onnx = Path(f"{stem}.safetensors"), Path(f"{stem}.onnx")
+            make_torch(work, [weights, onnx], name)
             guest = Guest(labels=NAMES)
-            yield Source(name=f"`{name}`", file=name, guest=guest, weights=weights)
+            yield Source(name=f"`{name}`", file=name, guest=guest, weights=str(weights))
+            yield Source(name=f"{name}, `.onnx`", file=onnx.name, guest=IMAGENET)
         else:
             made = [Path(f"{stem}{suffix}") for suffix in (".pt2", ".onnx")]
             make_torch(work, made, name)

