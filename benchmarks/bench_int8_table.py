@@ -1,18 +1,24 @@
 """What does int8 cost, over networks and pictures that are unlike each other?
 
     python benchmarks/bench_int8_table.py [RUN ...] [--folder build/int8] [--rows WORD ...]
-                                          [--set KEY=VALUE ...]
+                                          [--photographs DIR] [--latency] [--set KEY=VALUE ...]
 
 Makes pictures (grey shirts of low contrast and ten classes of Fashion-MNIST, from Debian's
 dataset-fashion-mnist; scikit-learn's digits; grey surfaces of low contrast with faults, rendered),
 trains each row's network on them with `cnnedge train`, and compares float32 with int8 as TensorFlow
-rounds it ("before") and as cnnedge ships it ("now"). RUN: finished runs to measure in place of
-these. What is made and measured stays in the folder: a second call does only what is missing.
---rows: those alone whose name has one of these words.
+rounds it ("before") and as cnnedge ships it ("now"). A row is a network and a set of pictures:
+NETWORK-PICTURES. RUN: finished runs to measure in place of these. --photographs: a folder by class,
+one more set of pictures, `yoga`. What is made and measured stays in the folder: a second call does
+only what is missing. --rows: those alone whose name has one of these words. --latency: times the
+files of these rows again, and nothing else, for a quiet hour.
+
+Bodies that nobody ships weights for here (MobileNetV2, MobileNetV3-small, ResNet-50) are trained
+from scratch on the 60,000 pictures of Fashion-MNIST at 64x64; the rows then fit a linear classifier
+to their frozen features.
 
 Printed for each: the accuracy, the labels that int8 changes, the points lost with a 95 % interval
-of the paired difference, the file, the latency of one thread, and the seconds from the Keras model
-to the int8 file. Training and validation pictures decide; the test pictures are only counted.
+of the paired difference, the files, the latency of one thread, and the seconds from the Keras model
+to the file. Training and validation pictures decide; the test pictures are only counted.
 """
 
 from __future__ import annotations
@@ -21,7 +27,6 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,21 +49,28 @@ from cnnedge.training.run_folder import open_finished, read_recipe
 SIDE = 224
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 SPLITS = "data.splits={train: 0.7, val: 0, test: 0.3}"
+SPLITS = "data.splits={train: 0.7, val: 0, test: 0.3}"
 LOGISTIC = ("yoga_edge", "training.method=logistic", SPLITS)
 SVM = ("yoga_edge", "training.method=svm", SPLITS)
-SMALL = ("fashion_cnn", "data.splits={train: 0.6, val: 0.1, test: 0.3}", "training.epochs=12")
-# Each row's name, pictures, recipe and settings.
-ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "lite0-logistic-shirts": ("shirts", LOGISTIC),
-    "lite0-logistic-surfaces": ("surfaces", LOGISTIC),
-    "lite0-logistic-fashion": ("fashion", LOGISTIC),
-    "lite0-logistic-digits": ("digits", LOGISTIC),
-    "lite0-svm-shirts": ("shirts", SVM),
-    "lite0-svm-surfaces": ("surfaces", SVM),
-    "fashion_cnn-shirts": ("shirts", SMALL),
-    "fashion_cnn-fashion": ("fashion", SMALL),
-    "ds_cnn-fashion": ("fashion", (*SMALL, "model=ds_cnn")),
+VALIDATED = "data.splits={train: 0.6, val: 0.1, test: 0.3}"
+SMALL = ("fashion_cnn", VALIDATED, "training.epochs=12")
+TUNED = (
+    *("yoga_edge", VALIDATED, "input={height: 128, width: 128, channels: 3}"),
+    *("training.head={epochs: 10}", "training.all={epochs: 3, learning_rate: 4e-4}"),
+)
+BODIES = ("mobilenet_v2", "mobilenet_v3_small", "resnet50")
+BODY = (*LOGISTIC, "input={height: 96, width: 96, channels: 3}")
+# Each network's recipe and settings.
+NETWORKS: dict[str, tuple[str, ...]] = {
+    "lite0-logistic": LOGISTIC,
+    "lite0-svm": SVM,
+    "lite0-tuned": TUNED,
+    **{body: (*BODY, f"model={body}") for body in BODIES},
+    "fashion_cnn": SMALL,
+    "ds_cnn": (*SMALL, "model=ds_cnn"),
 }
+SETS = ("shirts", "surfaces", "fashion", "digits")
+FILES = ("float32", "before", "now")
 
 
 class Silent:
@@ -157,21 +169,34 @@ def with_fault(values: Any, fault: str, rng: Any) -> Any:
     return values
 
 
-def trained(folder: Path, name: str, settings: tuple[str, ...]) -> Path:
+def trained(options: argparse.Namespace, network: str, pictures: str) -> Path:
     """The finished run of a row."""
-    pictures, (recipe, *sets) = ROWS[name]
-    run = folder / "runs" / name
-    if (run / "metrics.json").exists():
-        return run
-    words = [word for value in (*sets, *settings) for word in ("--set", value)]
-    data = folder / "pictures" / pictures
-    command = (sys.executable, "-m", "cnnedge", "train", recipe, "--data", data, "--out", run)
-    subprocess.run([*map(str, command), "--force", *words], check=True)
-    return run
+    recipe, *sets = NETWORKS[network]
+    if network in BODIES:
+        sets.append(f"weights={body(options.folder, network) / 'model.keras'}")
+    data = options.photographs if pictures == "yoga" else options.folder / "pictures" / pictures
+    out = options.folder / "runs" / f"{network}-{pictures}"
+    return run_of(recipe, data, out, (*sets, *options.set))
 
 
-def measured(run: Path) -> dict[str, Any]:
-    """One row."""
+def body(folder: Path, network: str) -> Path:
+    """Trained from scratch, once."""
+    sets = [f"model={network}", "weights=none", "input={height: 64, width: 64, channels: 3}"]
+    epochs = 1 if network == "resnet50" else 2
+    sets += [f"training.epochs={epochs}", "training.batch_size=64"]
+    return run_of("fashion_cnn", FASHION, folder / "bodies" / network, tuple(sets))
+
+
+def run_of(recipe: str, data: Path, out: Path, sets: tuple[str, ...]) -> Path:
+    if not (out / "metrics.json").exists():
+        words = [word for value in sets for word in ("--set", value)]
+        command = (sys.executable, "-m", "cnnedge", "train", recipe, "--data", data, "--out", out)
+        subprocess.run([*map(str, command), "--force", *words], check=True)
+    return out
+
+
+def measured(run: Path, kept: Path) -> dict[str, Any]:
+    """One row, whose files stay in the folder kept."""
     reporter: Any = Silent()
     work = prepare(open_finished(run), read_recipe(open_finished(run), ()), reporter)
     if work.targets is None:
@@ -190,13 +215,15 @@ def measured(run: Path) -> dict[str, Any]:
         return flatbuffer
 
     now = made(work, convert)
-    files = {"float32": exact, "before": before, "now": now}
+    files = dict(zip(FILES, (exact, before, now), strict=True))
+    kept.mkdir(parents=True, exist_ok=True)
+    for name, file in files.items():
+        (kept / f"{name}.tflite").write_bytes(file.flatbuffer)
     return {
         "run": run.name,
         "corrected": bool(done[0] and done[0].corrected),
         "pictures": len(work.indices),
         "files": {name: row(file, exact, work.targets) for name, file in files.items()},
-        "latency_ms": latencies(files),
     }
 
 
@@ -223,16 +250,16 @@ def row(file: File, exact: File, targets: Any) -> dict[str, Any]:
     }
 
 
-def latencies(files: dict[str, File]) -> dict[str, float]:
+def latencies(kept: Path) -> dict[str, float]:
     """Medians of one thread, in turns."""
     from ai_edge_litert.interpreter import Interpreter
 
-    engines = {n: Interpreter(model_content=f.flatbuffer, num_threads=1) for n, f in files.items()}
-    spent: dict[str, list[float]] = {name: [] for name in files}
+    engines = {n: Interpreter(str(kept / f"{n}.tflite"), num_threads=1) for n in FILES}
+    spent: dict[str, list[float]] = {name: [] for name in FILES}
     for engine in engines.values():
         engine.allocate_tensors()
         engine.invoke()
-    for _ in range(60):
+    for _ in range(100):
         for name, engine in engines.items():
             started = time.perf_counter()
             engine.invoke()
@@ -240,14 +267,37 @@ def latencies(files: dict[str, File]) -> dict[str, float]:
     return {name: float(np.median(times)) for name, times in spent.items()}
 
 
+def rows(options: argparse.Namespace) -> Iterator[str]:
+    sets = (*SETS, "yoga") if options.photographs else SETS
+    for name in (f"{network}-{pictures}" for network in NETWORKS for pictures in sets):
+        if not options.rows or any(word in name for word in options.rows):
+            yield name
+
+
 def runs(options: argparse.Namespace) -> Iterator[tuple[str, Path]]:
     if options.runs:
         yield from ((run.name, run) for run in options.runs)
         return
     make_pictures(options.folder / "pictures")
-    for name in ROWS:
-        if not options.rows or any(word in name for word in options.rows):
-            yield name, trained(options.folder, name, tuple(options.set))
+    for name in rows(options):
+        yield name, trained(options, *name.rsplit("-", 1))
+
+
+def row_of(options: argparse.Namespace, name: str, run: Path) -> dict[str, Any]:
+    """What is measured of a row; what is there is read."""
+    kept = options.folder / "measured" / name
+    if not (kept / "labels.json").exists():
+        written(kept / "labels.json", measured(run, kept))
+    if options.latency or not (kept / "latency.json").exists():
+        written(kept / "latency.json", latencies(kept))
+    labels, latency = (json.loads((kept / f"{n}.json").read_text()) for n in ("labels", "latency"))
+    return {**labels, "latency_ms": latency}
+
+
+def written(path: Path, values: dict[str, Any]) -> None:
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(values))
+    beside.replace(path)
 
 
 def told(name: str, found: dict[str, Any]) -> list[str]:
@@ -260,7 +310,8 @@ def told(name: str, found: dict[str, Any]) -> list[str]:
             f"{file['drop_points']:+.2f} ± {file['drop_half_width']:.2f}"
         )
     cells.append("corrected" if found["corrected"] else "as trained")
-    cells.append(f"{files['now']['size_bytes'] / 1e6:.3f} MB")
+    sizes = (files[which]["size_bytes"] / 1e6 for which in ("before", "now"))
+    cells.append(" / ".join(f"{size:.3f}" for size in sizes))
     cells.append(f"{latency['float32']:.2f} / {latency['before']:.2f} / {latency['now']:.2f}")
     return [*cells, f"{files['before']['seconds']:.0f} / {files['now']['seconds']:.0f}"]
 
@@ -272,19 +323,16 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="*", metavar="RUN")
     parser.add_argument("--folder", type=Path, default=Path("build/int8"))
     parser.add_argument("--rows", nargs="*", default=[])
+    parser.add_argument("--photographs", type=Path, metavar="DIR")
+    parser.add_argument("--latency", action="store_true")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
-    columns = ("row", "float32", "int8 before", "int8 now", "biases", "int8 file")
+    columns = ("row", "float32", "int8 before", "int8 now", "biases", "MB: before / now")
     table = Table(*columns, "ms: float32 / before / now", "seconds: before / now")
-    (options.folder / "measured").mkdir(parents=True, exist_ok=True)
     for name, run in runs(options):
-        kept = options.folder / "measured" / f"{name}.json"
-        if not kept.exists():
-            with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False) as file:
-                json.dump(measured(run), file)
-            Path(file.name).replace(kept)
-        table.add_row(*told(name, json.loads(kept.read_text())))
-        print(*told(name, json.loads(kept.read_text())), sep=" | ", flush=True)
+        cells = told(name, row_of(options, name, run))
+        table.add_row(*cells)
+        print(*cells, sep=" | ", flush=True)
     Console(width=180).print(table)
 
 
