@@ -22,6 +22,8 @@ from .metrics import Details, LinearFit
 
 Progress = Callable[[int, int], None]
 Outcome = tuple[fitting.Fitted, Details]
+# Of PyTorch's networks, which are trained from scratch with it.
+_MOMENTUM = 0.9
 
 
 def labels(recipe: Recipe, dataset: Dataset) -> tuple[str, ...]:
@@ -77,11 +79,26 @@ def build_pretrained(
         model = build_model(spec, size, classes)
     except SpecError as error:
         raise SpecError(f"{place}: {error}") from None
-    if spec.backbone is None or weights == "none":
+    if spec.backbone is None:
+        return model, None
+    if weights == "none":
+        follow_training(model)
         return model, None
     from ..architectures.weights import load_weights
 
     return model, load_weights(model, spec.backbone, weights, progress=progress)
+
+
+def follow_training(model: Any) -> None:
+    """Batch normalisation averages over tens of batches, in place; for random weights.
+
+    Some of Keras' networks average over thousands (momentum 0.999), which suits the weeks that
+    their authors trained. After a training of a few thousand steps, part of such an average is still
+    its initial value, and the network answers by chance.
+    """
+    for layer in model.layers:
+        if type(layer).__name__ == "BatchNormalization":
+            layer.momentum = min(layer.momentum, _MOMENTUM)
 
 
 def _published(
