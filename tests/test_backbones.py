@@ -276,6 +276,21 @@ def test_a_backbone_converts() -> None:
     assert found == pytest.approx(model(picture(ODD)).numpy(), abs=1e-4)
 
 
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "mobilenet_v2"])
+def test_batch_normalisation_follows_a_short_training_from_scratch(name: str) -> None:
+    from cnnedge.training.methods import build_pretrained
+
+    tf_keras.utils.set_random_seed(3)
+    size = InputSize(height=64, width=64)
+    model, _ = build_pretrained(load(name), size, 5, "none", "a test", lambda done, total: None)
+    pixels = np.concatenate([picture(size), 255 - picture(size)])
+    for _ in range(60):
+        model(pixels, training=True)
+    first = next(la for la in model.layers if type(la).__name__ == "BatchNormalization")
+    seen = tf_keras.Model(model.input, first.input)(pixels).numpy()
+    assert first.moving_mean.numpy() == pytest.approx(seen.mean((0, 1, 2)), rel=0.01, abs=1e-3)
+
+
 HEAD = "layers: [GlobalAveragePooling2D, Dense: {units: classes, activation: softmax}]"
 
 

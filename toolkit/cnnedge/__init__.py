@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .benchmark import bench
     from .bundle import Guest
     from .classifier import Classifier, Prediction, Score
+    from .engines import Runtime
     from .errors import CnnedgeError
     from .model import Model, load
     from .pipeline import Step, Timings
@@ -35,6 +36,7 @@ __all__ = [
     "Guest",
     "Model",
     "Prediction",
+    "Runtime",
     "Score",
     "Step",
     "Timings",
@@ -49,6 +51,7 @@ _HOMES = {
     "Guest": "bundle",
     "Model": "model",
     "Prediction": "classifier",
+    "Runtime": "engines",
     "Score": "classifier",
     "Step": "pipeline",
     "Timings": "pipeline",

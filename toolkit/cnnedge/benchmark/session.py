@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Union
 
-from ..bundle import Guest, read_model, sized
+from ..bundle import read_model, sized
 from ..engines import CPU, Runtime
 from .device import Case, Device
 from .local import LocalDevice
@@ -34,9 +34,7 @@ def bench(
     threads: Iterable[int] = (1,),
     delegates: Iterable[str] = ("cpu",),
     engine: str | Iterable[str] = "auto",
-    precision: str = "auto",
-    delegate_options: Mapping[str, str] | None = None,
-    allow_disagreement: bool = False,
+    runtime: Runtime = CPU,
     size: tuple[int, int] | None = None,
     protocol: str | Protocol = "quick",
     devices: Sequence[Device] = (),
@@ -45,9 +43,9 @@ def bench(
     """Measures every model with every engine, delegate and thread count on every device.
 
     models: one or several, each a path or what `cnnedge.load` gave (measured by its file).
-    engine: one or several. precision, delegate_options: as `cnnedge.load` takes them.
-    allow_disagreement: report a delegate whose answers differ from the CPU's, and go on. size:
-    height and width of the input, for files that leave them open.
+    engine: one or several. runtime: what all of them share: precision, a delegate's options,
+    whether answers may differ from the CPU's; its engine, delegate and threads are not read.
+    size: height and width of the input, for files that leave them open.
     protocol: a name, or one of `cnnedge.benchmark.get_protocol`.
     devices: opened by `cnnedge.targets.open_device`; this machine when none is given. Several
     measure at the same time, each one case at a time.
@@ -55,13 +53,8 @@ def bench(
     [...]} as the bench contract says. Raises the first failure, once all that can be measured was
     measured and nothing was: CnnedgeError. What failed beside results is under "failed".
     """
-    shared = Runtime(
-        precision=precision,
-        options=delegate_options or {},
-        guest=Guest(size=size),
-        allow_disagreement=allow_disagreement,
-    )
     engines = (engine,) if isinstance(engine, str) else tuple(engine)
+    shared = _sized(runtime, size)
     runtimes = each_runtime(shared, engines=engines, delegates=delegates, threads=threads)
     cases = cases_of(models, runtimes)
     chosen = get_protocol(protocol) if isinstance(protocol, str) else protocol

@@ -93,8 +93,8 @@ def follow_training(model: Any) -> None:
     """Batch normalisation averages over tens of batches, in place; for random weights.
 
     Some of Keras' networks average over thousands (momentum 0.999), which suits the weeks that
-    their authors trained. After a training of a few thousand steps, part of such an average is still
-    its initial value, and the network answers by chance.
+    their authors trained. After a few thousand steps, part of such an average is still its initial
+    value, and the network answers by chance.
     """
     for layer in model.layers:
         if type(layer).__name__ == "BatchNormalization":
