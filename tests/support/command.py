@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 import subprocess
 import sys
@@ -35,6 +36,9 @@ _FORKED = dict.fromkeys(("train", "convert", "study"), _TRAINS) | dict.fromkeys(
 _READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "OMP_", "OPENCV_")
 # Thousands of processes start in a test run: each would compile all of cnnedge again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Both set variables in this process, which would look like a test's own below.
+for name in ("cnnedge", "cv2"):
+    importlib.import_module(name)
 
 
 def cnnedge(
@@ -52,8 +56,7 @@ def cnnedge(
     words = [*map(str, arguments)]
     environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"} | dict(env or {})
     program = _FORKED.get(words[0]) if words else None
-    plain = python == sys.executable and not options and _at_start(environment) == _STARTED
-    if program and plain:
+    if program and python == sys.executable and not options and as_started(environment):
         return forked(program, words, cwd or Path.cwd(), environment)
     command = [python, "-m", "cnnedge", *words]
     settings: dict[str, Any] = {"capture_output": True, "text": True, "timeout": _SECONDS}
@@ -61,6 +64,11 @@ def cnnedge(
         command, cwd=cwd, env=environment, **settings, **options
     )
     return done
+
+
+def as_started(environment: Mapping[str, str]) -> bool:
+    """Whether all that a Python or a loader reads when it starts is as it was for this process."""
+    return _at_start(environment) == _STARTED
 
 
 def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
