@@ -145,10 +145,11 @@ ROOMS = (
         WORKSHOP,
     ),
     Room(
-        ("packing", "ranges", "hard_swish", "frozen", "converter"),
+        ("packing", "ranges", "hard_swish", "spreads", "frozen", "converter"),
         "writes a flatbuffer again in fewer bytes; the ranges of values for int8; hard swish by "
-        "operators that have integer kernels; the variants of "
-        "a network that is a flatbuffer already; Keras to the bytes of one .tflite variant",
+        "operators that have integer kernels; spreads that are divided by, kept in float; the "
+        "variants of a network that is a flatbuffer already; Keras to the bytes of one .tflite "
+        "variant",
         WORKSHOP,
     ),
     Room(

@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from . import hard_swish, ranges
+from . import hard_swish, ranges, spreads
 from .bundle import Graph, read_graph
 from .bundle.layer_names import holds_layer
-from .bundle.values import constant
 from .errors import CnnedgeError, MissingExtraError, ModelError
 from .frozen import REWRITTEN, FrozenNetwork, check_constant, int4
 from .native_stderr import captured
-from .packing import pack, repack, unpack
+from .packing import dense_where_it_must_be, repack
 from .preprocess import Pixels
 from .specs.limits import closest
 
@@ -111,7 +110,7 @@ def _flatbuffer(
         if sparse:
             from tensorflow.lite.python import convert as passes
 
-            flatbuffer = _dense_where_it_must_be(passes.mlir_sparsify(flatbuffer))
+            flatbuffer = dense_where_it_must_be(passes.mlir_sparsify(flatbuffer))
         return repack(flatbuffer)
     plain = None if sparse or variant not in ("float32", "int4") else _float32_of(model, signature)
     flatbuffer = plain or _by_tensorflow(model, variant, calibration, signature, sparse)
@@ -203,11 +202,12 @@ def _integers(
         converter._experimental_calibrate_only = True
         calibrated = converter.convert()
     inside, outside = _types(variant, model)
+    graph = read_graph(calibrated, "calibrated")
     flatbuffer: bytes = passes.mlir_quantize(
         calibrated,
         input_data_type=inside,
         output_data_type=outside,
-        denylisted_nodes=_nodes(read_graph(calibrated, "calibrated"), model, float_layers) or None,
+        denylisted_nodes=[*_nodes(graph, model, float_layers), *spreads.names(graph)] or None,
     )
     return flatbuffer
 
@@ -376,36 +376,6 @@ def _nodes(graph: Graph, model: Any, float_layers: Sequence[str]) -> list[str]:
             )
         nodes += found
     return nodes
-
-
-def _dense_where_it_must_be(flatbuffer: bytes) -> bytes:
-    """Dense layers' kernels stored with their zeros again: LiteRT loads no sparse int8 ones."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    graph = read_graph(flatbuffer, "sparse")
-    model = unpack(flatbuffer)
-    main = model.subgraphs[0]
-    unpacked = {op.outputs[0]: op.inputs[0] for op in graph.operators if op.name == "DENSIFY"}
-    dense = set()
-    for op, operator in zip(graph.operators, main.operators, strict=True):
-        kernel = unpacked.get(op.inputs[1]) if op.name == "FULLY_CONNECTED" else None
-        if kernel is None or graph.tensors[kernel].dtype != "int8":
-            continue
-        values = constant(flatbuffer, graph.tensors[kernel])
-        assert values is not None
-        buffer = schema.BufferT()
-        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-        main.tensors[kernel].buffer = len(model.buffers)
-        main.tensors[kernel].sparsity = None
-        model.buffers.append(buffer)
-        operator.inputs[1] = kernel
-        dense.add(op.inputs[1])
-    main.operators = [
-        operator
-        for op, operator in zip(graph.operators, main.operators, strict=True)
-        if op.name != "DENSIFY" or op.outputs[0] not in dense
-    ]
-    return pack(model)
 
 
 def _check_pixels_in(flatbuffer: bytes) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from .bundle.graph import IDENTIFIER
+from .bundle.graph import IDENTIFIER, read_graph
+from .bundle.values import constant
 
 # What kernels may read weights by at once; the schema demands it of every buffer.
 _ALIGNMENT = 16
@@ -68,3 +69,33 @@ class _Builder(flatbuffers.Builder):  # type: ignore[misc, unused-ignore]
             # Buffers, of bytes, stay apart: an engine may take one for its own.
             self._written[key] = int(super().CreateNumpyVector(x))
         return self._written[key]
+
+
+def dense_where_it_must_be(flatbuffer: bytes) -> bytes:
+    """Dense layers' kernels stored with their zeros again: LiteRT loads no sparse int8 ones."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = read_graph(flatbuffer, "sparse")
+    model = unpack(flatbuffer)
+    main = model.subgraphs[0]
+    unpacked = {op.outputs[0]: op.inputs[0] for op in graph.operators if op.name == "DENSIFY"}
+    dense = set()
+    for op, operator in zip(graph.operators, main.operators, strict=True):
+        kernel = unpacked.get(op.inputs[1]) if op.name == "FULLY_CONNECTED" else None
+        if kernel is None or graph.tensors[kernel].dtype != "int8":
+            continue
+        values = constant(flatbuffer, graph.tensors[kernel])
+        assert values is not None
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+        main.tensors[kernel].buffer = len(model.buffers)
+        main.tensors[kernel].sparsity = None
+        model.buffers.append(buffer)
+        operator.inputs[1] = kernel
+        dense.add(op.inputs[1])
+    main.operators = [
+        operator
+        for op, operator in zip(graph.operators, main.operators, strict=True)
+        if op.name != "DENSIFY" or op.outputs[0] not in dense
+    ]
+    return pack(model)
