@@ -310,6 +310,7 @@ def test_biases_are_corrected_or_kept_as_the_recipe_says(trained_run: Path, tmp_
         assert stated == (wanted == "corrected"), "verify has to make the same file"
         page = (run / "export" / "report.html").read_text()
         assert ("Biases of int8: corrected" in page) == (wanted == "corrected")
+        assert ("before the biases were corrected" in page) == (wanted == "corrected")
         assert ("its biases are corrected" in done.stdout + done.stderr) == (wanted == "corrected")
     done_for = told["corrected"]["ptq"]
     assert done_for["corrected"] and done_for["part"] in ("val", "train")

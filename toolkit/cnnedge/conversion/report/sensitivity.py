@@ -73,8 +73,16 @@ def sensitivity_of_layers(report: Row) -> Sensitivity | None:
         shown=shown,
         scale=_scale(layers),
         finding=_finding([layers[i] for i in worst]),
-        reading=_reading(known, len(layers), len(shown)),
+        reading=_reading(known, len(layers), len(shown)) + _uncorrected(report),
     )
+
+
+def _uncorrected(report: Row) -> str:
+    """The layers are those of plain int8, also where a variant is not plain."""
+    entries = report.get("variants") or ()
+    if any((entry.get("ptq") or {}).get("corrected") for entry in entries):
+        return " All of this is before the biases were corrected."
+    return ""
 
 
 def _finding(worst: Sequence[Row]) -> str:
