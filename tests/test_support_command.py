@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from support.command import as_started
+from support.command import STARTED, read_at_start
 
 
 def test_nothing_that_a_test_imports_keeps_commands_from_being_forked() -> None:
@@ -13,5 +13,4 @@ def test_nothing_that_a_test_imports_keeps_commands_from_being_forked() -> None:
     import cnnedge.engines
 
     assert cv2 and cnnedge.engines
-    assert as_started(os.environ)
-    assert not as_started(os.environ | {"LC_ALL": "C"})
+    assert read_at_start(os.environ) == STARTED

@@ -32,13 +32,13 @@ _RUNS = Program(modules=_DEVICE, setup=f"{__name__}:measure_for_less_long")
 _FORKED = dict.fromkeys(("train", "convert", "study"), _TRAINS) | dict.fromkeys(
     ("bench", "compare", "devices", "eval", "inspect", "run", "verify"), _RUNS
 )
-# A Python or a loader reads these when it starts.
-_READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "OMP_", "OPENCV_")
+# A Python or a loader reads these when it starts. OpenCV's are not among them: cnnedge sets some
+# when it opens a camera, and no test does.
+_READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "OMP_")
 # Thousands of processes start in a test run: each would compile all of cnnedge again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# Both set variables in this process, which would look like a test's own below.
-for name in ("cnnedge", "cv2"):
-    importlib.import_module(name)
+# It sets a variable of the loader's when it is imported, which would look like a test's own below.
+importlib.import_module("cv2")
 
 
 def cnnedge(
@@ -56,7 +56,8 @@ def cnnedge(
     words = [*map(str, arguments)]
     environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"} | dict(env or {})
     program = _FORKED.get(words[0]) if words else None
-    if program and python == sys.executable and not options and as_started(environment):
+    plain = python == sys.executable and not options
+    if program and plain and read_at_start(environment) == STARTED:
         return forked(program, words, cwd or Path.cwd(), environment)
     command = [python, "-m", "cnnedge", *words]
     settings: dict[str, Any] = {"capture_output": True, "text": True, "timeout": _SECONDS}
@@ -66,16 +67,12 @@ def cnnedge(
     return done
 
 
-def as_started(environment: Mapping[str, str]) -> bool:
-    """Whether all that a Python or a loader reads when it starts is as it was for this process."""
-    return _at_start(environment) == _STARTED
-
-
-def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
+def read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a Python or a loader reads when it starts, and a fork therefore never does."""
     return {n: v for n, v in environment.items() if n.startswith(_READ_AT_START)}
 
 
-_STARTED = _at_start(os.environ)
+STARTED = read_at_start(os.environ)
 
 
 def script(path: Path, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
