@@ -182,7 +182,7 @@ def test_transfer(pictures: Path, tmp_path: Path) -> None:
 def test_int8_of_a_run(trained_run: Path, tmp_path: Path) -> None:
     said = printed("bench_int8_table", trained_run, "--folder", "kept", cwd=tmp_path, codes=(0,))
     assert "changed" in said
-    assert list((tmp_path / "kept/measured").glob("*.json"))
+    assert list((tmp_path / "kept/measured").glob("*/labels.json"))
 
 
 def test_teaching(tmp_path: Path) -> None:
