@@ -39,16 +39,16 @@ SIZE = InputSize(height=224, width=224, channels=3)
 BINS = 2048
 
 
-def pictures(folder: Path, count: int) -> Any:
-    """uint8 [n, 224, 224, 3], the same ones each time."""
+def pictures(folder: Path, count: int, size: InputSize) -> Any:
+    """uint8 [n, h, w, 3], the same ones each time."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and is_picture(p))
     chosen = np.random.default_rng(0).permutation(len(files))[:count]
     rule = Preprocess(resize="center_crop")
-    return np.stack([prepare(read_picture(files[i]), SIZE, rule) for i in chosen])
+    return np.stack([prepare(read_picture(files[i]), size, rule) for i in chosen])
 
 
 def answers(flatbuffer: bytes, judged: Any) -> Any:
-    """float32 [n, 1000] probabilities."""
+    """float32 [n, classes] probabilities."""
     from ai_edge_litert.interpreter import Interpreter
 
     engine = Interpreter(model_content=flatbuffer, num_threads=2)
@@ -189,9 +189,11 @@ def main() -> None:
     parser.add_argument("--file", type=Path, metavar="FLOAT32.tflite")
     parser.add_argument("--random", metavar="NETWORK")
     options = parser.parse_args()
-    found = pictures(options.data, options.calibration + options.judged)
-    calibration, judged = found[: options.calibration], found[options.calibration :]
     model = network(options)
+    height, width, channels = model.input_shape[1:]
+    size = InputSize(height=height, width=width, channels=channels)
+    found = pictures(options.data, options.calibration + options.judged, size)
+    calibration, judged = found[: options.calibration], found[options.calibration :]
     exact = answers(converter.convert(model, "float32", calibration), judged)
     table = Table("ranges by", "int8 names float32's class", "rmse", "MB", "seconds")
     for name, make in makers(model, calibration, options.tried).items():
