@@ -37,6 +37,8 @@ from cnnedge.specs import InputSize, Preprocess
 
 SIZE = InputSize(height=224, width=224, channels=3)
 BINS = 2048
+# By the smallest and the largest value.
+MEASURE = ranges.measure
 
 
 def pictures(folder: Path, count: int, size: InputSize) -> Any:
@@ -72,7 +74,7 @@ def by_percentile(share: float) -> Any:
 
     def measure(flatbuffer: bytes, inputs: Any) -> ranges.Ranges:
         pictures = list(inputs)
-        exact = ranges.measure(flatbuffer, pictures)
+        exact = MEASURE(flatbuffer, pictures)
         low, high = dict.fromkeys(exact, np.inf), dict.fromkeys(exact, -np.inf)
         for number, values in each_value(flatbuffer, exact, pictures):
             cut = int(share * values.size)
@@ -87,7 +89,7 @@ def by_percentile(share: float) -> Any:
 def by_squared_error(flatbuffer: bytes, inputs: Any) -> ranges.Ranges:
     """The range of each tensor that rounds and cuts with the least squared error."""
     pictures = list(inputs)
-    exact = ranges.measure(flatbuffer, pictures)
+    exact = MEASURE(flatbuffer, pictures)
     counts = {n: np.zeros(BINS) for n in exact}
     for number, values in each_value(flatbuffer, exact, pictures):
         low, high = exact[number]
@@ -134,12 +136,11 @@ def held(flatbuffer: bytes, exact: ranges.Ranges, found: ranges.Ranges) -> range
 
 def with_ranges(measure: Any, make: Any) -> bytes:
     """What is made while ranges are measured so."""
-    before = ranges.measure
     try:
         ranges.measure = measure
         made: bytes = make()
     finally:
-        ranges.measure = before
+        ranges.measure = MEASURE
     return made
 
 
