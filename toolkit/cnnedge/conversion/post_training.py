@@ -7,7 +7,7 @@ labels. Pictures of validation or training decide; the test pictures only judge.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,6 @@ import numpy.typing as npt
 from ..converter import convert as convert_keras
 from ..converter import takes_signals
 from ..data import calibration_indices
-from ..decoding import Scores
 from ..preprocess import Pixels
 from ..specs import Variant
 from .biases import corrected, measured_on
@@ -47,36 +46,20 @@ def integers(
     if mending.exact is None:
         return plain, None
     indices, part = judging(work, _JUDGED)
-    exact = answers(work, mending.exact, indices)
-    before = _difference(answers(work, plain, indices), exact)
+    labels = answers(work, mending.exact, indices).argmax(axis=1)
+    before = int(np.sum(answers(work, plain, indices).argmax(axis=1) != labels))
     kept = PostTrained(
-        corrected=False,
-        changed_before=before.changed,
-        changed=before.changed,
-        pictures=len(indices),
-        part=part,
+        corrected=False, changed_before=before, changed=before, pictures=len(indices), part=part
     )
     gate = work.data.recipe.convert.max_drop
     allowed = (USUAL_GATE if gate is None else gate) / 100
-    if wanted == "auto" and before.changed <= allowed * len(indices):
+    if wanted == "auto" and before <= allowed * len(indices):
         return plain, kept
     mended = mending.corrected(plain)
-    after = _difference(answers(work, mended, indices), exact)
-    if mended == plain or (wanted == "auto" and not after < before):
+    after = int(np.sum(answers(work, mended, indices).argmax(axis=1) != labels))
+    if mended == plain or (wanted == "auto" and after >= before):
         return plain, kept
-    return mended, replace(kept, corrected=True, changed=after.changed)
-
-
-class _Difference(NamedTuple):
-    """From float answers: labels that changed, and then the mean squared error of the scores."""
-
-    changed: int
-    squared: float
-
-
-def _difference(found: Scores, exact: Scores) -> _Difference:
-    changed = int(np.sum(found.argmax(axis=1) != exact.argmax(axis=1)))
-    return _Difference(changed, float(np.mean((found - exact) ** 2)))
+    return mended, replace(kept, corrected=True, changed=after)
 
 
 @dataclass(frozen=True, kw_only=True)
