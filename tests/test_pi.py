@@ -86,7 +86,10 @@ def test_bench_brings_all_that_it_needs(served: Sshd, trained_run: Path, tmp_pat
     words = ("bench", trained_run / "export" / "int8.tflite", "--device", "pi4", "--threads", "1,2")
     around = {"XDG_CACHE_HOME": str(CACHE), "XDG_CONFIG_HOME": str(tmp_path)}
     done = cnnedge(
-        *words, "--ssh-config", served.config, "--json", "pi4.json", cwd=tmp_path, env=around
+        *(*words, "--ssh-config", served.config, "--json", "pi4.json"),
+        cwd=tmp_path,
+        env=around,
+        brief=True,
     )
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "pi4.json").read_text())["results"]

@@ -46,18 +46,22 @@ def cnnedge(
     cwd: Path | None = None,
     python: str = sys.executable,
     env: Mapping[str, str] | None = None,
+    brief: bool = False,
     **options: Any,
 ) -> subprocess.CompletedProcess[str]:
     """Runs `python -m cnnedge ...` to its end.
 
     Where nothing but the arguments, the folder and the environment is asked for, most commands are
-    forked from a process that has imported what they need and done nothing else.
+    forked from a process that has imported what they need and done nothing else. brief: `bench`
+    measures in one process, where each takes long to start.
     """
     words = [*map(str, arguments)]
     environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"} | dict(env or {})
     program = _FORKED.get(words[0]) if words else None
     plain = python == sys.executable and not options
     if program and plain and read_at_start(environment) == STARTED:
+        if brief:
+            program = dataclasses.replace(program, setup=_TRAINS.setup)
         return forked(program, words, cwd or Path.cwd(), environment)
     command = [python, "-m", "cnnedge", *words]
     settings: dict[str, Any] = {"capture_output": True, "text": True, "timeout": _SECONDS}
