@@ -43,12 +43,12 @@ from cnnedge.conversion.post_training import integers
 from cnnedge.conversion.trial import answers
 from cnnedge.conversion.work import Work, prepare
 from cnnedge.data.idx import read_idx
+from cnnedge.files import write_json
 from cnnedge.specs import Variant
 from cnnedge.training.run_folder import open_finished, read_recipe
 
 SIDE = 224
 FASHION = Path("/usr/share/datasets/fashion-mnist")
-SPLITS = "data.splits={train: 0.7, val: 0, test: 0.3}"
 SPLITS = "data.splits={train: 0.7, val: 0, test: 0.3}"
 LOGISTIC = ("yoga_edge", "training.method=logistic", SPLITS)
 SVM = ("yoga_edge", "training.method=svm", SPLITS)
@@ -287,17 +287,11 @@ def row_of(options: argparse.Namespace, name: str, run: Path) -> dict[str, Any]:
     """What is measured of a row; what is there is read."""
     kept = options.folder / "measured" / name
     if not (kept / "labels.json").exists():
-        written(kept / "labels.json", measured(run, kept))
+        write_json(kept / "labels.json", measured(run, kept))
     if options.latency or not (kept / "latency.json").exists():
-        written(kept / "latency.json", latencies(kept))
+        write_json(kept / "latency.json", latencies(kept))
     labels, latency = (json.loads((kept / f"{n}.json").read_text()) for n in ("labels", "latency"))
     return {**labels, "latency_ms": latency}
-
-
-def written(path: Path, values: dict[str, Any]) -> None:
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(values))
-    beside.replace(path)
 
 
 def told(name: str, found: dict[str, Any]) -> list[str]:

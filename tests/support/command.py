@@ -33,7 +33,7 @@ _FORKED = dict.fromkeys(("train", "convert", "study"), _TRAINS) | dict.fromkeys(
     ("bench", "compare", "devices", "eval", "inspect", "run", "verify"), _RUNS
 )
 # A Python or a loader reads these when it starts. OpenCV's are not among them: cnnedge sets some
-# when it opens a camera, and no test does.
+# when it opens a camera, and tests give them only together with a library to load.
 _READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "OMP_")
 # Thousands of processes start in a test run: each would compile all of cnnedge again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

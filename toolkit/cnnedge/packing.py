@@ -42,14 +42,22 @@ def add_scalar(model: Any, value: float, name: str) -> int:
     """Adds a constant float32 scalar to the main graph of a ModelT; the number of its tensor."""
     from ai_edge_litert import schema_py_generated as schema
 
-    buffer, tensor = schema.BufferT(), schema.TensorT()
-    buffer.data = np.frombuffer(np.float32(value).tobytes(), np.uint8)
-    model.buffers.append(buffer)
+    tensor = schema.TensorT()
     tensor.shape, tensor.hasRank = np.array([], np.int32), True
-    tensor.buffer, tensor.name = len(model.buffers) - 1, name.encode()
+    tensor.buffer, tensor.name = add_buffer(model, np.float32(value).tobytes()), name.encode()
     tensors = model.subgraphs[0].tensors
     tensors.append(tensor)
     return len(tensors) - 1
+
+
+def add_buffer(model: Any, values: bytes) -> int:
+    """Adds a buffer with these bytes to a ModelT; its number."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(values, np.uint8)
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1
 
 
 class _Builder(flatbuffers.Builder):  # type: ignore[misc, unused-ignore]
@@ -73,8 +81,6 @@ class _Builder(flatbuffers.Builder):  # type: ignore[misc, unused-ignore]
 
 def dense_where_it_must_be(flatbuffer: bytes) -> bytes:
     """Dense layers' kernels stored with their zeros again: LiteRT loads no sparse int8 ones."""
-    from ai_edge_litert import schema_py_generated as schema
-
     graph = read_graph(flatbuffer, "sparse")
     model = unpack(flatbuffer)
     main = model.subgraphs[0]
@@ -86,11 +92,8 @@ def dense_where_it_must_be(flatbuffer: bytes) -> bytes:
             continue
         values = constant(flatbuffer, graph.tensors[kernel])
         assert values is not None
-        buffer = schema.BufferT()
-        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-        main.tensors[kernel].buffer = len(model.buffers)
+        main.tensors[kernel].buffer = add_buffer(model, values.tobytes())
         main.tensors[kernel].sparsity = None
-        model.buffers.append(buffer)
         operator.inputs[1] = kernel
         dense.add(op.inputs[1])
     main.operators = [

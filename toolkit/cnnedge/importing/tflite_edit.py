@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..packing import pack, unpack
+from ..packing import add_buffer, pack, unpack
 from ..specs.pixels import InputSize
 from . import heads
 from .convention import Convention
@@ -170,11 +170,8 @@ class _Edit:
 
     def _constant(self, name: str, values: npt.NDArray[Any]) -> int:
         number = self._tensor(name, values.shape)
-        buffer = self._schema.BufferT()
-        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-        self._model.buffers = [*self._model.buffers, buffer]
         tensor = self._main.tensors[number]
-        tensor.buffer = len(self._model.buffers) - 1
+        tensor.buffer = add_buffer(self._model, values.tobytes())
         if values.dtype == np.int32:
             tensor.type = self._schema.TensorType.INT32
         return number

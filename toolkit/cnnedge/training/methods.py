@@ -15,7 +15,7 @@ from ..data import Dataset
 from ..errors import SpecError
 from ..specs import InputSize, ModelSpec, Recipe, Sample
 from ..specs.backbones import LoadedWeights
-from . import fitting, transfer
+from . import backend, fitting, transfer
 from .feed import source_of
 from .linear import fit_linear
 from .metrics import Details, LinearFit
@@ -97,7 +97,7 @@ def follow_training(model: Any) -> None:
     value, and the network answers by chance.
     """
     for layer in model.layers:
-        if type(layer).__name__ == "BatchNormalization":
+        if backend.is_norm(layer):
             layer.momentum = min(layer.momentum, _MOMENTUM)
 
 
