@@ -67,7 +67,7 @@ def trained(given: argparse.Namespace) -> dict[str, float]:
     """The second epoch of a training: the first one also traces the graph."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     if given.way == KEPT:
-        from cnnedge.training.memory import keep_freed
+        from cnnedge.training.backend import keep_freed
 
         keep_freed()
     import numpy as np

@@ -23,7 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from cnnedge.data.bursts import burst_name
+from cnnedge.data.ties import burst_name
 from cnnedge.teaching.judging import Lesson, answers, measure
 from cnnedge.training import backend
 from support.things import THINGS, film_of, wait_for_ground

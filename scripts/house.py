@@ -48,7 +48,7 @@ ROOMS = (
         "and numpy if there is no compiler",
     ),
     Room(
-        ("files", "caches", "seals", "downloads"),
+        ("files", "seals", "downloads"),
         "writes files complete or not at all; the cache folder; results that this user's key has "
         "sealed; a file of the web",
     ),

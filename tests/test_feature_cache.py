@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnedge.caches import cache_root
 from cnnedge.errors import CnnedgeError
+from cnnedge.files import cache_root
 from cnnedge.training.feature_cache import FeatureTable, row_keys
 
 HASHES = np.random.default_rng(0).integers(0, 256, (6, 32)).astype(np.uint8)

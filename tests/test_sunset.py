@@ -11,8 +11,7 @@ import pytest
 
 from cnnedge import classifier
 from cnnedge.data.scenes import scene, write_scenes
-from cnnedge.studies.sunset.classical import RbfSvm, fit_network, fit_svm
-from cnnedge.studies.sunset.moments import SIDE, moments
+from cnnedge.studies.sunset.classical import SIDE, RbfSvm, fit_network, fit_svm, moments
 from support.command import assert_one_clear_line, cnnedge
 
 COUNT = 500

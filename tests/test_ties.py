@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from cnnedge.data import Dataset, load_dataset
-from cnnedge.data.bursts import burst_name, burst_of
 from cnnedge.data.likeness import look, near_duplicates
 from cnnedge.data.store import Looks
+from cnnedge.data.ties import burst_name, burst_of
 from cnnedge.errors import DataError, RunFolderError
 from cnnedge.specs import Splits, dump, parse_recipe
 from cnnedge.training.folds import fewest_groups, grouped

@@ -421,7 +421,7 @@ def test_freed_memory_is_kept_for_the_next_tensor(own: dict[str, str]) -> None:
     script = """if True:
         import resource
         import numpy as np
-        from cnnedge.training.memory import keep_freed
+        from cnnedge.training.backend import keep_freed
 
         def faults():
             before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

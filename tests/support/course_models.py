@@ -53,9 +53,8 @@ def _chromatogram(_: np.random.Generator) -> _Built:
 
 
 def _moments_svm(rng: np.random.Generator) -> _Built:
-    from cnnedge.studies.sunset.classical import RbfSvm, scaling_of
+    from cnnedge.studies.sunset.classical import SIDE, RbfSvm, moments, scaling_of
     from cnnedge.studies.sunset.graph import svm_network
-    from cnnedge.studies.sunset.moments import SIDE, moments
 
     size = InputSize(height=SIDE, width=SIDE, channels=3)
     pixels = _pixels(rng, size)

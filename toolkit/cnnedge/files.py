@@ -1,4 +1,5 @@
-"""Writes files completely: to a temporary name next to the target, then renames them.
+"""Writes files completely: to a temporary name next to the target, then renames them. Also the
+folder where cnnedge keeps results that it need not compute twice.
 
 Content enters, a complete file leaves, or none: a full disk or an interruption never leaves half
 a file under the target's name.
@@ -43,6 +44,16 @@ _MOST_READ = 2**28
 _CLEAN: set[Path] = set()
 # What a terminal may take for a command, and what UTF-8 cannot hold.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\ud800-\udfff]")
+
+
+def cache_root() -> Path:
+    """CNNEDGE_CACHE, else cnnedge/ in the user's own cache folder; it need not exist."""
+    own = os.environ.get("CNNEDGE_CACHE")
+    if own:
+        return Path(own).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("cnnedge", appauthor=False)
 
 
 @contextlib.contextmanager

@@ -15,9 +15,8 @@ import os
 import secrets
 from typing import Any
 
-from .caches import cache_root
 from .errors import CnnedgeError
-from .files import json_text, write_bytes
+from .files import cache_root, json_text, write_bytes
 
 _BYTES = 32
 

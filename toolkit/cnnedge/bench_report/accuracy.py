@@ -14,8 +14,7 @@ from ..pages.rendering import Figure
 from ..pages.scatter import Plot, Point, scatter
 from ..pages.text import listed
 from ..results import Accuracy
-from .figures import time_text
-from .naming import Naming
+from .wording import Naming, time_text
 
 
 def accuracies(results: Sequence[Result], naming: Naming) -> list[Figure]:

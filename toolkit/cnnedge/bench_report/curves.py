@@ -16,8 +16,7 @@ from ..pages import svg
 from ..pages.axes import Axis, linear_axis
 from ..pages.rendering import Figure
 from ..pages.text import format_seconds
-from .figures import tick_text, time_text
-from .naming import Naming
+from .wording import Naming, tick_text, time_text
 
 _WIDTH, _LEFT, _RIGHT = 640, 62, 14
 _PANEL, _GAP, _TOP = 92, 26, 22

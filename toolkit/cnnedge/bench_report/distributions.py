@@ -17,8 +17,7 @@ from ..pages import svg
 from ..pages.axes import Axis, linear_axis
 from ..pages.labels import text_width
 from ..pages.rendering import Figure
-from .figures import tick_text, time_text
-from .naming import Naming
+from .wording import Naming, tick_text, time_text
 
 Values = npt.NDArray[np.float64]
 

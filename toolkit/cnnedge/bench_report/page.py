@@ -19,9 +19,8 @@ from ..pages.text import format_ms, format_seconds, listed
 from .accuracy import accuracies, unknown
 from .curves import curves
 from .distributions import distributions
-from .figures import time_text
-from .naming import Naming
 from .table import result_table
+from .wording import Naming, time_text
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

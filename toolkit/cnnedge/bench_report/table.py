@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from .. import figures as text_of
 from ..benchmark import Result
 from ..pages.text import format_ms, format_percent, format_size
-from .figures import time_text
-from .naming import Naming
+from .wording import Naming, time_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,9 +23,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from ..caches import cache_root
 from ..errors import CnnedgeError, one_line
-from ..files import json_text, write_text
+from ..files import cache_root, json_text, write_text
 from .streams import CleanConsole
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -2,21 +2,28 @@
 
 Names, looks and classes of pictures enter; `Ties` leave: a group for each picture. What stands for
 itself is a group of one, and is split exactly as it would be without any ties.
+
+`cnnedge teach` names a picture burst-ID-NUMBER.jpg. The pictures of a burst differ by a moment: a
+model that learnt one of them has as good as seen the others.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from .bursts import burst_of
 from .likeness import near_duplicates
 from .store import Hashes, Indices, Looks
+
+_NAME = re.compile(r"burst-([0-9a-z]{8,32})-[0-9]{1,6}\.[A-Za-z]{3,5}")
+ID = re.compile(r"[0-9a-z]{8,32}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -158,3 +165,14 @@ def across(groups: Indices, part: npt.NDArray[np.int8], own: frozenset[int]) -> 
     np.maximum.at(highest, groups, place)
     found: list[int] = np.flatnonzero(place < highest[groups]).tolist()
     return found
+
+
+def burst_of(path: str) -> str | None:
+    """The ID in a picture's name; None for a picture of no burst."""
+    found = _NAME.fullmatch(os.path.basename(path))
+    return found[1] if found else None
+
+
+def burst_name(burst: str, number: int) -> str:
+    """The file name of picture `number`, from 0, of the burst of that ID (see `ID`)."""
+    return f"burst-{burst}-{number:04d}.jpg"

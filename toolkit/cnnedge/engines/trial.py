@@ -20,9 +20,8 @@ from pathlib import Path
 from ..bundle import ModelFile
 from ..bundle.cost import macs
 from ..bundle.special import special_needs
-from ..caches import cache_root
 from ..errors import CnnedgeError, ModelError
-from ..files import write_text
+from ..files import cache_root, write_text
 from ..model_trial import DONE, ERROR, LOADED, READY
 from .failure import load_error, not_run
 from .trial_process import Attempt, started

@@ -4,7 +4,7 @@ A path enters; a run folder leaves, whose files take raw pixels 0..255 like all 
 the source is executed but the arithmetic of its layers.
 """
 
+from .opened import ImportWishes, Reporter
 from .session import import_model, require_parity
-from .wishes import ImportWishes, Reporter
 
 __all__ = ["ImportWishes", "Reporter", "import_model", "require_parity"]

@@ -121,3 +121,32 @@ RULES = (
     Preprocess(resize="center_crop", interpolation="pillow_bilinear", crop_fraction=0.875),
     Preprocess(resize="center_crop", interpolation="pillow_bicubic", crop_fraction=0.875),
 )
+
+_SIGNED, _TORCH, _CAFFE = SCALINGS[1], SCALINGS[3], SCALINGS[4]
+_BLUE_FIRST = replace(_CAFFE, bgr=True, mean=_CAFFE.mean[::-1])
+# The longer name first, where one begins another.
+_FAMILIES = (
+    ("mobilenetv2", _SIGNED),
+    ("mobilenet_", _SIGNED),
+    ("inception_resnet_v2", _SIGNED),
+    ("inception_v3", _SIGNED),
+    ("xception", _SIGNED),
+    ("nasnet", _SIGNED),
+    ("resnet50v2", _SIGNED),
+    ("resnet101v2", _SIGNED),
+    ("resnet152v2", _SIGNED),
+    ("resnet50", _BLUE_FIRST),
+    ("resnet101", _BLUE_FIRST),
+    ("resnet152", _BLUE_FIRST),
+    ("vgg16", _BLUE_FIRST),
+    ("vgg19", _BLUE_FIRST),
+    ("densenet", _TORCH),
+)
+
+
+def family(name: str) -> tuple[str, Convention] | None:
+    """The family of keras.applications whose name begins this one, and the pixels that its
+    `preprocess_input` makes; None for a name of none. Networks and their parts keep such names, but
+    whoever trained one on may have fed it other pixels: labelled pictures know better."""
+    found = next(((f, c) for f, c in _FAMILIES if name.lower().startswith(f)), None)
+    return None if found is None else (found[0].rstrip("_"), found[1])

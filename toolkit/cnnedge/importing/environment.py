@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import child_process
-from ..caches import cache_root
 from ..errors import MissingExtraError
-from ..files import explained, lock, write_text
+from ..files import cache_root, explained, lock, write_text
 from ..harmless import one_line
-from .wishes import Reporter
+from .opened import Reporter
 
 _STAMP = "complete"
 _SECONDS = 3600.0

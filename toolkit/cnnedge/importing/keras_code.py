@@ -19,10 +19,9 @@ from ..files import explained
 from ..frozen import FrozenNetwork, check_constant
 from . import heads, tflite_edit
 from .convention import Convention
-from .opened import Opened, Reals, picture_size
+from .opened import ImportWishes, Opened, Reals, Reporter, picture_size
 from .process_aside import Aside, Program, told_of
 from .trace import Trace
-from .wishes import ImportWishes, Reporter
 
 _FROZEN = (
     "the model is imported frozen, as tf_keras has none of its own layers: it can change its "

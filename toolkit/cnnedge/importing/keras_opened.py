@@ -13,12 +13,10 @@ from ..bundle.labels import Labels, read_labels
 from ..errors import CnnedgeError, ModelError
 from ..specs.pixels import InputSize, Preprocess
 from . import keras_source, trace
-from .convention import Convention
-from .families import family
+from .convention import Convention, family
 from .freezing import frozen
-from .opened import Opened, Reals, picture_size
+from .opened import ImportWishes, Opened, Reals, picture_size
 from .rebuild import rebuilt
-from .wishes import ImportWishes
 
 _SCALING = ("Rescaling", "Normalization")
 # Teachable Machine's own code: ImageOps.fit, LANCZOS, (pixel / 127.5) - 1.

@@ -15,10 +15,9 @@ from . import heads, tflite_edit
 from .convention import Convention
 from .environment import Wanted, python_of
 from .onnx_file import OnnxModel, Value, read_onnx
-from .opened import Opened, Reals, picture_size
+from .opened import ImportWishes, Opened, Reals, Reporter, picture_size
 from .process_aside import Aside, Program, Refused, told_of
 from .trace import Trace
-from .wishes import ImportWishes, Reporter
 
 ONNX2TF = Wanted(
     name="onnx2tf",

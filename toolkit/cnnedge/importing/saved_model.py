@@ -18,8 +18,7 @@ from ..errors import ModelError
 from . import trace
 from .convention import Convention
 from .freezing import frozen
-from .opened import Opened, Reals, picture_size
-from .wishes import ImportWishes
+from .opened import ImportWishes, Opened, Reals, picture_size
 
 _MOST_BYTES = 1 << 30
 _BATCH = 16

@@ -32,7 +32,7 @@ from .keras_code import open_with_code
 from .keras_opened import open_keras
 from .labels import labels_of
 from .onnx_opened import open_onnx
-from .opened import Opened
+from .opened import ImportWishes, Opened, Reporter
 from .parting import Parting
 from .pictures import Shown, shown
 from .record import Imported
@@ -40,7 +40,6 @@ from .saved_model import open_saved_model
 from .source_kind import importable_kind
 from .tflite_opened import open_tflite, raw_pixels
 from .torch_opened import open_torch, torch_source
-from .wishes import ImportWishes, Reporter
 from .writing import Built, Contents, write_run
 
 

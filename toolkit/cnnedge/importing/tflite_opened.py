@@ -16,8 +16,7 @@ from ..frozen import FrozenNetwork
 from ..packing import repack
 from . import heads, tflite_edit, trace
 from .convention import Convention
-from .opened import Opened, Reals
-from .wishes import ImportWishes
+from .opened import ImportWishes, Opened, Reals
 
 _STEP = 0.51
 

@@ -23,11 +23,10 @@ from ..specs.pixels import Preprocess
 from . import heads, tflite_edit
 from .convention import Convention
 from .environment import Wanted, python_of
-from .opened import Opened, Reals, picture_size
+from .opened import ImportWishes, Opened, Reals, Reporter, picture_size
 from .process_aside import Aside, Program, told_of
 from .pt2_file import cleaned
 from .trace import Trace
-from .wishes import ImportWishes, Reporter
 
 _LINUX = sys.platform == "linux"
 LITERT_TORCH = Wanted(

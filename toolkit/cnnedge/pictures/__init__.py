@@ -6,9 +6,8 @@ pixels faster. Whatever cannot be read raises DataError with the path and the re
 """
 
 from .animation import Animation
-from .contents import UNKNOWN, Content, content_of, sniffed
+from .contents import MAX_PIXELS, UNKNOWN, Content, content_of, sniffed
 from .files import CONCATENATED_JPEGS, PICTURE_SUFFIXES, VIDEO_SUFFIXES, is_picture
-from .limits import MAX_PIXELS
 from .reading import Frame, Picture, read_picture, read_with_rest
 from .walking import Below, Entries, PassedOver, below, entries, is_hidden, matching, natural_key
 

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
-from .contents import UNKNOWN, sniffed
-from .limits import check_size
+from .contents import UNKNOWN, check_size, sniffed
 from .reading import file_bytes
 
 Frame = npt.NDArray[np.uint8]

@@ -22,8 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ..errors import DataError
 from .colours import Unconvertible, as_bgr
-from .contents import HEAD_BYTES, Content, content_of
-from .limits import TOO_LARGE, check_size
+from .contents import HEAD_BYTES, TOO_LARGE, Content, check_size, content_of
 from .orientation import upright
 from .reading import Picture
 

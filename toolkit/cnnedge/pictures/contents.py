@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes.
+"""What a file is, by its first bytes, and how large a picture and its file may be.
 
 The head of a file enters; a `Content` leaves: a picture, a video, something that is refused, or
 unknown. Only signatures that nothing else has by chance count.
@@ -12,8 +12,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .. import given_files
+from ..errors import DataError
 
 HEAD_BYTES = 1024
+# The package itself asks OpenCV for this limit, by the header; `checked` looks again, in case
+# OpenCV was imported before cnnedge.
+MAX_PIXELS = 2**27
+# That many pixels without compression, of 64 bits each.
+MAX_BYTES = 2**30
+TOO_LARGE = f"the picture is too large; the limit is {MAX_PIXELS:,} pixels. Make it smaller"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,3 +137,11 @@ def _by_brand(head: bytes) -> Content:
     if major in (b"jp2 ", b"jpx "):
         return UNKNOWN
     return Content(kind="video", name="MP4 or QuickTime")
+
+
+def check_size(width: int, height: int, name: str) -> None:
+    """Raises DataError for a picture of more than MAX_PIXELS, or of none."""
+    if width <= 0 or height <= 0:
+        raise DataError(f"{name}: the picture has no pixels ({width}x{height}); replace it")
+    if width * height > MAX_PIXELS:
+        raise DataError(f"{name}: {TOO_LARGE}")

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from .. import given_files
 from ..errors import DataError
-from .limits import MAX_BYTES, TOO_LARGE, check_size
+from .contents import MAX_BYTES, TOO_LARGE, check_size
 from .orientation import sound_orientation, upright
 from .plain import Plain, plain
 

@@ -20,12 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..bundle import read_model
-from ..caches import cache_root
 from ..converter import convert
 from ..data import Pixels
 from ..engines import CPU, Engine, load_engine
 from ..errors import ModelError
-from ..files import write_bytes
+from ..files import cache_root, write_bytes
 from ..specs import Augmentation, plain
 from .augmentation import augment
 from .content_key import content_key

@@ -1,4 +1,4 @@
-"""What a trained model is worth on pictures it never saw."""
+"""What a trained model is worth on pictures it never saw, and whether there are enough of them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import numpy.typing as npt
 
 from ..data import Dataset
 from ..errors import DataError
-from ..results import accuracy, confusion, per_class
+from ..results import accuracy, confusion, per_class, wilson
 from ..scoring import class_map
+from ..specs import spoken
 from .metrics import Judged
 
 Classes = npt.NDArray[np.int64]
+
+_FEW_TO_LEARN = 30
+_FEW_TO_JUDGE = 50
 
 
 def truths(labels: tuple[str, ...], dataset: Dataset, indices: Classes) -> Classes | None:
@@ -55,3 +59,27 @@ def judge(
         confusion=tuple(map(tuple, matrix.tolist())),
         confusion_labels=None if shown == labels else shown,
     )
+
+
+def few_pictures(dataset: Dataset) -> tuple[str, ...]:
+    """Warnings for before the training; empty if there are enough pictures."""
+    warnings = []
+    train = dataset.indices("train")
+    counts = np.bincount(dataset.targets[train], minlength=len(dataset.classes))
+    fewest = int(counts.argmin())
+    if counts[fewest] < _FEW_TO_LEARN:
+        warnings.append(
+            f"few pictures to learn from: '{dataset.classes[fewest]}' has {counts[fewest]} for "
+            "training. A model learns whatever they have in common, even the background: add "
+            "pictures from other places and people; aim for a hundred per class"
+        )
+    tests = len(dataset.indices("test"))
+    if 0 < tests < _FEW_TO_JUDGE:
+        low, _ = wilson(tests, tests)
+        one = 100 / tests
+        warnings.append(
+            f"few pictures to test with: the test part holds {tests}, so each counts for {one:.1f} "
+            "points, and even if all of them are right, that only shows an accuracy above "
+            f"{100 * low:.0f} % (95 % interval)"
+        )
+    return tuple(spoken(text, dataset.noun) for text in warnings)

@@ -21,9 +21,9 @@ from ..errors import RunFolderError
 from ..files import explained, whole, write_json, write_text
 from ..specs import Recipe, SignalData, SignalSize, parse_model, plain, shipped
 from ..specs.backbones import LoadedWeights
-from . import backend, few_pictures, fitting, learnt_scale, methods, mirroring, transfer
+from . import backend, fitting, learnt_scale, methods, mirroring, transfer
 from .augmentation import augment
-from .judging import judge
+from .judging import few_pictures, judge
 from .metrics import DataUsed, Details, Identity, Metrics
 from .plots import save_augmentation_grid, save_confusion, save_curves
 from .run_data import RunData
@@ -105,7 +105,7 @@ def _train(
     # The data is read before a folder is made: a wrong path leaves nothing behind.
     dataset = load_recipe_data(recipe, reporter.scanning)
     if recipe.training.method != "pretrained":
-        dataset = replace(dataset, warnings=(*dataset.warnings, *few_pictures.said(dataset)))
+        dataset = replace(dataset, warnings=(*dataset.warnings, *few_pictures(dataset)))
     reporter.dataset(dataset)
     told = recipe.data.labels
     if told and sorted(map(normalised, told)) != sorted(dataset.classes):

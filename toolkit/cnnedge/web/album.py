@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data.bursts import ID, burst_name, burst_of
+from ..data.ties import ID, burst_name, burst_of
 from ..errors import CnnedgeError, DataError
 from ..files import explained, write_bytes
 from ..pictures import below, entries, is_picture, natural_key, read_picture

@@ -17,8 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from ..caches import cache_root
-from ..files import whole
+from ..files import cache_root, whole
 from .addresses import Address
 
 # Apple's longest for what a person trusts is 825 days.

@@ -33,9 +33,8 @@ from ...specs.pixels import InputSize
 from ...training.run_data import provenance
 from ...training.session import train
 from ..mlp_vs_cnn.comparing import Reporter
-from .classical import fit_network, fit_svm
+from .classical import SIDE, fit_network, fit_svm, moments
 from .graph import dense_network, svm_network
-from .moments import SIDE, moments
 
 SPLITS = Splits(train=0.5, val=0.1, test=0.4)
 SVM, NETWORK, SCRATCH = "moments + SVM", "moments + small network", "CNN from scratch"

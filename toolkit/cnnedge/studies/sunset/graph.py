@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import tf_keras
 
-from .classical import RbfSvm, Scaling, SmallNetwork
-from .moments import CELL, LST, SIDE
+from .classical import CELL, LST, SIDE, RbfSvm, Scaling, SmallNetwork
 
 layers = tf_keras.layers
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ...caches import cache_root
 from ...errors import DeviceError
+from ...files import cache_root
 from ...harmless import one_line
 from .elf import ABIS, Program, read_program
 

@@ -1,4 +1,4 @@
-"""What `cnnedge devices check` finds out about a browser.
+"""What a browser can do of a Runtime, and what `cnnedge devices check` finds out about one.
 
 A target enters; findings leave, one by one. Also what a page is asked for its pixels.
 """
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ...conditions import Machine, Moment
-from ...errors import CnnedgeError, SpecError
+from ...engines import Runtime
+from ...errors import CnnedgeError, GateError, SpecError
 from ...harmless import one_line, tidy
 from ...pixel_check import questions
 from ...specs.values import plain, read
@@ -23,6 +24,7 @@ from ..base import Finding
 from ..pixels import pixels_finding
 
 _SECONDS = 60.0
+_DELEGATES = ("auto", "cpu", "gpu")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,33 @@ class About:
     no_gpu: str
     software: bool
     quantised: bool
+
+
+def require(runtime: Runtime, name: str) -> None:
+    """Refuses what no browser can do, before anything is served. name: of the device.
+
+    Raises CnnedgeError; GateError for a delegate.
+    """
+    if runtime.delegate not in _DELEGATES:
+        raise GateError(
+            f"{name}: --delegate {runtime.delegate}: a browser has cpu (WebAssembly) and gpu "
+            "(WebGPU); auto takes the GPU where it is one"
+        )
+    if runtime.engine not in ("auto", "litert"):
+        raise CnnedgeError(
+            f"{name}: --engine {runtime.engine}: a browser runs models with LiteRT.js alone; leave "
+            "--engine out"
+        )
+    if runtime.precision not in ("auto", "f32"):
+        raise CnnedgeError(
+            f"{name}: --precision {runtime.precision}: a browser computes in f32; leave "
+            "--precision out"
+        )
+    if runtime.options:
+        option = next(iter(runtime.options))
+        raise CnnedgeError(
+            f"{name}: --delegate-option {option}: LiteRT.js takes no options; leave it out"
+        )
 
 
 def findings(target: Any) -> Iterator[Finding]:

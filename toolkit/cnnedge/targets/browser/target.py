@@ -31,7 +31,6 @@ from ...web.errands import MOST_FILE_BYTES, Errand
 from ...web.hosting import Invite
 from ..base import Finding, Say, as_it_is
 from . import checks
-from .options import require
 from .visit import Visit
 
 # The modules of cnnedge that a page stands in for, and what it calls them.
@@ -128,7 +127,7 @@ class BrowserTarget:
         if worker == "pixels":
             return Errand(worker=worker, request={}, more=checks.pixel_questions())
         runtime = read(Runtime, request["runtime"], "runtime")
-        require(runtime, self.name)
+        checks.require(runtime, self.name)
         placed = self._described(request["model"], runtime, worker == "predict")
         makes = {}
         pictures = 0
@@ -212,7 +211,7 @@ class BrowserTarget:
 
     def measure(self, request: Request) -> Answer:
         """As in benchmark.device: in a new Worker of the page."""
-        require(request.runtime, self.name)
+        checks.require(request.runtime, self.name)
         local = self._pushed[request.model]
         found = measured(self.cnnedge, request, str(local), self.name)
         if found.sha256 != read_model(local).sha256:

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from ...caches import cache_root
 from ...child_process import Command, Late, python_words, run
 from ...errors import DeviceError
-from ...files import whole
+from ...files import cache_root, whole
 from ...harmless import one_line
 from ..base import Say
 from .probe import OLDEST, Board, Python
