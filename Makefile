@@ -25,7 +25,7 @@ help:
 $(VENV)/.with-%: setup.cfg setup.py pyproject.toml scripts/prepare.sh toolkit/cnnedge/preprocess/resample.c
 	@sh scripts/prepare.sh "$(PYTHON)" "$(VENV)"
 	@echo "installing cnnedge[$*] into $(VENV) (TensorFlow is large; a minute or two)"
-	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check -e ".[$*]"
+	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --no-compile -e ".[$*]"
 	@sh scripts/prepare.sh --check-opencv "$(BIN)/python"
 	@touch $@
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -31,6 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     keep a single worker busy while the others have nothing left."""
     heavy = Counter(item.path for item in items if item.get_closest_marker("heavy"))
     items.sort(key=lambda item: -heavy[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Collections of garbage need not walk through TensorFlow and thousands of tests each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -26,7 +25,7 @@ from cnnedge.errors import CnnedgeError
 from cnnedge.specs import parse_variant
 from cnnedge.verification.network import says_corrected
 from support.broken import broken_model
-from support.command import assert_one_clear_line, cnnedge, once
+from support.command import assert_one_clear_line, begun, cnnedge, once
 from support.environments import clean_environment, project_environment
 from support.reporters import Quiet
 
@@ -214,19 +213,16 @@ def test_killed_conversion_goes_on_where_it_was(
     # Controls decide no file, and take as long as all the rest.
     words = ("prune", "cluster", "qat")
     told = (*variants(run, KILLED_OVER), *quick(*words), "--set", "compress.control=false")
-    command = [sys.executable, "-m", "cnnedge", "convert", run, *told]
-    process = subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = begun("convert", run, *told)
     # In the middle: something is finished, something is being trained.
     deadline = time.monotonic() + 300
     while not list((run / "compress").glob("prune80-*/step.json")):
-        assert process.poll() is None
+        assert process.running()
         assert time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(0.5)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.send_signal(signal.SIGKILL)
+    process.end()
     assert not (run / "export" / "report.json").exists()
     done = {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in (run / "export").glob("*.tflite")}
     # One may have been killed between its file and the record of it; it is written again.

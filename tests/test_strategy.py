@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from tests.support.command import assert_one_clear_line, cnnedge
-from tests.support.pictures import shape_folder
-from tests.support.recipes import write_recipe
 
 from cnnedge.errors import CnnedgeError
 from cnnedge.training.strategy import open_workers
+from support.command import Running, assert_one_clear_line, begun, cnnedge
+from support.pictures import shape_folder
+from support.recipes import write_recipe
 
-EPOCHS = 24
+EPOCHS = 12
 
 
 @pytest.fixture(scope="module")
@@ -40,25 +37,12 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def start(recipe: Path, run: Path, *options: str) -> list[subprocess.Popen[str]]:
+def start(recipe: Path, run: Path, *options: str) -> list[Running]:
     """Both workers, the writer first."""
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
-    return [
-        subprocess.Popen(
-            [sys.executable, "-m", "cnnedge", "train", recipe, "--out", run, *options],
-            env=os.environ
-            | {
-                "NO_COLOR": "1",
-                "TF_CONFIG": json.dumps(
-                    {"cluster": cluster, "task": {"type": "worker", "index": index}}
-                ),
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for index in range(2)
-    ]
+    tasks = ({"type": "worker", "index": index} for index in range(2))
+    told = [json.dumps({"cluster": cluster, "task": task}) for task in tasks]
+    return [begun("train", recipe, "--out", run, *options, TF_CONFIG=each) for each in told]
 
 
 def history(run: Path) -> list[dict[str, str]]:
@@ -73,10 +57,10 @@ def test_two_workers_reach_what_one_reaches(recipe: Path, tmp_path: Path) -> Non
     alone = cnnedge("train", recipe, "--out", tmp_path / "alone")
     assert alone.returncode == 0, alone.stderr
     processes = start(recipe, tmp_path / "two", "--strategy", "multiworker")
-    ends = [process.communicate(timeout=300) for process in processes]
-    assert [p.returncode for p in processes] == [0, 0], ends
-    assert "worker 1 is done" in ends[1][1]
-    assert not ends[1][0], "one worker alone prints the results"
+    ends = [process.end() for process in processes]
+    assert [end.returncode for end in ends] == [0, 0], ends
+    assert "worker 1 is done" in ends[1].stderr
+    assert not ends[1].stdout, "one worker alone prints the results"
     one, two = (
         json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("alone", "two")
     )
@@ -96,12 +80,12 @@ def test_a_worker_that_is_killed_in_an_epoch_costs_that_epoch_alone(
     processes = start(recipe, run)
     deadline = time.monotonic() + 240
     while len(history(run)) < 3:
-        assert time.monotonic() < deadline and processes[1].poll() is None
+        assert time.monotonic() < deadline and processes[1].running()
         time.sleep(0.02)
     processes[1].send_signal(signal.SIGKILL)
-    _, said = processes[0].communicate(timeout=240)
-    processes[1].communicate()
-    assert processes[0].returncode == 1, said
+    left, _killed = (process.end() for process in processes)
+    said = left.stderr
+    assert left.returncode == 1, said
     assert "Traceback" not in said, said
     assert "lost another worker" in said and "--resume" in said
     done = history(run)
@@ -109,9 +93,9 @@ def test_a_worker_that_is_killed_in_an_epoch_costs_that_epoch_alone(
     assert not (run / "metrics.json").exists()
 
     again = start(recipe, run, "--resume")
-    ends = [process.communicate(timeout=300) for process in again]
-    assert [p.returncode for p in again] == [0, 0], ends
-    assert "resuming after epoch" in ends[0][1]
+    ends = [process.end() for process in again]
+    assert [end.returncode for end in ends] == [0, 0], ends
+    assert "resuming after epoch" in ends[0].stderr
     after = history(run)
     assert len(after) == EPOCHS
     assert [row["loss"] for row in after[: len(done) - 1]] == [r["loss"] for r in done[:-1]]

@@ -80,6 +80,8 @@ def train(model: Any, epochs: int, callbacks: Any = (), rate: float = 1e-3) -> A
     pictures, targets = data()
     if not getattr(model, "optimizer", None):
         model.compile(tf_keras.optimizers.Adam(rate), "categorical_crossentropy")
+        # A step that makes variables would be traced twice.
+        model.optimizer.build(model.trainable_variables)
     values = pictures.astype(np.float32)
     model.fit(
         values,
@@ -147,7 +149,8 @@ def quantisable(kind: str) -> Any:
 
 def as_file(model: Any, variant: str, folder: Path, pictures: Any = None) -> Any:
     path = folder / "model.tflite"
-    path.write_bytes(convert(model, variant, data()[0][:32] if pictures is None else pictures))
+    calibration = data()[0][:32] if pictures is None else pictures
+    path.write_bytes(convert(model, variant, calibration, signature=False))
     return read_model(path)
 
 
@@ -582,7 +585,7 @@ def test_backbones_are_pruned_clustered_and_quantised(name: str) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3)).astype(np.uint8)
     wrapped = edges.for_qat(model)
     edges.calibrate(wrapped, pictures)
-    graph = read_graph(convert(wrapped, "int8", pictures), name)
+    graph = read_graph(convert(wrapped, "int8", pictures, signature=False), name)
     assert {tensor.dtype for tensor in graph.tensors} == {"int8", "uint8", "int32"}
     convolutions = [layer for layer in model.layers if "Conv2D" in type(layer).__name__]
     found = [op.name for op in graph.operators]

@@ -21,7 +21,7 @@ from cnnedge.cli.train import resolve
 from cnnedge.errors import CnnedgeError, RunFolderError
 from cnnedge.specs import Schedule, plain
 from cnnedge.training.schedule import rate
-from support.command import assert_one_clear_line, cnnedge
+from support.command import Running, assert_one_clear_line, begun, cnnedge
 from support.pictures import shape_folder
 from support.recipes import write_recipe
 from support.reporters import Quiet
@@ -65,29 +65,12 @@ def learnt(run: Path) -> list[tuple[str, ...]]:
     return [tuple(row[k] for k in LEARNT) for row in history(run)]
 
 
-def start(recipe: Path, run: Path, epochs: int) -> subprocess.Popen[str]:
+def start(recipe: Path, run: Path, epochs: int) -> Running:
     """A training in a process of its own, returned when two epochs are on disk."""
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "cnnedge",
-            "train",
-            str(recipe),
-            "--out",
-            str(run),
-            "--set",
-            f"training.epochs={epochs}",
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A background shell leaves SIGINT ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = begun("train", recipe, "--out", run, "--set", f"training.epochs={epochs}")
     state = run / "checkpoints" / "checkpoint"
     while not (state.exists() and len(history(run)) >= 2):
-        assert process.poll() is None, process.communicate()[1][-2000:]
+        assert process.running(), process.end().stderr[-2000:]
         time.sleep(0.01)
     return process
 
@@ -142,8 +125,8 @@ def test_killed_and_resumed_ends_where_it_would_have_ended(recipe: Path, tmp_pat
     epochs = 30
     whole = fit(recipe, tmp_path / "whole", f"training.epochs={epochs}")
     process = start(recipe, tmp_path / "cut", epochs)
-    process.kill()
-    process.communicate()
+    process.send_signal(signal.SIGKILL)
+    process.end()
     assert not (tmp_path / "cut" / "metrics.json").exists()
     assert 2 <= len(history(tmp_path / "cut")) < epochs
     done = cnnedge(
@@ -170,24 +153,18 @@ def test_ctrl_c_says_how_to_go_on_and_that_works(recipe: Path, tmp_path: Path) -
     run = tmp_path / "a run"
     process = start(recipe, run, 300)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert_one_clear_line(subprocess.CompletedProcess([], process.returncode, out, err), "--resume")
-    said = next(line for line in err.splitlines() if line.startswith("Error:"))
+    done = process.end()
+    assert_one_clear_line(done, "--resume")
+    said = next(line for line in done.stderr.splitlines() if line.startswith("Error:"))
     words = shlex.split(said.partition("To continue: ")[2])
     assert words[0] == "cnnedge"
     # Fewer epochs than asked for would be another recipe; so the rest is let run to the next stop.
-    resumed = subprocess.Popen(
-        [sys.executable, "-m", *words],
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    resumed = begun(*words[1:])
     kept = len(history(run))
-    while len(history(run)) <= kept + 2 and resumed.poll() is None:
+    while len(history(run)) <= kept + 2 and resumed.running():
         time.sleep(0.01)
     resumed.send_signal(signal.SIGINT)
-    err = resumed.communicate(timeout=60)[1]
-    assert "resuming after epoch" in err
+    assert "resuming after epoch" in resumed.end().stderr
     assert [int(row["epoch"]) for row in history(run)] == list(range(1, len(history(run)) + 1))
 
 

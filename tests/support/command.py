@@ -7,8 +7,10 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from support.forks import Program, forked
@@ -16,10 +18,13 @@ from support.forks import Program, forked
 if TYPE_CHECKING:
     from cnnedge.benchmark import Protocol
 
+Completed = subprocess.CompletedProcess[str]
+
 _SECONDS = 600
 _WORKSHOP = (
     *("cnnedge.cli.convert", "cnnedge.cli.train", "ai_edge_litert.interpreter"),
     *("cnnedge.conversion.session", "cnnedge.training.session"),
+    *("tensorflow_model_optimization", "matplotlib.pyplot", "sklearn.linear_model", "sklearn.svm"),
 )
 _DEVICE = (
     *(f"cnnedge.cli.{name}" for name in ("compare", "devices", "evaluate", "verify")),
@@ -48,7 +53,7 @@ def cnnedge(
     env: Mapping[str, str] | None = None,
     brief: bool = False,
     **options: Any,
-) -> subprocess.CompletedProcess[str]:
+) -> Completed:
     """Runs `python -m cnnedge ...` to its end.
 
     Where nothing but the arguments, the folder and the environment is asked for, most commands are
@@ -65,10 +70,37 @@ def cnnedge(
         return forked(program, words, cwd or Path.cwd(), environment)
     command = [python, "-m", "cnnedge", *words]
     settings: dict[str, Any] = {"capture_output": True, "text": True, "timeout": _SECONDS}
-    done: subprocess.CompletedProcess[str] = subprocess.run(
-        command, cwd=cwd, env=environment, **settings, **options
-    )
+    done: Completed = subprocess.run(command, cwd=cwd, env=environment, **settings, **options)
     return done
+
+
+class Running:
+    """A command that was begun, and runs beside what the test does. pid: of its process."""
+
+    def __init__(self, run: Callable[[Callable[[int], None]], Completed]) -> None:
+        pids: SimpleQueue[int] = SimpleQueue()
+        self._end = ThreadPoolExecutor(1).submit(run, pids.put)
+        self.pid = pids.get(timeout=_SECONDS)
+
+    def running(self) -> bool:
+        return not self._end.done()
+
+    def send_signal(self, number: int) -> None:
+        if self.running():
+            os.kill(self.pid, number)
+
+    def end(self) -> Completed:
+        """Waits for it."""
+        return self._end.result()
+
+
+def begun(*arguments: object, cwd: Path | None = None, **env: str) -> Running:
+    """Begins a command of those that are forked, as `cnnedge` does. env: beside what is set."""
+    environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"} | env
+    assert read_at_start(environment) == STARTED
+    words = [*map(str, arguments)]
+    where = cwd or Path.cwd()
+    return Running(lambda tell: forked(_FORKED[words[0]], words, where, environment, begun=tell))
 
 
 def read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
@@ -79,7 +111,7 @@ def read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
 STARTED = read_at_start(os.environ)
 
 
-def script(path: Path, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+def script(path: Path, *arguments: object, cwd: Path) -> Completed:
     """Runs `python SCRIPT ...` to its end, forked from a process with TensorFlow imported."""
     environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"}
     program = dataclasses.replace(_TRAINS, name=str(path))
@@ -108,7 +140,7 @@ def once() -> Protocol:
     return dataclasses.replace(quick, processes=1, warmup_seconds=0.05, runs=20, seconds=0.2)
 
 
-def assert_one_clear_line(done: subprocess.CompletedProcess[str], *parts: str) -> None:
+def assert_one_clear_line(done: Completed, *parts: str) -> None:
     """Exit 1, no traceback, one `Error:` line that holds every part."""
     assert done.returncode == 1, done.stderr[-2000:]
     assert "Traceback" not in done.stderr, done.stderr[-3000:]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import gc
 import importlib
 import json
 import os
@@ -22,7 +23,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,11 +45,17 @@ class Program:
 
 
 def forked(
-    program: Program, words: Sequence[str], cwd: Path, env: Mapping[str, str]
+    program: Program,
+    words: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    *,
+    begun: Callable[[int], None] = lambda pid: None,
 ) -> subprocess.CompletedProcess[str]:
     """A program with these arguments in a process of its own, to its end.
 
-    Raises subprocess.TimeoutExpired after ten minutes; the process is then ended.
+    begun: called with the number of the process while it runs. Raises subprocess.TimeoutExpired
+    after ten minutes; the process is then ended.
     """
     seconds = 600
     ours, theirs = socket.socketpair()
@@ -67,6 +74,7 @@ def forked(
         ours.settimeout(seconds)
         ours.sendall(f"{len(request):{_LENGTH}}".encode() + request)
         pid = int(_read(ours, _LENGTH))
+        begun(pid)
         try:
             code = int(_read(ours, _LENGTH))
         except TimeoutError:
@@ -100,6 +108,8 @@ def serve() -> None:
     """The server; its arguments are the modules."""
     for module in sys.argv[1:]:
         importlib.import_module(module)
+    # Collections in the forks need not walk through what the imports made.
+    gc.freeze()
     requests = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     while True:

@@ -132,6 +132,7 @@ def fit(model: Any, feed: Feed, validate: Validation | None, course: Course) -> 
             loss=objective.loss,
             weighted_metrics=[objective.accuracy],
         )
+        _make_metrics(model)
     number, stopped, saved = state.epoch, state.stopped, time.perf_counter()
     with held_back() as check:
         while number < phase.epochs and not stopped:
@@ -152,6 +153,19 @@ def fit(model: Any, feed: Feed, validate: Validation | None, course: Course) -> 
             check()
     kept = state.load_kept()
     return Fitted(history=history, kept_epoch=phase.before + kept, stopped_early=stopped)
+
+
+def _make_metrics(model: Any) -> None:
+    """Makes the variables of a compiled model's metrics.
+
+    Keras would make them in the first step, and TensorFlow traces a step that makes variables
+    twice: of a MobileNet, three seconds more before each phase of a training.
+    """
+    import tensorflow as tf
+
+    answers = tf.zeros((1, *model.output_shape[1:]))
+    model.compiled_loss.build(answers)
+    model.compiled_metrics.build(answers, answers)
 
 
 def _of(phase: Phase) -> str:
