@@ -1,12 +1,13 @@
-"""Do `cnnedge run` and `eval` work as fast as those of another checkout?
+"""Do `cnnedge run`, `eval` and `bench` work as fast as those of another checkout?
 
     python benchmarks/bench_rates.py --before CHECKOUT [--rounds 9] [--frames 600] [--pictures 400]
                                      [--model-dir build]
 
 MobileNetV2 224 int8 with random weights, on a VGA video of the built-in scene and on its frames as
 JPEG files. Each command runs in a process of its own, this checkout and the other in turn: frames
-per second as `run` reports them, and pictures per second of the whole `eval`, less what it takes
-with four pictures. The labels must be the same. Exits 1 where a ratio of medians is below 0.98.
+per second as `run` reports them, pictures per second of the whole `eval`, less what it takes with
+four pictures, and inferences per second by the median latency of `bench` (quick). The labels must
+be the same. Exits 1 where a ratio of medians is below 0.98.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def main() -> int:
     video = film(options.model_dir, options.frames)
     trees = {NOW: Path(__file__).resolve().parents[1], BEFORE: options.before.resolve()}
     rates: dict[str, dict[str, list[float]]] = {
-        what: {name: [] for name in trees} for what in ("run", "eval")
+        what: {name: [] for name in trees} for what in ("run", "eval", "bench")
     }
     answers: dict[str, set[str]] = {"run": set(), "eval": set()}
     with tempfile.TemporaryDirectory() as folder:
@@ -55,12 +56,14 @@ def main() -> int:
             ran, _ = told(tree, "run", model, "--source", video)
             scored, seconds = told(tree, "eval", model, "--data", many)
             _, alone = told(tree, "eval", model, "--data", few)
+            (timed,) = told(tree, "bench", model, "--protocol", "quick")[0]["results"]
             answers["run"].add(json.dumps([p["top"][0]["index"] for p in ran["predictions"]]))
             answers["eval"].add(json.dumps(scored["confusion"]))
             # The first of each reads everything from the disk.
             if number:
                 rates["run"][name].append(ran["fps"])
                 rates["eval"][name].append((options.pictures - FEW) / (seconds - alone))
+                rates["bench"][name].append(1000 / timed["latency_ms"]["median"])
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, {options.rounds} rounds")
     met = [judged(what, found) for what, found in rates.items()]
     same = all(len(found) == 1 for found in answers.values())

@@ -267,7 +267,7 @@ def test_a_backbone_converts() -> None:
     interpreters = pytest.importorskip("ai_edge_litert.interpreter")
     model = built("mobilenet_v2", ODD)
     interpreter = interpreters.Interpreter(
-        model_content=convert(model, "float32", picture(ODD).astype(np.uint8), signature=False)
+        model_content=convert(model, "float32", picture(ODD).astype(np.uint8))
     )
     interpreter.allocate_tensors()
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], picture(ODD))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cnnedge.bench_report import render
-from cnnedge.bench_report.figures import tick_text, time_text
+from cnnedge.bench_report.wording import tick_text, time_text
 from cnnedge.benchmark import Case, Failure, Outcome
 from cnnedge.errors import CnnedgeError
 from support import runs

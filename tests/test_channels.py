@@ -566,9 +566,7 @@ def test_the_smaller_model_saves_and_converts(name: str, tmp_path: Path) -> None
     again = tf_keras.models.load_model(tmp_path / "model.keras", compile=False)
     assert again(values).numpy() == pytest.approx(expected, abs=1e-6)
     assert len(channel_groups(again)) == len(channel_groups(model))
-    whole, cut = (
-        convert(m, "float32", values.astype(np.uint8), signature=False) for m in (model, smaller)
-    )
+    whole, cut = (convert(m, "float32", values.astype(np.uint8)) for m in (model, smaller))
     assert len(cut) < 0.6 * len(whole)
     interpreter = interpreters.Interpreter(model_content=cut)
     interpreter.allocate_tensors()

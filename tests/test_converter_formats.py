@@ -198,16 +198,14 @@ def test_four_bits_without_their_library(chain: Any, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("variant", ["int8", "int8-float-io"])
-@pytest.mark.parametrize("signature", [True, False])
 @pytest.mark.parametrize("sparse", [True, False])
 def test_named_layers_stay_in_float(
-    sparse_chain: Any, variant: str, signature: bool, sparse: bool, tmp_path: Path
+    sparse_chain: Any, variant: str, sparse: bool, tmp_path: Path
 ) -> None:
     content = convert(
         sparse_chain,
         variant,
         CALIBRATION,
-        signature=signature,
         sparse=sparse,
         float_layers=("first_relu", "depthwise", "probabilities"),
     )

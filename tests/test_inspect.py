@@ -197,7 +197,7 @@ def test_every_shipped_definition_is_foreseen(name: str, tmp_path: Path) -> None
     pictures = np.random.default_rng(0).integers(0, 256, (4, *size.shape)).astype(size.dtype)
     for variant in ("float32", "int8"):
         model = tmp_path / f"{variant}.tflite"
-        model.write_bytes(convert(network, variant, pictures, signature=False))
+        model.write_bytes(convert(network, variant, pictures))
         assert_foreseen(model)
 
 

@@ -140,7 +140,7 @@ def test_sparse_kernels_and_float_pixels_are_read() -> None:
     model = pruned(0.7)
     for flatbuffer in (
         convert(model, "int8", CALIBRATION, sparse=True),
-        convert(model, "int8-float-io", CALIBRATION, signature=False),
+        convert(model, "int8-float-io", CALIBRATION),
     ):
         errors = layer_errors(model, flatbuffer, PICTURES[:4])
         assert tuple(e.layer for e in errors) == LAYERS
@@ -159,17 +159,16 @@ def test_branches_and_no_softmax() -> None:
     y = layers.GlobalAveragePooling2D(name="pool")(y)
     model = tf_keras.Model(image, layers.Dense(4, name="logits")(y))
     pictures = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3)).astype(np.uint8)
-    for signature in (True, False):
-        int8 = convert(model, "int8", pictures, signature=signature)
-        errors = layer_errors(model, int8, pictures[:4])
-        names = [e.layer for e in errors]
-        assert names == ["stem", "shared", "sum", "shared", "both", "pool", "logits"]
-        assert errors[0].followers == ("shared", "sum")
-        assert all(15 < e.own_snr_db < LIMIT_DB for e in errors if e.layer != "both")
-        exact = answers(convert(model, "float32", pictures), pictures[:4])
-        noise = answers(int8, pictures[:4]) - exact
-        ratio = 10 * np.log10(np.sum(exact**2) / np.sum(noise**2))
-        assert errors[-1].snr_db == pytest.approx(ratio, abs=0.1)
+    int8 = convert(model, "int8", pictures)
+    errors = layer_errors(model, int8, pictures[:4])
+    names = [e.layer for e in errors]
+    assert names == ["stem", "shared", "sum", "shared", "both", "pool", "logits"]
+    assert errors[0].followers == ("shared", "sum")
+    assert all(15 < e.own_snr_db < LIMIT_DB for e in errors if e.layer != "both")
+    exact = answers(convert(model, "float32", pictures), pictures[:4])
+    noise = answers(int8, pictures[:4]) - exact
+    ratio = 10 * np.log10(np.sum(exact**2) / np.sum(noise**2))
+    assert errors[-1].snr_db == pytest.approx(ratio, abs=0.1)
 
 
 def test_progress_is_told_and_pictures_are_taken_in_parts(

@@ -150,7 +150,7 @@ def quantisable(kind: str) -> Any:
 def as_file(model: Any, variant: str, folder: Path, pictures: Any = None) -> Any:
     path = folder / "model.tflite"
     calibration = data()[0][:32] if pictures is None else pictures
-    path.write_bytes(convert(model, variant, calibration, signature=False))
+    path.write_bytes(convert(model, variant, calibration))
     return read_model(path)
 
 
@@ -585,7 +585,7 @@ def test_backbones_are_pruned_clustered_and_quantised(name: str) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3)).astype(np.uint8)
     wrapped = edges.for_qat(model)
     edges.calibrate(wrapped, pictures)
-    graph = read_graph(convert(wrapped, "int8", pictures, signature=False), name)
+    graph = read_graph(convert(wrapped, "int8", pictures), name)
     assert {tensor.dtype for tensor in graph.tensors} == {"int8", "uint8", "int32"}
     convolutions = [layer for layer in model.layers if "Conv2D" in type(layer).__name__]
     found = [op.name for op in graph.operators]

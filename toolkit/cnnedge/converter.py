@@ -20,7 +20,7 @@ from .bundle.layer_names import holds_layer
 from .errors import CnnedgeError, MissingExtraError, ModelError
 from .frozen import REWRITTEN, FrozenNetwork, check_constant, int4
 from .native_stderr import captured
-from .packing import dense_where_it_must_be, repack
+from .packing import dense_where_it_must_be, pack, repack, sign, unpack
 from .preprocess import Pixels
 from .specs.limits import closest
 
@@ -30,7 +30,6 @@ def convert(
     variant: str,
     calibration: Pixels,
     *,
-    signature: bool = True,
     sparse: bool = False,
     float_layers: Sequence[str] = (),
 ) -> bytes:
@@ -39,18 +38,17 @@ def convert(
     model: tf_keras model, float32 [None, h, w, c] pixels 0..255 to probabilities, or a
     FrozenNetwork. variant: one of SETTINGS. calibration: uint8 [n, h, w, c] prepared training
     pictures, or float32 [n, length, channels] signals, whose int8 has float32 in and its scaling
-    in float (`scaling_layers`). signature: keep the serving signature, which other runtimes call
-    the model by. sparse: store kernels of many zeros
-    without them; smaller, not faster, and not for every variant (SPARSE). float_layers: layers of
-    an int8 model that stay in float, by their names in `model`. Raises ModelError for a variant,
-    a combination or a layer that is not possible, or if TensorFlow cannot convert the model;
-    MissingExtraError if a variant needs a package that is not installed.
+    in float (`scaling_layers`). sparse: store kernels of many zeros without them; smaller, not
+    faster, and not for every variant (SPARSE). float_layers: layers of an int8 model that stay in
+    float, by their names in `model`. Raises ModelError for a variant, a combination or a layer that
+    is not possible, or if TensorFlow cannot convert the model; MissingExtraError if a variant needs
+    a package that is not installed.
     """
     _check(model, variant, sparse, float_layers)
     with captured() as native, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            flatbuffer = _flatbuffer(model, variant, calibration, signature, sparse, float_layers)
+            flatbuffer = _flatbuffer(model, variant, calibration, sparse, float_layers)
         except CnnedgeError:
             raise
         except Exception as error:  # TensorFlow raises many kinds, some of them its own
@@ -97,7 +95,6 @@ def _flatbuffer(
     model: Any,
     variant: str,
     calibration: Pixels,
-    signature: bool,
     sparse: bool,
     float_layers: Sequence[str],
 ) -> bytes:
@@ -106,24 +103,34 @@ def _flatbuffer(
     if variant in SELECTIVE and takes_signals(model):
         float_layers = tuple(dict.fromkeys((*scaling_layers(model), *float_layers)))
     if variant in SELECTIVE:
-        flatbuffer = _integers(model, variant, calibration, signature, float_layers)
+        flatbuffer = _integers(model, variant, calibration, float_layers)
         if sparse:
             from tensorflow.lite.python import convert as passes
 
             flatbuffer = dense_where_it_must_be(passes.mlir_sparsify(flatbuffer))
-        return repack(flatbuffer)
-    plain = None if sparse or variant not in ("float32", "int4") else _float32_of(model, signature)
-    flatbuffer = plain or _by_tensorflow(model, variant, calibration, signature, sparse)
-    return repack(int4(flatbuffer) if variant == "int4" else flatbuffer)
+        return _finished(flatbuffer, model)
+    plain = None if sparse or variant not in ("float32", "int4") else _float32_of(model)
+    flatbuffer = plain or _by_tensorflow(model, variant, calibration, sparse)
+    return _finished(int4(flatbuffer) if variant == "int4" else flatbuffer, model)
 
 
-def _by_tensorflow(
-    model: Any, variant: str, calibration: Pixels, signature: bool, sparse: bool
-) -> bytes:
+def _finished(flatbuffer: bytes, model: Any) -> bytes:
+    """Packed, with the signature that other runtimes call it by; a FrozenNetwork has its own."""
+    packed = unpack(flatbuffer)
+    if not isinstance(model, FrozenNetwork):
+        main = packed.subgraphs[0]
+        # As TensorFlow calls them by way of a SavedModel.
+        main.tensors[main.inputs[0]].name = b"serving_default_image:0"
+        main.tensors[main.outputs[0]].name = b"StatefulPartitionedCall:0"
+        sign(packed, "image", model.output_names[0])
+    return pack(packed)
+
+
+def _by_tensorflow(model: Any, variant: str, calibration: Pixels, sparse: bool) -> bytes:
     """All of the way by TensorFlow's converter."""
     import tensorflow as tf
 
-    converter = _converter(_traced(model), model, signature)
+    converter = _converter(_traced(model))
     SETTINGS[variant](converter, calibration)
     if sparse:
         sparsity = tf.lite.Optimize.EXPERIMENTAL_SPARSITY
@@ -132,11 +139,7 @@ def _by_tensorflow(
     return flatbuffer
 
 
-# Of the last model: the variants of one are made one after the other.
-_last_float32: dict[bool, tuple[str, bytes | None]] = {}
-
-
-def _float32_of(model: Any, signature: bool) -> bytes | None:
+def _float32_of(model: Any) -> bytes | None:
     """The model as float32 flatbuffer; None for one that says its own ranges, after aware training.
 
     Variants are not made of such a one, but each by TensorFlow itself.
@@ -144,17 +147,16 @@ def _float32_of(model: Any, signature: bool) -> bytes | None:
     if isinstance(model, FrozenNetwork):
         return model.flatbuffer
     key = _identity(model)
-    # A signature does no harm to those who do not ask for one.
-    known = _last_float32.get(signature) if signature else _known_to_any(key)
-    if known is None or known[0] != key:
+    if key not in _last_float32:
         function = _traced(model)
-        made = None if _rounds(function) else _converter(function, model, signature).convert()
-        known = _last_float32[signature] = (key, made)
-    return known[1]
+        made = None if _rounds(function) else _converter(function).convert()
+        _last_float32.clear()
+        _last_float32[key] = made
+    return _last_float32[key]
 
 
-def _known_to_any(key: str) -> tuple[str, bytes | None] | None:
-    return next((known for known in _last_float32.values() if known[0] == key), None)
+# Of the last model: the variants of one are made one after the other.
+_last_float32: dict[str, bytes | None] = {}
 
 
 def _identity(model: Any) -> str:
@@ -185,19 +187,17 @@ def _nodes_of(part: Any) -> Any:
     return part.node_def if hasattr(part, "node_def") else part.node
 
 
-def _integers(
-    model: Any, variant: str, calibration: Pixels, signature: bool, float_layers: Sequence[str]
-) -> bytes:
+def _integers(model: Any, variant: str, calibration: Pixels, float_layers: Sequence[str]) -> bytes:
     """All int8, or all but some layers, with the ranges of `ranges.calibrated`."""
     from tensorflow.lite.python import convert as passes
 
-    plain = _float32_of(model, signature)
+    plain = _float32_of(model)
     if plain is not None:
         calibrated = ranges.calibrated(hard_swish.replaced(plain), calibration)
     elif not float_layers:
-        return _by_tensorflow(model, variant, calibration, signature, False)
+        return _by_tensorflow(model, variant, calibration, False)
     else:
-        converter = _converter(_traced(model), model, signature)
+        converter = _converter(_traced(model))
         SETTINGS[variant](converter, calibration)
         converter._experimental_calibrate_only = True
         calibrated = converter.convert()
@@ -339,21 +339,18 @@ def _traced(model: Any) -> Any:
     return serve.get_concrete_function()
 
 
-def _converter(function: Any, model: Any, signature: bool) -> Any:
+def _converter(function: Any) -> Any:
     """A converter of the traced function.
 
-    Not TFLiteConverter.from_keras_model: that saves and loads a SavedModel on the way, which for a
-    network of 150 layers takes ten times as long as all the rest, for the same flatbuffer.
+    Not TFLiteConverter.from_keras_model, and no SavedModel on the way, which TensorFlow would save
+    and load again for the sake of a signature: that takes several times as long as all the rest,
+    for the same numbers in the same operators.
     """
     import tensorflow as tf
 
-    holder = tf.Module()
-    if signature:
-        holder.variables_held = list(model.variables)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], holder)
-    if not signature:
-        # Faster still: the variables are frozen into the function, and no signature is kept.
-        converter.experimental_lower_to_saved_model = False
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
+    # The variables are frozen into the function.
+    converter.experimental_lower_to_saved_model = False
     return converter
 
 

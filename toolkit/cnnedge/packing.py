@@ -60,6 +60,25 @@ def add_buffer(model: Any, values: bytes) -> int:
     return len(model.buffers) - 1
 
 
+def sign(model: Any, image: str, answer: str) -> None:
+    """Gives a ModelT of one input and one output the signature that other runtimes and quantisers
+    call it by; image, answer: what it calls them."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    main = model.subgraphs[0]
+    signature = schema.SignatureDefT()
+    signature.signatureKey, signature.subgraphIndex = b"serving_default", 0
+    signature.inputs, signature.outputs = [], []
+    for maps, name, tensor in (
+        (signature.inputs, image, main.inputs[0]),
+        (signature.outputs, answer, main.outputs[0]),
+    ):
+        entry = schema.TensorMapT()
+        entry.name, entry.tensorIndex = name.encode(), int(tensor)
+        maps.append(entry)
+    model.signatureDefs = [signature]
+
+
 class _Builder(flatbuffers.Builder):  # type: ignore[misc, unused-ignore]
     """flatbuffers' own, which knows neither the schema's alignment nor what it wrote before."""
 

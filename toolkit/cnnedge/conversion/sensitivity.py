@@ -110,7 +110,7 @@ def layer_errors(
         if not names:
             # A network without layers of Keras has none to name.
             return []
-        unrounded = convert(model, "float32", pictures[:1], signature=False)
+        unrounded = convert(model, "float32", pictures[:1])
         exact = _Side(Source(unrounded, "float32"), names, last)
         rounded = _Side(Source(flatbuffer, "int8"), names, last)
         layers = _matched(exact, rounded)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..packing import add_buffer, pack, unpack
+from ..packing import add_buffer, pack, sign, unpack
 from ..specs.pixels import InputSize
 from . import heads
 from .convention import Convention
@@ -45,7 +45,7 @@ def wrapped(
     if head == heads.LOGITS:
         edit.softmax_behind()
     edit.name_tensors()
-    _sign(model)
+    sign(model, "image", "probabilities")
     return pack(model)
 
 
@@ -53,7 +53,7 @@ def with_softmax(flatbuffer: bytes) -> bytes:
     """The same network with a softmax behind, in the output's own type."""
     model = unpack(flatbuffer)
     _Edit(model).softmax_behind()
-    _sign(model)
+    sign(model, "image", "probabilities")
     return pack(model)
 
 
@@ -61,25 +61,8 @@ def with_signature(flatbuffer: bytes) -> bytes:
     """The same network with the signature that other runtimes and quantisers call it by."""
     model = unpack(flatbuffer)
     _Edit(model).name_tensors()
-    _sign(model)
+    sign(model, "image", "probabilities")
     return pack(model)
-
-
-def _sign(model: Any) -> None:
-    from ai_edge_litert import schema_py_generated as schema
-
-    main = model.subgraphs[0]
-    signature = schema.SignatureDefT()
-    signature.signatureKey, signature.subgraphIndex = b"serving_default", 0
-    signature.inputs, signature.outputs = [], []
-    for maps, name, tensor in (
-        (signature.inputs, b"image", main.inputs[0]),
-        (signature.outputs, b"probabilities", main.outputs[0]),
-    ):
-        entry = schema.TensorMapT()
-        entry.name, entry.tensorIndex = name, int(tensor)
-        maps.append(entry)
-    model.signatureDefs = [signature]
 
 
 class _Edit:

@@ -67,7 +67,7 @@ class Extractor:
             self._engine(0)
         except ModelError:
             # Not made yet, or cut short since.
-            made = convert(network, "float32", np.empty((0, 0, 0, 0), np.uint8), signature=False)
+            made = convert(network, "float32", np.empty((0, 0, 0, 0), np.uint8))
             write_bytes(self.path, made)
             self._model = read_model(self.path)
 

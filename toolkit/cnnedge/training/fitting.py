@@ -159,7 +159,7 @@ def _make_metrics(model: Any) -> None:
     """Makes the variables of a compiled model's metrics.
 
     Keras would make them in the first step, and TensorFlow traces a step that makes variables
-    twice: of a MobileNet, three seconds more before each phase of a training.
+    twice.
     """
     import tensorflow as tf
 
