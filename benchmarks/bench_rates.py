@@ -96,7 +96,7 @@ def judged(what: str, found: dict[str, list[float]]) -> bool:
     """Prints both sides, and whether the ratio is enough."""
     for name, each in found.items():
         print(
-            f"{what:5}{name:7}{statistics.median(each):8.1f} a second "
+            f"{what:6}{name:7}{statistics.median(each):8.1f} a second "
             f"({min(each):.1f} to {max(each):.1f})"
         )
     ratio = statistics.median(found[NOW]) / statistics.median(found[BEFORE])
