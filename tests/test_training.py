@@ -121,6 +121,22 @@ def test_another_seed_is_another_training(recipe: Path, tmp_path: Path) -> None:
     assert learnt(tmp_path / "a") != learnt(tmp_path / "b")
 
 
+def test_a_step_is_traced_once(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trace takes seconds for a backbone; one that makes variables is made twice."""
+    model = pytest.importorskip("tf_keras").Model
+    traced, step = [], model.train_step
+
+    def counted(self: Any, data: Any) -> Any:
+        traced.append(self.name)
+        return step(self, data)
+
+    monkeypatch.setattr(model, "train_step", counted)
+    fit(recipe, tmp_path / "run")
+    assert len(traced) == 1
+
+
 def test_killed_and_resumed_ends_where_it_would_have_ended(recipe: Path, tmp_path: Path) -> None:
     epochs = 30
     whole = fit(recipe, tmp_path / "whole", f"training.epochs={epochs}")
