@@ -14,10 +14,9 @@ from click.testing import CliRunner, Result
 pytest.importorskip("tf_keras")
 
 from cnnedge.cli import group
-from cnnedge.importing import environment
 from cnnedge.importing.onnx_opened import ONNX2TF
 from support import foreigners, onnx_files
-from support.environments import FOLDER, missing
+from support.environments import import_environment
 from support.onnx_files import SIDE, node, tensor
 
 
@@ -29,20 +28,7 @@ def call(*arguments: object) -> Result:
 @pytest.fixture(scope="module")
 def onnx2tf() -> Path:
     """The environment that cnnedge makes, kept between runs of the tests."""
-
-    class Silent:
-        def scanning(self, done: int, total: int) -> None: ...
-        def stage(self, text: str, done: int, total: int) -> None: ...
-        def note(self, text: str) -> None: ...
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CNNEDGE_CACHE", str(FOLDER / "cache"))
-        try:
-            return environment.python_of(ONNX2TF, None, Silent()).parents[1]
-        except environment.MissingExtraError as error:
-            if "no package registry answers" in str(error):
-                missing(str(error))
-            raise
+    return import_environment(ONNX2TF).parents[1]
 
 
 @pytest.fixture

@@ -16,9 +16,8 @@ from click.testing import CliRunner, Result
 pytest.importorskip("tf_keras")
 
 from cnnedge.cli import group
-from cnnedge.importing import environment
 from cnnedge.importing.torch_opened import LITERT_TORCH
-from support.environments import FOLDER, missing
+from support.environments import IMPORT_CACHE, import_environment
 
 CODE = """
 import torch
@@ -77,23 +76,12 @@ def call(*arguments: object) -> Result:
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of models, made in the environment that cnnedge makes and keeps."""
-
-    class Silent:
-        def scanning(self, done: int, total: int) -> None: ...
-        def stage(self, text: str, done: int, total: int) -> None: ...
-        def note(self, text: str) -> None: ...
-
     folder = tmp_path_factory.mktemp("torch")
     (folder / "theirs.py").write_text(CODE)
     (folder / "labels.txt").write_text("a\nb\nc\nd\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CNNEDGE_CACHE", str(FOLDER / "cache"))
-        try:
-            python = environment.python_of(LITERT_TORCH, None, Silent())
-        except environment.MissingExtraError as error:
-            if "no package registry answers" in str(error):
-                missing(str(error))
-            raise
+        patch.setenv("CNNEDGE_CACHE", str(IMPORT_CACHE))
+        python = import_environment(LITERT_TORCH)
         done = subprocess.run([python, "-c", MAKE], cwd=folder, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         yield folder

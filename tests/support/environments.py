@@ -20,8 +20,14 @@ from typing import NoReturn
 
 import pytest
 
+from cnnedge.errors import MissingExtraError
+from cnnedge.importing.environment import Wanted, python_of
+from support.reporters import Quiet
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".venvs"
+# The cache folder for tests that import what needs an environment of its own.
+IMPORT_CACHE = FOLDER / "cache"
 
 _STAMP = ".complete"
 _SOURCES_STAMP = ".sources"
@@ -82,6 +88,33 @@ def project_environment(name: str, extra: str = "") -> Path:
                 install(python, name, ["--force-reinstall", "--no-deps", str(copy)])
                 stamp.write_text(sources)
     return python
+
+
+def import_environment(wanted: Wanted) -> Path:
+    """The Python of an environment that `cnnedge import` makes, under CNNEDGE_CACHE in `.venvs/`.
+
+    Skips or fails as `environment` does.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CNNEDGE_CACHE", str(IMPORT_CACHE))
+        try:
+            return python_of(wanted, None, Quiet())
+        except MissingExtraError as error:
+            if "no package registry answers" in str(error):
+                missing(str(error))
+            raise
+
+
+def packages(name: str, python: Path, requirements: Sequence[str]) -> Path:
+    """A folder with these packages alone, for the PYTHONPATH of that Python; made once."""
+    key = "\0".join((*requirements, platform.python_version()))
+    folder = FOLDER / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    with _locked(folder):
+        if not (folder / _STAMP).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            install(python, name, ["--no-deps", "--target", str(folder), *requirements])
+            (folder / _STAMP).write_text("")
+    return folder
 
 
 def install(python: Path, name: str, requirements: Sequence[str]) -> None:
