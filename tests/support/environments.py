@@ -16,13 +16,15 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from cnnedge.errors import MissingExtraError
-from cnnedge.importing.environment import Wanted, python_of
 from support.reporters import Quiet
+
+if TYPE_CHECKING:
+    from cnnedge.importing.environment import Wanted
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".venvs"
@@ -95,6 +97,8 @@ def import_environment(wanted: Wanted) -> Path:
 
     Skips or fails as `environment` does.
     """
+    from cnnedge.importing.environment import python_of
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CNNEDGE_CACHE", str(IMPORT_CACHE))
         try:
