@@ -43,7 +43,7 @@ def all_int8(model: Any, signals: np.ndarray) -> bytes:
     import tensorflow as tf
     from tensorflow.lite.python import convert as passes
 
-    plain = _float32_of(model, True)
+    plain = _float32_of(model)
     assert plain is not None
     types = {"input_data_type": tf.int8, "output_data_type": tf.uint8}
     made: bytes = passes.mlir_quantize(calibrated(plain, signals), **types)
