@@ -202,7 +202,9 @@ def test_an_imported_network_trains_as_its_pictures_allow() -> None:
         dataset = SimpleNamespace(indices=lambda split, count=count: range(count))
         data: Any = SimpleNamespace(recipe=recipe, dataset=dataset)
         nothing: Any = None
-        shop = Workshop(data=data, model=nothing, model_key="", sample=nothing, latency_ms=nothing)
+        shop = Workshop(
+            data=data, model=nothing, own=nothing, model_key="", sample=nothing, latency_ms=nothing
+        )
         assert shop.keeps_statistics == keeps and shop.full_rate == rate
         make_trainable(shop, model)
         assert [layer.trainable for layer in model.layers] == [True, not keeps]

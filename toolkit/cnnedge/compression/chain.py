@@ -86,6 +86,23 @@ def load(shop: Workshop, stage: Stage) -> Any:
         raise RunFolderError(f"{error}; or delete {stage.folder} and convert again") from None
 
 
+def network(shop: Workshop, stage: Stage) -> Any:
+    """The Keras model of a stage for reading alone: as `load` gives it, without loading it again.
+
+    Raises RunFolderError for a damaged one.
+    """
+    if stage.folder is None and not stage.student:
+        return shop.own
+    if stage.key not in shop.last:
+        _remember(shop, stage, load(shop, stage))
+    return shop.last[stage.key]
+
+
+def _remember(shop: Workshop, stage: Stage, model: Any) -> None:
+    shop.last.clear()
+    shop.last[stage.key] = model
+
+
 def check(shop: Workshop, variants: Sequence[Variant]) -> None:
     """Says before any training what cannot be done: data of other classes, teachers, students."""
     frozen = shop.data.run.model.suffix == SUFFIX
@@ -173,6 +190,7 @@ def _make(shop: Workshop, stage: Stage, parent: Stage, folder: Path, technique: 
     started = time.perf_counter()
     backend.make_repeatable(shop.data.recipe.training.seed)
     model, sessions = apply(shop, technique, _before(shop, parent, folder / "training"))
+    _remember(shop, stage, model)
     return _keep(model, stage, parent, folder, sessions, time.perf_counter() - started)
 
 
@@ -187,6 +205,7 @@ def _plain_step(shop: Workshop, parent: Stage, session: Session) -> Stage:
     model = load(shop, parent)
     shop.data.reporter.training(f"control: {session.epochs} epochs without a technique")
     fit(shop, model, session, folder / "training")
+    _remember(shop, stage, model)
     return _keep(model, stage, parent, folder, [session], time.perf_counter() - started)
 
 
@@ -257,7 +276,7 @@ def _before(shop: Workshop, parent: Stage, folder: Path) -> Before:
 def _teacher(shop: Workshop, run: str) -> Extractor:
     """The teacher as float32 .tflite: LiteRT answers faster than Keras does."""
     if not run:
-        return Extractor(shop.model())
+        return Extractor(shop.own)
     return Extractor(backend.load_keras(RunFolder(Path(run)).model))
 
 

@@ -7,7 +7,7 @@ augmentation, batches and optimizer, on the labels or on a teacher's answers as 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,17 +39,20 @@ class Workshop:
     """One run to compress.
 
     model: gives the run's own Keras model anew, float32 [None, h, w, c] pixels to probabilities;
-    a loaded one belongs to who asked. model_key: hex, of its file. sample: int64 indices of
-    training pictures, stratified, for statistics and ranges. latency_ms: measures a Keras model
-    as int8 on the device that is aimed at. aimed_at: its name, "" for this machine.
+    a loaded one belongs to who asked. own: the same model, for reading alone. model_key: hex, of
+    its file. sample: int64 indices of training pictures, stratified, for statistics and ranges.
+    latency_ms: measures a Keras model as int8 on the device that is aimed at. aimed_at: its name,
+    "" for this machine. last: the model that was made last, by its stage's key.
     """
 
     data: RunData[Reporter]
     model: Callable[[], Any]
+    own: Any
     model_key: str
     sample: npt.NDArray[np.int64]
     latency_ms: Callable[[Any], float]
     aimed_at: str = ""
+    last: dict[str, Any] = field(default_factory=dict)
 
     @property
     def keeps_statistics(self) -> bool:

@@ -142,7 +142,7 @@ def compare(work: Work, name: str, scores: Scores) -> Compared:
 
 def _converted(work: Work, job: Job, stage: chain.Stage, position: str) -> _Converted:
     work.data.reporter.stage(f"{job.name}: converting ({position})", 0, 0)
-    model = chain.load(work.workshop, stage)
+    model = chain.network(work.workshop, stage)
     calibration = work.calibration(job.calibration)
     if job.variant.format == "selective":
         flatbuffer, layers, judged = leave_in_float(work, model, calibration, job.name)

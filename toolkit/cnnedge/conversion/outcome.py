@@ -191,7 +191,7 @@ def _sensitivity(work: Work, entries: Sequence[Entry]) -> Sensitivity | None:
 def _layer_errors(work: Work, pictures: npt.NDArray[np.uint8], *, hurt: bool) -> Sensitivity | None:
     stage = "finding the layers that int8 hurts"
     work.data.reporter.stage(stage, 0, 0)
-    model = work.workshop.model()
+    model = work.workshop.own
     try:
         errors = layer_errors(
             model,

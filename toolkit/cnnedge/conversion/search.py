@@ -78,7 +78,7 @@ def _fraction(work: Work, budget: Budget, whole_bytes: int) -> float:
     whole_bytes: of the whole network's int8 file, with all that travels in it. Found by halving,
     each candidate measured. Raises CnnedgeError where none is.
     """
-    model = work.workshop.model()
+    model = work.workshop.own
     smaller = smaller_models(work.workshop, model)
     pictures = work.calibration(8)
     travels = whole_bytes - work.timer.glance(model, pictures)[1]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -99,16 +99,17 @@ def prepare(run: RunFolder, recipe: Recipe, reporter: Reporter, timer: Timer | N
         targets=targets,
         reference=predict(model, pixels, indices),
         model_key=key,
-        workshop=_workshop(data, key, timer),
+        workshop=_workshop(data, model, key, timer),
         timer=timer,
     )
 
 
-def _workshop(data: RunData[Reporter], key: str, timer: Timer) -> Workshop:
+def _workshop(data: RunData[Reporter], own: Any, key: str, timer: Timer) -> Workshop:
     sample = data.calibration(data.recipe.convert.calibration.count)
     return Workshop(
         data=data,
         model=lambda: backend.load_keras(data.run.model),
+        own=own,
         model_key=key,
         sample=sample,
         latency_ms=lambda model: timer.glance(model, data.pixels.batch(sample[:8]))[0],

@@ -18,7 +18,7 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 
 from ...errors import CnnedgeError
 from ...preprocess import Pixels
-from .layers import clone, is_wrapper
+from .layers import clone, is_wrapper, unconverted
 from .scheme import ClusterQuantizer, Scheme
 
 # Neither is annotated. The pixels' range is exact and given at conversion; a range trained on
@@ -38,7 +38,8 @@ def quantised(model: Any, preserve_sparsity: bool, preserve_clusters: bool) -> A
         # The annotation must have a name of its own; it is gone when `quantize_apply` returns.
         return quantize_annotate.QuantizeAnnotate(layer)
 
-    result = quantize.quantize_apply(clone(model, annotate), scheme, quantized_layer_name_prefix="")
+    apply = unconverted(quantize.quantize_apply)
+    result = apply(clone(model, annotate), scheme, quantized_layer_name_prefix="")
     for wrapper in _wrappers(result):
         _freeze(wrapper)
         _set_weight_ranges(wrapper)
