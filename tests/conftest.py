@@ -22,6 +22,9 @@ from support.sshd import Sshd, sshd
 pytest_plugins = ["support.quick"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Several tests train at once, and TensorFlow's threads would stand in each other's way. The last
+# digits of a loss depend on their number; a test of trainings that go on says how many it takes.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell does this to what it runs in the background; Ctrl-C is tested on our own children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
