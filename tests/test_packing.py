@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnedge.packing import pack, repack, unpack
+from cnnedge.packing import Divisible, pack, repack, unpack
 from support.networks import answers, shape_pixels, trained_chain
 
 pytest.importorskip("tf_keras")
@@ -63,3 +63,42 @@ def test_the_answers_are_the_same(plain: bytes) -> None:
 def test_twice_is_once(plain: bytes) -> None:
     assert repack(repack(plain)) == repack(plain)
     assert pack(unpack(plain)) == repack(plain)
+
+
+def run(content: bytes, values: Any) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    engine = Interpreter(model_content=content)
+    engine.allocate_tensors()
+    engine.set_tensor(engine.get_input_details()[0]["index"], values)
+    engine.invoke()
+    return engine.get_tensor(engine.get_output_details()[0]["index"])
+
+
+def test_two_parts_compute_what_the_whole_does(plain: bytes) -> None:
+    model = unpack(plain)
+    graph, parts = model.subgraphs[0], Divisible(model)
+    picture = shape_pixels(1).astype(np.float32)
+    count = len(graph.operators)
+    assert count > 3
+    for cut in range(1, count):
+        between = [graph.operators[cut - 1].outputs[0]]
+        begun = run(parts.part(range(cut), graph.inputs, between), picture)
+        ended = run(parts.part(range(cut, count), between, graph.outputs), begun)
+        assert np.array_equal(ended, run(plain, picture))
+
+
+def test_other_values_of_a_buffer_are_in_every_later_part(plain: bytes) -> None:
+    model = unpack(plain)
+    graph, parts = model.subgraphs[0], Divisible(model)
+    last = [op for op in graph.operators if len(op.inputs) == 3][-1]
+    bias = graph.tensors[last.inputs[2]]
+    stored = np.frombuffer(model.buffers[bias.buffer].data.tobytes(), np.int32)
+    # Now it always answers the last class.
+    values = stored + np.where(np.arange(len(stored)) == len(stored) - 1, 2**24, 0).astype(np.int32)
+    parts.replace(bias.buffer, values.tobytes())
+    model.buffers[bias.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
+    whole = parts.part(range(len(graph.operators)), graph.inputs, graph.outputs)
+    picture = shape_pixels(1).astype(np.float32)
+    assert np.array_equal(run(whole, picture), run(pack(model), picture))
+    assert run(whole, picture).argmax() == len(stored) - 1 != run(plain, picture).argmax()

@@ -7,6 +7,9 @@ an int8 MobileNetV2 that is a twelfth of the file.
 
 from __future__ import annotations
 
+import copy
+import struct
+from collections.abc import Sequence
 from typing import Any
 
 import flatbuffers
@@ -17,6 +20,10 @@ from .bundle.values import constant
 
 # What kernels may read weights by at once; the schema demands it of every buffer.
 _ALIGNMENT = 16
+# The places of a SubGraph's fields in the schema, as flatbuffers counts them.
+_INPUTS, _OUTPUTS, _OPERATORS = 6, 8, 10
+_DATA = 4
+_OFFSET = struct.Struct("<I")
 
 
 def pack(model: Any) -> bytes:
@@ -96,6 +103,58 @@ class _Builder(flatbuffers.Builder):  # type: ignore[misc, unused-ignore]
             # Buffers, of bytes, stay apart: an engine may take one for its own.
             self._written[key] = int(super().CreateNumpyVector(x))
         return self._written[key]
+
+
+class Divisible:
+    """A packed model, any of whose operators can be had as a model of their own.
+
+    What the operators refer to stays where it is, and tensors keep their numbers: only the lists
+    of operators, inputs and outputs are written anew. Packing each part for itself takes several
+    times as long.
+    """
+
+    def __init__(self, model: Any) -> None:
+        """model: ModelT of one graph."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        unsigned = copy.copy(model)
+        # A signature names inputs and outputs that a part has not.
+        unsigned.signatureDefs = []
+        self._content = bytearray(pack(unsigned))
+        self._model = schema.Model.GetRootAs(self._content, 0)
+        table = self._model.Subgraphs(0)._tab
+        self._inputs, self._outputs, operators = (
+            table.Pos + table.Offset(field) for field in (_INPUTS, _OUTPUTS, _OPERATORS)
+        )
+        (at,) = _OFFSET.unpack_from(self._content, operators)
+        self._operators = operators + at
+        (count,) = _OFFSET.unpack_from(self._content, self._operators)
+        places = (self._operators + 4 * i for i in range(1, count + 1))
+        # A builder writes what is referred to before what refers to it, from the end on: each
+        # operator lies behind the list, as it must for any other list in the same place.
+        self._tables = [at + _OFFSET.unpack_from(self._content, at)[0] for at in places]
+
+    def part(
+        self, operators: Sequence[int], inputs: Sequence[int], outputs: Sequence[int]
+    ) -> bytes:
+        """These operators, in this order, from and to the tensors of these numbers."""
+        content, behind = self._content, b""
+        for field, numbers in ((self._inputs, inputs), (self._outputs, outputs)):
+            _OFFSET.pack_into(content, field, len(content) + len(behind) - field)
+            behind += np.array([len(numbers), *numbers], np.int32).tobytes()
+        _OFFSET.pack_into(content, self._operators, len(operators))
+        for i, operator in enumerate(operators, start=1):
+            place = self._operators + 4 * i
+            _OFFSET.pack_into(content, place, self._tables[operator] - place)
+        # Weights are many: copied once.
+        return b"".join((content, behind))
+
+    def replace(self, buffer: int, values: bytes) -> None:
+        """Other values, as many, in a buffer."""
+        table = self._model.Buffers(buffer)._tab
+        start = table.Vector(table.Offset(_DATA))
+        assert table.VectorLen(table.Offset(_DATA)) == len(values)
+        self._content[start : start + len(values)] = values
 
 
 def dense_where_it_must_be(flatbuffer: bytes) -> bytes:

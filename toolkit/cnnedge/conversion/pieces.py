@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..bundle import Graph, OperatorInfo, TensorInfo, read_graph
 from ..bundle.values import constant
-from ..packing import pack, unpack
+from ..packing import Divisible, pack, unpack
 
 Floats = npt.NDArray[np.float32]
 Values = npt.NDArray[Any]
@@ -31,6 +31,7 @@ class Source:
         self.graph: Graph = read_graph(flatbuffer, place)
         self._data = flatbuffer
         self._model = unpack(flatbuffer)
+        self._parts: Divisible | None = None
         self._producers = {t: i for i, op in enumerate(self.graph.operators) for t in op.outputs}
 
     def operator(self, index: int) -> OperatorInfo:
@@ -52,8 +53,11 @@ class Source:
         if sum(tensor.buffer == buffer for tensor in tensors) > 1:
             tensors[index].buffer = len(self._model.buffers)
             self._model.buffers.append(schema.BufferT())
-        stored = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
-        self._model.buffers[tensors[index].buffer].data = stored
+            self._parts = None
+        stored = np.ascontiguousarray(values).tobytes()
+        self._model.buffers[tensors[index].buffer].data = np.frombuffer(stored, np.uint8)
+        if self._parts is not None:
+            self._parts.replace(tensors[index].buffer, stored)
 
     def content(self) -> bytes:
         """The whole flatbuffer, with what was replaced."""
@@ -91,24 +95,11 @@ class Source:
 
     def piece(self, operators: Sequence[int], outputs: Sequence[int], *, threads: int = 1) -> Piece:
         """The operators, and what packs for them, as a model that gives the tensors `outputs`."""
-        from ai_edge_litert import schema_py_generated as schema
-
         operators = self._with_packing(operators)
-        whole = self._model.subgraphs[0]
-        used = {t for i in operators for t in (*self.operator(i).inputs, *self.operator(i).outputs)}
-        buffers = {whole.tensors[t].buffer for t in used if t >= 0}
-        part, model = schema.SubGraphT(), schema.ModelT()
-        # Those of no use stay as empty places, for the others' indices; packing them takes long.
-        part.tensors = [t if i in used else schema.TensorT() for i, t in enumerate(whole.tensors)]
-        part.operators = [whole.operators[i] for i in operators]
-        part.inputs, part.outputs = self.inputs(operators), list(outputs)
-        model.version, model.operatorCodes = self._model.version, self._model.operatorCodes
-        model.subgraphs = [part]
-        model.buffers = [
-            buffer if i in buffers else schema.BufferT()
-            for i, buffer in enumerate(self._model.buffers)
-        ]
-        return Piece(pack(model), part.inputs, part.outputs, threads)
+        taken = self.inputs(operators)
+        if self._parts is None:
+            self._parts = Divisible(self._model)
+        return Piece(self._parts.part(operators, taken, outputs), taken, outputs, threads)
 
     def _with_packing(self, operators: Collection[int]) -> list[int]:
         """The operators and those that only pack or unpack what they take, in order."""
