@@ -19,7 +19,10 @@ SHORTER = {
     "run": ("--frames", "20"),
     "demo": ("--export", "site"),
 }
-STYLE = ("--set", "style.steps=2", "--set", "style.side=32", "--set", "style.batch_size=1")
+STYLE = (
+    *("--set", "style.steps=2", "--set", "style.side=32", "--set", "style.batch_size=1"),
+    *("--set", "input={height: 96, width: 96, channels: 3}"),
+)
 
 
 def commands() -> list[list[str]]:

@@ -590,7 +590,8 @@ def test_backbones_are_pruned_clustered_and_quantised(name: str) -> None:
     convolutions = [layer for layer in model.layers if "Conv2D" in type(layer).__name__]
     found = [op.name for op in graph.operators]
     assert found.count("CONV_2D") + found.count("DEPTHWISE_CONV_2D") == len(convolutions)
-    for other in (prune(model)[0], edges.for_clustering(model, clusters=16)):
+    # Few: k-means takes most of the time, and what it finds is looked at above.
+    for other in (prune(model)[0], edges.for_clustering(model, clusters=4)):
         plain = edges.strip(other)
         assert [layer.name for layer in plain.layers] == [layer.name for layer in model.layers]
     assert plain.output_shape == model.output_shape
