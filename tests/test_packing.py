@@ -65,6 +65,25 @@ def test_twice_is_once(plain: bytes) -> None:
     assert pack(unpack(plain)) == repack(plain)
 
 
+def test_values_behind_the_tables_are_kept(plain: bytes) -> None:
+    """As quantisers write them; a place takes as many bytes whatever it is."""
+    values: list[bytes] = []
+    model = unpack(plain)
+    for start in (2, None):
+        at = start or len(pack(model))
+        for buffer, kept in zip(model.buffers, unpack(plain).buffers, strict=True):
+            if kept.data is None or not len(kept.data):
+                continue
+            buffer.data, buffer.offset, buffer.size = None, at, len(kept.data)
+            if start is None:
+                values.append(kept.data.tobytes())
+                at += len(kept.data)
+    behind = pack(model) + b"".join(values)
+    assert len(values) > 5
+    assert len(behind) == at
+    assert repack(behind) == repack(plain)
+
+
 def run(content: bytes, values: Any) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 

@@ -39,10 +39,21 @@ def repack(flatbuffer: bytes) -> bytes:
 
 
 def unpack(flatbuffer: bytes) -> Any:
-    """A model in the schema's object form (ModelT)."""
+    """A model in the schema's object form (ModelT), all of its values within it.
+
+    Quantisers write the values of larger models behind the tables, where the object form has only
+    their places.
+    """
     from ai_edge_litert import schema_py_generated as schema
 
-    return schema.ModelT.InitFromPackedBuf(bytearray(flatbuffer), 0)
+    model = schema.ModelT.InitFromPackedBuf(bytearray(flatbuffer), 0)
+    for buffer in model.buffers or ():
+        # 0 and 1 stand for none.
+        if buffer.offset > 1 and buffer.size:
+            content = flatbuffer[buffer.offset : buffer.offset + buffer.size]
+            buffer.data = np.frombuffer(content, np.uint8)
+            buffer.offset = buffer.size = 0
+    return model
 
 
 def add_scalar(model: Any, value: float, name: str) -> int:
