@@ -327,25 +327,16 @@ def _representative(calibration: Pixels) -> Iterator[list[Any]]:
 def _traced(model: Any) -> Any:
     """The network as one function of a batch of exactly 1.
 
-    Other runtimes refuse a dynamic batch, and no device needs one. Weights are not part of it: it
-    is that of the model also when they have changed.
+    Other runtimes refuse a dynamic batch, and no device needs one.
     """
     import tensorflow as tf
 
-    if id(model) in _last_traced:
-        return _last_traced[id(model)][1]
     name = model.output_names[0]
     image = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="image")
     serve = tf.function(
         lambda image: {name: model(image, training=False)}, input_signature=[image], autograph=False
     )
-    _last_traced.clear()
-    _last_traced[id(model)] = model, serve.get_concrete_function()
-    return _last_traced[id(model)][1]
-
-
-# Of the last model, by its id, which is its own while the model is kept here.
-_last_traced: dict[int, tuple[Any, Any]] = {}
+    return serve.get_concrete_function()
 
 
 def _converter(function: Any) -> Any:
