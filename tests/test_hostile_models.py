@@ -197,7 +197,8 @@ def dying_runtime(
 
 
 def test_a_fork_is_made_where_no_other_thread_runs() -> None:
-    expected = sys.platform == "linux" and "tensorflow" not in sys.modules
+    threaded = sys.modules.keys() & {"tensorflow", "openvino"}
+    expected = sys.platform == "linux" and not threaded
     assert trial_process.can_fork() == (expected and threading.active_count() == 1)
     ended = threading.Event()
     thread = threading.Thread(target=ended.wait)
@@ -207,6 +208,15 @@ def test_a_fork_is_made_where_no_other_thread_runs() -> None:
     finally:
         ended.set()
         thread.join()
+
+
+@pytest.mark.parametrize("runtime", ["tensorflow", "openvino"])
+def test_no_fork_is_made_of_a_runtime_with_threads(
+    runtime: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A valid model was refused after a minute: OpenVINO waited for threads that were not there."""
+    monkeypatch.setitem(sys.modules, runtime, sys)
+    assert not trial_process.can_fork()
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,9 @@ def _try_elsewhere(model: ModelFile, runtime: Runtime) -> None:
     from . import trial
     from .trial_process import can_fork
 
-    # A fork has what was imported before it; a new process imports it beside this one.
-    before = can_fork()
+    # A fork has what was imported before it; a new process imports it beside this one, and so does
+    # a fork OpenVINO, whose threads it must not inherit.
+    before = can_fork() and runtime.engine != "openvino"
     if before:
         _import(runtime.engine)
     started = trial.begin(model, runtime.engine)

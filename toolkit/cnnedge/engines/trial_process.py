@@ -49,12 +49,13 @@ class TrialProcess(Protocol):
 def can_fork() -> bool:
     """Whether a fork can go on as if it were alone: no other thread holds a lock for ever there.
 
-    macOS' own libraries do not survive a fork, and TensorFlow's threads may hold anything.
+    macOS' own libraries do not survive a fork. TensorFlow's threads may hold anything, and OpenVINO
+    would wait for its threads, which a fork has not.
     """
     return (
         sys.platform == "linux"
         and threading.active_count() == 1
-        and "tensorflow" not in sys.modules
+        and not sys.modules.keys() & {"tensorflow", "openvino"}
     )
 
 
