@@ -190,8 +190,7 @@ def _make(shop: Workshop, stage: Stage, parent: Stage, folder: Path, technique: 
     started = time.perf_counter()
     backend.make_repeatable(shop.data.recipe.training.seed)
     model, sessions = apply(shop, technique, _before(shop, parent, folder / "training"))
-    _remember(shop, stage, model)
-    return _keep(model, stage, parent, folder, sessions, time.perf_counter() - started)
+    return _keep(shop, model, stage, parent, folder, sessions, time.perf_counter() - started)
 
 
 def _plain_step(shop: Workshop, parent: Stage, session: Session) -> Stage:
@@ -205,11 +204,11 @@ def _plain_step(shop: Workshop, parent: Stage, session: Session) -> Stage:
     model = load(shop, parent)
     shop.data.reporter.training(f"control: {session.epochs} epochs without a technique")
     fit(shop, model, session, folder / "training")
-    _remember(shop, stage, model)
-    return _keep(model, stage, parent, folder, [session], time.perf_counter() - started)
+    return _keep(shop, model, stage, parent, folder, [session], time.perf_counter() - started)
 
 
 def _keep(
+    shop: Workshop,
     model: Any,
     stage: Stage,
     parent: Stage,
@@ -217,7 +216,8 @@ def _keep(
     sessions: Sequence[Session],
     seconds: float,
 ) -> Stage:
-    """Writes the model, then step.json: a step is done when that is there."""
+    """Writes the model, then step.json: a step is done when that is there. It is the last made."""
+    _remember(shop, stage, model)
     if stage.words[-1:] == ("qat",):
         tfmot_edges.save_weights(model, _weights(stage, folder))
     else:

@@ -46,11 +46,11 @@ def engine_for(runtime: Runtime) -> str:
 def _try_elsewhere(model: ModelFile, runtime: Runtime) -> None:
     """Lets a process of its own try an unknown file. Raises ModelError where that fails."""
     from . import trial
-    from .trial_process import can_fork
+    from .trial_process import THREADED, can_fork
 
-    # A fork has what was imported before it; a new process imports it beside this one, and so does
-    # a fork OpenVINO, whose threads it must not inherit.
-    before = can_fork() and runtime.engine != "openvino"
+    # A fork has what was imported before it. A new process imports it beside this one, and so does
+    # a fork where the runtime must not be here before.
+    before = can_fork() and runtime.engine not in THREADED
     if before:
         _import(runtime.engine)
     started = trial.begin(model, runtime.engine)

@@ -22,6 +22,8 @@ from typing import Protocol
 _FAILED = 70
 _MOST_BYTES = 2**20
 _MOST_DESCRIPTORS = 2**16
+# Runtimes with threads that a fork would inherit the locks of, or wait for.
+THREADED = frozenset({"tensorflow", "openvino"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ def can_fork() -> bool:
     return (
         sys.platform == "linux"
         and threading.active_count() == 1
-        and not sys.modules.keys() & {"tensorflow", "openvino"}
+        and not sys.modules.keys() & THREADED
     )
 
 
