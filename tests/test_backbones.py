@@ -19,6 +19,7 @@ from cnnedge.specs.arithmetic import trace
 from cnnedge.specs.backbones import BACKBONES, BackboneName
 from support.command import cnnedge
 
+tf = pytest.importorskip("tensorflow")
 tf_keras = pytest.importorskip("tf_keras")
 
 NAMES = sorted(BACKBONES)
@@ -284,8 +285,9 @@ def test_batch_normalisation_follows_a_short_training_from_scratch(name: str) ->
     size = InputSize(height=64, width=64)
     model, _ = build_pretrained(load(name), size, 5, "none", "a test", lambda done, total: None)
     pixels = np.concatenate([picture(size), 255 - picture(size)])
+    step = tf.function(lambda: model(pixels, training=True))
     for _ in range(60):
-        model(pixels, training=True)
+        step()
     first = next(la for la in model.layers if type(la).__name__ == "BatchNormalization")
     seen = tf_keras.Model(model.input, first.input)(pixels).numpy()
     assert first.moving_mean.numpy() == pytest.approx(seen.mean((0, 1, 2)), rel=0.01, abs=1e-3)
