@@ -75,6 +75,21 @@ def sunset_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def network_studies(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Path:
+    """A folder in which `cnnedge study mlp_vs_cnn` and `capsule` ran on `shapes`, each with what it
+    printed in NAME.stdout and NAME.stderr; nobody may change what is in it."""
+
+    def make(folder: Path) -> None:
+        for name in ("mlp_vs_cnn", "capsule"):
+            done = cnnedge("study", name, "--data", shapes, "--quick", cwd=folder)
+            assert done.returncode == 0, done.stderr
+            (folder / f"{name}.stdout").write_text(done.stdout)
+            (folder / f"{name}.stderr").write_text(done.stderr)
+
+    return made_once(tmp_path_factory, "studies", make)
+
+
+@pytest.fixture(scope="session")
 def int8_model(trained_run: Path) -> Path:
     """The trained run's int8 variant."""
     return trained_run / "export" / "int8.tflite"

@@ -118,21 +118,19 @@ def test_invariance_refuses_in_one_line(int8_model: Path, tmp_path: Path) -> Non
     assert_one_clear_line(cnnedge(*words, "--out", "file", cwd=tmp_path), "file", "--out")
 
 
-def test_both_networks_of_the_course(shapes: Path, tmp_path: Path) -> None:
-    words = ("study", "mlp_vs_cnn", "--data", shapes, "--quick", "--out", "s")
-    done = cnnedge(*words, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "100,010,000" in done.stdout
-    assert f"trained on {shapes}" in done.stderr
-    found = json.loads((tmp_path / "s" / "study.json").read_text())
+def test_both_networks_of_the_course(network_studies: Path, shapes: Path) -> None:
+    assert "100,010,000" in (network_studies / "mlp_vs_cnn.stdout").read_text()
+    assert f"trained on {shapes}" in (network_studies / "mlp_vs_cnn.stderr").read_text()
+    made = network_studies / "study-mlp_vs_cnn"
+    found = json.loads((made / "study.json").read_text())
     dense, cnn = found["networks"]
     assert (dense["parameters"], cnn["parameters"]) == (829_187, 59_355)
     assert found["first_layers"] == {"dense": 100_010_000, "convolution": 160}
     assert [base["model"] for base in found["shifted"]["bases"]] == ["fully connected", "CNN"]
     for network in (dense, cnn):
-        assert Path(tmp_path / network["file"]).stat().st_size == network["size_bytes"]
+        assert (network_studies / network["file"]).stat().st_size == network["size_bytes"]
         assert 0 < network["latency_ms"] <= network["latency_p90_ms"]
-    assert cv2.imread(str(tmp_path / "s" / "mlp_vs_cnn.png")) is not None
+    assert cv2.imread(str(made / "mlp_vs_cnn.png")) is not None
 
 
 def test_an_attack_carries_over_to_the_files(trained_run: Path, tmp_path: Path) -> None:
@@ -182,20 +180,18 @@ def test_attack_says_what_is_missing(trained_run: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["bare"]
 
 
-def test_capsules_ship_and_answer_as_keras_does(shapes: Path, tmp_path: Path) -> None:
-    words = ("study", "capsule", "--data", shapes, "--quick", "--out", "s")
-    done = cnnedge(*words, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    found = json.loads((tmp_path / "s" / "study.json").read_text())
+def test_capsules_ship_and_answer_as_keras_does(network_studies: Path, shapes: Path) -> None:
+    made = network_studies / "study-capsule"
+    found = json.loads((made / "study.json").read_text())
     routed, plain = found["networks"]
     assert routed["parameters"] == pytest.approx(plain["parameters"], rel=0.01)
     for network in (routed, plain):
         float16 = network["variants"][0]
         assert float16["name"] == "float16"
         assert float16["agreement"]["accuracy"] == 1
-    labelled = cnnedge("run", "s/capsules_int8.tflite", "--source", shapes, cwd=tmp_path)
+    labelled = cnnedge("run", made / "capsules_int8.tflite", "--source", shapes)
     assert labelled.returncode == 0, labelled.stderr
-    assert cv2.imread(str(tmp_path / "s" / "capsule.png")) is not None
+    assert cv2.imread(str(made / "capsule.png")) is not None
 
 
 def test_squashed_vectors_are_shorter_than_one_and_keep_their_direction() -> None:

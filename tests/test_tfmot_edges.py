@@ -615,7 +615,9 @@ def test_backbones_of_an_odd_size_suit_xnnpack(name: str) -> None:
         prune(backbone(name), 0.7, "xnnpack")
 
 
+@functools.cache
 def backbone(name: str, side: int = 64) -> Any:
+    """Built once: nothing here changes it."""
     from cnnedge.architectures import build_model
     from cnnedge.specs import InputSize, parse_model, shipped
 

@@ -4,24 +4,28 @@ Starting a Python and importing OpenCV and LiteRT takes longer than most of what
 command, and TensorFlow takes longer still. Words, a folder and an environment enter; the exit code
 and what was printed leave.
 
-The server imports its modules, listens on the socket that is its standard input, and ends when the
-other end is closed.
+The workers of a test run share the servers, one for each set of modules. A server listens on the
+socket that is its standard input, and ends with the last worker that may still ask it.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import functools
 import gc
+import hashlib
 import importlib
 import json
 import os
 import runpy
+import selectors
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +34,8 @@ from pathlib import Path
 from typing import Any
 
 _LENGTH = 8
+# The first byte on a connection. A guest asks for nothing: while it stays, the server does.
+_REQUEST, _GUEST = b"r", b"g"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,15 +64,12 @@ def forked(
     after ten minutes; the process is then ended.
     """
     seconds = 600
-    ours, theirs = socket.socketpair()
     pipes = [os.pipe(), os.pipe()]
     told = {"words": [*words], "cwd": str(cwd), "env": {**env}}
     request = json.dumps(told | {"setup": program.setup, "name": program.name}).encode()
-    server = _server(*program.modules, program.setup.partition(":")[0])
-    descriptors = [theirs.fileno(), *(into for _, into in pipes)]
-    socket.send_fds(server, [b"x"], descriptors)
-    theirs.close()
-    with ours, ThreadPoolExecutor(len(pipes)) as readers:
+    server = _connected(_server(*program.modules, program.setup.partition(":")[0]))
+    socket.send_fds(server, [_REQUEST], [into for _, into in pipes])
+    with server as ours, ThreadPoolExecutor(len(pipes)) as readers:
         texts = []
         for out, into in pipes:
             os.close(into)
@@ -90,45 +93,93 @@ def _all_of(descriptor: int) -> str:
 
 
 @functools.cache
-def _server(*modules: str) -> socket.socket:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve; serve()"
-        process = subprocess.Popen([sys.executable, "-c", code, *modules], stdin=theirs.fileno())
-    atexit.register(_end, ours, process)
-    return ours
+def _server(*modules: str) -> Path:
+    """Where this run's server with these modules listens; begun by the worker that is first."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    folder = Path(tempfile.gettempdir()) / f"forks-{run[:16]}"
+    folder.mkdir(exist_ok=True)
+    address = folder / hashlib.sha256("\0".join(modules).encode()).hexdigest()[:12]
+    with open(address.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not address.exists():
+            _begin(address, modules)
+        guest = _connected(address)
+        guest.sendall(_GUEST)
+    atexit.register(guest.close)
+    return address
 
 
-def _end(ours: socket.socket, process: subprocess.Popen[bytes]) -> None:
-    ours.close()
-    process.wait(30)
+def _begin(address: Path, modules: Sequence[str]) -> None:
+    code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve; serve()"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(address))
+        listener.listen()
+        words = [sys.executable, "-c", code, str(address), *modules]
+        # Waited for by nobody: it may outlive this worker, and not the run.
+        quiet = subprocess.DEVNULL
+        _BEGUN.append(subprocess.Popen(words, stdin=listener.fileno(), stdout=quiet))
+
+
+_BEGUN: list[subprocess.Popen[bytes]] = []
+
+
+def _connected(address: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(address))
+    return connection
 
 
 def serve() -> None:
-    """The server; its arguments are the modules."""
-    for module in sys.argv[1:]:
+    """The server; its arguments are its address and the modules."""
+    address = Path(sys.argv[1])
+    for module in sys.argv[2:]:
         importlib.import_module(module)
     # Collections in the forks need not walk through what the imports made.
     gc.freeze()
-    requests = socket.socket(fileno=os.dup(0))
+    listener = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    guests = selectors.DefaultSelector()
+    guests.register(listener, selectors.EVENT_READ)
     while True:
+        for key, _ in guests.select():
+            if key.fileobj is listener:
+                _welcome(listener, guests)
+            else:
+                guests.unregister(key.fileobj)
+                os.close(key.fd)
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-        message, descriptors, _flags, _address = socket.recv_fds(requests, 1, 3)
-        if not message:
-            return
-        if os.fork() == 0:
-            requests.close()
-            _answer(*descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        if len(guests.get_map()) == 1:
+            return _leave(address)
 
 
-def _answer(connection: int, out: int, err: int) -> None:
+def _leave(address: Path) -> None:
+    for path in (address, address.with_suffix(".lock")):
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        address.parent.rmdir()
+
+
+def _welcome(listener: socket.socket, guests: selectors.BaseSelector) -> None:
+    """Keeps a guest, or forks for a request."""
+    connection, _ = listener.accept()
+    first, descriptors, _flags, _address = socket.recv_fds(connection, 1, 2)
+    if first == _GUEST:
+        guests.register(connection.detach(), selectors.EVENT_READ)
+        return
+    if first == _REQUEST and os.fork() == 0:
+        listener.close()
+        guests.close()
+        _answer(connection, *descriptors)
+    connection.close()
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _answer(connection: socket.socket, out: int, err: int) -> None:
     """One command from its start to its end; in a process of its own."""
-    with socket.socket(fileno=connection) as client:
+    with connection as client:
         request = json.loads(_read(client, int(_read(client, _LENGTH))))
         pid = os.fork()
         if pid == 0:
