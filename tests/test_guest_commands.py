@@ -10,12 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 import cnnedge
-from cnnedge.cli import group
 from cnnedge.errors import CnnedgeError, DataError
 from cnnedge.files import json_text
+from support.command import call
 from support.guests import bare, tflite, written
 
 tf = pytest.importorskip("tensorflow")
@@ -28,11 +28,6 @@ SHARPEN = 8 * np.eye(3, dtype=np.float32)
 
 def means(x: Any) -> Any:
     return tf.matmul(tf.reduce_mean(x, (1, 2)), SHARPEN)
-
-
-def call(*arguments: object) -> Result:
-    """The command in this process."""
-    return CliRunner().invoke(group, [str(a) for a in arguments], prog_name="cnnedge")
 
 
 def failed(result: Result, *parts: str) -> None:

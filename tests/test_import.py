@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 pytest.importorskip("tf_keras")
 
@@ -18,7 +17,6 @@ import tensorflow as tf
 
 from cnnedge.bundle import read_graph
 from cnnedge.classifier import load
-from cnnedge.cli import group
 from cnnedge.converter import convert
 from cnnedge.engines import CPU
 from cnnedge.frozen import FrozenNetwork
@@ -27,14 +25,10 @@ from cnnedge.importing.convention import Convention
 from cnnedge.packing import pack, unpack
 from cnnedge.specs import InputSize
 from support import foreigners, guests
+from support.command import call
 from support.foreigners import SIDE
 
 DIGITS = "abcdefghij"
-
-
-def call(*arguments: object) -> Result:
-    """The command in this process."""
-    return CliRunner().invoke(group, [str(a) for a in arguments], prog_name="cnnedge")
 
 
 def told(run: Path) -> dict[str, Any]:

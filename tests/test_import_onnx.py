@@ -9,20 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 pytest.importorskip("tf_keras")
 
-from cnnedge.cli import group
 from cnnedge.importing.onnx_opened import ONNX2TF
 from support import foreigners, onnx_files
+from support.command import call
 from support.environments import import_environment
 from support.onnx_files import SIDE, node, tensor
-
-
-def call(*arguments: object) -> Result:
-    """The command in this process."""
-    return CliRunner().invoke(group, [str(a) for a in arguments], prog_name="cnnedge")
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 pytest.importorskip("tf_keras")
 
 import tensorflow as tf
 
-from cnnedge.cli import group
 from cnnedge.conversion.report.imported import imported_model
 from cnnedge.converter import convert
 from cnnedge.importing import parting, saved_model, trace
@@ -24,6 +22,7 @@ from cnnedge.importing.convention import Convention
 from cnnedge.importing.rebuild import rebuilt
 from cnnedge.specs import InputSize
 from support import foreigners
+from support.command import call
 from support.foreigners import SIDE
 
 SIZE = InputSize(height=SIDE, width=SIDE, channels=3)
@@ -44,11 +43,6 @@ class Fickle(keras.layers.Layer):
     def call(self, x):
         return x * 1.5 if tf.executing_eagerly() else x
 """
-
-
-def call(*arguments: object) -> Result:
-    """The command in this process."""
-    return CliRunner().invoke(group, [str(a) for a in arguments], prog_name="cnnedge")
 
 
 @pytest.fixture(scope="module")

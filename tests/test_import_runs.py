@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 tf_keras = pytest.importorskip("tf_keras")
 
-from cnnedge.cli import group  # noqa: E402
 from cnnedge.conversion.report.page import render_report  # noqa: E402
 from cnnedge.data import Pixels, load_dataset  # noqa: E402
 from cnnedge.errors import ModelError  # noqa: E402
@@ -25,14 +24,10 @@ from cnnedge.pictures import read_picture  # noqa: E402
 from cnnedge.preprocess import prepare  # noqa: E402
 from cnnedge.specs import InputSize, Preprocess  # noqa: E402
 from support import foreigners, guests  # noqa: E402
+from support.command import call  # noqa: E402
 from support.foreigners import CLASSES, SIDE  # noqa: E402
 
 SIZE = InputSize(height=SIDE, width=SIDE, channels=3)
-
-
-def call(*arguments: object) -> Result:
-    """The command in this process."""
-    return CliRunner().invoke(group, [str(a) for a in arguments], prog_name="cnnedge")
 
 
 def worked(*arguments: object) -> Result:

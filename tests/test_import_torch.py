@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 pytest.importorskip("tf_keras")
 
-from cnnedge.cli import group
 from cnnedge.importing.torch_opened import LITERT_TORCH
+from support.command import call
 from support.environments import IMPORT_CACHE, import_environment
 
 CODE = """
@@ -66,11 +66,6 @@ model(torch.randn(8, 3, 64, 64))
 save_file(model.state_dict(), "weights.safetensors")
 torch.save(model.state_dict(), "weights.pth")
 """
-
-
-def call(*arguments: object) -> Result:
-    """The command in this process."""
-    return CliRunner().invoke(group, [str(a) for a in arguments], prog_name="cnnedge")
 
 
 @pytest.fixture(scope="module")

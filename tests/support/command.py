@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from support.forks import Program, forked
 
 if TYPE_CHECKING:
+    from click.testing import Result
+
     from cnnedge.benchmark import Protocol
 
 Completed = subprocess.CompletedProcess[str]
@@ -116,6 +118,19 @@ def script(path: Path, *arguments: object, cwd: Path) -> Completed:
     environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"}
     program = dataclasses.replace(_TRAINS, name=str(path))
     return forked(program, [*map(str, arguments)], cwd, environment)
+
+
+def call(*arguments: object) -> Result:
+    """`cnnedge ...` in this process, to its end; what it measures in passing, it measures once."""
+    import pytest
+    from click.testing import CliRunner
+
+    from cnnedge.benchmark import PROTOCOLS
+    from cnnedge.cli import group
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PROTOCOLS, "quick", once())
+        return CliRunner().invoke(group, [*map(str, arguments)], prog_name="cnnedge")
 
 
 def measure_for_less_long() -> None:
