@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
+from cnnedge.benchmark import PROTOCOLS
+from support.command import once
 from support.pictures import SHAPES, shape_picture
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,6 +23,7 @@ PAGES = ("README.md", "docs/python.md")
 def place(int8_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the examples name, as the working directory."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(PROTOCOLS, "quick", once())
     export = tmp_path / "runs" / "pets" / "export"
     cats = tmp_path / "pictures" / "cat"
     for folder in (export, cats):

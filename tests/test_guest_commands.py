@@ -13,9 +13,10 @@ import pytest
 from click.testing import Result
 
 import cnnedge
+from cnnedge.benchmark import PROTOCOLS
 from cnnedge.errors import CnnedgeError, DataError
 from cnnedge.files import json_text
-from support.command import call
+from support.command import call, once
 from support.guests import bare, tflite, written
 
 tf = pytest.importorskip("tensorflow")
@@ -210,7 +211,8 @@ def test_an_open_size_is_asked_for(models: dict[str, Path], pictures: Path) -> N
     assert "--input HxW" in shown.stdout
 
 
-def test_bench_takes_a_size(models: dict[str, Path]) -> None:
+def test_bench_takes_a_size(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROTOCOLS, "quick", once())
     (result,) = cnnedge.bench(models["open"], size=(24, 32))["results"]
     assert result["input_shape"] == [1, 24, 32, 3]
 
