@@ -254,18 +254,10 @@ def test_models_can_be_cut_behind_each_block(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_models_survive_their_file(name: str, tmp_path: Path) -> None:
-    from cnnedge.architectures.keras_file import read_keras
-
     model = built(name, ODD)
     model.save(tmp_path / "model.keras")
-    # Keras reads it, as anybody may, and so do we, who run none of its code.
     again = tf_keras.models.load_model(tmp_path / "model.keras", compile=False)
-    ours = read_keras(tmp_path / "model.keras")
-    for read in (again, ours):
-        assert [layer.name for layer in read.layers] == [layer.name for layer in model.layers]
-        assert [layer.dtype for layer in read.layers] == [layer.dtype for layer in model.layers]
-        for mine, other in zip(read.get_weights(), model.get_weights(), strict=True):
-            np.testing.assert_array_equal(mine, other)
+    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
     pixels = picture(ODD)
     assert again(pixels).numpy() == pytest.approx(model(pixels).numpy(), abs=1e-6)
 

@@ -81,8 +81,10 @@ def silenced(model: Any, gone: dict[str, Any]) -> Iterator[None]:
     before = model.get_weights()
     for name, channels in gone.items():
         _silence(model.get_layer(name), channels)
-    yield
-    model.set_weights(before)
+    try:
+        yield
+    finally:
+        model.set_weights(before)
 
 
 def left_out(groups: Any, kept: dict[str, Any]) -> dict[str, Any]:
@@ -578,7 +580,10 @@ def test_the_smaller_model_saves_and_converts(name: str, tmp_path: Path) -> None
     assert again(values).numpy() == pytest.approx(expected, abs=1e-6)
     assert len(channel_groups(again)) == len(channel_groups(model))
     cut = convert(smaller, "float32", values.astype(np.uint8))
-    assert len(cut) < 0.6 * 4 * model.count_params()
+    # What the whole model's file holds at least: its batch normalisation is within its kernels.
+    norms = layers.BatchNormalization
+    whole = sum(x.count_params() for x in model.layers if not isinstance(x, norms))
+    assert len(cut) < 0.6 * 4 * whole
     interpreter = interpreters.Interpreter(model_content=cut)
     interpreter.allocate_tensors()
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], values)

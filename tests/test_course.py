@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.command import cnnedge
+from support.recipes import QUICK_STYLE
 
 COURSE = Path(__file__).resolve().parents[1] / "docs" / "course.md"
 # What makes a command short. The small network keeps the time of an epoch low.
@@ -19,10 +20,6 @@ SHORTER = {
     "run": ("--frames", "20"),
     "demo": ("--export", "site"),
 }
-STYLE = (
-    *("--set", "style.steps=2", "--set", "style.side=32", "--set", "style.batch_size=1"),
-    *("--set", "style.picture_side=64", "--set", "input={height: 64, width: 96, channels: 3}"),
-)
 
 
 def commands() -> list[list[str]]:
@@ -37,7 +34,7 @@ ON_SHAPES = {"augmentation": ("--set", "model=lenet", "--set", "augmentation.cut
 SMALL = {
     "fashion_tiny": ("--set", "model=lenet"),
     # What two steps have taught is not worth a gate.
-    "painted": ("--set", "convert.min_psnr=0", "--set", "convert.calibration.count=8"),
+    "painted": ("--set", "convert.min_psnr=0"),
 }
 
 
@@ -46,7 +43,7 @@ def shortened(words: list[str], shapes: Path) -> list[str]:
         on = ["--data", str(shapes), *ON_SHAPES[words[1]]] if words[1] in ON_SHAPES else []
         return [*words, *on, "--quick"]
     if words[:2] == ["train", "style"]:
-        return [*words, *STYLE]
+        return [*words, *QUICK_STYLE]
     return [*words, *SMALL.get(words[1], ()), *SHORTER.get(words[0], ())]
 
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from fuzz import yaml_texts
 
-from cnnedge.cli import group
 from cnnedge.errors import CnnedgeError, SpecError, one_line
 from cnnedge.specs import dump, parse_device, parse_model, parse_recipe, shipped
 from cnnedge.specs.arithmetic import Axis, trace
 from cnnedge.specs.usage import in_training, read_used
+from support.command import call
 from support.hostile import in_time
 
 SOUND = "data: {source: x}\nmodel: lenet\n"
@@ -37,10 +37,6 @@ def refusal(act: Callable[[], object]) -> str:
     text = str(caught.value)
     assert text.isprintable() and len(text) < 800, text[:1000]
     return text
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(group, [str(a) for a in arguments])
 
 
 def assert_refused(done: Result, *parts: str) -> None:
@@ -191,7 +187,7 @@ def test_changes_by_the_command_line(kind: str, tmp_path: Path) -> None:
     assert "--set " in line and said in line, line
     (tmp_path / "r.yaml").write_text(SOUND)
     if "\0" not in assignment:
-        done = invoke("train", tmp_path / "r.yaml", f"--set={assignment}")
+        done = call("train", tmp_path / "r.yaml", f"--set={assignment}")
         assert_refused(done, "--set ", said)
 
 
@@ -257,7 +253,7 @@ def test_recipes_that_cannot_be_read(kind: str, said: str, tmp_path: Path) -> No
     if kind == "a device":
         path = tmp_path / "r.yaml"
         path.symlink_to("/dev/zero")
-    assert_refused(invoke("train", path), said)
+    assert_refused(call("train", path), said)
     assert said in refusal(lambda: shipped.read("devices", str(path))).replace(
         "device", "recipe", 1
     )
@@ -267,11 +263,11 @@ def test_names_of_recipes_as_they_come(tmp_path: Path) -> None:
     for name in ("a\nb", "\x1b[31m", "x" * 5000, "\udcff", "a\0b"):
         line = refusal(lambda name=name: shipped.read("recipes", name))
         assert "there is no shipped recipe" in line
-        assert_refused(invoke("train", name), "there is no shipped recipe")
+        assert_refused(call("train", name), "there is no shipped recipe")
         path = str(tmp_path / name)
         with pytest.raises(SpecError):
             shipped.read("recipes", path)
-        assert_refused(invoke("train", path))
+        assert_refused(call("train", path))
 
 
 def test_json_on_stdout_of_texts_that_are_bytes(tmp_path: Path) -> None:
@@ -290,7 +286,7 @@ def test_a_file_that_ends_early_is_no_ctrl_d(monkeypatch: pytest.MonkeyPatch) ->
         raise EOFError("No data left in file")
 
     monkeypatch.setattr("cnnedge.cli.train.resolve", ends)
-    assert_refused(invoke("train", "yoga"), "empty or cut off")
+    assert_refused(call("train", "yoga"), "empty or cut off")
 
 
 def test_one_line() -> None:

@@ -22,13 +22,8 @@ from support.command import assert_one_clear_line
 from support.command import cnnedge as command
 from support.guests import tflite
 from support.once import made_once
+from support.recipes import QUICK_STYLE
 from support.sshd import Sshd
-
-QUICK = [
-    *("--set", "style.steps=2", "--set", "style.side=32", "--set", "style.batch_size=1"),
-    *("--set", "style.picture_side=64", "--set", "input.height=64", "--set", "input.width=96"),
-    *("--set", "convert.calibration.count=8"),
-]
 
 
 def _content(folder: Path) -> None:
@@ -47,7 +42,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(place: Path) -> None:
         _content(place / "pictures")
         told = command(
-            *("train", "style", "--data", place / "pictures", "--out", place / "run", *QUICK)
+            *("train", "style", "--data", place / "pictures", "--out", place / "run", *QUICK_STYLE)
         )
         assert told.returncode == 0, told.stderr
         gate = ("--set", "convert.min_psnr=0")

@@ -6,7 +6,6 @@ import os
 import secrets
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from support.command import STARTED, read_at_start
+from support.forks import run_folder
 
 
 def test_nothing_that_a_test_imports_keeps_commands_from_being_forked() -> None:
@@ -63,7 +63,7 @@ def test_workers_share_the_process_that_commands_are_forked_from(tmp_path: Path)
         assert said[0] == said[1]
         code, server, *rest = said[0]
         assert (code, rest) == ("1", ["a", "word", "refused"])
-        folder = Path(tempfile.gettempdir()) / f"forks-{around['PYTEST_XDIST_TESTRUNUID'][:16]}"
+        folder = run_folder(around["PYTEST_XDIST_TESTRUNUID"])
         first.communicate("\n", timeout=60)
         assert folder.exists() and Path(f"/proc/{server}").exists()
         second.communicate("\n", timeout=60)

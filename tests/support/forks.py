@@ -36,6 +36,8 @@ from typing import Any
 _LENGTH = 8
 # The first byte on a connection. A guest asks for nothing: while it stays, the server does.
 _REQUEST, _GUEST = b"r", b"g"
+# Waited for by nobody: a server may outlive the worker that began it, and not the run.
+_BEGUN: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,18 +97,26 @@ def _all_of(descriptor: int) -> str:
 @functools.cache
 def _server(*modules: str) -> Path:
     """Where this run's server with these modules listens; begun by the worker that is first."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-    folder = Path(tempfile.gettempdir()) / f"forks-{run[:16]}"
+    folder = run_folder(os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid())))
     folder.mkdir(exist_ok=True)
     address = folder / hashlib.sha256("\0".join(modules).encode()).hexdigest()[:12]
     with open(address.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not address.exists():
+        try:
+            guest = _connected(address)
+        except (FileNotFoundError, ConnectionRefusedError):
+            # Nobody has begun it, or it was killed.
+            address.unlink(missing_ok=True)
             _begin(address, modules)
-        guest = _connected(address)
+            guest = _connected(address)
         guest.sendall(_GUEST)
     atexit.register(guest.close)
     return address
+
+
+def run_folder(run: str) -> Path:
+    """Where the servers of a test run with this name listen; gone when they are."""
+    return Path(tempfile.gettempdir()) / f"forks-{run[:16]}"
 
 
 def _begin(address: Path, modules: Sequence[str]) -> None:
@@ -115,12 +125,8 @@ def _begin(address: Path, modules: Sequence[str]) -> None:
         listener.bind(str(address))
         listener.listen()
         words = [sys.executable, "-c", code, str(address), *modules]
-        # Waited for by nobody: it may outlive this worker, and not the run.
         quiet = subprocess.DEVNULL
         _BEGUN.append(subprocess.Popen(words, stdin=listener.fileno(), stdout=quiet))
-
-
-_BEGUN: list[subprocess.Popen[bytes]] = []
 
 
 def _connected(address: Path) -> socket.socket:
@@ -146,7 +152,7 @@ def serve() -> None:
                 _welcome(listener, guests)
             else:
                 guests.unregister(key.fileobj)
-                os.close(key.fd)
+                key.data.close()
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
@@ -166,7 +172,7 @@ def _welcome(listener: socket.socket, guests: selectors.BaseSelector) -> None:
     connection, _ = listener.accept()
     first, descriptors, _flags, _address = socket.recv_fds(connection, 1, 2)
     if first == _GUEST:
-        guests.register(connection.detach(), selectors.EVENT_READ)
+        guests.register(connection, selectors.EVENT_READ, connection)
         return
     if first == _REQUEST and os.fork() == 0:
         listener.close()

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+# A training of style that ends in seconds, and what its conversion takes.
+QUICK_STYLE = (
+    *("--set", "style.steps=2", "--set", "style.side=32", "--set", "style.batch_size=1"),
+    *("--set", "style.picture_side=64", "--set", "input.height=64", "--set", "input.width=96"),
+    *("--set", "convert.calibration.count=8"),
+)
 MODEL = """\
 description: Two small convolutions.
 input: {height: 24, width: 24, channels: 3}
