@@ -35,9 +35,10 @@ _DEVICE = (
 )
 _TRAINS = Program(modules=_WORKSHOP, setup=f"{__name__}:measure_once")
 _RUNS = Program(modules=_DEVICE, setup=f"{__name__}:measure_for_less_long")
-# What each command is forked from; the others start as users start them.
-_FORKED = dict.fromkeys(("train", "convert", "study"), _TRAINS) | dict.fromkeys(
-    ("bench", "compare", "devices", "eval", "inspect", "run", "verify"), _RUNS
+# What each command is forked from; the others start as users start them. `verify` needs TensorFlow
+# wherever it is given a run, and measures nothing.
+_FORKED = dict.fromkeys(("train", "convert", "study", "verify"), _TRAINS) | dict.fromkeys(
+    ("bench", "compare", "devices", "eval", "inspect", "run"), _RUNS
 )
 # A Python or a loader reads these when it starts. OpenCV's are not among them: cnnedge sets some
 # when it opens a camera, and tests give them only together with a library to load.
