@@ -108,3 +108,26 @@ def float_answers(flatbuffer: bytes, pictures: Any) -> Any:
         engine.invoke()
         found.append(engine.get_tensor(given)[0].copy())
     return np.stack(found)
+
+
+@functools.cache
+def shortened(name: str, side: int = 64) -> Any:
+    """A backbone's first half: each of its layers built as in the whole, at half the time.
+
+    Behind the block where half of the layers are done come the pool and a head of 5 classes. Each
+    kind of layer and of block stands in the first half already. Shared by all tests of a process.
+    """
+    import tf_keras
+
+    from cnnedge.architectures import block_names, build_model
+    from cnnedge.specs import InputSize, parse_model, shipped
+
+    size = InputSize(height=side, width=side)
+    whole = build_model(parse_model(*shipped.read("models", name)), size, 5)
+    names = [layer.name for layer in whole.layers]
+    ends = [names.index(block[-1]) for block in block_names(name, names)]
+    end = next(place for place in ends if place >= len(names) / 2)
+    features = whole.layers[end].output
+    pooled = tf_keras.layers.GlobalAveragePooling2D(name="pool")(features)
+    head = tf_keras.layers.Dense(5, activation="softmax", name="head")
+    return tf_keras.Model(whole.input, head(pooled), name=whole.name)
