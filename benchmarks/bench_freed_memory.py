@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--pictures", type=int, default=96)
     parser.add_argument("--side", type=int, default=224)
+    parser.add_argument("--network", default="MobileNetV2", help="of tf_keras.applications")
     parser.add_argument("--way", choices=(KEPT, PLAIN), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.way:
@@ -75,7 +76,8 @@ def trained(given: argparse.Namespace) -> dict[str, float]:
     import tf_keras
 
     shape = (given.side, given.side, 3)
-    model: Any = tf_keras.applications.MobileNetV2(weights=None, input_shape=shape, classes=8)
+    network = getattr(tf_keras.applications, given.network)
+    model: Any = network(weights=None, input_shape=shape, classes=8)
     model.compile("sgd", "sparse_categorical_crossentropy")
     rng = np.random.default_rng(0)
     pictures = rng.random((given.pictures, *shape), dtype=np.float32)

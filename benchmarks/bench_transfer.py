@@ -44,6 +44,7 @@ from cnnedge.data import Pixels, load_dataset
 from cnnedge.errors import CnnedgeError
 from cnnedge.results import mcnemar
 from cnnedge.specs import Recipe, named, parse_model, parse_recipe, shipped
+from cnnedge.training import backend
 from cnnedge.training.metrics import Epoch
 
 # Keras' total by ours, without augmentation and with an empty cache.
@@ -147,23 +148,19 @@ def resolve(policy: str, data: Path, arguments: argparse.Namespace, times: float
 
 
 def fresh(side: Callable[..., dict], *arguments: Any) -> dict:
-    """What `side` returns in a process of its own: no run finds what another has warmed up."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+    """What `side` returns in a process of its own: no run finds what another has warmed up.
+
+    It is forked from one that has imported TensorFlow, and done nothing with it.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tensorflow", "tf_keras"])
+    with ProcessPoolExecutor(1, mp_context=context) as process:
         return process.submit(side, *arguments).result()
-
-
-def load_tensorflow() -> float:
-    """Seconds that it took."""
-    from cnnedge.training import backend
-
-    started = time.perf_counter()
-    backend.require("benchmark")
-    return time.perf_counter() - started
 
 
 def with_keras(recipe: Recipe) -> dict:
     """Trains as notebooks do: the whole network in every step, all but its head frozen."""
-    loading = load_tensorflow()
+    backend.require("benchmark")
     import tf_keras
 
     from cnnedge.architectures import build_model
@@ -218,7 +215,6 @@ def with_keras(recipe: Recipe) -> dict:
     return {
         "seconds": ended - started,
         "parts": {"head": ended - before},
-        "loading": loading,
         "passes": head.epochs * (len(dataset.indices("train")) + len(judged)),
         "curve": callback.curve,
         "right": (answers == dataset.targets[judged]).tolist(),
@@ -303,8 +299,8 @@ def rate_and_clock(recipe: Recipe, steps: int, started: float) -> Any:
 def with_cnnedge(recipe: Recipe, run: Path, cache: Path) -> dict:
     """Trains as `cnnedge train` does, into the folder `run`."""
     os.environ["CNNEDGE_CACHE"] = str(cache)
-    loading = load_tensorflow()
-    from cnnedge.training import backend, features, fitting, session
+    backend.require("benchmark")
+    from cnnedge.training import features, fitting, session
 
     parts = dict.fromkeys(PARTS, 0.0)
     clock(features, "convert", parts, "converting")
@@ -325,7 +321,6 @@ def with_cnnedge(recipe: Recipe, run: Path, cache: Path) -> dict:
     return {
         "seconds": seconds,
         "parts": parts,
-        "loading": loading,
         "passes": reporter.extracted,
         "curve": reporter.curve,
         "right": (answers == dataset.targets[judged]).tolist(),
@@ -380,13 +375,12 @@ def report(results: dict[str, list[dict[str, dict]]], arguments: argparse.Namesp
     """Prints the table, the ratios and the claims; returns whether all of them are met."""
     machine = conditions.machine()
     judged = len(next(iter(results.values()))[0]["Keras"]["right"])
-    loading = [r["loading"] for runs in results.values() for run in runs for r in run.values()]
     model = arguments.backbone or arguments.recipe
     print(
         f"\n{model}, {arguments.epochs} epochs, {judged} validation pictures; "
         f"{machine.cpu}, {machine.cores} CPU threads for each side, load "
         f"{conditions.moment().load_average_1min}; seconds, median of "
-        f"{arguments.repeats}; loading TensorFlow, {np.median(loading):.1f} s, left out\n"
+        f"{arguments.repeats}; loading TensorFlow is left out\n"
     )
     print(f"{'augmentation':12}  side {'total':>8}{'converting':>12}{'extracting':>12}", end="")
     print(f"{'head':>8}{'rest':>8}{'pictures':>11}  validation")

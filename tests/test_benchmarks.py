@@ -84,7 +84,7 @@ def test_the_first_label(models: Path, tmp_path: Path) -> None:
 
 
 def test_rates_beside_another_checkout(models: Path, tmp_path: Path) -> None:
-    words = ("--before", ROOT, "--rounds", 1, "--frames", 8, "--pictures", 8)
+    words = ("--before", ROOT, "--rounds", 1, "--cold", "--frames", 8, "--pictures", 8)
     assert "labels" in printed("bench_rates", "--model-dir", models, *words, cwd=tmp_path)
 
 
@@ -151,7 +151,7 @@ def test_backbones_with_their_weights(pictures: Path, trained_run: Path, tmp_pat
         missing(f"no {IDX} (on Debian: dataset-fashion-mnist)")
     heads = ("--pictures", 40, "--judged", 16)
     assert "logistic" in printed("bench_heads", *heads, cwd=tmp_path)
-    small = ("--rounds", 1, "--pictures", 16, "--side", 32)
+    small = ("--rounds", 1, "--pictures", 16, "--side", 32, "--network", "MobileNet")
     kept = printed("bench_freed_memory", *small, cwd=tmp_path, codes=(0,))
     assert "faults/picture" in kept
 
