@@ -24,8 +24,8 @@ help:
 # One stamp per set of extras, renewed when setup.cfg changes.
 $(VENV)/.with-%: setup.cfg setup.py pyproject.toml scripts/prepare.sh toolkit/cnnedge/preprocess/resample.c
 	@sh scripts/prepare.sh "$(PYTHON)" "$(VENV)"
-	@echo "installing cnnedge[$*] into $(VENV) (TensorFlow is large; a minute or two)"
-	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --no-compile -e ".[$*]"
+	@echo "installing cnnedge[$*] into $(VENV) (TensorFlow is large; a minute)"
+	@sh scripts/prepare.sh --install "$(VENV)" ".[$*]"
 	@sh scripts/prepare.sh --check-opencv "$(BIN)/python"
 	@touch $@
 

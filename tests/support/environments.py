@@ -123,6 +123,13 @@ def packages(name: str, python: Path, requirements: Sequence[str]) -> Path:
 
 def install(python: Path, name: str, requirements: Sequence[str]) -> None:
     """`pip install` with these arguments; skips or fails as `environment` does."""
+    # Several times as fast; it knows nothing of pip's settings, which may name the only registry.
+    uv = Path(sys.executable).with_name("uv")
+    if uv.exists():
+        fast = [str(uv), "pip", "install", "--quiet", "--python", str(python), *requirements]
+        with_uv = subprocess.run(fast, capture_output=True, env=clean_environment(), cwd=FOLDER)
+        if with_uv.returncode == 0:
+            return
     # The pip of the tests' own environment: none needs to be unpacked first. Most of what is
     # installed is never imported, so nothing is compiled ahead.
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install"]
