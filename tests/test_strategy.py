@@ -17,13 +17,13 @@ from support.command import Running, assert_one_clear_line, begun, cnnedge
 from support.pictures import shape_folder
 from support.recipes import write_recipe
 
-EPOCHS = 12
+EPOCHS = 8
 
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workers")
-    pictures = shape_folder(folder / "pictures", per_class=60)
+    pictures = shape_folder(folder / "pictures", per_class=40)
     return write_recipe(folder / "recipe", pictures, epochs=EPOCHS)
 
 

@@ -176,6 +176,7 @@ def test_resnet50_from_a_weights_file_to_a_running_int8(train: Any, tmp_path: Pa
     weights = tmp_path / "resnet50_notop.h5"
     tf_keras.applications.ResNet50(weights=None, include_top=False).save_weights(weights)
     short = (
+        "input={height: 32, width: 32, channels: 3}",
         "training.head={epochs: 1}",
         "training.top=null",
         "training.all={epochs: 1, learning_rate: 1e-5}",

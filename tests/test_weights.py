@@ -6,6 +6,7 @@ and a comparison of it proves nothing.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import subprocess
 from collections.abc import Callable, Iterator
@@ -102,6 +103,12 @@ def network(name: str, side: int = SIDE) -> Any:
     return tf_keras.Model(image, values)
 
 
+@functools.cache
+def filled(name: str) -> Any:
+    """Ours, built once, for tests that fill all of it themselves or look at its layers' names."""
+    return network(name)
+
+
 def feature_map(model: Any) -> Any:
     return tf_keras.Model(model.input, model.get_layer("globalaveragepooling2d_0").input)
 
@@ -165,7 +172,7 @@ def test_raw_pixels_give_what_the_family_makes_of_its_own_preprocessing(
     published = family(name)
     file = tmp_path / "notop.h5"
     published.save_weights(file)
-    model = network(name)
+    model = filled(name)
     head = model.get_layer("dense_1").get_weights()
     loaded = load_weights(model, name, str(file))
 
@@ -184,7 +191,7 @@ def test_raw_pixels_give_what_the_family_makes_of_its_own_preprocessing(
 
 
 def test_a_file_of_our_own_is_not_turned_from_bgr(tmp_path: Path) -> None:
-    first, second = network("resnet50"), network("resnet50")
+    first, second = filled("resnet50"), network("resnet50")
     for file in (tmp_path / "ours.h5", tmp_path / "weights.h5"):
         save = first.save if file.stem == "ours" else first.save_weights
         save(file)
@@ -393,7 +400,7 @@ def test_missing_files_and_other_kinds_say_what_is_allowed(fresh: Any, tmp_path:
 def test_every_layer_of_a_backbone_is_filled() -> None:
     """What load_weights takes for the backbone's layers is what features builds."""
     for name in BACKBONES:
-        model = network(name)
+        model = filled(name)
         blocks = backbones.block_names(name, [layer.name for layer in model.layers])
         own = {layer for block in blocks for layer in block}
         assert {layer.name for layer in model.layers if layer.weights} - own == {"dense_1"}, name
