@@ -1,10 +1,11 @@
 """What does it bring to training that freed memory is kept for the next tensor?
 
-Trains MobileNetV2 on random pictures in processes of their own, in turn: with what
+Trains MobileNetV2, or --network, on random pictures in processes of their own, in turn: with what
 `cnnedge train` and `convert` set up (training/memory.py), and with glibc as it is. Prints pictures
 per second, page faults per picture, and the share of the processor time that the kernel took.
 
     python benchmarks/bench_freed_memory.py [--rounds 5] [--pictures 96] [--side 224]
+                                            [--network MobileNetV2]
 
 Linux alone: other C libraries give memory back less eagerly. Needs the train extra.
 """

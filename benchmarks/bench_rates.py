@@ -1,7 +1,7 @@
 """Do `cnnedge run`, `eval` and `bench` work as fast as those of another checkout?
 
-    python benchmarks/bench_rates.py --before CHECKOUT [--rounds 9] [--frames 600] [--pictures 400]
-                                     [--model-dir build]
+    python benchmarks/bench_rates.py --before CHECKOUT [--rounds 9] [--cold] [--frames 600]
+                                     [--pictures 400] [--model-dir build]
 
 MobileNetV2 224 int8 with random weights, on a VGA video of the built-in scene and on its frames as
 JPEG files. Each command runs in a process of its own, this checkout and the other in turn: frames
