@@ -36,6 +36,8 @@ class Wanted:
     """name: of the folder and for people. pins: `package==version`, all that is installed, so that
     no version is chosen on the day. option: names an environment that is there. size: for people.
     reads: what it is needed for. by_hand: what a person would install. words: more for pip.
+    index: a further registry, asked for the pins of `from_index` alone: it may answer for no other
+    name, and is slow to say that it has none.
     """
 
     name: str
@@ -45,11 +47,18 @@ class Wanted:
     reads: str
     by_hand: str
     words: tuple[str, ...] = ()
+    index: str = ""
+    from_index: tuple[str, ...] = ()
+
+    @property
+    def all_pins(self) -> tuple[str, ...]:
+        """What is installed in the end."""
+        return (*self.from_index, *self.pins)
 
     @property
     def folder(self) -> Path:
         """Where ours is, or will be."""
-        key = "\0".join((*self.pins, *self.words, platform.python_version()))
+        key = "\0".join((*self.all_pins, *self.words, self.index, platform.python_version()))
         digest = hashlib.sha256(key.encode()).hexdigest()[:12]
         return cache_root() / "environments" / f"{self.name}-{digest}"
 
@@ -96,7 +105,7 @@ def _made_alone(wanted: Wanted, folder: Path, reporter: Reporter) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         try:
             _make(wanted, folder)
-            write_text(folder / _STAMP, "\n".join(wanted.pins) + "\n")
+            write_text(folder / _STAMP, "\n".join(wanted.all_pins) + "\n")
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -113,6 +122,9 @@ def _make(wanted: Wanted, folder: Path) -> None:
         "--only-binary=:all:",
         "--no-compile",
     )
+    if wanted.from_index:
+        further = ("--extra-index-url", wanted.index) if wanted.index else ()
+        _run(wanted, folder, [*pip, *quiet, *further, *wanted.from_index])
     _run(wanted, folder, [*pip, *quiet, *wanted.words, *wanted.pins])
 
 

@@ -33,9 +33,7 @@ LITERT_TORCH = Wanted(
     name="litert-torch",
     # All that litert-torch 0.10 resolved to on the day it was tried.
     pins=(
-        # Elsewhere the registry's own build has no CUDA in it.
-        *("torch==2.13.0+cpu" if _LINUX else "torch==2.13.0", "litert-torch==0.10.0"),
-        *("torchvision==0.28.0", "timm==1.0.31", "absl-py==2.5.1", "ai-edge-litert==2.3.0"),
+        *("litert-torch==0.10.0", "timm==1.0.31", "absl-py==2.5.1", "ai-edge-litert==2.3.0"),
         *("ai-edge-quantizer==0.10.0", "annotated-doc==0.0.7", "annotated-types==0.8.0"),
         *("anyio==4.14.2", "backports.strenum==1.2.8", "certifi==2026.10.19.post1"),
         *("charset-normalizer==3.5.3", "click==8.5.1", "filelock==4.3.1", "fire==0.7.1"),
@@ -51,11 +49,16 @@ LITERT_TORCH = Wanted(
         *("regex==2026.11.19", "requests==2.34.2", "rich==15.0.0", "safetensors==0.8.0"),
         *("scipy==1.17.1", "sentencepiece==0.2.3", "setuptools==81.0.0", "shellingham==1.5.4"),
         *("sympy==1.14.0", "tabulate==0.10.0", "termcolor==3.3.0", "tokenizers==0.23.3"),
-        *("tomli==2.5.0", "torchao==0.18.0", "tqdm==4.70.1", "transformers==5.24.0"),
+        *("tomli==2.5.0", "tqdm==4.70.1", "transformers==5.24.0"),
         *("truststore==0.10.5", "typer==0.29.2", "typing-extensions==4.12.2"),
         *("typing-inspection==0.4.2", "urllib3==2.8.0", "wadler-lindig==0.1.8", "xdsl==0.28.0"),
     ),
-    words=("--extra-index-url", "https://download.pytorch.org/whl/cpu") if _LINUX else (),
+    index="https://download.pytorch.org/whl/cpu" if _LINUX else "",
+    from_index=(
+        # Elsewhere than on Linux, the registry's own build has no CUDA in it.
+        *("torch==2.13.0+cpu" if _LINUX else "torch==2.13.0", "torchvision==0.28.0"),
+        "torchao==0.18.0",
+    ),
     option="--torch",
     size="2.2 GB",
     reads="PyTorch",
