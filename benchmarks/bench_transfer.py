@@ -152,6 +152,8 @@ def fresh(side: Callable[..., dict], *arguments: Any) -> dict:
 
     It is forked from one that has imported TensorFlow, and done nothing with it.
     """
+    # As backend.require does, which comes too late for the process that is forked.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tensorflow", "tf_keras"])
     with ProcessPoolExecutor(1, mp_context=context) as process:

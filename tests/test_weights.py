@@ -141,7 +141,7 @@ def theirs() -> Any:
 
 @pytest.fixture(scope="module")
 def ours() -> Any:
-    return network(SMALL)
+    return filled(SMALL)
 
 
 @pytest.fixture

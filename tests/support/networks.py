@@ -110,20 +110,25 @@ def float_answers(flatbuffer: bytes, pictures: Any) -> Any:
     return np.stack(found)
 
 
-@functools.cache
-def shortened(name: str, side: int = 64) -> Any:
-    """A backbone's first half: each of its layers built as in the whole, at half the time.
-
-    Behind the block where half of the layers are done come the pool and a head of 5 classes. Each
-    kind of layer and of block stands in the first half already. Shared by all tests of a process.
-    """
-    import tf_keras
-
-    from cnnedge.architectures import block_names, build_model
+def backbone(name: str, side: int = 64) -> Any:
+    """A backbone as it ships, with a head of 5 classes; built anew."""
+    from cnnedge.architectures import build_model
     from cnnedge.specs import InputSize, parse_model, shipped
 
     size = InputSize(height=side, width=side)
-    whole = build_model(parse_model(*shipped.read("models", name)), size, 5)
+    return build_model(parse_model(*shipped.read("models", name)), size, 5)
+
+
+def shortened(name: str, side: int = 64) -> Any:
+    """A backbone's first half, built anew: what is done to it takes half the time.
+
+    Behind the block where half of the layers are done come the pool and a head of 5 classes.
+    """
+    import tf_keras
+
+    from cnnedge.architectures import block_names
+
+    whole = backbone(name, side)
     names = [layer.name for layer in whole.layers]
     ends = [names.index(block[-1]) for block in block_names(name, names)]
     end = next(place for place in ends if place >= len(names) / 2)

@@ -33,9 +33,10 @@ _UNREACHABLE = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """name: of the folder and for people. pins: `package==version`, all that is installed, so that
-    no version is chosen on the day. option: names an environment that is there. size: for people.
-    reads: what it is needed for. by_hand: what a person would install. words: more for pip.
+    """name: of the folder and for people. pins: `package==version`; with `from_index` all that is
+    installed, so that no version is chosen on the day. option: names an environment that is there.
+    size: for people. reads: what it is needed for. by_hand: what a person would install. words:
+    more for pip.
     index: a further registry, asked for the pins of `from_index` alone: it may answer for no other
     name, and is slow to say that it has none.
     """
