@@ -183,6 +183,12 @@ def test_raw_pixels_give_what_the_family_makes_of_its_own_preprocessing(
     assert spread > 0.1 * np.abs(expected).max() > 0  # pictures are told apart
     assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
     np.testing.assert_array_equal(head[0], model.get_layer("dense_1").get_weights()[0])
+    if BACKBONES[name].bgr:
+        first = next(layer for layer in model.layers if layer.weights)
+        kernel, *rest = first.get_weights()
+        first.set_weights([kernel[:, :, ::-1], *rest])
+        unturned = feature_map(model)(raw).numpy()
+        assert np.abs(unturned - expected).max() > 1e-2 * np.abs(expected).max()
 
     assert loaded.layers == len([layer for layer in model.layers if layer.weights]) - 1
     assert loaded.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()

@@ -25,13 +25,13 @@ Completed = subprocess.CompletedProcess[str]
 _SECONDS = 600
 _WORKSHOP = (
     *("cnnedge.cli.convert", "cnnedge.cli.train", "ai_edge_litert.interpreter"),
-    *("cnnedge.conversion.session", "cnnedge.training.session"),
+    *("cnnedge.conversion.session", "cnnedge.training.session", "jinja2", "rich._emoji_codes"),
     *("tensorflow_model_optimization", "matplotlib.pyplot", "sklearn.linear_model", "sklearn.svm"),
 )
 _DEVICE = (
     *(f"cnnedge.cli.{name}" for name in ("compare", "devices", "evaluate", "verify")),
     *(f"cnnedge.cli.{name}.command" for name in ("bench", "inspect", "run")),
-    "ai_edge_litert.interpreter",
+    *("cnnedge.benchmark", "cnnedge.scoring", "ai_edge_litert.interpreter", "numpy.ma"),
 )
 _TRAINS = Program(modules=_WORKSHOP, setup=f"{__name__}:judge_in_passing")
 _RUNS = Program(modules=_DEVICE, setup=f"{__name__}:measure_for_less_long")

@@ -50,6 +50,7 @@ def corrected(flatbuffer: bytes, exact: bytes, pictures: Pixels) -> bytes:
     if not pairs:
         return flatbuffer
     wanted = _expected(plain, [pair.exact for pair in pairs], pictures)
+    rounded.separate(rounded.operator(pair.rounded).inputs[2] for pair in pairs)
     course = _Course(rounded, pictures)
     for pair, mean in zip(pairs, wanted, strict=True):
         operator, tensors = rounded.operator(pair.rounded), rounded.graph.tensors

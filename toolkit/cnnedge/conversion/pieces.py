@@ -7,7 +7,8 @@ kernels that the whole model runs on. Tensors keep their indices.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,23 +42,34 @@ class Source:
         """The values that the file holds of a tensor, as stored; None where it holds none."""
         return constant(self._data, self.graph.tensors[index])
 
+    def separate(self, indices: Iterable[int]) -> None:
+        """Gives each of these constants a buffer of its own: converters store equal ones once."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        tensors, buffers = self._model.subgraphs[0].tensors, self._model.buffers
+        users = Counter(tensor.buffer for tensor in tensors)
+        for tensor in (tensors[index] for index in indices):
+            if users[tensor.buffer] == 1:
+                continue
+            users[tensor.buffer] -= 1
+            own = schema.BufferT()
+            own.data, tensor.buffer = buffers[tensor.buffer].data, len(buffers)
+            users[tensor.buffer] = 1
+            buffers.append(own)
+            self._parts = None
+
     def replace_constant(self, index: int, values: Values) -> None:
         """Other values of a constant tensor, of its size and dtype, for all that leaves later.
 
-        `constant` goes on giving those of the file.
+        `constant` goes on giving those of the file. Where several are replaced, separate them
+        first: each that was not is packed anew with all the model.
         """
-        from ai_edge_litert import schema_py_generated as schema
-
-        tensors = self._model.subgraphs[0].tensors
-        buffer = tensors[index].buffer
-        if sum(tensor.buffer == buffer for tensor in tensors) > 1:
-            tensors[index].buffer = len(self._model.buffers)
-            self._model.buffers.append(schema.BufferT())
-            self._parts = None
+        self.separate([index])
+        buffer = self._model.subgraphs[0].tensors[index].buffer
         stored = np.ascontiguousarray(values).tobytes()
-        self._model.buffers[tensors[index].buffer].data = np.frombuffer(stored, np.uint8)
+        self._model.buffers[buffer].data = np.frombuffer(stored, np.uint8)
         if self._parts is not None:
-            self._parts.replace(tensors[index].buffer, stored)
+            self._parts.replace(buffer, stored)
 
     def content(self) -> bytes:
         """The whole flatbuffer, with what was replaced."""
