@@ -74,7 +74,13 @@ def measured(device: LocalDevice, cases: list[Case], protocol: Protocol) -> list
 
 def repeat(model: Path, threads: int, seconds: float, processes: int) -> bool:
     """Prints both runs beside theirs, and the claims; returns whether all are met."""
-    protocol = dataclasses.replace(get_protocol("standard"), seconds=seconds, processes=processes)
+    standard = get_protocol("standard")
+    protocol = dataclasses.replace(
+        standard,
+        seconds=seconds,
+        processes=processes,
+        warmup_seconds=min(seconds, standard.warmup_seconds),
+    )
     device = WithTheirs(model, threads)
     case = Case(model=model, runtime=Runtime(delegate="cpu", threads=threads, engine="litert"))
     runs = measured(device, [case, case], protocol)
