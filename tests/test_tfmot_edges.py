@@ -26,7 +26,7 @@ pytest.importorskip("tensorflow_model_optimization")
 
 from cnnedge.compression.tfmot_edges import wrapping as edges  # noqa: E402
 from cnnedge.converter import convert  # noqa: E402
-from cnnedge.training.backend import make_repeatable  # noqa: E402
+from cnnedge.training.backend import make_repeatable, unconverted  # noqa: E402
 from support.networks import backbone, shortened  # noqa: E402
 
 layers = tf_keras.layers
@@ -83,6 +83,8 @@ def train(model: Any, epochs: int, callbacks: Any = (), rate: float = 1e-3) -> A
         model.compile(tf_keras.optimizers.Adam(rate), "categorical_crossentropy")
         # A step that makes variables would be traced twice.
         model.optimizer.build(model.trainable_variables)
+    # As trainings of the house do.
+    model.train_step = unconverted(model.train_step)
     values = pictures.astype(np.float32)
     model.fit(
         values,

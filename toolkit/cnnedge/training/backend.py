@@ -16,11 +16,14 @@ import ctypes
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .. import frozen
 from ..errors import MissingExtraError
+
+T = TypeVar("T")
 
 INSTALL = "pip install 'cnnedge[train]'"
 # Parameters of mallopt(3), as in malloc.h.
@@ -86,6 +89,18 @@ def make_repeatable(seed: int) -> None:
     tf_keras.backend.experimental.enable_tf_random_generator()
     tf_keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+
+
+def unconverted(work: Callable[..., T]) -> Callable[..., T]:
+    """The same work, in which no layer's Python is rewritten for TensorFlow.
+
+    The layers of Keras, and what tfmot wraps around them, choose and repeat by plain values alone;
+    to rewrite a wrapped one takes longer than to trace it.
+    """
+    import tensorflow as tf
+
+    made: Callable[..., T] = tf.autograph.experimental.do_not_convert(work)
+    return made
 
 
 def versions() -> dict[str, str]:

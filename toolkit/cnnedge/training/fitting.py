@@ -24,6 +24,7 @@ from ..files import write_bytes
 from ..frozen import FrozenNetwork
 from ..numpy_files import read_arrays
 from ..specs import Schedule, Training
+from .backend import unconverted
 from .feed import Feed, one_hot
 from .interrupt import held_back
 from .metrics import Epoch
@@ -132,6 +133,7 @@ def fit(model: Any, feed: Feed, validate: Validation | None, course: Course) -> 
             loss=objective.loss,
             weighted_metrics=[objective.accuracy],
         )
+        model.train_step = unconverted(model.train_step)
         _make_metrics(model)
     number, stopped, saved = state.epoch, state.stopped, time.perf_counter()
     with held_back() as check:

@@ -8,14 +8,14 @@ is known here, so that all others ask for `kernels` and never look inside a wrap
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import CnnedgeError
+from ...training.backend import unconverted
 
-T = TypeVar("T")
 # The attributes that hold the weights of a layer type, the one that may be thinned out last.
 _KERNELS = {
     "Conv2D": ("kernel",),
@@ -63,18 +63,6 @@ def clone(model: Any, wrap: Callable[[Any], Any]) -> Any:
     is_flat(model)
     cloned = unconverted(tf_keras.models.clone_model)
     return cloned(model, clone_function=lambda layer: wrap(copy_layer(layer)))
-
-
-def unconverted(work: Callable[..., T]) -> Callable[..., T]:
-    """The same work, in which no layer's Python is rewritten for TensorFlow.
-
-    The wrappers of tfmot choose and repeat by plain values alone; rewriting them, layer by layer,
-    takes longer than wrapping.
-    """
-    import tensorflow as tf
-
-    made: Callable[..., T] = tf.autograph.experimental.do_not_convert(work)
-    return made
 
 
 def is_flat(model: Any) -> None:

@@ -18,7 +18,8 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 
 from ...errors import CnnedgeError
 from ...preprocess import Pixels
-from .layers import clone, is_wrapper, unconverted
+from ...training.backend import unconverted
+from .layers import clone, is_wrapper
 from .scheme import ClusterQuantizer, Scheme
 
 # Neither is annotated. The pixels' range is exact and given at conversion; a range trained on
