@@ -25,7 +25,7 @@ Completed = subprocess.CompletedProcess[str]
 _SECONDS = 600
 _WORKSHOP = (
     *("cnnedge.cli.convert", "cnnedge.cli.train", "ai_edge_litert.interpreter"),
-    *("cnnedge.conversion.session", "cnnedge.training.session", "jinja2", "rich._emoji_codes"),
+    *("cnnedge.conversion.session", "cnnedge.training.session", "jinja2"),
     *("tensorflow_model_optimization", "matplotlib.pyplot", "sklearn.linear_model", "sklearn.svm"),
 )
 _DEVICE = (

@@ -61,8 +61,8 @@ class Source:
     def replace_constant(self, index: int, values: Values) -> None:
         """Other values of a constant tensor, of its size and dtype, for all that leaves later.
 
-        `constant` goes on giving those of the file. Where several are replaced, separate them
-        first: each that was not is packed anew with all the model.
+        `constant` goes on giving those of the file. Where several are replaced, `separate` them
+        first: the next piece after each that shared its buffer packs the whole model anew.
         """
         self.separate([index])
         buffer = self._model.subgraphs[0].tensors[index].buffer
