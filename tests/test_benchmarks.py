@@ -119,6 +119,11 @@ def test_the_shipped_models(tmp_path: Path) -> None:
     assert "lenet" in printed("bench_examples", *words, cwd=tmp_path, codes=(0,))
 
 
+def test_building_networks(tmp_path: Path) -> None:
+    words = ("--model", "mobilenet_v2", "--rounds", 1)
+    assert "mobilenet_v2" in printed("bench_building", *words, cwd=tmp_path)
+
+
 def test_pixels(tmp_path: Path, pictures: Path) -> None:
     assert "area" in printed("bench_preprocess", "--rounds", 1, cwd=tmp_path)
     moved = printed("bench_preprocess", "--data", pictures, "--pictures", 4, cwd=tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import shlex
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,15 @@ def test_a_run_folder_is_complete(trained_run: Path, shapes: Path) -> None:
     assert sum(sum(c.values()) for c in data["counts"].values()) == 120
     assert np.trace(metrics["confusion"]) == round(test["accuracy"] * test["count"])
     assert not list(trained_run.rglob(".part-*"))
+
+
+def test_the_saved_model_holds_no_optimizer(trained_run: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with zipfile.ZipFile(trained_run / "model.keras") as archive:
+        assert "compile_config" not in json.loads(archive.read("config.json"))
+        with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
+            assert "layers" in weights
+            assert "optimizer" not in weights
 
 
 def test_history_has_a_row_for_each_epoch(trained_run: Path) -> None:

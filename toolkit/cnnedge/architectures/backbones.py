@@ -18,6 +18,7 @@ from tf_keras import applications, layers
 from ..specs.backbones import BACKBONES
 from ..specs.pixels import InputSize
 from . import efficientnet_lite
+from .untraced import untraced
 
 SCALING = "pixel_scaling"
 
@@ -78,11 +79,13 @@ _NUMBERED = {
 }
 
 
+@untraced()
 def features(name: str, image: Any) -> Any:
     """The feature map of backbone `name` for raw RGB pixels 0..255, float32 [n, h, w, 3]."""
     return _network(name, image, include_top=False)
 
 
+@untraced()
 def classifier(name: str, size: InputSize) -> tf_keras.Model:
     """The published classifier of backbone `name`: raw RGB pixels to 1,000 probabilities.
 

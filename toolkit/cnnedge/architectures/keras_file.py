@@ -24,6 +24,7 @@ from .. import given_files
 from ..bundle.kinds import HDF5
 from ..errors import ModelError
 from ..specs.layers import LAYERS, Activation
+from .untraced import untraced
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 MAX_CONFIG = 32 << 20
@@ -168,7 +169,8 @@ def build(config: Any) -> tf_keras.Model:
         raise ModelError(
             f"it holds {shown(rebuilt['class_name'])}; expected a Functional or Sequential model"
         )
-    model = tf_keras.layers.deserialize(rebuilt)
+    with untraced():
+        model = tf_keras.layers.deserialize(rebuilt)
     if not model.built:
         raise ModelError("the model in it does not state the size of its input")
     return model

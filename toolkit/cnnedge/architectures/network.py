@@ -16,8 +16,10 @@ from ..specs.layers import ROW_LAYERS, Penalty, resolve
 from ..specs.model import LayerSpec, ModelSpec
 from ..specs.signals import Sample, SignalSize
 from .backbones import features
+from .untraced import untraced
 
 
+@untraced()
 def build_model(model: ModelSpec, size: Sample, classes: int) -> tf_keras.Model:
     """A functional Keras model of one layer after the other, none nested in another.
 

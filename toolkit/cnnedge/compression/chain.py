@@ -222,7 +222,7 @@ def _keep(
         tfmot_edges.save_weights(model, _weights(stage, folder))
     else:
         with whole(_weights(stage, folder)) as temporary:
-            model.save(temporary)
+            backend.save_keras(model, temporary)
     history = folder / "history.csv"
     for written in sorted((folder / "training").rglob("history.csv")):
         # Of several sessions the last one's: the others' are short.

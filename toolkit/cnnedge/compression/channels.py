@@ -19,6 +19,7 @@ import numpy.typing as npt
 import tf_keras
 from tf_keras import layers
 
+from ..architectures.untraced import untraced
 from ..errors import CnnedgeError
 from .channel_graph import ChannelGraph, ChannelGroup, IntArray, trace
 
@@ -93,7 +94,8 @@ def remove(model: Any, kept: Mapping[str, npt.ArrayLike]) -> tf_keras.Model:
     with model.distribute_strategy.scope():
         # What is cloned as it is stays a Sequential, if it is one.
         whole = tf_keras.Model(model.inputs, model.outputs, name=model.name)
-        smaller = tf_keras.models.clone_model(whole, clone_function=narrowed)
+        with untraced():
+            smaller = tf_keras.models.clone_model(whole, clone_function=narrowed)
         _fill(model, smaller, graph, alive)
     return smaller
 

@@ -121,3 +121,14 @@ def load_keras(path: Path) -> Any:
     from ..architectures.keras_file import read_keras
 
     return read_keras(path)
+
+
+def save_keras(model: Any, path: Path) -> None:
+    """Writes a .keras file of a network's layers and weights, without its optimizer.
+
+    What Adam remembers of each weight is twice as large as the weights, and no reader of a finished
+    run asks for it: a training that goes on has checkpoints.
+    """
+    import tf_keras
+
+    tf_keras.Model(model.inputs, model.outputs, name=model.name).save(path)

@@ -142,7 +142,7 @@ def _train(
     work = transfer.Materials(data=data, model=model, spec=model_spec)
     fitted, details = methods.fit(work)
     with whole(run.model) as temporary:
-        model.save(temporary)
+        backend.save_keras(model, temporary)
     metrics = _finish(work, fitted, details, weights)
     workers.wait()
     return metrics

@@ -60,9 +60,12 @@ def clone(model: Any, wrap: Callable[[Any], Any]) -> Any:
     """
     import tf_keras
 
+    from ...architectures.untraced import untraced
+
     is_flat(model)
     cloned = unconverted(tf_keras.models.clone_model)
-    return cloned(model, clone_function=lambda layer: wrap(copy_layer(layer)))
+    with untraced():
+        return cloned(model, clone_function=lambda layer: wrap(copy_layer(layer)))
 
 
 def is_flat(model: Any) -> None:
@@ -145,9 +148,13 @@ def stripped(model: Any) -> Any:
     """The plain model behind pruning or clustering wrappers; see `tfmot_edges.strip`."""
     import tf_keras
 
-    plain = tf_keras.models.clone_model(
-        model, clone_function=lambda layer: type(bare(layer)).from_config(bare(layer).get_config())
-    )
+    from ...architectures.untraced import untraced
+
+    def plain_layer(layer: Any) -> Any:
+        return type(bare(layer)).from_config(bare(layer).get_config())
+
+    with untraced():
+        plain = tf_keras.models.clone_model(model, clone_function=plain_layer)
     for old, new in zip(model.layers, plain.layers, strict=True):
         if old is bare(old):
             new.set_weights(old.get_weights())

@@ -16,6 +16,7 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
     quantize_annotate,
 )
 
+from ...architectures.untraced import untraced
 from ...errors import CnnedgeError
 from ...preprocess import Pixels
 from ...training.backend import unconverted
@@ -40,7 +41,8 @@ def quantised(model: Any, preserve_sparsity: bool, preserve_clusters: bool) -> A
         return quantize_annotate.QuantizeAnnotate(layer)
 
     apply = unconverted(quantize.quantize_apply)
-    result = apply(clone(model, annotate), scheme, quantized_layer_name_prefix="")
+    with untraced():
+        result = apply(clone(model, annotate), scheme, quantized_layer_name_prefix="")
     for wrapper in _wrappers(result):
         _freeze(wrapper)
         _set_weight_ranges(wrapper)

@@ -64,7 +64,7 @@ def train_style(recipe: Recipe, out: Path, reporter: Reporter, *, force: bool = 
         network = style_network(size)
         network.set_weights(small.get_weights())
         with whole(run.model) as temporary:
-            network.save(temporary)
+            backend.save_keras(network, temporary)
         held_back = pixels.batch(dataset.indices("test"))
         _draw(run, (captioned(recipe), painting), held_back, network)
         return _finish(run, recipe, dataset, network, (loss, held_back, seconds))
