@@ -15,8 +15,8 @@ import pytest
 
 from support.command import cnnedge
 from support.once import made_once
-from support.pictures import shape_folder
-from support.recipes import write_recipe
+from support.pictures import content, shape_folder
+from support.recipes import QUICK_STYLE, write_recipe
 from support.sshd import Sshd, sshd
 
 pytest_plugins = ["support.quick"]
@@ -87,6 +87,24 @@ def network_studies(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> P
             (folder / f"{name}.stderr").write_text(done.stderr)
 
     return made_once(tmp_path_factory, "studies", make)
+
+
+@pytest.fixture(scope="session")
+def style_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of content `pictures`, the `run` that learned a style on them in two steps and was
+    converted without a gate, and what convert said in report.json; nobody may change it."""
+
+    def make(place: Path) -> None:
+        content(place / "pictures")
+        data = ("--data", place / "pictures")
+        done = cnnedge("train", "style", *data, "--out", place / "run", *QUICK_STYLE)
+        assert done.returncode == 0, done.stderr
+        # What two steps have taught is not worth a gate.
+        gate = ("--set", "convert.min_psnr=0")
+        done = cnnedge("convert", place / "run", *gate, "--json", place / "report.json")
+        assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "style", make)
 
 
 @pytest.fixture(scope="session")

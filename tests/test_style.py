@@ -21,35 +21,12 @@ from support.boards import CACHE
 from support.command import assert_one_clear_line
 from support.command import cnnedge as command
 from support.guests import tflite
-from support.once import made_once
-from support.recipes import QUICK_STYLE
 from support.sshd import Sshd
 
 
-def _content(folder: Path) -> None:
-    rng = np.random.default_rng(5)
-    folder.mkdir(parents=True)
-    for number in range(12):
-        coarse = rng.integers(0, 256, (6, 8, 3), np.uint8)
-        picture = cv2.resize(coarse, (128, 96), interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(folder / f"{number:02d}.png"), picture)
-
-
-@pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two steps, converted without a gate."""
-
-    def make(place: Path) -> None:
-        _content(place / "pictures")
-        told = command(
-            *("train", "style", "--data", place / "pictures", "--out", place / "run", *QUICK_STYLE)
-        )
-        assert told.returncode == 0, told.stderr
-        gate = ("--set", "convert.min_psnr=0")
-        told = command("convert", place / "run", *gate, "--json", place / "report.json")
-        assert told.returncode == 0, told.stderr
-
-    return made_once(tmp_path_factory, "style", make)
+@pytest.fixture
+def run(style_run: Path) -> Path:
+    return style_run
 
 
 def test_train_writes_a_run(run: Path) -> None:

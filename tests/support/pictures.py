@@ -36,3 +36,13 @@ def shape_folder(
         for i in range(per_class):
             cv2.imwrite(str(folder / label / f"{i:03d}.png"), shape_picture(kind, i, side))
     return folder
+
+
+def content(folder: Path) -> None:
+    """Twelve pictures of coarse colours, 128x96: what a style can be learned on."""
+    rng = np.random.default_rng(5)
+    folder.mkdir(parents=True)
+    for number in range(12):
+        coarse = rng.integers(0, 256, (6, 8, 3), np.uint8)
+        picture = cv2.resize(coarse, (128, 96), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / f"{number:02d}.png"), picture)
