@@ -105,6 +105,12 @@ def _unpack(root: Path) -> None:
                 missing(f"Debian's arm64 packages are out of reach: {done.stderr[-500:]}")
         for package in sorted((Path(work) / "cache/archives").glob("*.deb")):
             subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
+    # As the scripts of Debian's packages do. Else Python compiles its library in the emulator, and
+    # what starts there without writing that down compiles it each time.
+    library = root / "usr/lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    if library.is_dir():
+        words = [sys.executable, "-m", "compileall", "-q", "-s", str(root), "-p", "/", str(library)]
+        subprocess.run(words, check=True)
     for name in ("tmp", "proc", "dev", "sys", "root"):
         (root / name).mkdir(exist_ok=True)
     # sshd starts the login shell of the user here.

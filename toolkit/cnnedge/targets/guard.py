@@ -1,4 +1,4 @@
-"""Watches over one command on a device: nothing is left running there, nothing half-written.
+"""Watches over commands on a device: nothing is left running there, nothing half-written.
 
 This file is sent to the device and runs there, with its Python's standard library alone. Frames
 enter on standard input and leave on standard output: a letter, a length (4 bytes, big-endian),
@@ -7,7 +7,8 @@ content.
 In: J the request (JSON), D a part of the payload, E its end, H a sign of life.
 Out: W send the payload, O output, R errors, H a sign of life, X how it ended (JSON), the last.
 
-The command runs in a session of its own, which is ended (SIGTERM, then SIGKILL, all of it) when
+Jobs come one after the other, each when the one before has ended. A command runs in a session of
+its own, which is ended (SIGTERM, then SIGKILL, all of it) when
 standard input closes, when no sign of life came for so many seconds, or at its time limit. A
 network that was cut closes nothing for hours: hence the signs of life.
 """
@@ -120,9 +121,11 @@ class Wire:
             raise Gone from None
 
     def request(self) -> dict[str, Any]:
-        """The first frame. Raises Gone."""
+        """The next job, once it comes. Raises Gone."""
         while True:
             for kind, content in self.frames():
+                if kind == b"H":
+                    continue
                 if kind != b"J":
                     raise Gone
                 asked: dict[str, Any] = json.loads(content)
@@ -322,28 +325,31 @@ def _leave(_number: int, _frame: Any) -> None:
     raise Gone
 
 
+def _serve(wire: Wire, woken: int) -> None:
+    """One request to its end. Raises Gone."""
+    request = wire.request()
+    try:
+        kept = request.get("keep")
+        ended = keep(wire, **kept) if kept else run(wire, request, woken)
+    except Refused as refused:
+        ended = {"refused": str(refused)}
+    except OSError as error:
+        ended = {"refused": str(error)}
+    wire.send(b"X", json.dumps(ended).encode())
+    wire.flush()
+
+
 def main() -> int:
-    """Serves one request."""
+    """Serves requests until nobody is there any more."""
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _leave)
     woken = _woken_by_children()
     wire = Wire(0, os.dup(1))
     try:
-        request = wire.request()
-        try:
-            if "keep" in request:
-                ended = keep(wire, **request["keep"])
-            else:
-                ended = run(wire, request, woken)
-        except Refused as refused:
-            ended = {"refused": str(refused)}
-        except OSError as error:
-            ended = {"refused": str(error)}
-        wire.send(b"X", json.dumps(ended).encode())
-        wire.flush()
+        while True:
+            _serve(wire, woken)
     except Gone:
         return 1
-    return 0
 
 
 if __name__ == "__main__":

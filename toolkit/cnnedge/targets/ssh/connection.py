@@ -21,7 +21,7 @@ from pathlib import Path
 from ...child_process import Command, Late, run
 from ...errors import DeviceError
 from ...harmless import one_line
-from .guarded import Ending, Exchange, Job, Pace, Sink, Unanswered, bootstrap
+from .guarded import Ending, Guard, Job, Pace, Sink, Unanswered, bootstrap
 from .refusal import Route, Unreachable, explain
 
 # Beyond what any path of a socket may be long, less what ssh adds to it while it binds it.
@@ -39,6 +39,10 @@ class Connection:
         self._address, self._config = address, config
         self._sockets: Path | None = None
         self._shut: Callable[[], object] | None = None
+        # Those that serve nothing, by the Python that runs them: to start one takes a board longer
+        # than most of what it is asked. Also ended with the program, where nobody closed this.
+        self._idle: dict[str, Guard] = {}
+        weakref.finalize(self, _dismiss, self._idle)
 
     @cached_property
     def route(self) -> Route:
@@ -70,15 +74,22 @@ class Connection:
 
     def guarded(self, python: str, job: Job, sink: Sink) -> Ending:
         """What the guard said last. python: quoted for a shell. Raises DeviceError."""
-        program, _source = bootstrap()
-        words = [*self._ssh(), f'exec {python} -I -B -S -c "{program}"']
-        exchange = Exchange(words, job, self.pace)
+        guard = self._idle.pop(python, None)
+        if guard is None or not guard.waits:
+            if guard:
+                guard.leave()
+            program, _source = bootstrap()
+            guard = Guard([*self._ssh(), f'exec {python} -I -B -S -c "{program}"'], self.pace)
         try:
-            ended = exchange.run(sink)
+            ended = guard.serve(job, sink)
         except Unanswered as error:
             raise self._unanswered(error) from None
         if ended.refused is not None:
             raise DeviceError(f"{self.name}: {one_line(ended.refused, 600)}")
+        if guard.waits:
+            other = self._idle.setdefault(python, guard)
+            if other is not guard:
+                guard.leave()
         return ended
 
     def _unanswered(self, error: Unanswered) -> DeviceError:
@@ -119,9 +130,15 @@ class Connection:
 
     def close(self) -> None:
         """Ends the shared connection; the user's own is left alone."""
+        _dismiss(self._idle)
         if self._shut is not None:
             self._shut()
         self._sockets = self._shut = None
+
+
+def _dismiss(idle: dict[str, Guard]) -> None:
+    while idle:
+        idle.popitem()[1].leave()
 
 
 def find_route(name: str, address: str, config: Path | None) -> Route:

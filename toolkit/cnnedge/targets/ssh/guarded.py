@@ -1,7 +1,8 @@
-"""The client's side of `targets.guard`: one request to a device, over any command that reaches it.
+"""The client's side of `targets.guard`: requests to a device, over any command that reaches it.
 
-The words of a local process that starts the guard there, and a request, enter; how it ended there
-leaves, its output on the way. Ends in bounded time, whatever the other side does.
+The words of a local process that starts the guard there, and requests, one after the other, enter;
+how each ended there leaves, its output on the way. Ends in bounded time, whatever the other side
+does.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import IO
@@ -134,65 +135,79 @@ class Ending:
     refused: str | None = None
 
 
-@dataclass
-class Exchange:
-    """One job for one guard. words: start the guard."""
+class Guard:
+    """A guard that was started there, for one job after the other. words: start it."""
 
-    words: Sequence[str]
-    job: Job
-    pace: Pace
-    _wanted: threading.Event = field(default_factory=threading.Event)
-    _over: threading.Event = field(default_factory=threading.Event)
-    _errors: bytearray = field(default_factory=bytearray)
-    _greeted: bool = False
-
-    def run(self, sink: Sink) -> Ending:
-        """What the guard said last. Raises Unanswered."""
-        process = subprocess.Popen(
-            self.words,
+    def __init__(self, words: Sequence[str], pace: Pace) -> None:
+        self._pace = pace
+        self._errors = bytearray()
+        self._greeted = False
+        self._served = 0
+        self._heard = time.monotonic()
+        self._frames: queue.Queue[tuple[bytes, bytes]] = queue.Queue(64)
+        self._process = subprocess.Popen(
+            words,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             # Ctrl-C is for us: we end it, in our order.
             start_new_session=True,
         )
-        assert process.stdin and process.stdout and process.stderr
-        frames: queue.Queue[tuple[bytes, bytes]] = queue.Queue(64)
-        threads = [
-            threading.Thread(target=target, args=arguments, daemon=True)
-            for target, arguments in (
-                (self._read, (process.stdout, frames)),
-                (self._keep_errors, (process.stderr,)),
-                (self._write, (process.stdin,)),
-            )
+        self._readers = [
+            threading.Thread(target=target, daemon=True)
+            for target in (self._read, self._keep_errors)
         ]
-        for thread in threads:
+        for thread in self._readers:
             thread.start()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it can be asked again: it leaves by itself when it hears nothing."""
+        idle = time.monotonic() - self._heard
+        return idle < self._pace.silence / 2 and self._process.poll() is None
+
+    def serve(self, job: Job, sink: Sink) -> Ending:
+        """What it says last. Raises Unanswered. It is over then, and after whatever sink raises,
+        and after an ending that is no success: what was not taken of the payload is on its way."""
+        wanted, over = threading.Event(), threading.Event()
+        writer = threading.Thread(target=self._write, args=(job, wanted, over), daemon=True)
+        writer.start()
+        ending = None
         try:
-            return self._listen(frames, sink)
+            ending = self._listen(job, wanted, sink)
+            return ending
         except _Silent as silent:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(0.5)
-            process.kill()
-            threads[1].join(1)
+                self._process.wait(0.5)
+            self._process.kill()
+            self._readers[1].join(1)
             errors = bytes(self._errors).decode("utf-8", "replace")
-            raise Unanswered(str(silent), errors, process.wait(), self._greeted) from None
+            code = self._process.wait()
+            raise Unanswered(str(silent), errors, code, self._greeted) from None
         finally:
-            self._over.set()
-            self._wanted.set()
-            _end(process, threads, frames)
+            over.set()
+            wanted.set()
+            if ending is None:
+                self._end()
+            writer.join(2)
+            if writer.is_alive():
+                self._end()
+            elif ending and (ending.late or ending.refused is not None):
+                self.leave()
+            self._served += 1
+            self._heard = time.monotonic()
 
-    def _listen(self, frames: queue.Queue[tuple[bytes, bytes]], sink: Sink) -> Ending:
+    def _listen(self, job: Job, wanted: threading.Event, sink: Sink) -> Ending:
         started = time.monotonic()
-        longest = self.pace.connect + self.job.size / _BYTES_PER_SECOND + self.job.seconds
-        longest += 2 * self.pace.silence
+        longest = self._pace.connect + job.size / _BYTES_PER_SECOND + job.seconds
+        longest += 2 * self._pace.silence
         while True:
             try:
-                kind, content = frames.get(timeout=self.pace.silence)
+                kind, content = self._frames.get(timeout=self._pace.silence)
             except queue.Empty:
-                raise _Silent(f"no sign of life for {self.pace.silence:.0f} s") from None
+                raise _Silent(f"no sign of life for {self._pace.silence:.0f} s") from None
             if kind == b"W":
-                self._wanted.set()
+                wanted.set()
             elif kind in (b"O", b"R"):
                 sink(kind, content)
             elif kind == b"X":
@@ -205,8 +220,10 @@ class Exchange:
             if time.monotonic() - started > longest:
                 raise _Silent(f"not done after {longest:.0f} s")
 
-    def _read(self, stream: IO[bytes], frames: queue.Queue[tuple[bytes, bytes]]) -> None:
+    def _read(self) -> None:
         """What shells say before the guard's greeting is passed over."""
+        stream = self._process.stdout
+        assert stream
         noise = b""
         try:
             while len(noise) < _MOST_NOISE and guard.GREETING not in noise:
@@ -223,59 +240,69 @@ class Exchange:
                 content = stream.read(length)
                 if len(content) < length:
                     return
-                frames.put((head[:1], content))
+                self._frames.put((head[:1], content))
         except (OSError, ValueError):
             return
         finally:
-            frames.put((b"", b""))
+            self._frames.put((b"", b""))
 
-    def _keep_errors(self, stream: IO[bytes]) -> None:
+    def _keep_errors(self) -> None:
+        stream = self._process.stderr
+        assert stream
         with contextlib.suppress(OSError, ValueError):
             while part := stream.read1(4096):  # type: ignore[attr-defined]
                 self._errors += part
                 del self._errors[:-_MOST_ERRORS]
 
-    def _write(self, stream: IO[bytes]) -> None:
-        _program, source = bootstrap()
+    def _write(self, job: Job, wanted: threading.Event, over: threading.Event) -> None:
+        stream = self._process.stdin
+        assert stream
         with contextlib.suppress(OSError, ValueError):
-            stream.write(source + guard.frame(b"J", self.job.as_json(self.pace).encode()))
+            if not self._served:
+                stream.write(bootstrap()[1])
+            stream.write(guard.frame(b"J", job.as_json(self._pace).encode()))
             stream.flush()
-            self._beat_until(self._wanted, stream)
-            for part in self.job.payload:
-                if self._over.is_set():
+            self._beat_until(wanted, stream)
+            for part in job.payload:
+                if over.is_set():
                     return
                 stream.write(guard.frame(b"D", part))
+            if over.is_set():
+                return
             stream.write(guard.frame(b"E"))
             stream.flush()
-            self._beat_until(self._over, stream)
+            self._beat_until(over, stream)
 
     def _beat_until(self, event: threading.Event, stream: IO[bytes]) -> None:
-        while not event.wait(self.pace.beat):
+        while not event.wait(self._pace.beat):
             stream.write(guard.frame(b"H"))
             stream.flush()
+
+    def leave(self) -> None:
+        """Ends one that serves nothing: it does so by itself when its input closes."""
+        assert self._process.stdin
+        with contextlib.suppress(OSError, ValueError):
+            self._process.stdin.close()
+        self._end()
+
+    def _end(self) -> None:
+        """The local process is gone after this; its pipes closed make the guard end, too."""
+        process = self._process
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.kill()
+        process.wait()
+        # A reader may wait for room in the queue.
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._frames.get_nowait()
+        for thread in self._readers:
+            thread.join(2)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                with contextlib.suppress(OSError):
+                    stream.close()
 
 
 class _Silent(Exception):
     """Why no answer is waited for any longer."""
-
-
-def _end(
-    process: subprocess.Popen[bytes],
-    threads: list[threading.Thread],
-    frames: queue.Queue[tuple[bytes, bytes]],
-) -> None:
-    """The local process is gone after this; its pipes closed make the guard end, too."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(0.5)
-    process.kill()
-    process.wait()
-    # A reader may wait for room in the queue.
-    with contextlib.suppress(queue.Empty):
-        while True:
-            frames.get_nowait()
-    for thread in threads:
-        thread.join(2)
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream:
-            with contextlib.suppress(OSError):
-                stream.close()
