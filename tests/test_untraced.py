@@ -121,7 +121,7 @@ class Doubled(layers.ReLU):
 @pytest.mark.parametrize(
     ("layer", "kind"),
     [
-        (lambda: Doubled(), "float32"),
+        (Doubled, "float32"),
         (lambda: layers.Reshape((64, 3)), "uint8"),
         (lambda: layers.Dense(4, dtype="mixed_float16"), "float32"),
         (lambda: layers.Dense(4, activity_regularizer="l2"), "float32"),

@@ -91,11 +91,10 @@ def remove(model: Any, kept: Mapping[str, npt.ArrayLike]) -> tf_keras.Model:
             config[argument] = [*whole[:-1], count] if argument == "target_shape" else count
         return type(layer).from_config(config)
 
-    with model.distribute_strategy.scope():
+    with model.distribute_strategy.scope(), untraced():
         # What is cloned as it is stays a Sequential, if it is one.
         whole = tf_keras.Model(model.inputs, model.outputs, name=model.name)
-        with untraced():
-            smaller = tf_keras.models.clone_model(whole, clone_function=narrowed)
+        smaller = tf_keras.models.clone_model(whole, clone_function=narrowed)
         _fill(model, smaller, graph, alive)
     return smaller
 

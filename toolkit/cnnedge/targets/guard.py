@@ -8,9 +8,9 @@ In: J the request (JSON), D a part of the payload, E its end, H a sign of life.
 Out: W send the payload, O output, R errors, H a sign of life, X how it ended (JSON), the last.
 
 Jobs come one after the other, each when the one before has ended. A command runs in a session of
-its own, which is ended (SIGTERM, then SIGKILL, all of it) when
-standard input closes, when no sign of life came for so many seconds, or at its time limit. A
-network that was cut closes nothing for hours: hence the signs of life.
+its own, which is ended (SIGTERM, then SIGKILL, all of it) when standard input closes, when no sign
+of life came for so many seconds, or at its time limit. A network that was cut closes nothing for
+hours: hence the signs of life.
 """
 
 from __future__ import annotations

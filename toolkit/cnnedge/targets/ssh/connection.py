@@ -78,18 +78,18 @@ class Connection:
         if guard is None or not guard.waits:
             if guard:
                 guard.leave()
-            program, _source = bootstrap()
-            guard = Guard([*self._ssh(), f'exec {python} -I -B -S -c "{program}"'], self.pace)
+            program, source = bootstrap()
+            words = [*self._ssh(), f'exec {python} -I -B -S -c "{program}"']
+            guard = Guard(words, source, self.pace)
         try:
             ended = guard.serve(job, sink)
         except Unanswered as error:
             raise self._unanswered(error) from None
         if ended.refused is not None:
             raise DeviceError(f"{self.name}: {one_line(ended.refused, 600)}")
-        if guard.waits:
-            other = self._idle.setdefault(python, guard)
-            if other is not guard:
-                guard.leave()
+        # Another thread's may be there first.
+        if guard.waits and self._idle.setdefault(python, guard) is not guard:
+            guard.leave()
         return ended
 
     def _unanswered(self, error: Unanswered) -> DeviceError:

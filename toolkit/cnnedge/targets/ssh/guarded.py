@@ -136,13 +136,15 @@ class Ending:
 
 
 class Guard:
-    """A guard that was started there, for one job after the other. words: start it."""
+    """A guard that was started there, for one job after the other.
 
-    def __init__(self, words: Sequence[str], pace: Pace) -> None:
-        self._pace = pace
+    words: start it; source: what it reads first, as `bootstrap` gives it.
+    """
+
+    def __init__(self, words: Sequence[str], source: bytes, pace: Pace) -> None:
+        self._source, self._pace = source, pace
         self._errors = bytearray()
         self._greeted = False
-        self._served = 0
         self._heard = time.monotonic()
         self._frames: queue.Queue[tuple[bytes, bytes]] = queue.Queue(64)
         self._process = subprocess.Popen(
@@ -194,7 +196,6 @@ class Guard:
                 self._end()
             elif ending and (ending.late or ending.refused is not None):
                 self.leave()
-            self._served += 1
             self._heard = time.monotonic()
 
     def _listen(self, job: Job, wanted: threading.Event, sink: Sink) -> Ending:
@@ -258,9 +259,8 @@ class Guard:
         stream = self._process.stdin
         assert stream
         with contextlib.suppress(OSError, ValueError):
-            if not self._served:
-                stream.write(bootstrap()[1])
-            stream.write(guard.frame(b"J", job.as_json(self._pace).encode()))
+            source, self._source = self._source, b""
+            stream.write(source + guard.frame(b"J", job.as_json(self._pace).encode()))
             stream.flush()
             self._beat_until(wanted, stream)
             for part in job.payload:
