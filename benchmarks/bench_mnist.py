@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from cnnedge.cli import group
 from cnnedge.results import mcnemar
 
 RECIPES = ("mnist_mlp", "mnist_cnn")
@@ -49,24 +48,11 @@ def write_digits(path: Path) -> Path:
 
 
 def train(recipe: str, digits: Path, run: Path, epochs: int) -> dict:
-    """Trains through the command line; returns metrics.json."""
-    command = [
-        sys.executable,
-        "-m",
-        "cnnedge",
-        "train",
-        recipe,
-        "--data",
-        str(digits),
-        "--out",
-        str(run),
-        "--force",
-        "--set",
-        f"training.epochs={epochs}",
-        "--set",
-        "data.splits={train: 0.6, val: 0.1, test: 0.3}",
-    ]
-    subprocess.run(command, check=True)
+    """Trains as the command line does; returns metrics.json."""
+    words = ["train", recipe, "--data", str(digits), "--out", str(run), "--force"]
+    for each in (f"training.epochs={epochs}", "data.splits={train: 0.6, val: 0.1, test: 0.3}"):
+        words += ["--set", each]
+    group.main(words, prog_name="cnnedge", standalone_mode=False)
     return json.loads((run / "metrics.json").read_text())
 
 

@@ -26,6 +26,7 @@ met.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import multiprocessing
 import os
@@ -150,12 +151,13 @@ def resolve(policy: str, data: Path, arguments: argparse.Namespace, times: float
 def fresh(side: Callable[..., dict], *arguments: Any) -> dict:
     """What `side` returns in a process of its own: no run finds what another has warmed up.
 
-    It is forked from one that has imported TensorFlow, and done nothing with it.
+    It is forked from this one, which imports TensorFlow and does nothing with it.
     """
     # As backend.require does, which comes too late for the process that is forked.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tensorflow", "tf_keras"])
+    for module in ("tensorflow", "tf_keras"):
+        importlib.import_module(module)
+    context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(1, mp_context=context) as process:
         return process.submit(side, *arguments).result()
 

@@ -21,6 +21,7 @@ import pytest
 from cnnedge.bundle import read_model
 from cnnedge.camera import SampleSource
 from cnnedge.preprocess import compiled
+from cnnedge.targets.base import Finding
 from cnnedge.targets.ssh import SshTarget
 from support.boards import CACHE, board, wheels_cache  # noqa: F401
 from support.command import cnnedge
@@ -31,21 +32,24 @@ from support.sshd import Sshd
 
 pytestmark = pytest.mark.heavy
 
-# Runs there and here: the answers to every picture of a file.
+# Runs there and here: the answers to every picture of a file, for each model.
 ANSWERS = """
 import sys
 import numpy as np
 from cnnedge.bundle import read_model
 from cnnedge.engines import CPU, load_engine
 
-model, pictures, out = sys.argv[1:]
-model = read_model(model)
-engine = load_engine(model, CPU)
-answers = []
-for picture in np.load(pictures):
-    engine.set_input(picture[None].astype(model.input.dtype))
-    answers.append(engine.invoke()[0])
-np.save(out, np.stack(answers))
+pictures, out, *models = sys.argv[1:]
+found = {}
+for number, path in enumerate(models):
+    model = read_model(path)
+    engine = load_engine(model, CPU)
+    answers = []
+    for picture in np.load(pictures)[str(number)]:
+        engine.set_input(picture[None].astype(model.input.dtype))
+        answers.append(engine.invoke()[0])
+    found[str(number)] = np.stack(answers)
+np.savez(out, **found)
 """
 
 
@@ -264,57 +268,69 @@ def test_a_rule_that_is_not_the_same_everywhere_is_named(
     assert "opencv_bilinear" in resize["cause"]
 
 
-def test_check_compares_the_pixels(pi4: SshTarget) -> None:
-    found = {finding.what: finding for finding in pi4.check()}["pixels"]
+@pytest.fixture(scope="module")
+def checked(pi4: SshTarget) -> dict[str, Finding]:
+    return {finding.what: finding for finding in pi4.check()}
+
+
+def test_check_compares_the_pixels(checked: dict[str, Finding]) -> None:
+    found = checked["pixels"]
     assert found.found.startswith("the same as here, by all 21 resize rules")
     # The board has no compiler, which is said.
     assert "portable code" in found.found and "gcc" in found.remedy
 
 
-def answers(
-    pi4: SshTarget, model: Path, pictures: np.ndarray, folder: Path
-) -> tuple[np.ndarray, np.ndarray]:
-    """The model's raw outputs for every picture: there and here."""
-    shape = read_model(model).input.shape
-    resized = np.stack([cv2.resize(p, (shape[2], shape[1])) for p in pictures])
-    np.save(folder / "pictures.npy", resized)
+def test_check_says_what_it_is(checked: dict[str, Finding]) -> None:
+    assert checked["reachable"].ok and checked["Python"].ok
+    hardware = checked["hardware"].found
+    assert "Raspberry Pi 4" in hardware and "aarch64" in hardware
+    assert checked["emulated"].ok is False
+    assert "kernel for x86_64" in checked["emulated"].found
+
+
+Answers = tuple[np.ndarray, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def answered(
+    pi4: SshTarget,
+    trained_run: Path,
+    pictures: np.ndarray,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Answers]:
+    """The raw outputs of three models for every picture: there and here, of one process each."""
+    folder = tmp_path_factory.mktemp("answers")
+    convolutions(folder / "convolutions.tflite", pictures[:1])
+    models = {name: trained_run / "export" / f"{name}.tflite" for name in ("int8", "float32")}
+    models["convolutions"] = folder / "convolutions.tflite"
+    resized = {}
+    for number, model in enumerate(models.values()):
+        shape = read_model(model).input.shape
+        resized[str(number)] = np.stack([cv2.resize(p, (shape[2], shape[1])) for p in pictures])
+    np.savez(folder / "pictures.npz", **resized)
     script = folder / "answers.py"
     script.write_text(ANSWERS)
-    out = f"{pi4.board.folder}/answers.npy"
-    words = [pi4.push(script), pi4.push(model), pi4.push(folder / "pictures.npy"), out]
-    python = [pi4.installed.python, *words]
+    out = f"{pi4.board.folder}/answers.npz"
+    words = [*map(pi4.push, (script, folder / "pictures.npz")), out]
+    python = [pi4.installed.python, *words, *map(pi4.push, models.values())]
     done = pi4.run(python, environment=pi4.installed.environment, seconds=300)
     assert done.code == 0, done.errors.decode()
-    pi4.pull(out, folder / "there.npy")
+    pi4.pull(out, folder / "there.npz")
     pi4.run(["rm", out])
-    here = [sys.executable, str(script), str(model), str(folder / "pictures.npy"), "here.npy"]
-    subprocess.run(here, check=True, cwd=folder, capture_output=True)
-    there, ours = np.load(folder / "there.npy"), np.load(folder / "here.npy")
-    assert there.shape[0] == 100 and there.dtype == ours.dtype
-    # A constant would prove nothing.
-    assert len(np.unique(ours, axis=0)) > 20
-    return there, ours
+    here = [sys.executable, script, folder / "pictures.npz", folder / "here.npz"]
+    subprocess.run([*here, *models.values()], check=True, cwd=folder, capture_output=True)
+    there, ours = np.load(folder / "there.npz"), np.load(folder / "here.npz")
+    found = {name: (there[str(n)], ours[str(n)]) for n, name in enumerate(models)}
+    for away, near in found.values():
+        assert away.shape[0] == 100 and away.dtype == near.dtype
+        # A constant would prove nothing.
+        assert len(np.unique(near, axis=0)) > 20
+    return found
 
 
-def steps_allowed() -> int:
-    """XNNPACK's kernels for AVX2 round a few int8 answers by one step; those for AVX-512 do not."""
-    cpuinfo = Path("/proc/cpuinfo").read_text()
-    return 0 if "avx512" in cpuinfo or platform.machine() == "aarch64" else 1
-
-
-def test_int8_answers_are_the_same_to_the_bit(
-    pi4: SshTarget, int8_model: Path, pictures: np.ndarray, tmp_path: Path
-) -> None:
-    there, ours = answers(pi4, int8_model, pictures, tmp_path)
-    apart = np.abs(there.astype(int) - ours)
-    assert apart.max() <= steps_allowed()
-    assert (apart > 0).mean() <= 0.02
-
-
-def test_float32_convolutions_are_the_same_to_the_bit(
-    pi4: SshTarget, pictures: np.ndarray, tmp_path: Path
-) -> None:
-    """And what goes with them, as in a backbone: depthwise, pooling, sums, activations."""
+def convolutions(path: Path, calibration: np.ndarray) -> None:
+    """A float32 model of convolutions and what goes with them in a backbone: depthwise, pooling,
+    sums, activations."""
     tf_keras = pytest.importorskip("tf_keras")
     from cnnedge.converter import convert
 
@@ -327,27 +343,32 @@ def test_float32_convolutions_are_the_same_to_the_bit(
     x = layers.Add()([x, layers.Conv2D(16, 1, padding="same", use_bias=False)(x)])
     x = layers.Conv2D(32, 1)(layers.MaxPooling2D()(x))
     x = layers.GlobalAveragePooling2D()(x)
-    model = tmp_path / "float32.tflite"
-    model.write_bytes(convert(tf_keras.Model(image, x), "float32", pictures[:1]))
-    np.testing.assert_array_equal(*answers(pi4, model, pictures, tmp_path))
+    path.write_bytes(convert(tf_keras.Model(image, x), "float32", calibration))
 
 
-def test_float32_classifiers_differ_by_rounding_alone(
-    pi4: SshTarget, trained_run: Path, pictures: np.ndarray, tmp_path: Path
-) -> None:
+def steps_allowed() -> int:
+    """XNNPACK's kernels for AVX2 round a few int8 answers by one step; those for AVX-512 do not."""
+    cpuinfo = Path("/proc/cpuinfo").read_text()
+    return 0 if "avx512" in cpuinfo or platform.machine() == "aarch64" else 1
+
+
+def test_int8_answers_are_the_same_to_the_bit(answered: dict[str, Answers]) -> None:
+    there, ours = answered["int8"]
+    apart = np.abs(there.astype(int) - ours)
+    assert apart.max() <= steps_allowed()
+    assert (apart > 0).mean() <= 0.02
+
+
+def test_float32_convolutions_are_the_same_to_the_bit(answered: dict[str, Answers]) -> None:
+    np.testing.assert_array_equal(*answered["convolutions"])
+
+
+def test_float32_classifiers_differ_by_rounding_alone(answered: dict[str, Answers]) -> None:
     """XNNPACK adds up in another order on Arm than on x86 in a dense layer of one picture, in
     softmax, and where channels are no multiple of 16."""
-    model = trained_run / "export" / "float32.tflite"
-    there, ours = answers(pi4, model, pictures, tmp_path)
+    there, ours = answered["float32"]
     np.testing.assert_allclose(there, ours, rtol=0, atol=2e-6)
     np.testing.assert_array_equal(there.argmax(axis=1), ours.argmax(axis=1))
-
-
-def test_check_says_what_it_is(pi4: SshTarget) -> None:
-    found = {finding.what: finding for finding in pi4.check()}
-    assert found["reachable"].ok and found["Python"].ok
-    assert "Raspberry Pi 4" in found["hardware"].found and "aarch64" in found["hardware"].found
-    assert found["emulated"].ok is False and "kernel for x86_64" in found["emulated"].found
 
 
 def test_clean_leaves_the_board_as_it_was(pi4: SshTarget) -> None:

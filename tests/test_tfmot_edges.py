@@ -26,6 +26,7 @@ pytest.importorskip("tensorflow_model_optimization")
 
 from cnnedge.compression.tfmot_edges import wrapping as edges  # noqa: E402
 from cnnedge.converter import convert  # noqa: E402
+from cnnedge.training import fused  # noqa: E402
 from cnnedge.training.backend import make_repeatable, unconverted  # noqa: E402
 from support.networks import backbone, shortened  # noqa: E402
 
@@ -80,7 +81,7 @@ def network() -> Any:
 def train(model: Any, epochs: int, callbacks: Any = (), rate: float = 1e-3) -> Any:
     pictures, targets = data()
     if not getattr(model, "optimizer", None):
-        model.compile(tf_keras.optimizers.Adam(rate), "categorical_crossentropy")
+        model.compile(fused.adam(rate), "categorical_crossentropy")
         # A step that makes variables would be traced twice.
         model.optimizer.build(model.trainable_variables)
     # As trainings of the house do.
@@ -503,7 +504,7 @@ def test_a_rebuilt_model_goes_on_as_the_first_would_have(kind: str, tmp_path: Pa
     source = {"pqat": pruned, "cqat": clustered, "pcqat": clustered}.get(kind, learned)()
 
     def checkpoint(model: Any) -> Any:
-        model.compile(tf_keras.optimizers.Adam(1e-3), "categorical_crossentropy")
+        model.compile(fused.adam(1e-3), "categorical_crossentropy")
         model.optimizer.build(model.trainable_variables)
         generator = model.get_layer("dropout")
         generator = getattr(generator, "layer", generator)._random_generator._generator

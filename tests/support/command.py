@@ -35,9 +35,9 @@ _DEVICE = (
 )
 _TRAINS = Program(modules=_WORKSHOP, setup=f"{__name__}:judge_in_passing")
 _RUNS = Program(modules=_DEVICE, setup=f"{__name__}:measure_for_less_long")
-# What each command is forked from; the others start as users start them. `verify` needs TensorFlow
-# wherever it is given a run, and measures nothing.
-_FORKED = dict.fromkeys(("train", "convert", "study", "verify"), _TRAINS) | dict.fromkeys(
+# What each command is forked from; the others start as users start them. `look` and `verify` need
+# TensorFlow wherever they are given a run, and measure nothing.
+_FORKED = dict.fromkeys(("train", "convert", "look", "study", "verify"), _TRAINS) | dict.fromkeys(
     ("bench", "compare", "devices", "eval", "inspect", "run"), _RUNS
 )
 # A Python or a loader reads these when it starts. OpenCV's are not among them: cnnedge sets some
@@ -138,7 +138,7 @@ def measure_for_less_long() -> None:
     """`quick` with as many processes and runs, in a fraction of its time; of this process."""
     from cnnedge.benchmark import PROTOCOLS
 
-    PROTOCOLS["quick"] = dataclasses.replace(PROTOCOLS["quick"], warmup_seconds=0.05, seconds=0.2)
+    PROTOCOLS["quick"] = dataclasses.replace(PROTOCOLS["quick"], warmup_seconds=0.02, seconds=0.1)
 
 
 def judge_in_passing() -> None:
@@ -163,7 +163,7 @@ def once() -> Protocol:
     from cnnedge.benchmark import PROTOCOLS
 
     quick = PROTOCOLS["quick"]
-    return dataclasses.replace(quick, processes=1, warmup_seconds=0.05, runs=20, seconds=0.2)
+    return dataclasses.replace(quick, processes=1, warmup_seconds=0.02, runs=20, seconds=0.1)
 
 
 def assert_one_clear_line(done: Completed, *parts: str) -> None:

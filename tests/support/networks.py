@@ -26,6 +26,8 @@ def trained_chain() -> Any:
     """
     import tf_keras
 
+    from cnnedge.training import fused
+
     layers = tf_keras.layers
     tf_keras.utils.set_random_seed(0)
     image = x = layers.Input((SIDE, SIDE, 3), name="image")
@@ -44,7 +46,7 @@ def trained_chain() -> Any:
     x = layers.Dense(64, activation="relu", name="hidden")(x)
     x = layers.Dense(3, activation="softmax", name="probabilities")(x)
     model = tf_keras.Model(image, x)
-    model.compile("adam", "sparse_categorical_crossentropy")
+    model.compile(fused.adam(1e-3), "sparse_categorical_crossentropy")
     labels = np.arange(900) % 3
     model.fit(shape_pixels(900).astype(np.float32), labels, epochs=12, verbose=0)
     return model
@@ -54,6 +56,8 @@ def trained_chain() -> Any:
 def pruned(fraction: float) -> Any:
     """A copy of it of which the smallest weights of each kernel are zero, tuned to bear it."""
     import tf_keras
+
+    from cnnedge.training import fused
 
     model = trained_chain()
     copy = tf_keras.models.clone_model(model)
@@ -71,7 +75,7 @@ def pruned(fraction: float) -> Any:
             copy.get_layer(name).set_weights([kernel * mask, *rest])
 
     cut()
-    copy.compile("adam", "sparse_categorical_crossentropy")
+    copy.compile(fused.adam(1e-3), "sparse_categorical_crossentropy")
     tuning = tf_keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: cut())
     labels = np.arange(900) % 3
     pixels = shape_pixels(900).astype(np.float32)

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ..specs import Schedule, Training
+from . import fused
 
 
 def rate(schedule: Schedule, base: float, epoch: float, epochs: int) -> float:
@@ -24,16 +25,12 @@ def rate(schedule: Schedule, base: float, epoch: float, epochs: int) -> float:
 
 def make_optimizer(training: Training, learning_rate: float) -> Any:
     """The Keras optimizer; its rate is set before every step by `rate`."""
-    import tf_keras
-
     spec = training.optimizer
     if spec.name == "sgd":
-        return tf_keras.optimizers.SGD(
-            learning_rate, momentum=spec.momentum, nesterov=spec.nesterov
-        )
+        return fused.sgd(learning_rate, spec.momentum, spec.nesterov)
     if spec.name == "adam":
-        return tf_keras.optimizers.Adam(learning_rate)
-    optimizer = tf_keras.optimizers.AdamW(learning_rate, weight_decay=spec.weight_decay)
+        return fused.adam(learning_rate)
+    optimizer = fused.adamw(learning_rate, spec.weight_decay)
     # Biases and batch-norm scales are few and not what overfits; decaying them only hurts.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

@@ -13,6 +13,7 @@ import sys
 import types
 import warnings
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,15 @@ _BATCH = 8
 
 
 def check() -> str:
-    """The versions of what is needed here."""
-    import litert_torch
-    import torch
+    """The versions of what is needed here.
 
-    return f"{litert_torch.__version__} {torch.__version__}"
+    litert-torch takes seconds to import: it is imported when it converts, so that nobody waits for
+    it to hear that the weights are of another network.
+    """
+    try:
+        return f"{metadata.version('litert-torch')} {metadata.version('torch')}"
+    except metadata.PackageNotFoundError as error:
+        raise Refusal(f"{error.name} is not installed there") from None
 
 
 def opened(kind: str, name: str, detail: str, size: str) -> str:

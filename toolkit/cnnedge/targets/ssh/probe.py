@@ -33,8 +33,9 @@ _ASK_PYTHON = (
 _SCRIPT = r"""
 LC_ALL=C; export LC_ALL
 echo; echo @BEGIN@
-say() { printf '%s\t%s\n' "$1" "$(printf '%s' "$2" | tr '\n\t' '  ' | cut -c 1-300)"; }
-read_file() { [ -r "$2" ] && say "$1" "$(tr -d '\000' < "$2" 2>/dev/null | head -n 1)"; }
+# By the shell alone: a process for each of these would be most of what a small board does here.
+say() { name=$1; set -f; set -- $2; set +f; printf '%s\t%.300s\n' "$name" "$*"; }
+read_file() { [ -r "$2" ] && { line=; read -r line < "$2"; say "$1" "$line"; } 2>/dev/null; }
 brief() { if command -v timeout >/dev/null; then timeout 20 "$@"; else "$@"; fi; }
 folder=@FOLDER@
 case $folder in
@@ -51,11 +52,19 @@ while [ ! -d "$near" ]; do near=$(dirname "$near"); done
 [ -w "$near" ] && say writable 1
 [ -e "$folder"/.cnnedge ] || [ -z "$(ls -A "$folder" 2>/dev/null)" ] && say ours 1
 say space "$(df -Pk "$near" 2>/dev/null | tail -n 1)"
+asked=:
 for p in @PYTHONS@; do
-    q=$(command -v "$p" 2>/dev/null) && brief "$q" -I -c @ASK@ </dev/null 2>/dev/null
+    q=$(command -v "$p" 2>/dev/null) || continue
+    # python3 is most often a link to another of these. A launcher, by whatever name it is linked
+    # to, may start another Python by each: only links to a Python are followed.
+    real=$(readlink -f "$q" 2>/dev/null)
+    case $real in */python*) ;; *) real= ;; esac
+    case $asked in *":${real:-none}:"*) continue ;; esac
+    brief "$q" -I -c @ASK@ </dev/null 2>/dev/null && asked=$asked$real:
 done
 [ -r /etc/os-release ] && say os "$(. /etc/os-release; echo "$PRETTY_NAME")"
-read_file model /proc/device-tree/model
+# It ends with a zero.
+[ -r /proc/device-tree/model ] && say model "$(tr -d '\000' < /proc/device-tree/model)"
 say cpu "$(grep -m 1 -E '^(model name|Model)' /proc/cpuinfo 2>/dev/null | cut -d : -f 2)"
 say cores "$(grep -c ^processor /proc/cpuinfo 2>/dev/null)"
 say memory "$(grep -E '^(MemTotal|MemAvailable):' /proc/meminfo 2>/dev/null)"
