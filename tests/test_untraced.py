@@ -14,6 +14,7 @@ tf_keras = pytest.importorskip("tf_keras")
 from tf_keras.src.engine import base_layer  # noqa: E402
 
 from cnnedge.architectures import build_model, untraced  # noqa: E402
+from cnnedge.compression.tfmot_edges import wrapping as edges  # noqa: E402
 from cnnedge.specs import InputSize, parse_model, shipped  # noqa: E402
 from support.networks import backbone  # noqa: E402
 
@@ -67,6 +68,35 @@ def test_a_network_is_the_one_that_keras_builds(
     assert described(ours) == described(theirs)
     for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         assert np.array_equal(mine, other)
+
+
+def compressed(technique: str) -> Any:
+    """A small network in tfmot's wrappers."""
+    model = small("fashion_cnn")
+    if technique == "prune":
+        steps = {"begin_step": 0, "end_step": 10, "frequency": 4}
+        return edges.for_pruning(model, sparsity=0.5, pattern="unstructured", **steps)[0]
+    return edges.for_qat(model, preserve_sparsity=technique == "pqat")
+
+
+@pytest.mark.parametrize("technique", ["qat", "pqat", "prune"])
+def test_wrappers_are_those_that_keras_has_run(
+    technique: str, traced: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tensorflow_model_optimization")
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 33, 30, 3)).astype(np.float32)
+    told = []
+    for model in (seeded(compressed, technique), seeded(traced, compressed, technique)):
+        kinds = ("weights", "trainable_weights", "non_trainable_weights")
+        told.append([[v.name for v in getattr(x, kind)] for x in model.layers for kind in kinds])
+        # Run, they do what they do; a step of pruning belongs to its callback.
+        for training in (False, technique != "prune"):
+            tf_keras.utils.set_random_seed(7)
+            told[-1].append(model(pixels, training=training).numpy().tobytes())
+        told[-1].append([values.tobytes() for values in model.get_weights()])
+    assert told[0] == told[1]
+    # Dropout draws at random, also in an annotation of tfmot's.
+    assert len(set(ran(monkeypatch, lambda: compressed(technique)))) <= 2
 
 
 def ran(monkeypatch: pytest.MonkeyPatch, build: Callable[[], Any]) -> list[str]:

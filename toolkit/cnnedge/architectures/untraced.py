@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -29,6 +29,9 @@ _LAYERS = frozenset(
         *("Add", "Multiply", "Rescaling", "Flatten", "Reshape"),
     )
 )
+# Kinds of wrappers that give what the layer within them gives; each with what it does to that layer
+# when it is run.
+_WRAPPERS: dict[type, Callable[[Any], None]] = {}
 _within: ContextVar[bool] = ContextVar("untraced", default=False)
 
 
@@ -41,6 +44,14 @@ def untraced() -> Iterator[None]:
         yield
     finally:
         _within.reset(token)
+
+
+def know(kind: type, settle: Callable[[Any], None] = lambda wrapper: None) -> None:
+    """Has `untraced` take wrappers of that kind for the layers within them.
+
+    settle: called with a built wrapper, does to its layer what running the wrapper would have done.
+    """
+    _WRAPPERS[kind] = settle
 
 
 @functools.cache
@@ -61,13 +72,14 @@ def _teach() -> None:
 
 
 def _is_ordinary(layer: Any, inputs: Any, args: Any, kwargs: Any, masks: Any) -> bool:
+    inner = _inner(layer)
     return (
-        type(layer) in _LAYERS
+        type(inner) in _LAYERS
         and not args
         and kwargs.keys() <= {"training"}
         and all(mask is None for mask in tf.nest.flatten(masks))
-        and layer.activity_regularizer is None
-        and layer.compute_dtype == layer.variable_dtype == "float32"
+        and inner.activity_regularizer is None
+        and inner.compute_dtype == inner.variable_dtype == "float32"
         and all(
             isinstance(each, keras_tensor.KerasTensor) and each.dtype == tf.float32
             for each in tf.nest.flatten(inputs)
@@ -76,16 +88,22 @@ def _is_ordinary(layer: Any, inputs: Any, args: Any, kwargs: Any, masks: Any) ->
     )
 
 
+def _inner(layer: Any) -> Any:
+    return layer.layer if type(layer) in _WRAPPERS else layer
+
+
 def _stated(layer: Any, inputs: Any) -> Any:
     """What the layer says that its output is, once it is built; None where that cannot be."""
     try:
         with tf_keras.backend.name_scope(layer._name_scope()):
             layer._maybe_build(inputs)
         shapes = tf.nest.map_structure(lambda each: each.shape, inputs)
-        shape = tf.TensorShape(layer.compute_output_shape(shapes))
+        shape = tf.TensorShape(_inner(layer).compute_output_shape(shapes))
         if any(size is not None and size < 1 for size in shape):
             return None
     except (TypeError, ValueError):
         # Keras has words of its own for it, which come when it runs the layer.
         return None
+    if settle := _WRAPPERS.get(type(layer)):
+        settle(layer)
     return keras_tensor.KerasTensor(tf.TensorSpec(shape, tf.float32, name=layer.name))

@@ -14,9 +14,10 @@ import tensorflow as tf
 from tensorflow_model_optimization.python.core.quantization.keras import (
     quantize,
     quantize_annotate,
+    quantize_wrapper,
 )
 
-from ...architectures.untraced import untraced
+from ...architectures.untraced import know, untraced
 from ...errors import CnnedgeError
 from ...preprocess import Pixels
 from ...training.backend import unconverted
@@ -27,6 +28,20 @@ from .scheme import ClusterQuantizer, Scheme
 # what the pictures happen to hold would give the file's input a scale other than 1.
 _PIXELS = ("InputLayer", "Rescaling")
 _BATCH = 32
+
+
+def _settle(wrapper: Any) -> None:
+    """As after a run: the layer holds its weights as values, and the wrapper as variables."""
+    config, layer = wrapper.quantize_config, wrapper.layer
+    values = [tf.convert_to_tensor(variable) for variable, _, _ in wrapper._weight_vars]
+    config.set_quantize_weights(layer, values)
+    for activation in wrapper._quantize_activations:
+        activation.training = False
+    config.set_quantize_activations(layer, wrapper._quantize_activations)
+
+
+know(quantize_annotate.QuantizeAnnotate)
+know(quantize_wrapper.QuantizeWrapperV2, _settle)
 
 
 def quantised(model: Any, preserve_sparsity: bool, preserve_clusters: bool) -> Any:

@@ -93,6 +93,10 @@ def _pruning(
         pruning_wrapper,
     )
 
+    from ...architectures.untraced import know
+
+    know(pruning_wrapper.PruneLowMagnitude)
+
     def wrap(layer: Any) -> Any:
         if layer.name not in names:
             return layer
