@@ -1,12 +1,16 @@
-"""Until a network is there and trains: as Keras does it, and as cnnedge does.
+"""Until a network is there, trains, and is a file: as Keras and TensorFlow do it, and as cnnedge.
 
     python benchmarks/bench_building.py [--model NAME ...] [--rounds 5]
 
-For each network, in turns: processor time to build it of random weights, where Keras runs each
-layer once, and to read its .keras file; the size of that file with the optimizer of a training in
-it, and without; and processor time until its first training step is done, by tf_keras' AdamW and
-by one operator for each variable. The networks are those that ship. Exit code 1: one is not built
-faster than Keras builds it, or does not begin to train sooner.
+For each network, in turns, processor time:
+
+    built       of random weights, where Keras runs each layer once
+    read        from its .keras file; and the size of that file, where Keras writes the optimizer
+    first step  of its training, traced and done, by tf_keras' AdamW and by one operator for each
+                variable
+    converted   to a float32 .tflite file, where TensorFlow makes a function of the frozen graph
+
+The networks are those that ship. Exit code 1: something is not less than by Keras.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ import tf_keras
 from rich.console import Console
 from rich.table import Table
 
+from cnnedge import converter
 from cnnedge.architectures import build_model, untraced
 from cnnedge.architectures.keras_file import read_keras
 from cnnedge.specs import InputSize, parse_model, shipped
@@ -73,6 +78,40 @@ def first_step(model: Any, optimizer: Callable[[], Any]) -> None:
     model.train_on_batch(picture, target)
 
 
+def measured(name: str, rounds: int) -> dict[str, list[float]]:
+    """Theirs and ours, by what was measured."""
+    size = InputSize(height=224, width=224)
+    build = partial(build_model, parse_model(*shipped.read("models", name)), size, 5)
+    found = {"built, s": in_turns(rounds, partial(by_keras, build), build)}
+    with tempfile.TemporaryDirectory() as folder:
+        theirs, ours = files(build(), Path(folder))
+        reading = partial(by_keras, read_keras, theirs), partial(read_keras, ours)
+        found["read from its file, s"] = in_turns(rounds, *reading)
+        found["its file, MB"] = [file.stat().st_size / 1e6 for file in (theirs, ours)]
+    rates: dict[str, Any] = {"learning_rate": 1e-3, "weight_decay": 0.02}
+    optimizers = (partial(tf_keras.optimizers.AdamW, **rates), partial(fused.adamw, **rates))
+    steps = [partial(first_step, build(), optimizer) for optimizer in optimizers]
+    found["first training step, s"] = in_turns(rounds, *steps)
+    conversions = (partial(converted, build(), alone) for alone in (True, False))
+    found["converted to float32, s"] = in_turns(rounds, *conversions)
+    return found
+
+
+def converted(model: Any, alone: bool) -> None:
+    """alone: all of the way by TensorFlow's converter."""
+
+    def made(function: Any) -> Any:
+        found = ordinary(function)
+        if alone:
+            del found._freeze_concrete_function
+        return found
+
+    ordinary = converter._converter
+    converter._last_float32.clear()
+    with mock.patch.object(converter, "_converter", made):
+        converter.convert(model, "float32", np.zeros((1, *model.input_shape[1:]), np.uint8))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -80,30 +119,15 @@ def main() -> None:
     parser.add_argument("--model", nargs="+", default=MODELS)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    size = InputSize(height=224, width=224)
-    measured = ("build s", "read s", "file MB", "first step s")
-    table = Table("network", *(head for each in measured for head in (each, "ratio")))
-    rates: dict[str, Any] = {"learning_rate": 1e-3, "weight_decay": 0.02}
-    optimizers = (partial(tf_keras.optimizers.AdamW, **rates), partial(fused.adamw, **rates))
+    table = Table("network", "what", "Keras", "cnnedge", "ratio")
     slower = False
     for name in options.model:
-        build = partial(build_model, parse_model(*shipped.read("models", name)), size, 5)
-        built = in_turns(options.rounds, partial(by_keras, build), build)
-        with tempfile.TemporaryDirectory() as folder:
-            theirs, ours = files(build(), Path(folder))
-            sizes = [file.stat().st_size / 1e6 for file in (theirs, ours)]
-            reading = partial(by_keras, read_keras, theirs), partial(read_keras, ours)
-            read = in_turns(options.rounds, *reading)
-        stepped = in_turns(options.rounds, *(partial(first_step, build(), o) for o in optimizers))
-        slower = slower or built[1] >= built[0] or stepped[1] >= stepped[0]
-        cells = [
-            cell
-            for (before, after), digits in ((built, 2), (read, 2), (sizes, 1), (stepped, 2))
-            for cell in (f"{before:.{digits}f} / {after:.{digits}f}", f"{after / before:.2f}")
-        ]
-        table.add_row(name, *cells)
+        for what, (theirs, ours) in measured(name, options.rounds).items():
+            row = (f"{theirs:.2f}", f"{ours:.2f}", f"{ours / theirs:.2f}")
+            table.add_row(name, what, *row)
+            slower = slower or ours >= theirs
     Console(width=100).print(table)
-    print(f"Keras / cnnedge; processor time, medians of {options.rounds} in turns")
+    print(f"processor time, medians of {options.rounds} in turns")
     sys.exit(slower)
 
 

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cnnedge import converter
 from cnnedge.bundle import ModelFile, read_model
 from cnnedge.bundle.compatibility import not_runnable
 from cnnedge.bundle.cost import layer_costs, macs, parameters, sparsity, weights
@@ -99,6 +100,23 @@ def test_a_format_answers_as_the_keras_model(made: dict, name: str) -> None:
     tolerance = 1e-5 if name.startswith("float32") else 0.2 if name == "int4" else 0.05
     assert np.abs(found - expected).max() <= tolerance
     assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("variant", SETTINGS)
+def test_a_file_is_the_one_that_tensorflow_makes_all_by_itself(
+    variant: str, made: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ordinary = converter._converter
+
+    def by_tensorflow(function: Any) -> Any:
+        found = ordinary(function)
+        del found._freeze_concrete_function
+        return found
+
+    model, path = made[variant]
+    monkeypatch.setattr(converter, "_converter", by_tensorflow)
+    converter._last_float32.clear()
+    assert convert(model, variant, CALIBRATION) == path.read_bytes()
 
 
 @pytest.mark.parametrize("name", NAMES)

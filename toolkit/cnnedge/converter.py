@@ -351,7 +351,28 @@ def _converter(function: Any) -> Any:
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
     # The variables are frozen into the function.
     converter.experimental_lower_to_saved_model = False
+    converter._freeze_concrete_function = lambda: _frozen(function)
     return converter
+
+
+def _frozen(function: Any) -> tuple[Any, ...]:
+    """The function's graph with its variables as constants, its inputs, its outputs, and itself.
+
+    As the converter does it, which then makes a function of that graph, for the sake of the names
+    of its inputs and outputs; they are those of the first. That is a third of a conversion.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework import convert_to_constants
+
+    data = convert_to_constants._FunctionConverterDataInEager(
+        func=function, lower_control_flow=False, aggressive_inlining=False
+    )
+    graph, places = convert_to_constants._replace_variables_by_constants(converter_data=data)
+    captures = function.graph.internal_captures
+    # A tensor that was captured is a constant now, as a variable is.
+    constants = {id(captures[place]) for place in places}
+    inputs = [t for t in function.inputs if t.dtype != tf.resource and id(t) not in constants]
+    return graph, inputs, function.outputs, function
 
 
 def _nodes(graph: Graph, model: Any, float_layers: Sequence[str]) -> list[str]:
