@@ -1,13 +1,14 @@
 """Do `cnnedge run`, `eval` and `bench` work as fast as those of another checkout?
 
     python benchmarks/bench_rates.py --before CHECKOUT [--rounds 9] [--cold] [--frames 600]
-                                     [--pictures 400] [--model-dir build]
+                                     [--pictures 400] [--duration SECONDS] [--model-dir build]
 
 MobileNetV2 224 int8 with random weights, on a VGA video of the built-in scene and on its frames as
 JPEG files. Each command runs in a process of its own, this checkout and the other in turn: frames
 per second as `run` reports them, pictures per second of the whole `eval`, less what it takes with
-four pictures, and inferences per second by the median latency of `bench` (quick). The labels must
-be the same. Exits 1 where a ratio of medians is below 0.98.
+four pictures, and inferences per second by the median latency of `bench` (by `quick`, or for
+--duration seconds without a pause). The labels must be the same. Exits 1 where a ratio of medians
+is below 0.98.
 """
 
 from __future__ import annotations
@@ -41,11 +42,15 @@ def main() -> int:
     parser.add_argument("--cold", action="store_true", help="no round ahead that is not counted")
     parser.add_argument("--frames", type=int, default=600)
     parser.add_argument("--pictures", type=int, default=400)
+    parser.add_argument("--duration", help="of bench, in seconds")
     parser.add_argument("--model-dir", type=Path, default=Path("build"), help="default: build/")
     options = parser.parse_args()
     options.model_dir.mkdir(parents=True, exist_ok=True)
     model = packed(options.model_dir, 224, "area")
     video = film(options.model_dir, options.frames)
+    protocol = ["--protocol", "quick"]
+    if options.duration:
+        protocol = ["--protocol", "sustained", "--duration", options.duration]
     trees = {NOW: Path(__file__).resolve().parents[1], BEFORE: options.before.resolve()}
     rates: dict[str, dict[str, list[float]]] = {
         what: {name: [] for name in trees} for what in ("run", "eval", "bench")
@@ -59,7 +64,7 @@ def main() -> int:
             ran, _ = told(tree, "run", model, "--source", video)
             scored, seconds = told(tree, "eval", model, "--data", many)
             _, alone = told(tree, "eval", model, "--data", few)
-            (timed,) = told(tree, "bench", model, "--protocol", "quick")[0]["results"]
+            (timed,) = told(tree, "bench", model, *protocol)[0]["results"]
             answers["run"].add(json.dumps([p["top"][0]["index"] for p in ran["predictions"]]))
             answers["eval"].add(json.dumps(scored["confusion"]))
             if number >= ahead:

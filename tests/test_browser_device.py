@@ -81,7 +81,7 @@ def ended(running: Demo, page: Any, seconds: float = 60) -> Answered:
     """The command's end, while the page is driven."""
     printed: list[str] = []
     stdout = running.process.stdout
-    reader = threading.Thread(target=lambda: printed.append(stdout.read() if stdout else ""))
+    reader = threading.Thread(target=lambda: printed.append(stdout.read()))
     reader.start()
     end = time.monotonic() + seconds
     while running.process.poll() is None:

@@ -27,6 +27,7 @@ tf_keras = pytest.importorskip("tf_keras")
 pytestmark = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
 
 from cnnedge.architectures import backbones  # noqa: E402
+from cnnedge.architectures.untraced import untraced  # noqa: E402
 from cnnedge.architectures.weight_files import read_weights  # noqa: E402
 from cnnedge.architectures.weights import (  # noqa: E402
     imagenet_labels,
@@ -77,7 +78,8 @@ def family(name: str, **arguments: Any) -> Any:
     """Keras' own network, of random weights and the batch statistics of random pictures."""
     make, prepare = KERAS[name]
     options = {"include_top": False, "input_shape": (SIDE, SIDE, 3)} | arguments
-    model = make(weights=None, **options)
+    with untraced():
+        model = make(weights=None, **options)
     return with_statistics(model, prepare(pictures(8, model.input_shape[1])))
 
 

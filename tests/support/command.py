@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from support.forks import Program, forked
+from support.forks import Process, Program, begin, forked
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -32,6 +32,7 @@ _DEVICE = (
     *(f"cnnedge.cli.{name}" for name in ("compare", "devices", "evaluate", "verify")),
     *(f"cnnedge.cli.{name}.command" for name in ("bench", "inspect", "run")),
     *("cnnedge.benchmark.session", "cnnedge.scoring", "ai_edge_litert.interpreter", "numpy.ma"),
+    *("cnnedge.cli.demo", "cnnedge.cli.teach", "cnnedge.targets.browser", "cnnedge.web.server"),
 )
 _TRAINS = Program(modules=_WORKSHOP, setup=f"{__name__}:judge_in_passing")
 _RUNS = Program(modules=_DEVICE, setup=f"{__name__}:measure_for_less_long")
@@ -40,6 +41,8 @@ _RUNS = Program(modules=_DEVICE, setup=f"{__name__}:measure_for_less_long")
 _FORKED = dict.fromkeys(("train", "convert", "look", "study", "verify"), _TRAINS) | dict.fromkeys(
     ("bench", "compare", "devices", "eval", "inspect", "run"), _RUNS
 )
+# As users start it, all else the same.
+_UNCHANGED = f"{__name__}:as_it_is"
 # A Python or a loader reads these when it starts. OpenCV's are not among them: cnnedge sets some
 # when it opens a camera, and tests give them only together with a library to load.
 _READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "OMP_")
@@ -104,6 +107,19 @@ def begun(*arguments: object, cwd: Path | None = None, **env: str) -> Running:
     words = [*map(str, arguments)]
     where = cwd or Path.cwd()
     return Running(lambda tell: forked(_FORKED[words[0]], words, where, environment, begun=tell))
+
+
+def served(*arguments: object, **env: str) -> Process:
+    """Begins a command that serves until somebody stops it, or a browser has answered."""
+    words = [*map(str, arguments)]
+    environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "200"} | env
+    assert read_at_start(environment) == STARTED
+    program = dataclasses.replace(_FORKED.get(words[0], _RUNS), setup=_UNCHANGED)
+    return begin(program, words, Path.cwd(), environment)
+
+
+def as_it_is() -> None:
+    """Nothing is done."""
 
 
 def read_at_start(environment: Mapping[str, str]) -> dict[str, str]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,12 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.command import served
+from support.forks import Process
+
 
 @dataclass
 class Demo:
     """A server that runs. url: with the token; said: its lines on stderr so far."""
 
-    process: subprocess.Popen[str]
+    process: Process
     url: str = ""
     said: list[str] = field(default_factory=list)
 
@@ -82,7 +82,7 @@ class Demo:
     def stop(self) -> tuple[int, str]:
         """Ctrl-C; the exit code and what it printed."""
         self.process.send_signal(signal.SIGINT)
-        printed = self.process.stdout.read() if self.process.stdout else ""
+        printed = self.process.stdout.read()
         return self.process.wait(timeout=20), printed
 
 
@@ -111,22 +111,8 @@ def demo(
 ) -> Iterator[Demo]:
     """A server on this machine alone, on any free port. command: what serves, such as teach."""
     options = [] if "--http" in words else ["--host", host]
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "cnnedge",
-            *command.split(),
-            *map(str, words),
-            *options,
-            "--port",
-            "0",
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"CNNEDGE_CACHE": str(cache), "NO_COLOR": "1", "COLUMNS": "200"},
-    )
+    words = (*command.split(), *words, *options, "--port", "0")
+    process = served(*words, CNNEDGE_CACHE=str(cache))
     running = Demo(process)
     reader = threading.Thread(target=_read, args=(running,), daemon=True)
     reader.start()
@@ -144,7 +130,6 @@ def demo(
 
 
 def _read(running: Demo) -> None:
-    assert running.process.stderr is not None
     for line in running.process.stderr:
         running.said.append(line.rstrip("\n"))
         found = re.match(r"https?://\S+/$", line.strip())

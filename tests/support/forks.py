@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 _LENGTH = 8
+_SECONDS = 600
 # The first byte on a connection. A guest asks for nothing: while it stays, the server does.
 _REQUEST, _GUEST = b"r", b"g"
 # Waited for by nobody: a server may outlive the worker that began it, and not the run.
@@ -52,6 +53,53 @@ class Program:
     setup: str
 
 
+class Process:
+    """A program that was begun; used as a subprocess.Popen with text on its pipes."""
+
+    def __init__(self, connection: socket.socket, words: Sequence[str], outs: Sequence[int]):
+        self._connection, self._words = connection, words
+        self.stdout, self.stderr = (os.fdopen(out, encoding="utf-8") for out in outs)
+        self.returncode: int | None = None
+        self.pid = int(_read(connection, _LENGTH))
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Raises subprocess.TimeoutExpired."""
+        if self.returncode is None:
+            self._connection.settimeout(timeout)
+            try:
+                self.returncode = int(_read(self._connection, _LENGTH))
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired([*self._words], timeout or 0) from None
+            self._connection.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def begin(program: Program, words: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Process:
+    """A program with these arguments in a process of its own."""
+    pipes = [os.pipe(), os.pipe()]
+    told = {"words": [*words], "cwd": str(cwd), "env": {**env}}
+    request = json.dumps(told | {"setup": program.setup, "name": program.name}).encode()
+    server = _connected(_server(*program.modules, program.setup.partition(":")[0]))
+    socket.send_fds(server, [_REQUEST], [into for _, into in pipes])
+    for _, into in pipes:
+        os.close(into)
+    server.settimeout(_SECONDS)
+    server.sendall(f"{len(request):{_LENGTH}}".encode() + request)
+    return Process(server, [program.name, *words], [out for out, _ in pipes])
+
+
 def forked(
     program: Program,
     words: Sequence[str],
@@ -65,33 +113,17 @@ def forked(
     begun: called with the number of the process while it runs. Raises subprocess.TimeoutExpired
     after ten minutes; the process is then ended.
     """
-    seconds = 600
-    pipes = [os.pipe(), os.pipe()]
-    told = {"words": [*words], "cwd": str(cwd), "env": {**env}}
-    request = json.dumps(told | {"setup": program.setup, "name": program.name}).encode()
-    server = _connected(_server(*program.modules, program.setup.partition(":")[0]))
-    socket.send_fds(server, [_REQUEST], [into for _, into in pipes])
-    with server as ours, ThreadPoolExecutor(len(pipes)) as readers:
-        texts = []
-        for out, into in pipes:
-            os.close(into)
-            texts.append(readers.submit(_all_of, out))
-        ours.settimeout(seconds)
-        ours.sendall(f"{len(request):{_LENGTH}}".encode() + request)
-        pid = int(_read(ours, _LENGTH))
-        begun(pid)
+    process = begin(program, words, cwd, env)
+    with process.stdout, process.stderr, ThreadPoolExecutor(2) as readers:
+        texts = [readers.submit(each.read) for each in (process.stdout, process.stderr)]
+        begun(process.pid)
         try:
-            code = int(_read(ours, _LENGTH))
-        except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
-            raise subprocess.TimeoutExpired([program.name, *words], seconds) from None
+            code = process.wait(_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
         printed = [text.result() for text in texts]
     return subprocess.CompletedProcess([program.name, *words], code, *printed)
-
-
-def _all_of(descriptor: int) -> str:
-    with open(descriptor, encoding="utf-8") as file:
-        return file.read()
 
 
 @functools.cache
