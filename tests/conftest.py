@@ -22,6 +22,8 @@ from support.sshd import Sshd, sshd
 pytest_plugins = ["support.quick"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# As cnnedge does before it imports TensorFlow, which else imports Keras 3 beside tf_keras.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 # Several tests train at once, and TensorFlow's threads would stand in each other's way. The last
 # digits of a loss depend on their number; a test of trainings that go on says how many it takes.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
