@@ -9,11 +9,13 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from support.command import cnnedge
+from support.networks import pruned, trained_chain
 from support.once import made_once
 from support.pictures import content, shape_folder
 from support.recipes import QUICK_STYLE, write_recipe
@@ -107,6 +109,18 @@ def style_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert done.returncode == 0, done.stderr
 
     return made_once(tmp_path_factory, "style", make)
+
+
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """`support.networks.trained_chain`, trained once for all workers; nobody may change it."""
+    return trained_chain(lambda train: made_once(tmp_path_factory, "trained-chain", train))
+
+
+@pytest.fixture(scope="session")
+def pruned_chain(chain: Any) -> Any:
+    """It with 70 % of each kernel zero."""
+    return pruned(chain, 0.7)
 
 
 @pytest.fixture(scope="session")

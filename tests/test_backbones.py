@@ -231,10 +231,12 @@ def test_models_can_be_cut_behind_each_block(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_models_survive_their_file(name: str, tmp_path: Path) -> None:
     from cnnedge.architectures.keras_file import read_keras
+    from cnnedge.architectures.untraced import untraced
 
     model = classifying(name)
     model.save(tmp_path / "model.keras")
-    keras = tf_keras.models.load_model(tmp_path / "model.keras", compile=False)
+    with untraced():
+        keras = tf_keras.models.load_model(tmp_path / "model.keras", compile=False)
     pixels = picture(ODD)
     assert keras(pixels).numpy() == pytest.approx(model(pixels).numpy(), abs=1e-6)
     ours = read_keras(tmp_path / "model.keras")

@@ -26,7 +26,7 @@ from cnnedge.bundle.values import constant
 from cnnedge.converter import SETTINGS, SPARSE, convert
 from cnnedge.errors import MissingExtraError, ModelError
 from support.environments import clean_environment, environment
-from support.networks import answers, pruned, shape_pixels, trained_chain
+from support.networks import answers, shape_pixels
 
 pytest.importorskip("tf_keras")
 
@@ -59,24 +59,14 @@ print(json.dumps({"scores": scores}))
 
 
 @pytest.fixture(scope="module")
-def chain() -> Any:
-    return trained_chain()
-
-
-@pytest.fixture(scope="module")
-def sparse_chain() -> Any:
-    return pruned(0.7)
-
-
-@pytest.fixture(scope="module")
-def made(chain: Any, sparse_chain: Any, tmp_path_factory: pytest.TempPathFactory) -> dict:
+def made(chain: Any, pruned_chain: Any, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """All formats by name, as files: (the Keras model, the file)."""
     folder = tmp_path_factory.mktemp("formats")
     contents = {v: (chain, convert(chain, v, CALIBRATION)) for v in SETTINGS}
     for variant in SPARSE:
-        content = convert(sparse_chain, variant, CALIBRATION, sparse=True)
-        contents[f"{variant}-sparse"] = (sparse_chain, content)
-        contents[f"{variant}-full"] = (sparse_chain, convert(sparse_chain, variant, CALIBRATION))
+        content = convert(pruned_chain, variant, CALIBRATION, sparse=True)
+        contents[f"{variant}-sparse"] = (pruned_chain, content)
+        contents[f"{variant}-full"] = (pruned_chain, convert(pruned_chain, variant, CALIBRATION))
     selective = convert(chain, "int8", CALIBRATION, float_layers=("third_conv", "probabilities"))
     contents["int8-selective"] = (chain, selective)
     for name, (_, content) in contents.items():
@@ -218,10 +208,10 @@ def test_four_bits_without_their_library(chain: Any, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("variant", ["int8", "int8-float-io"])
 @pytest.mark.parametrize("sparse", [True, False])
 def test_named_layers_stay_in_float(
-    sparse_chain: Any, variant: str, sparse: bool, tmp_path: Path
+    pruned_chain: Any, variant: str, sparse: bool, tmp_path: Path
 ) -> None:
     content = convert(
-        sparse_chain,
+        pruned_chain,
         variant,
         CALIBRATION,
         sparse=sparse,
@@ -237,7 +227,7 @@ def test_named_layers_stay_in_float(
         *[("DEPTHWISE_CONV_2D", "float32"), ("CONV_2D", "int8"), ("MEAN", "int8")],
         *[("FULLY_CONNECTED", "int8"), ("FULLY_CONNECTED", "float32"), ("SOFTMAX", "float32")],
     ]
-    expected = sparse_chain.predict(PICTURES.astype(np.float32), verbose=0)
+    expected = pruned_chain.predict(PICTURES.astype(np.float32), verbose=0)
     assert np.abs(answers(content, PICTURES) - expected).max() <= 0.05
 
 

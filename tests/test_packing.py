@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from cnnedge.packing import Divisible, pack, repack, unpack
-from support.networks import answers, shape_pixels, trained_chain
+from support.networks import answers, shape_pixels
 
 pytest.importorskip("tf_keras")
 import tensorflow as tf
 
 
 @pytest.fixture(scope="module")
-def plain() -> bytes:
+def plain(chain: Any) -> bytes:
     """An int8 model as TensorFlow's converter writes it."""
     calibration = shape_pixels(20).astype(np.float32)
-    converter = tf.lite.TFLiteConverter.from_keras_model(trained_chain())
+    converter = tf.lite.TFLiteConverter.from_keras_model(chain)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([picture[None]] for picture in calibration)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

@@ -13,7 +13,7 @@ from cnnedge.conversion.sensitivity import LIMIT_DB, LayerError, layer_errors, w
 from cnnedge.converter import convert
 from cnnedge.errors import ModelError
 from support.broken import broken_model, huge_layer
-from support.networks import answers, pruned, shape_pixels, trained_chain
+from support.networks import answers, shape_pixels
 
 tf_keras = pytest.importorskip("tf_keras")
 
@@ -55,9 +55,8 @@ def pooled_chain() -> Any:
 
 
 @pytest.fixture(scope="module")
-def healthy() -> list[LayerError]:
-    model = trained_chain()
-    return layer_errors(model, convert(model, "int8", CALIBRATION), PICTURES[:12])
+def healthy(chain: Any) -> list[LayerError]:
+    return layer_errors(chain, convert(chain, "int8", CALIBRATION), PICTURES[:12])
 
 
 def test_every_layer_is_judged_in_order(healthy: list[LayerError]) -> None:
@@ -78,22 +77,23 @@ def test_every_layer_is_judged_in_order(healthy: list[LayerError]) -> None:
     assert next(e for e in healthy if e.layer == "depthwise").high <= 6
 
 
-def test_what_each_layer_changes_and_would_cost_in_float(healthy: list[LayerError]) -> None:
-    model = trained_chain()
+def test_what_each_layer_changes_and_would_cost_in_float(
+    healthy: list[LayerError], chain: Any
+) -> None:
     for error in healthy:
         assert error.pictures == 12
         assert error.changed == 0
         assert error.float_ms is not None
-        weights = model.get_layer(error.layer).get_weights()
+        weights = chain.get_layer(error.layer).get_weights()
         # 4 bytes instead of 1 for each number of the kernel; a bias has 4 in both.
         if weights and error.operator != "DEPTHWISE_CONV_2D":
             assert error.float_bytes == 3 * weights[0].size
 
 
 @pytest.mark.parametrize("pooled", [False, True])
-def test_the_broken_layer_is_named_and_mended(pooled: bool) -> None:
+def test_the_broken_layer_is_named_and_mended(pooled: bool, chain: Any) -> None:
     """pooled: with a layer between the two that hands on what was rounded."""
-    model = broken_model(pooled_chain() if pooled else trained_chain())
+    model = broken_model(pooled_chain() if pooled else chain)
     guilty, undoing = huge_layer(model)
     int8 = convert(model, "int8", CALIBRATION)
     assert agreement(model, int8) < 0.7
@@ -117,18 +117,16 @@ def test_the_broken_layer_is_named_and_mended(pooled: bool) -> None:
     assert agreement(model, convert(model, "int8", CALIBRATION, float_layers=worst[:1])) < 0.7
 
 
-def test_a_broken_model_computes_the_same_in_float() -> None:
-    chain = trained_chain()
+def test_a_broken_model_computes_the_same_in_float(chain: Any) -> None:
     pixels = PICTURES.astype(np.float32)
     expected = chain.predict(pixels, verbose=0)
     found = broken_model(chain).predict(pixels, verbose=0)
     assert np.abs(found - expected).max() < 1e-3
 
 
-def test_float_layers_have_no_noise_of_their_own() -> None:
-    model = trained_chain()
-    mixed = convert(model, "int8", CALIBRATION, float_layers=("second_conv", "probabilities"))
-    errors = {e.layer: e for e in layer_errors(model, mixed, PICTURES[:4])}
+def test_float_layers_have_no_noise_of_their_own(chain: Any) -> None:
+    mixed = convert(chain, "int8", CALIBRATION, float_layers=("second_conv", "probabilities"))
+    errors = {e.layer: e for e in layer_errors(chain, mixed, PICTURES[:4])}
     assert tuple(errors) == LAYERS
     assert errors["probabilities"].own_snr_db > 100
     assert errors["second_conv"].own_snr_db > 100
@@ -136,13 +134,12 @@ def test_float_layers_have_no_noise_of_their_own() -> None:
     assert errors["third_conv"].own_snr_db < 100
 
 
-def test_sparse_kernels_and_float_pixels_are_read() -> None:
-    model = pruned(0.7)
+def test_sparse_kernels_and_float_pixels_are_read(pruned_chain: Any) -> None:
     for flatbuffer in (
-        convert(model, "int8", CALIBRATION, sparse=True),
-        convert(model, "int8-float-io", CALIBRATION),
+        convert(pruned_chain, "int8", CALIBRATION, sparse=True),
+        convert(pruned_chain, "int8-float-io", CALIBRATION),
     ):
-        errors = layer_errors(model, flatbuffer, PICTURES[:4])
+        errors = layer_errors(pruned_chain, flatbuffer, PICTURES[:4])
         assert tuple(e.layer for e in errors) == LAYERS
         assert all(20 < e.own_snr_db < 100 for e in errors)
 
@@ -172,16 +169,15 @@ def test_branches_and_no_softmax() -> None:
 
 
 def test_progress_is_told_and_pictures_are_taken_in_parts(
-    healthy: list[LayerError], monkeypatch: pytest.MonkeyPatch
+    healthy: list[LayerError], chain: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from cnnedge.conversion import sensitivity
 
     monkeypatch.setattr(sensitivity, "_KEPT_BYTES", 1_000_000)
     told: list[tuple[int, int]] = []
-    model = trained_chain()
     again = layer_errors(
-        model,
-        convert(model, "int8", CALIBRATION),
+        chain,
+        convert(chain, "int8", CALIBRATION),
         PICTURES[:12],
         lambda done, total: told.append((done, total)),
     )
@@ -193,25 +189,23 @@ def test_progress_is_told_and_pictures_are_taken_in_parts(
         assert one.snr_db == pytest.approx(other.snr_db)
 
 
-def test_time_bounds_the_pictures_but_for_the_first() -> None:
-    model = trained_chain()
+def test_time_bounds_the_pictures_but_for_the_first(chain: Any) -> None:
     many = np.concatenate([PICTURES, PICTURES])
-    errors = layer_errors(model, convert(model, "int8", CALIBRATION), many, seconds=0)
+    errors = layer_errors(chain, convert(chain, "int8", CALIBRATION), many, seconds=0)
     assert {e.pictures for e in errors} == {32}
 
 
-def test_what_fits_not() -> None:
-    model = trained_chain()
+def test_what_fits_not(chain: Any) -> None:
     with pytest.raises(ValueError, match="at least one picture"):
-        layer_errors(model, b"", PICTURES[:0])
+        layer_errors(chain, b"", PICTURES[:0])
     with pytest.raises(ModelError, match="empty"):
-        layer_errors(model, b"", PICTURES[:1])
+        layer_errors(chain, b"", PICTURES[:1])
     image = tf_keras.layers.Input((24, 24, 3))
     other = tf_keras.layers.Conv2D(3, 3, name="another")(image)
     other = tf_keras.layers.GlobalAveragePooling2D()(other)
     flatbuffer = convert(tf_keras.Model(image, other), "int8", CALIBRATION[:4])
     with pytest.raises(ModelError, match=r"not converted from this model.*another"):
-        layer_errors(model, flatbuffer, PICTURES[:1])
+        layer_errors(chain, flatbuffer, PICTURES[:1])
 
 
 def test_worst_layers() -> None:

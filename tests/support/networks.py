@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,28 @@ def shape_pixels(count: int, first: int = 0) -> np.ndarray:
     return np.stack(pictures)
 
 
-@functools.cache
-def trained_chain() -> Any:
+def trained_chain(once: Callable[[Callable[[Path], object]], Path]) -> Any:
     """A tf_keras chain of convolution, BatchNormalization and ReLU, sure of the shapes' classes.
 
-    Shared by all tests of a process: clone it before changing it.
+    once: has a folder filled, or says where it was.
     """
-    import tf_keras
+    model = _chain()
 
-    from cnnedge.training import fused
+    def train(folder: Path) -> None:
+        from cnnedge.training import fused
+
+        model.compile(fused.adam(1e-3), "sparse_categorical_crossentropy")
+        labels = np.arange(900) % 3
+        model.fit(shape_pixels(900).astype(np.float32), labels, epochs=12, verbose=0)
+        np.savez(folder / "weights.npz", *model.get_weights())
+
+    with np.load(once(train) / "weights.npz") as weights:
+        model.set_weights([weights[name] for name in weights.files])
+    return model
+
+
+def _chain() -> Any:
+    import tf_keras
 
     layers = tf_keras.layers
     tf_keras.utils.set_random_seed(0)
@@ -45,21 +59,16 @@ def trained_chain() -> Any:
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dense(64, activation="relu", name="hidden")(x)
     x = layers.Dense(3, activation="softmax", name="probabilities")(x)
-    model = tf_keras.Model(image, x)
-    model.compile(fused.adam(1e-3), "sparse_categorical_crossentropy")
-    labels = np.arange(900) % 3
-    model.fit(shape_pixels(900).astype(np.float32), labels, epochs=12, verbose=0)
-    return model
+    return tf_keras.Model(image, x)
 
 
-@functools.cache
-def pruned(fraction: float) -> Any:
-    """A copy of it of which the smallest weights of each kernel are zero, tuned to bear it."""
+def pruned(model: Any, fraction: float) -> Any:
+    """A copy of a trained chain of which the smallest weights of each kernel are zero, tuned to
+    bear it."""
     import tf_keras
 
     from cnnedge.training import fused
 
-    model = trained_chain()
     copy = tf_keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     kept = {}
