@@ -24,7 +24,7 @@ from cnnedge.targets.ssh.wheels import COMMON, RUNTIMES
 from support.boards import CACHE, board, eventually, files_in, wheels_cache  # noqa: F401
 from support.command import assert_one_clear_line, cnnedge
 from support.cuttable import network_to
-from support.sshd import Sshd, running
+from support.sshd import Sshd, running, sshd
 from support.told_device import asked
 
 HOSTILE = (
@@ -161,6 +161,24 @@ def test_a_board_without_venv(served: Sshd, tmp_path: Path, plain_models: dict[s
     assert answer.engine == "litert"
     target.clean()
     target.close()
+
+
+def test_each_python_is_asked_once(tmp_path: Path) -> None:
+    """A link to another of them is none of its own; one to a launcher may be."""
+    folder, asked_of = tmp_path / "bin", tmp_path / "asked"
+    folder.mkdir()
+    for name in ("python3.11", "launcher"):
+        started = f'#!/bin/sh\necho "${{0##*/}}" >> {asked_of}\nexec {sys.executable} "$@"\n'
+        (folder / name).write_text(started)
+        (folder / name).chmod(0o755)
+    for link, to in (("python3", "python3.11"), ("python3.10", "launcher"), ("mine", "launcher")):
+        (folder / link).symlink_to(to)
+    around = {"PATH": f"{folder}:/usr/bin:/bin"}
+    with sshd(tmp_path / "sshd", environment=around) as own:
+        target = board(own.config, tmp_path / "there", python="mine")
+        assert target.board.pythons
+        target.close()
+    assert asked_of.read_text().split() == ["mine", "python3.11", "python3.10"]
 
 
 def test_bench_on_a_board(pi4: SshTarget, tmp_path: Path, plain_models: dict[str, Path]) -> None:
