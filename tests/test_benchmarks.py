@@ -84,20 +84,9 @@ def test_the_first_label(models: Path, tmp_path: Path) -> None:
 
 
 def test_rates_beside_another_checkout(models: Path, tmp_path: Path) -> None:
-    words = (
-        "--before",
-        ROOT,
-        "--rounds",
-        1,
-        "--cold",
-        "--frames",
-        8,
-        "--pictures",
-        8,
-        "--duration",
-        0.5,
-    )
-    assert "labels" in printed("bench_rates", "--model-dir", models, *words, cwd=tmp_path)
+    few = ("--cold", "--frames", 8, "--pictures", 8, "--duration", 1)
+    words = ("--before", ROOT, "--rounds", 1, "--model-dir", models, *few)
+    assert "labels" in printed("bench_rates", *words, cwd=tmp_path)
 
 
 def test_looking(int8_model: Path, tmp_path: Path) -> None:
