@@ -359,7 +359,7 @@ def _frozen(function: Any) -> tuple[Any, ...]:
     """The function's graph with its variables as constants, its inputs, its outputs, and itself.
 
     As the converter does it, which then makes a function of that graph, for the sake of the names
-    of its inputs and outputs; they are those of the first. That is a third of a conversion.
+    of its inputs and outputs; they are those of the first. That is up to a third of a conversion.
     """
     import tensorflow as tf
     from tensorflow.python.framework import convert_to_constants
