@@ -26,7 +26,6 @@ met.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import multiprocessing
 import os
@@ -153,10 +152,7 @@ def fresh(side: Callable[..., dict], *arguments: Any) -> dict:
 
     It is forked from this one, which imports TensorFlow and does nothing with it.
     """
-    # As backend.require does, which comes too late for the process that is forked.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for module in ("tensorflow", "tf_keras"):
-        importlib.import_module(module)
+    backend.require("benchmark")
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(1, mp_context=context) as process:
         return process.submit(side, *arguments).result()

@@ -113,8 +113,8 @@ def style_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """`support.networks.trained_chain`, trained once for all workers; nobody may change it."""
-    return trained_chain(lambda train: made_once(tmp_path_factory, "trained-chain", train))
+    """`support.networks.trained_chain`; nobody may change it."""
+    return trained_chain(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

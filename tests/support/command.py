@@ -7,10 +7,9 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from support.forks import Process, Program, begin, forked
@@ -83,10 +82,9 @@ def cnnedge(
 class Running:
     """A command that was begun, and runs beside what the test does. pid: of its process."""
 
-    def __init__(self, run: Callable[[Callable[[int], None]], Completed]) -> None:
-        pids: SimpleQueue[int] = SimpleQueue()
-        self._end = ThreadPoolExecutor(1).submit(run, pids.put)
-        self.pid = pids.get(timeout=_SECONDS)
+    def __init__(self, process: Process) -> None:
+        self._end = ThreadPoolExecutor(1).submit(process.ended)
+        self.pid = process.pid
 
     def running(self) -> bool:
         return not self._end.done()
@@ -102,20 +100,22 @@ class Running:
 
 def begun(*arguments: object, cwd: Path | None = None, **env: str) -> Running:
     """Begins a command of those that are forked, as `cnnedge` does. env: beside what is set."""
-    environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"} | env
-    assert read_at_start(environment) == STARTED
-    words = [*map(str, arguments)]
-    where = cwd or Path.cwd()
-    return Running(lambda tell: forked(_FORKED[words[0]], words, where, environment, begun=tell))
+    program = _FORKED[str(arguments[0])]
+    return Running(_begin(program, arguments, cwd or Path.cwd(), env))
 
 
 def served(*arguments: object, **env: str) -> Process:
     """Begins a command that serves until somebody stops it, or a browser has answered."""
-    words = [*map(str, arguments)]
-    environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "200"} | env
+    program = dataclasses.replace(_FORKED.get(str(arguments[0]), _RUNS), setup=_UNCHANGED)
+    return _begin(program, arguments, Path.cwd(), {"COLUMNS": "200"} | env)
+
+
+def _begin(
+    program: Program, arguments: Sequence[object], cwd: Path, env: Mapping[str, str]
+) -> Process:
+    environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"} | dict(env)
     assert read_at_start(environment) == STARTED
-    program = dataclasses.replace(_FORKED.get(words[0], _RUNS), setup=_UNCHANGED)
-    return begin(program, words, Path.cwd(), environment)
+    return begin(program, [*map(str, arguments)], cwd, environment)
 
 
 def as_it_is() -> None:

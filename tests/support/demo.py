@@ -1,4 +1,4 @@
-"""`cnnedge demo` as a user starts it, and requests to it as anybody may send them."""
+"""`cnnedge demo`, forked as other commands are, and requests to it as anybody may send them."""
 
 from __future__ import annotations
 

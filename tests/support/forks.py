@@ -27,7 +27,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +85,19 @@ class Process:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
+    def ended(self) -> subprocess.CompletedProcess[str]:
+        """Its end, with what it printed. Raises subprocess.TimeoutExpired after ten minutes; the
+        process is then ended."""
+        with self.stdout, self.stderr, ThreadPoolExecutor(2) as readers:
+            texts = [readers.submit(each.read) for each in (self.stdout, self.stderr)]
+            try:
+                code = self.wait(_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+            printed = [text.result() for text in texts]
+        return subprocess.CompletedProcess([*self._words], code, *printed)
+
 
 def begin(program: Program, words: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Process:
     """A program with these arguments in a process of its own."""
@@ -101,29 +114,10 @@ def begin(program: Program, words: Sequence[str], cwd: Path, env: Mapping[str, s
 
 
 def forked(
-    program: Program,
-    words: Sequence[str],
-    cwd: Path,
-    env: Mapping[str, str],
-    *,
-    begun: Callable[[int], None] = lambda pid: None,
+    program: Program, words: Sequence[str], cwd: Path, env: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """A program with these arguments in a process of its own, to its end.
-
-    begun: called with the number of the process while it runs. Raises subprocess.TimeoutExpired
-    after ten minutes; the process is then ended.
-    """
-    process = begin(program, words, cwd, env)
-    with process.stdout, process.stderr, ThreadPoolExecutor(2) as readers:
-        texts = [readers.submit(each.read) for each in (process.stdout, process.stderr)]
-        begun(process.pid)
-        try:
-            code = process.wait(_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
-        printed = [text.result() for text in texts]
-    return subprocess.CompletedProcess([program.name, *words], code, *printed)
+    """A program with these arguments in a process of its own, to its end; as `Process.ended`."""
+    return begin(program, words, cwd, env).ended()
 
 
 @functools.cache

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from .once import made_once
 from .pictures import SHAPES, shape_picture
 
 SIDE = 24
@@ -19,11 +20,9 @@ def shape_pixels(count: int, first: int = 0) -> np.ndarray:
     return np.stack(pictures)
 
 
-def trained_chain(once: Callable[[Callable[[Path], object]], Path]) -> Any:
-    """A tf_keras chain of convolution, BatchNormalization and ReLU, sure of the shapes' classes.
-
-    once: has a folder filled, or says where it was.
-    """
+def trained_chain(folders: pytest.TempPathFactory) -> Any:
+    """A tf_keras chain of convolution, BatchNormalization and ReLU, sure of the shapes' classes;
+    trained once for all workers of a run."""
     model = _chain()
 
     def train(folder: Path) -> None:
@@ -34,7 +33,7 @@ def trained_chain(once: Callable[[Callable[[Path], object]], Path]) -> Any:
         model.fit(shape_pixels(900).astype(np.float32), labels, epochs=12, verbose=0)
         np.savez(folder / "weights.npz", *model.get_weights())
 
-    with np.load(once(train) / "weights.npz") as weights:
+    with np.load(made_once(folders, "trained-chain", train) / "weights.npz") as weights:
         model.set_weights([weights[name] for name in weights.files])
     return model
 
