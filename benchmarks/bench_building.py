@@ -1,6 +1,6 @@
 """Until a network is there, trains, and is a file: as Keras and TensorFlow do it, and as cnnedge.
 
-    python benchmarks/bench_building.py [--model NAME ...] [--rounds 5]
+    python benchmarks/bench_building.py [--model NAME ...] [--side 224] [--rounds 5]
 
 For each network, in turns, processor time:
 
@@ -81,9 +81,9 @@ def first_step(model: Any, optimizer: Callable[[], Any]) -> None:
     model.train_on_batch(picture, target)
 
 
-def measured(name: str, rounds: int) -> dict[str, list[float]]:
+def measured(name: str, side: int, rounds: int) -> dict[str, list[float]]:
     """Theirs and ours, by what was measured."""
-    size = InputSize(height=224, width=224)
+    size = InputSize(height=side, width=side)
     build = partial(build_model, parse_model(*shipped.read("models", name)), size, 5)
     found = {"built, s": in_turns(rounds, partial(by_keras, build), build)}
     with tempfile.TemporaryDirectory() as folder:
@@ -120,12 +120,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", nargs="+", default=MODELS)
+    parser.add_argument("--side", type=int, default=224, help="of its pictures, in pixels")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     table = Table("network", "what", "Keras", "cnnedge", "ratio")
     slower = False
     for name in options.model:
-        for what, (theirs, ours) in measured(name, options.rounds).items():
+        for what, (theirs, ours) in measured(name, options.side, options.rounds).items():
             row = (f"{theirs:.2f}", f"{ours:.2f}", f"{ours / theirs:.2f}")
             table.add_row(name, what, *row)
             slower = slower or ours >= theirs

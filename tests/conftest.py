@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from support.command import cnnedge
+from support.command import cnnedge, fork_what_measures
 from support.networks import pruned, trained_chain
 from support.once import made_once
 from support.pictures import content, shape_folder
@@ -34,6 +34,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_configure() -> None:
+    fork_what_measures()
+    # Until all is imported, nothing is garbage.
+    gc.disable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that train for long or start real targets come first: begun last, one of them would
     keep a single worker busy while the others have nothing left."""
@@ -45,6 +51,7 @@ def pytest_collection_finish() -> None:
     """Collections of garbage need not walk through TensorFlow and thousands of tests each time."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -121,7 +121,7 @@ def test_the_shipped_models(tmp_path: Path) -> None:
 
 
 def test_building_networks(tmp_path: Path) -> None:
-    words = ("--model", "lenet", "--rounds", 1)
+    words = ("--model", "lenet", "--side", 28, "--rounds", 1)
     assert "lenet" in printed("bench_building", *words, cwd=tmp_path)
 
 

@@ -28,10 +28,10 @@ def test_nothing_that_a_test_imports_keeps_commands_from_being_forked() -> None:
 ASKS = """
 import sys
 from pathlib import Path
-from support.forks import Program, forked
+from support.forks import Program, Start, forked
 
-program = Program(name=sys.argv[1], modules=("json",), setup="support.command:once")
-done = forked(program, ["a word"], Path.cwd(), {"PATH": ""})
+program = Program(name=sys.argv[1], modules=("json",))
+done = forked(program, Start(words=["a word"], folder=Path.cwd(), environment={"PATH": ""}))
 print(done.returncode, done.stdout, done.stderr, flush=True)
 input()
 """

@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support.forks import Process, Program, begin, forked
+from cnnedge import child_process
+from support.forks import Process, Program, Start, begin, begin_at, forked, server
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -40,6 +41,10 @@ _RUNS = Program(modules=_DEVICE, setup=f"{__name__}:measure_for_less_long")
 _FORKED = dict.fromkeys(("train", "convert", "look", "study", "verify"), _TRAINS) | dict.fromkeys(
     ("bench", "compare", "devices", "eval", "inspect", "run"), _RUNS
 )
+# What asks for one measurement of a model each.
+_MEASURE = ("cnnedge.benchmark.worker", "cnnedge.device_scoring.worker")
+_MEASURES_AT = "CNNEDGE_TESTS_MEASURE_AT"
+_STARTED_AS_EVER = child_process._started
 # As users start it, all else the same.
 _UNCHANGED = f"{__name__}:as_it_is"
 # A Python or a loader reads these when it starts. OpenCV's are not among them: cnnedge sets some
@@ -72,7 +77,7 @@ def cnnedge(
     if program and plain and read_at_start(environment) == STARTED:
         if brief:
             program = dataclasses.replace(program, setup=f"{__name__}:measure_once")
-        return forked(program, words, cwd or Path.cwd(), environment)
+        return forked(program, _start(words, cwd or Path.cwd(), environment))
     command = [python, "-m", "cnnedge", *words]
     settings: dict[str, Any] = {"capture_output": True, "text": True, "timeout": _SECONDS}
     done: Completed = subprocess.run(command, cwd=cwd, env=environment, **settings, **options)
@@ -115,7 +120,31 @@ def _begin(
 ) -> Process:
     environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"} | dict(env)
     assert read_at_start(environment) == STARTED
-    return begin(program, [*map(str, arguments)], cwd, environment)
+    return begin(program, _start([*map(str, arguments)], cwd, environment))
+
+
+def _start(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Start:
+    where = {_MEASURES_AT: str(_measures_at())}
+    return Start(words=words, folder=folder, environment={**environment, **where})
+
+
+def _measures_at() -> Path:
+    """Where this test run's measuring processes are forked; a command's test has been told."""
+    return Path(os.environ.get(_MEASURES_AT) or server(_RUNS))
+
+
+def fork_what_measures() -> None:
+    """From now on, this process forks those that it has models of this machine measured in."""
+    child_process._started = _measuring  # type: ignore[assignment]
+
+
+def _measuring(command: child_process.Command, held: bool) -> Any:
+    environment = os.environ | dict(command.environment)
+    measures = [*command.words] in (child_process.python_words(name) for name in _MEASURE)
+    if held or not measures or read_at_start(environment) != STARTED:
+        return _STARTED_AS_EVER(command, held)
+    start = Start(folder=Path.cwd(), environment=environment, fed=True)
+    return begin_at(_measures_at(), Program(name=command.words[3], modules=()), start)
 
 
 def as_it_is() -> None:
@@ -134,7 +163,7 @@ def script(path: Path, *arguments: object, cwd: Path) -> Completed:
     """Runs `python SCRIPT ...` to its end, forked from a process with TensorFlow imported."""
     environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"}
     program = dataclasses.replace(_TRAINS, name=str(path))
-    return forked(program, [*map(str, arguments)], cwd, environment)
+    return forked(program, _start([*map(str, arguments)], cwd, environment))
 
 
 def call(*arguments: object) -> Result:
@@ -154,6 +183,7 @@ def measure_for_less_long() -> None:
     """`quick` with as many processes and runs, in a fraction of its time; of this process."""
     from cnnedge.benchmark import PROTOCOLS
 
+    fork_what_measures()
     PROTOCOLS["quick"] = dataclasses.replace(PROTOCOLS["quick"], warmup_seconds=0.02, seconds=0.1)
 
 
@@ -171,6 +201,7 @@ def measure_once() -> None:
     """For latencies that are measured in passing: the protocol below, in this process."""
     from cnnedge.benchmark import PROTOCOLS
 
+    fork_what_measures()
     PROTOCOLS["quick"] = once()
 
 

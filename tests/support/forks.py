@@ -37,6 +37,7 @@ _LENGTH = 8
 _SECONDS = 600
 # The first byte on a connection. A guest asks for nothing: while it stays, the server does.
 _REQUEST, _GUEST = b"r", b"g"
+_STREAMS = ("stdin", "stdout", "stderr")
 # Waited for by nobody: a server may outlive the worker that began it, and not the run.
 _BEGUN: list[subprocess.Popen[bytes]] = []
 
@@ -45,32 +46,51 @@ _BEGUN: list[subprocess.Popen[bytes]] = []
 class Program:
     """What is run. name: `cnnedge`, as `python -m` does, or the path of a script.
 
-    modules: imported before the fork. setup: `module:function`, called first after it.
+    modules: imported before the fork. setup: `module:function`, called first after it; or "".
     """
 
     name: str = "cnnedge"
     modules: tuple[str, ...]
-    setup: str
+    setup: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """How a program is started. environment: all of it. fed: there is a pipe to its standard input,
+    which is empty otherwise, and it leads a process group."""
+
+    words: Sequence[str] = ()
+    folder: Path
+    environment: Mapping[str, str]
+    fed: bool = False
 
 
 class Process:
-    """A program that was begun; used as a subprocess.Popen with text on its pipes."""
+    """A program that was begun; used as a subprocess.Popen with text on its pipes, and bytes on the
+    one that it is fed by."""
 
-    def __init__(self, connection: socket.socket, words: Sequence[str], outs: Sequence[int]):
+    def __init__(self, connection: socket.socket, words: Sequence[str], pipes: Sequence[int]):
         self._connection, self._words = connection, words
-        self.stdout, self.stderr = (os.fdopen(out, encoding="utf-8") for out in outs)
+        self.stdin = os.fdopen(pipes[0], "wb")
+        self.stdout, self.stderr = (os.fdopen(out, encoding="utf-8") for out in pipes[1:])
         self.returncode: int | None = None
+        self._waits = threading.Lock()
         self.pid = int(_read(connection, _LENGTH))
 
     def wait(self, timeout: float | None = None) -> int:
         """Raises subprocess.TimeoutExpired."""
-        if self.returncode is None:
-            self._connection.settimeout(timeout)
-            try:
+        late = subprocess.TimeoutExpired([*self._words], timeout or 0)
+        if not self._waits.acquire(timeout=-1 if timeout is None else timeout):
+            raise late
+        try:
+            if self.returncode is None:
+                self._connection.settimeout(timeout)
                 self.returncode = int(_read(self._connection, _LENGTH))
-            except (TimeoutError, BlockingIOError):
-                raise subprocess.TimeoutExpired([*self._words], timeout or 0) from None
-            self._connection.close()
+                self._connection.close()
+        except (TimeoutError, BlockingIOError):
+            raise late from None
+        finally:
+            self._waits.release()
         return self.returncode
 
     def poll(self) -> int | None:
@@ -99,25 +119,46 @@ class Process:
         return subprocess.CompletedProcess([*self._words], code, *printed)
 
 
-def begin(program: Program, words: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Process:
-    """A program with these arguments in a process of its own."""
-    pipes = [os.pipe(), os.pipe()]
-    told = {"words": [*words], "cwd": str(cwd), "env": {**env}}
-    request = json.dumps(told | {"setup": program.setup, "name": program.name}).encode()
-    server = _connected(_server(*program.modules, program.setup.partition(":")[0]))
-    socket.send_fds(server, [_REQUEST], [into for _, into in pipes])
-    for _, into in pipes:
-        os.close(into)
-    server.settimeout(_SECONDS)
-    server.sendall(f"{len(request):{_LENGTH}}".encode() + request)
-    return Process(server, [program.name, *words], [out for out, _ in pipes])
+def begin(program: Program, start: Start) -> Process:
+    """The program in a process of its own, forked from this run's server with its modules."""
+    return begin_at(server(program), program, start)
 
 
-def forked(
-    program: Program, words: Sequence[str], cwd: Path, env: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
-    """A program with these arguments in a process of its own, to its end; as `Process.ended`."""
-    return begin(program, words, cwd, env).ended()
+def begin_at(address: Path, program: Program, start: Start) -> Process:
+    """The same from the server at this address."""
+    pipes = [os.pipe() for _ in range(3)]
+    theirs, ours = zip(pipes[0], *((into, out) for out, into in pipes[1:]), strict=True)
+    request = json.dumps(
+        {
+            "name": program.name,
+            "setup": program.setup,
+            "words": [*start.words],
+            "cwd": str(start.folder),
+            "env": {**start.environment},
+            "fed": start.fed,
+        }
+    ).encode()
+    connection = _connected(address)
+    socket.send_fds(connection, [_REQUEST], theirs)
+    for descriptor in theirs:
+        os.close(descriptor)
+    connection.settimeout(_SECONDS)
+    connection.sendall(f"{len(request):{_LENGTH}}".encode() + request)
+    process = Process(connection, [program.name, *start.words], ours)
+    if not start.fed:
+        process.stdin.close()
+    return process
+
+
+def forked(program: Program, start: Start) -> subprocess.CompletedProcess[str]:
+    """The program in a process of its own, to its end; as `Process.ended`."""
+    return begin(program, start).ended()
+
+
+def server(program: Program) -> Path:
+    """Where this run's server with the modules of that program listens; it stays while this process
+    does."""
+    return _server(*program.modules, *filter(None, [program.setup.partition(":")[0]]))
 
 
 @functools.cache
@@ -196,29 +237,33 @@ def _leave(address: Path) -> None:
 def _welcome(listener: socket.socket, guests: selectors.BaseSelector) -> None:
     """Keeps a guest, or forks for a request."""
     connection, _ = listener.accept()
-    first, descriptors, _flags, _address = socket.recv_fds(connection, 1, 2)
+    first, descriptors, _flags, _address = socket.recv_fds(connection, 1, 3)
     if first == _GUEST:
         guests.register(connection, selectors.EVENT_READ, connection)
         return
     if first == _REQUEST and os.fork() == 0:
         listener.close()
         guests.close()
-        _answer(connection, *descriptors)
+        _answer(connection, descriptors)
     connection.close()
     for descriptor in descriptors:
         os.close(descriptor)
 
 
-def _answer(connection: socket.socket, out: int, err: int) -> None:
+def _answer(connection: socket.socket, pipes: Sequence[int]) -> None:
     """One command from its start to its end; in a process of its own."""
     with connection as client:
         request = json.loads(_read(client, int(_read(client, _LENGTH))))
         pid = os.fork()
         if pid == 0:
             client.close()
-            _become(request, out, err)
-        os.close(out)
-        os.close(err)
+            _become(request, pipes)
+        for pipe in pipes:
+            os.close(pipe)
+        if request["fed"]:
+            # Before anybody is told of it, and may want to end the group.
+            with contextlib.suppress(ProcessLookupError):
+                os.setpgid(pid, pid)
         client.sendall(f"{pid:{_LENGTH}}".encode())
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         with contextlib.suppress(OSError):
@@ -236,14 +281,15 @@ def _read(client: socket.socket, length: int) -> bytes:
     return parts
 
 
-def _become(request: dict[str, Any], out: int, err: int) -> None:
+def _become(request: dict[str, Any], pipes: Sequence[int]) -> None:
     """The program in this process; never returns."""
     code = 1
     try:
-        for descriptor, given, name in ((1, out, "stdout"), (2, err, "stderr")):
+        for descriptor, (given, name) in enumerate(zip(pipes, _STREAMS, strict=True)):
             os.dup2(given, descriptor)
             os.close(given)
-            stream = os.fdopen(descriptor, "w", encoding="utf-8", closefd=False)
+            mode = "w" if descriptor else "r"
+            stream = os.fdopen(descriptor, mode, encoding="utf-8", closefd=False)
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
         os.environ.clear()
@@ -269,7 +315,8 @@ def _flush() -> None:
 def _exit_code(name: str, setup: str) -> int:
     module, _, function = setup.partition(":")
     try:
-        getattr(importlib.import_module(module), function)()
+        if module:
+            getattr(importlib.import_module(module), function)()
         if name.endswith(".py"):
             sys.path.insert(0, str(Path(name).parent))
             runpy.run_path(name, run_name="__main__")

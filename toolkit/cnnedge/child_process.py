@@ -131,14 +131,7 @@ def run(
     running, such as a server, is left alone. Otherwise all of its session ends with it. line: gets
     each line of output as it comes. most: of output, in bytes; a command that says more is ended.
     """
-    process = subprocess.Popen(
-        list(command.words),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **command.environment},
-        start_new_session=not held,
-    )
+    process = _started(command, held)
     assert process.stdin and process.stdout and process.stderr
     end = process.kill if held else functools.partial(end_session, process)
     until = time.monotonic() + command.seconds
@@ -179,6 +172,17 @@ def run(
     if late.is_set():
         raise Late(f"did not end in {command.seconds:.0f} s")
     return collected.completed(code)
+
+
+def _started(command: Command, held: bool) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        list(command.words),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **command.environment},
+        start_new_session=not held,
+    )
 
 
 class _Reader(threading.Thread):

@@ -28,7 +28,9 @@ _OFFSET = struct.Struct("<I")
 
 def pack(model: Any) -> bytes:
     """The bytes of a model in the schema's object form (ModelT), equal vectors stored once."""
-    builder = _Builder(1024)
+    values = sum(len(buffer.data) for buffer in model.buffers or () if buffer.data is not None)
+    # Room for all of it at once: growing copies what is written, each time.
+    builder = _Builder(values + values // 16 + 65_536)
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
 
@@ -109,9 +111,11 @@ class _Builder(flatbuffers.Builder):  # type: ignore[misc, unused-ignore]
         return int(super().StartVector(elemSize, numElems, at))
 
     def CreateNumpyVector(self, x: np.ndarray[Any, Any]) -> int:
-        key = (x.dtype.str, x.tobytes())
-        if x.itemsize == 1 or key not in self._written:
+        if x.itemsize == 1:
             # Buffers, of bytes, stay apart: an engine may take one for its own.
+            return int(super().CreateNumpyVector(x))
+        key = (x.dtype.str, x.tobytes())
+        if key not in self._written:
             self._written[key] = int(super().CreateNumpyVector(x))
         return self._written[key]
 

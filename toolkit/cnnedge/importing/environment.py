@@ -14,6 +14,7 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from .. import child_process
@@ -113,9 +114,15 @@ def _made_alone(wanted: Wanted, folder: Path, reporter: Reporter) -> None:
 
 
 def _make(wanted: Wanted, folder: Path) -> None:
-    _run(wanted, folder, [sys.executable, "-Im", "venv", str(folder)])
-    pip = [str(_python(folder)), "-Im", "pip", "install", "--quiet", "--no-deps"]
+    venv = [sys.executable, "-Im", "venv"]
+    if _own_pip_serves_others():
+        _run(wanted, folder, [*venv, "--without-pip", str(folder)])
+        pip = [sys.executable, "-Im", "pip", "--python", str(_python(folder))]
+    else:
+        _run(wanted, folder, [*venv, str(folder)])
+        pip = [str(_python(folder)), "-Im", "pip"]
     quiet = (
+        *("install", "--quiet", "--no-deps"),
         "--disable-pip-version-check",
         "--no-input",
         "--retries",
@@ -129,9 +136,22 @@ def _make(wanted: Wanted, folder: Path) -> None:
     _run(wanted, folder, [*pip, *quiet, *wanted.words, *wanted.pins])
 
 
-def _run(wanted: Wanted, folder: Path, words: list[str]) -> None:
+def _own_pip_serves_others() -> bool:
+    """Whether there is a pip here, and it knows `--python`: unpacking another takes seconds."""
     try:
-        done = child_process.run(child_process.Command(words=words, seconds=_SECONDS))
+        major, minor = metadata.version("pip").split(".")[:2]
+        return (int(major), int(minor)) >= (22, 3)
+    except (metadata.PackageNotFoundError, ValueError):
+        return False
+
+
+def _run(wanted: Wanted, folder: Path, words: list[str]) -> None:
+    # pip starts the other Python without -I.
+    alone = {"PYTHONPATH": "", "PYTHONHOME": ""}
+    try:
+        done = child_process.run(
+            child_process.Command(words=words, seconds=_SECONDS, environment=alone)
+        )
         said, failed = done.text + done.complaint, done.code != 0
     except (OSError, child_process.Late) as error:
         said, failed = str(error), True
