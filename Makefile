@@ -21,17 +21,19 @@ help:
 	@echo "make web    fetch what the page of cnnedge demo needs"
 	@echo "make fuzz   hostile inputs for FUZZ_SECONDS (900), from FUZZ_SEED (0)"
 
-# One stamp per set of extras, renewed when setup.cfg changes.
-$(VENV)/.with-%: setup.cfg setup.py pyproject.toml scripts/prepare.sh toolkit/cnnedge/preprocess/resample.c
+$(VENV)/.python: scripts/prepare.sh
 	@sh scripts/prepare.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+# One stamp per set of extras, renewed when setup.cfg changes.
+$(VENV)/.with-%: setup.cfg setup.py pyproject.toml scripts/prepare.sh toolkit/cnnedge/preprocess/resample.c | $(VENV)/.python
 	@echo "installing cnnedge[$*] into $(VENV) (TensorFlow is large; a minute)"
 	@sh scripts/prepare.sh --install "$(VENV)" ".[$*]"
 	@sh scripts/prepare.sh --check-opencv "$(BIN)/python"
 	@touch $@
 
 # Third-party code that the page needs; fetched again when its versions change.
-$(WEB): scripts/web/package-lock.json scripts/web/build.mjs scripts/web.sh
-	@sh scripts/prepare.sh "$(PYTHON)" "$(VENV)"
+$(WEB): scripts/web/package-lock.json scripts/web/build.mjs scripts/web.sh | $(VENV)/.python
 	@sh scripts/web.sh "$(VENV)"
 	@touch $@
 

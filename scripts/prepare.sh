@@ -53,5 +53,6 @@ rm -rf "$venv"
     apt_install python3-venv || { echo "install python3-venv first" >&2; exit 1; }
     "$python" -m venv "$venv"
 }
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade pip
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv || true
+pip_install() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
+# There is not a uv for each machine.
+pip_install --upgrade pip uv || pip_install --upgrade pip
