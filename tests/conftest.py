@@ -21,7 +21,7 @@ from support.pictures import content, shape_folder
 from support.recipes import QUICK_STYLE, write_recipe
 from support.sshd import Sshd, sshd
 
-pytest_plugins = ["support.quick"]
+pytest_plugins = ["support.preloaded", "support.quick"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # As cnnedge does before it imports TensorFlow, which else imports Keras 3 beside tf_keras.

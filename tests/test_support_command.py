@@ -14,6 +14,7 @@ import pytest
 
 from support.command import STARTED, read_at_start
 from support.forks import run_folder
+from support.preloaded import stand_in_words
 
 
 def test_nothing_that_a_test_imports_keeps_commands_from_being_forked() -> None:
@@ -71,3 +72,10 @@ def test_workers_share_the_process_that_commands_are_forked_from(tmp_path: Path)
     while folder.exists():
         assert time.monotonic() < limit, "the server stayed behind its last worker"
         time.sleep(0.05)
+
+
+def test_a_fork_stands_in_for_a_python() -> None:
+    code = "import sys; print('tensorflow' in sys.modules, input()); sys.exit('no more')"
+    words = [*stand_in_words(), "-u", "-c", code]
+    done = subprocess.run(words, input="a line\n", capture_output=True, text=True, timeout=600)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "True a line\n", "no more\n")

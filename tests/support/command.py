@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Completed = subprocess.CompletedProcess[str]
 
 _SECONDS = 600
-_WORKSHOP = (
+_WORKSHOP_MODULES = (
     *("cnnedge.cli.convert", "cnnedge.cli.train", "ai_edge_litert.interpreter"),
     *("cnnedge.conversion.session", "cnnedge.training.session", "jinja2"),
     *("tensorflow_model_optimization", "matplotlib.pyplot", "sklearn.linear_model", "sklearn.svm"),
@@ -34,11 +34,11 @@ _DEVICE = (
     *("cnnedge.benchmark.session", "cnnedge.scoring", "ai_edge_litert.interpreter", "numpy.ma"),
     *("cnnedge.cli.demo", "cnnedge.cli.teach", "cnnedge.targets.browser", "cnnedge.web.server"),
 )
-_TRAINS = Program(modules=_WORKSHOP, setup=f"{__name__}:judge_in_passing")
+WORKSHOP = Program(modules=_WORKSHOP_MODULES, setup=f"{__name__}:judge_in_passing")
 _RUNS = Program(modules=_DEVICE, setup=f"{__name__}:measure_for_less_long")
 # What each command is forked from; the others start as users start them. `look` and `verify` need
 # TensorFlow wherever they are given a run, and measure nothing.
-_FORKED = dict.fromkeys(("train", "convert", "look", "study", "verify"), _TRAINS) | dict.fromkeys(
+_FORKED = dict.fromkeys(("train", "convert", "look", "study", "verify"), WORKSHOP) | dict.fromkeys(
     ("bench", "compare", "devices", "eval", "inspect", "run"), _RUNS
 )
 # What asks for one measurement of a model each.
@@ -52,8 +52,11 @@ _UNCHANGED = f"{__name__}:as_it_is"
 _READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "OMP_")
 # Thousands of processes start in a test run: each would compile all of cnnedge again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# It sets a variable of the loader's when it is imported, which would look like a test's own below.
+# When it is imported, it sets a variable of the loader's, which would look like a test's own.
+_BEFORE = dict(os.environ)
 importlib.import_module("cv2")
+os.environ.clear()
+os.environ.update(_BEFORE)
 
 
 def cnnedge(
@@ -162,7 +165,7 @@ STARTED = read_at_start(os.environ)
 def script(path: Path, *arguments: object, cwd: Path) -> Completed:
     """Runs `python SCRIPT ...` to its end, forked from a process with TensorFlow imported."""
     environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"}
-    program = dataclasses.replace(_TRAINS, name=str(path))
+    program = dataclasses.replace(WORKSHOP, name=str(path))
     return forked(program, _start([*map(str, arguments)], cwd, environment))
 
 

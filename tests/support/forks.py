@@ -38,13 +38,14 @@ _SECONDS = 600
 # The first byte on a connection. A guest asks for nothing: while it stays, the server does.
 _REQUEST, _GUEST = b"r", b"g"
 _STREAMS = ("stdin", "stdout", "stderr")
+_CODE = "-c"
 # Waited for by nobody: a server may outlive the worker that began it, and not the run.
 _BEGUN: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What is run. name: `cnnedge`, as `python -m` does, or the path of a script.
+    """What is run. name: `cnnedge`, as `python -m` does; the path of a script; or `-c`.
 
     modules: imported before the fork. setup: `module:function`, called first after it; or "".
     """
@@ -126,8 +127,19 @@ def begin(program: Program, start: Start) -> Process:
 
 def begin_at(address: Path, program: Program, start: Start) -> Process:
     """The same from the server at this address."""
-    pipes = [os.pipe() for _ in range(3)]
+    pipes = [os.pipe() for _ in _STREAMS]
     theirs, ours = zip(pipes[0], *((into, out) for out, into in pipes[1:]), strict=True)
+    connection = _asked(address, program, start, theirs)
+    for descriptor in theirs:
+        os.close(descriptor)
+    process = Process(connection, [program.name, *start.words], ours)
+    if not start.fed:
+        process.stdin.close()
+    return process
+
+
+def _asked(address: Path, program: Program, start: Start, streams: Sequence[int]) -> socket.socket:
+    """A connection on which the process' number and its exit code will come."""
     request = json.dumps(
         {
             "name": program.name,
@@ -139,15 +151,26 @@ def begin_at(address: Path, program: Program, start: Start) -> Process:
         }
     ).encode()
     connection = _connected(address)
-    socket.send_fds(connection, [_REQUEST], theirs)
-    for descriptor in theirs:
-        os.close(descriptor)
+    socket.send_fds(connection, [_REQUEST], streams)
     connection.settimeout(_SECONDS)
     connection.sendall(f"{len(request):{_LENGTH}}".encode() + request)
-    process = Process(connection, [program.name, *start.words], ours)
-    if not start.fed:
-        process.stdin.close()
-    return process
+    return connection
+
+
+def stand_in() -> None:
+    """Has a fork do what this process was started for, on its standard streams, and ends as that.
+
+    Its arguments: the server's address; then those of `python -u -c CODE`.
+    """
+    address, code = Path(sys.argv[1]), sys.argv[-1]
+    start = Start(words=[code], folder=Path.cwd(), environment=os.environ)
+    connection = _asked(address, Program(name=_CODE, modules=()), start, range(len(_STREAMS)))
+    _read(connection, _LENGTH)
+    # Whoever started it sees by their end that the fork has ended.
+    for descriptor in (0, 1):
+        os.close(descriptor)
+    connection.settimeout(None)
+    os._exit(int(_read(connection, _LENGTH)) & 0xFF)
 
 
 def forked(program: Program, start: Start) -> subprocess.CompletedProcess[str]:
@@ -158,7 +181,7 @@ def forked(program: Program, start: Start) -> subprocess.CompletedProcess[str]:
 def server(program: Program) -> Path:
     """Where this run's server with the modules of that program listens; it stays while this process
     does."""
-    return _server(*program.modules, *filter(None, [program.setup.partition(":")[0]]))
+    return _server(*filter(None, [program.setup.partition(":")[0]]), *program.modules)
 
 
 @functools.cache
@@ -317,7 +340,9 @@ def _exit_code(name: str, setup: str) -> int:
     try:
         if module:
             getattr(importlib.import_module(module), function)()
-        if name.endswith(".py"):
+        if name == _CODE:
+            exec(sys.argv[1], {"__name__": "__main__"})
+        elif name.endswith(".py"):
             sys.path.insert(0, str(Path(name).parent))
             runpy.run_path(name, run_name="__main__")
         else:
