@@ -50,6 +50,12 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Path:
     return write_recipe(tmp_path_factory.mktemp("training"), shapes, epochs=3)
 
 
+@pytest.fixture(autouse=True)
+def small_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of the trainings that `support.command` forks."""
+    monkeypatch.setattr("cnnedge.training.canvas.DPI", 40)
+
+
 def fit(recipe: Path, out: Path, *overrides: str, **options: Any) -> dict[str, Any]:
     """Trains in this process."""
     session = pytest.importorskip("cnnedge.training.session")
@@ -149,7 +155,7 @@ def test_a_step_is_traced_once(
 
 
 def test_killed_and_resumed_ends_where_it_would_have_ended(recipe: Path, tmp_path: Path) -> None:
-    epochs = 30
+    epochs = 16
     # As many as most users have at least: which of them adds what must make no difference.
     threads = {"TF_NUM_INTRAOP_THREADS": "2"}
     words = ("train", recipe, "--set", f"training.epochs={epochs}")

@@ -19,6 +19,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 from tf_keras.src.engine import base_layer, keras_tensor
+from tf_keras.src.saving import saving_lib
 
 # None of them draws random numbers when it is run: what does, Keras seeds in the order of running.
 _LAYERS = frozenset(
@@ -69,6 +70,9 @@ def _teach() -> None:
         return output
 
     base_layer.Layer._infer_output_signature = infer
+    # To save and to load, Keras looks at each attribute of a layer for further layers. These are
+    # made anew whenever they are looked at, which takes long, and neither is a layer.
+    saving_lib.ATTR_SKIPLIST |= {"_tracking_metadata", "_jit_compiled_convolution_op"}
 
 
 def _is_ordinary(layer: Any, inputs: Any, args: Any, kwargs: Any, masks: Any) -> bool:
