@@ -33,6 +33,9 @@ _LAYERS = frozenset(
 # Kinds of wrappers that give what the layer within them gives; each with what it does to that layer
 # when it is run.
 _WRAPPERS: dict[type, Callable[[Any], None]] = {}
+# To save and to load, Keras looks at each attribute of a layer for further layers. These are made
+# anew whenever they are looked at, which takes long, and neither is a layer.
+_NO_LAYERS = frozenset({"_tracking_metadata", "_jit_compiled_convolution_op"})
 _within: ContextVar[bool] = ContextVar("untraced", default=False)
 
 
@@ -70,9 +73,7 @@ def _teach() -> None:
         return output
 
     base_layer.Layer._infer_output_signature = infer
-    # To save and to load, Keras looks at each attribute of a layer for further layers. These are
-    # made anew whenever they are looked at, which takes long, and neither is a layer.
-    saving_lib.ATTR_SKIPLIST |= {"_tracking_metadata", "_jit_compiled_convolution_op"}
+    saving_lib.ATTR_SKIPLIST |= _NO_LAYERS
 
 
 def _is_ordinary(layer: Any, inputs: Any, args: Any, kwargs: Any, masks: Any) -> bool:
