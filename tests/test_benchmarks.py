@@ -157,7 +157,7 @@ def test_backbones_with_their_weights(pictures: Path, trained_run: Path, tmp_pat
         missing(f"no {IDX} (on Debian: dataset-fashion-mnist)")
     heads = ("--pictures", 40, "--judged", 16)
     assert "logistic" in printed("bench_heads", *heads, cwd=tmp_path)
-    small = ("--rounds", 1, "--pictures", 16, "--side", 32, "--network", "MobileNet")
+    small = ("--rounds", 1, "--pictures", 16, "--side", 32, "--network", "VGG16")
     kept = printed("bench_freed_memory", *small, cwd=tmp_path, codes=(0,))
     assert "faults/picture" in kept
 

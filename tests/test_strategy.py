@@ -17,7 +17,7 @@ from support.command import Running, assert_one_clear_line, begun, cnnedge
 from support.pictures import shape_folder
 from support.recipes import write_recipe
 
-EPOCHS = 8
+EPOCHS = 6
 
 
 @pytest.fixture(scope="module")
