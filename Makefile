@@ -21,7 +21,8 @@ help:
 	@echo "make web    fetch what the page of cnnedge demo needs"
 	@echo "make fuzz   hostile inputs for FUZZ_SECONDS (900), from FUZZ_SEED (0)"
 
-$(VENV)/.python: scripts/prepare.sh
+# Looked at anew whenever something is to be installed: its Python may be gone.
+$(VENV)/.python: setup.cfg setup.py pyproject.toml scripts/prepare.sh scripts/web/package-lock.json
 	@sh scripts/prepare.sh "$(PYTHON)" "$(VENV)"
 	@touch $@
 

@@ -90,7 +90,7 @@ def measured(name: str, side: int, rounds: int) -> dict[str, list[float]]:
     build = partial(build_model, parse_model(*shipped.read("models", name)), size, 5)
     found = {"built, s": in_turns(rounds, partial(by_keras, build), build)}
     with tempfile.TemporaryDirectory() as folder:
-        theirs, ours = (Path(folder) / name for name in ("theirs.keras", "ours.keras"))
+        theirs, ours = (Path(folder) / file for file in ("theirs.keras", "ours.keras"))
         model = trained(build())
         writing = partial(by_keras, model.save, theirs), partial(save_keras, model, ours)
         found["written to a file, s"] = in_turns(rounds, *writing)

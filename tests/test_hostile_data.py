@@ -8,7 +8,6 @@ import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +16,20 @@ from fuzz import tables
 from cnnedge import numpy_files
 from cnnedge.bundle.labels import read_labels
 from cnnedge.errors import CnnedgeError, DataError, one_line
-from support.hostile import LABELS, PICTURES, X, Y, idx, in_time, load, npy, refusal, told, zipped
+from support.hostile import (
+    LABELS,
+    PICTURES,
+    X,
+    Y,
+    idx,
+    in_time,
+    load,
+    made,
+    npy,
+    refusal,
+    told,
+    zipped,
+)
 from support.pictures import shape_folder
 
 
@@ -25,11 +37,6 @@ from support.pictures import shape_folder
 def bounded() -> Iterator[None]:
     with in_time(60):
         yield
-
-
-def made(content: Any) -> Any:
-    """Large contents are made by their test, not by whoever collects this file."""
-    return content() if callable(content) else content
 
 
 # NumPy's files

@@ -33,6 +33,7 @@ from cnnedge.pictures import (
     read_with_rest,
 )
 from cnnedge.pictures.plain import plain
+from support.hostile import made
 
 RNG = np.random.default_rng(7)
 COLOUR = cv2.resize(
@@ -444,7 +445,7 @@ def test_unreadable_files_name_path_and_reason(
 ) -> None:
     data, reason = BAD[kind]
     path = tmp_path / "broken.jpg"
-    path.write_bytes(data() if callable(data) else data)
+    path.write_bytes(made(data))
     with pytest.raises(DataError) as caught:
         read_picture(path)
     assert str(caught.value).startswith(f"{path}: ") and reason in str(caught.value)

@@ -23,7 +23,7 @@ from cnnedge.cli.train import resolve
 from cnnedge.errors import CnnedgeError, RunFolderError
 from cnnedge.specs import Schedule, plain
 from cnnedge.training.schedule import rate
-from support.command import Running, assert_one_clear_line, begun, cnnedge
+from support.command import SMALL_DPI, Running, assert_one_clear_line, begun, cnnedge
 from support.pictures import shape_folder
 from support.recipes import write_recipe
 from support.reporters import Quiet
@@ -53,7 +53,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Path:
 @pytest.fixture(autouse=True)
 def small_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """As those of the trainings that `support.command` forks."""
-    monkeypatch.setattr("cnnedge.training.canvas.DPI", 40)
+    monkeypatch.setattr("cnnedge.training.canvas.DPI", SMALL_DPI)
 
 
 def fit(recipe: Path, out: Path, *overrides: str, **options: Any) -> dict[str, Any]:

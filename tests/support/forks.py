@@ -33,6 +33,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# Where pytest-xdist tells workers the name of their run.
+RUN = "PYTEST_XDIST_TESTRUNUID"
 _LENGTH = 8
 _SECONDS = 600
 # The first byte on a connection. A guest asks for nothing: while it stays, the server does.
@@ -181,13 +183,14 @@ def forked(program: Program, start: Start) -> subprocess.CompletedProcess[str]:
 def server(program: Program) -> Path:
     """Where this run's server with the modules of that program listens; it stays while this process
     does."""
+    # The module of `setup` comes first: it sees the environment before the others change it.
     return _server(*filter(None, [program.setup.partition(":")[0]]), *program.modules)
 
 
 @functools.cache
 def _server(*modules: str) -> Path:
     """Where this run's server with these modules listens; begun by the worker that is first."""
-    folder = run_folder(os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid())))
+    folder = run_folder(os.environ.get(RUN, str(os.getpid())))
     folder.mkdir(exist_ok=True)
     address = folder / hashlib.sha256("\0".join(modules).encode()).hexdigest()[:12]
     with open(address.with_suffix(".lock"), "w") as lock:
@@ -260,7 +263,7 @@ def _leave(address: Path) -> None:
 def _welcome(listener: socket.socket, guests: selectors.BaseSelector) -> None:
     """Keeps a guest, or forks for a request."""
     connection, _ = listener.accept()
-    first, descriptors, _flags, _address = socket.recv_fds(connection, 1, 3)
+    first, descriptors, _flags, _address = socket.recv_fds(connection, 1, len(_STREAMS))
     if first == _GUEST:
         guests.register(connection, selectors.EVENT_READ, connection)
         return

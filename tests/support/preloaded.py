@@ -14,9 +14,7 @@ from typing import Any
 import pytest
 
 from support.command import WORKSHOP
-from support.forks import server, stand_in
-
-_RUN = "PYTEST_XDIST_TESTRUNUID"
+from support.forks import RUN, server, stand_in
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -39,4 +37,4 @@ def pytest_configure(config: pytest.Config) -> None:
     """The run's name is known here, as it is to the workers, which find the same server by it."""
     if hasattr(config.option, "testrunuid") and not hasattr(config, "workerinput"):
         config.option.testrunuid = config.option.testrunuid or uuid.uuid4().hex
-        os.environ[_RUN] = config.option.testrunuid
+        os.environ[RUN] = config.option.testrunuid
