@@ -6,6 +6,7 @@ import gc
 import os
 import shutil
 import signal
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cnnedge.training.backend import forget_stacks
 from support.command import cnnedge, fork_what_measures
 from support.networks import pruned, trained_chain
 from support.once import made_once
@@ -29,6 +31,8 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 # Several tests train at once, and TensorFlow's threads would stand in each other's way. The last
 # digits of a loss depend on their number; a test of trainings that go on says how many it takes.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+# For NumPy's threads too; those that have nothing to do would go on asking for work.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell does this to what it runs in the background; Ctrl-C is tested on our own children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -48,9 +52,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Collections of garbage need not walk through TensorFlow and thousands of tests each time."""
+    """Collections of garbage need not walk through TensorFlow and thousands of tests each time, and
+    TensorFlow need not note the stack of a test at every operation."""
+    if "tensorflow" in sys.modules:
+        forget_stacks()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(5_000)
     gc.enable()
 
 

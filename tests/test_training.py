@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import json
 import os
@@ -452,3 +453,20 @@ def test_freed_memory_is_kept_for_the_next_tensor(own: dict[str, str]) -> None:
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
     before, after = map(int, done.stdout.split())
     assert after < before / 10 if not own else after > before / 10
+
+
+@pytest.mark.parametrize("stacks", [False, True])
+def test_where_operations_were_made_is_noted_for_those_who_ask(
+    stacks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+    from tensorflow.python.util import tf_stack
+
+    from cnnedge.training.backend import require
+
+    # As TensorFlow has it: the tests forget stacks too.
+    monkeypatch.setattr(tf_stack, "extract_stack", inspect.unwrap(tf_stack.extract_stack))
+    require("train", stacks=stacks)
+    with tf.Graph().as_default():
+        frames = tf.constant(1.0).op.traceback
+    assert any(frame.filename == __file__ for frame in frames) == stacks

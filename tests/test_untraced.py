@@ -174,3 +174,12 @@ def test_elsewhere_keras_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
     build = lambda: layers.ReLU(name="relu")(tf_keras.Input((8, 8, 3)))  # noqa: E731
     assert ran(monkeypatch, build) == ["relu"]
+
+
+def test_in_a_graph_a_variable_is_found_by_its_name() -> None:
+    with untraced.untraced():
+        outside = tf.Variable([1.0], name="outside")
+        with tf.Graph().as_default() as graph:
+            tf.Variable([1.0], name="inside")
+    assert outside.name == "outside:0"
+    assert graph.get_operation_by_name("inside").get_attr("debug_name") == b"inside/"

@@ -25,15 +25,22 @@ Completed = subprocess.CompletedProcess[str]
 _SECONDS = 600
 # Of plots that nobody looks at.
 SMALL_DPI = 40
+# Imported late by those that need them, which is in most processes.
+_LATE = (
+    *("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated", "numpy.random"),
+    *("cnnedge.engines.interpreter", "cnnedge.targets.ssh", "cnnedge.targets.adb"),
+    *("platformdirs.unix", "rich._emoji_codes"),
+)
 _WORKSHOP_MODULES = (
-    *("cnnedge.cli.convert", "cnnedge.cli.train", "ai_edge_litert.interpreter"),
+    *_LATE,
+    *("cnnedge.cli.convert", "cnnedge.cli.train"),
     *("cnnedge.conversion.session", "cnnedge.training.session", "jinja2"),
     *("tensorflow_model_optimization", "matplotlib.pyplot", "sklearn.linear_model", "sklearn.svm"),
 )
 _DEVICE = (
     *(f"cnnedge.cli.{name}" for name in ("compare", "devices", "evaluate", "verify")),
     *(f"cnnedge.cli.{name}.command" for name in ("bench", "inspect", "run")),
-    *("cnnedge.benchmark.session", "cnnedge.scoring", "ai_edge_litert.interpreter", "numpy.ma"),
+    *("cnnedge.benchmark.session", "cnnedge.scoring", "numpy.ma", *_LATE),
     *("cnnedge.cli.demo", "cnnedge.cli.teach", "cnnedge.targets.browser", "cnnedge.web.server"),
 )
 WORKSHOP = Program(modules=_WORKSHOP_MODULES, setup=f"{__name__}:judge_in_passing")
@@ -189,7 +196,7 @@ def measure_for_less_long() -> None:
     from cnnedge.benchmark import PROTOCOLS
 
     fork_what_measures()
-    PROTOCOLS["quick"] = dataclasses.replace(PROTOCOLS["quick"], warmup_seconds=0.02, seconds=0.1)
+    PROTOCOLS["quick"] = dataclasses.replace(PROTOCOLS["quick"], warmup_seconds=0.01, seconds=0.03)
 
 
 def judge_in_passing() -> None:
@@ -217,7 +224,7 @@ def once() -> Protocol:
     from cnnedge.benchmark import PROTOCOLS
 
     quick = PROTOCOLS["quick"]
-    return dataclasses.replace(quick, processes=1, warmup_seconds=0.02, runs=20, seconds=0.1)
+    return dataclasses.replace(quick, processes=1, warmup_seconds=0.01, runs=10, seconds=0.03)
 
 
 def assert_one_clear_line(done: Completed, *parts: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import tensorflow as tf
 import tf_keras
+from tensorflow.python.ops import gen_resource_variable_ops
 from tf_keras.src.engine import base_layer, keras_tensor
 from tf_keras.src.saving import saving_lib
 
@@ -36,6 +37,9 @@ _WRAPPERS: dict[type, Callable[[Any], None]] = {}
 # To save and to load, Keras looks at each attribute of a layer for further layers. These are made
 # anew whenever they are looked at, which takes long, and neither is a layer.
 _NO_LAYERS = frozenset({"_tracking_metadata", "_jit_compiled_convolution_op"})
+# Of every variable, outside graphs. TensorFlow prepares the operation that makes a variable once
+# for each name that it is to have in error messages, and that takes longer than all else of it.
+_VARIABLE = "variable"
 _within: ContextVar[bool] = ContextVar("untraced", default=False)
 
 
@@ -62,6 +66,7 @@ def know(kind: type, settle: Callable[[Any], None] = lambda wrapper: None) -> No
 def _teach() -> None:
     """Has Keras ask `_stated` first. It has no public place for that; its version is pinned."""
     traced = base_layer.Layer._infer_output_signature
+    made = gen_resource_variable_ops.var_handle_op
 
     def infer(layer: Any, inputs: Any, args: Any, kwargs: Any, masks: Any) -> Any:
         output = None
@@ -72,7 +77,13 @@ def _teach() -> None:
         layer._set_save_spec(inputs, args, kwargs)
         return output
 
+    def one_for_all(*args: Any, **kwargs: Any) -> Any:
+        if tf.executing_eagerly():
+            kwargs["debug_name"] = _VARIABLE
+        return made(*args, **kwargs)
+
     base_layer.Layer._infer_output_signature = infer
+    gen_resource_variable_ops.var_handle_op = one_for_all
     saving_lib.ATTR_SKIPLIST |= _NO_LAYERS
 
 

@@ -111,7 +111,7 @@ def command(
     check_settings(recipe, wishes)
     with reach.opened(device) as target:
         with output.progress_console().status("loading TensorFlow"):
-            backend.require("convert")
+            backend.require("convert", stacks=verbose)
         report = _convert(Path(run), wishes, target)
     told = plain(report)
     with output.kept("convert", told):

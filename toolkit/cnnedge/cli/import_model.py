@@ -46,7 +46,7 @@ def command(source: str, out: str, json_file: str | None, verbose: bool, **asked
     from ..training import backend
 
     with output.progress_console().status("loading TensorFlow"):
-        backend.require("import")
+        backend.require("import", stacks=verbose)
     from ..importing import ImportWishes, import_model, require_parity
 
     wishes = ImportWishes(**asked)

@@ -95,7 +95,7 @@ def command(
         if verbose
         else output.progress_console().status("loading TensorFlow")
     ):
-        backend.require("train")
+        backend.require("train", stacks=verbose)
     if resolved.answers_pictures:
         metrics = _learn_style(resolved, folder, force=force)
         _told(metrics, folder, resolved, json_file)

@@ -85,7 +85,7 @@ def command(
     drawing = read_recipe(open_finished(Path(reference))).answers_pictures
     _check_kind(model, reference, read_model(model).picture_answer is not None, drawing)
     with output.progress_console().status("loading TensorFlow"):
-        backend.require("verify")
+        backend.require("verify", stacks=verbose)
     from ..verification.case import Question
     from ..verification.session import verify
 

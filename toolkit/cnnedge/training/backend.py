@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import sys
 import warnings
@@ -37,10 +38,11 @@ def is_norm(layer: Any) -> bool:
     return type(layer).__name__.endswith("BatchNormalization")
 
 
-def require(command: str) -> None:
+def require(command: str, *, stacks: bool = False) -> None:
     """Imports what the workshop needs, quietly.
 
-    Raises MissingExtraError with the line that installs it.
+    stacks: keep what `forget_stacks` forgets. Raises MissingExtraError with the line that installs
+    it.
     """
     # Read at import: 3 hides what TensorFlow's C++ side logs below errors.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -60,6 +62,20 @@ def require(command: str) -> None:
             f"Install them: {INSTALL}"
         ) from None
     tf.get_logger().setLevel("ERROR")
+    if not stacks:
+        forget_stacks()
+
+
+def forget_stacks() -> None:
+    """From now on, TensorFlow does not note the Python stack at each operation of each graph.
+
+    It tells them in tracebacks, which a command shows only when it is asked to; noting them takes a
+    tenth of a conversion.
+    """
+    from tensorflow.python.util import tf_stack
+
+    nothing = tf_stack.extract_stack(_MOST_INT)
+    tf_stack.extract_stack = functools.wraps(tf_stack.extract_stack)(lambda stacklevel=1: nothing)
 
 
 def keep_freed() -> None:
