@@ -77,6 +77,7 @@ def _teach() -> None:
         layer._set_save_spec(inputs, args, kwargs)
         return output
 
+    @functools.wraps(made)
     def one_for_all(*args: Any, **kwargs: Any) -> Any:
         if tf.executing_eagerly():
             kwargs["debug_name"] = _VARIABLE

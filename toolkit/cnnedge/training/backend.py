@@ -74,8 +74,10 @@ def forget_stacks() -> None:
     """
     from tensorflow.python.util import tf_stack
 
-    nothing = tf_stack.extract_stack(_MOST_INT)
-    tf_stack.extract_stack = functools.wraps(tf_stack.extract_stack)(lambda stacklevel=1: nothing)
+    noted = tf_stack.extract_stack
+    # The outermost frame of the program: XLA crashes where there is none.
+    outermost = noted(len(noted()))
+    tf_stack.extract_stack = functools.wraps(noted)(lambda stacklevel=1: outermost)
 
 
 def keep_freed() -> None:
