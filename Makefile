@@ -43,8 +43,12 @@ web: $(WEB)
 demo: $(VENV)/.with-train,web $(WEB)
 	@sh scripts/demo.sh "$(BIN)/cnnedge" "$(DEMO)"
 
+# A test that crashes would crash each worker that is begun in place of another, and pytest-xdist
+# may then wait for ever.
+SPREAD := -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart=0
+
 test: $(VENV)/.with-train,dev $(WEB)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(SPREAD) $(PYTEST_ARGS)
 	@echo "All tests passed. Next: make demo, or read CONTRIBUTING.md"
 
 # Says at its end what it left out.
@@ -54,8 +58,7 @@ quick: $(VENV)/.with-train,dev
 # Programs that tests start count too, but those on boards and in environments of their own.
 coverage: $(VENV)/.with-train,dev $(WEB)
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m coverage run -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder \
-		$(PYTEST_ARGS)
+	@$(BIN)/python -m coverage run -m pytest $(SPREAD) $(PYTEST_ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python scripts/covered.py
 
