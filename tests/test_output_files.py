@@ -9,12 +9,15 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cnnedge import files
+from cnnedge.cli.scratch import own_temporary_folder
 from cnnedge.errors import CnnedgeError
 from cnnedge.files import as_bytes, json_text, read_json, whole, write_json, write_text
 from support.command import assert_one_clear_line, cnnedge
@@ -70,6 +73,49 @@ def test_what_a_killed_writer_left_goes(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob(".part-*"))) == 1
     write_text(tmp_path / "other.txt", "text")
     assert [p.name for p in tmp_path.iterdir()] == ["other.txt"]
+
+
+@pytest.fixture
+def found_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[int]]:
+    """Has another process lock the first file of a pattern before who made it does; its lock."""
+
+    def found(pattern: str) -> list[int]:
+        others: list[int] = []
+
+        def late(file: int) -> bool | None:
+            if not others:
+                others.append(os.open(next(tmp_path.glob(pattern)), os.O_RDWR))
+                assert locked(others[0])
+            return locked(file)
+
+        locked = files._locked
+        monkeypatch.setattr(files, "_locked", late)
+        return others
+
+    return found
+
+
+def test_a_writer_whose_file_was_taken_for_a_leftover_begins_another(
+    tmp_path: Path, found_first: Callable[[str], list[int]]
+) -> None:
+    others = found_first(".part-*")
+    with whole(tmp_path / "file.txt") as part:
+        os.close(others[0])
+        with files.left_behind(part) as left:
+            assert not left
+        part.write_text("whole")
+    assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_a_command_whose_folder_was_taken_for_a_leftover_makes_another(
+    tmp_path: Path, found_first: Callable[[str], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    others = found_first("cnnedge-*/.lock")
+    with own_temporary_folder():
+        os.close(others[0])
+        with files.left_behind(Path(tempfile.gettempdir()) / ".lock") as left:
+            assert not left
 
 
 def test_what_a_living_writer_writes_stays(tmp_path: Path) -> None:

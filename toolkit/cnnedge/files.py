@@ -91,22 +91,33 @@ class _Part:
     """A new file next to its target, locked while its writer lives."""
 
     def __init__(self, target: Path) -> None:
-        while True:
-            # The end of the name stays: writers go by suffixes such as .keras.
-            end = os.fsdecode(os.fsencode(target.name)[len(_PART) + 13 - _LONGEST_NAME :])
+        # The end of the name stays: writers go by suffixes such as .keras.
+        end = os.fsdecode(os.fsencode(target.name)[len(_PART) + 13 - _LONGEST_NAME :])
+        file = None
+        while file is None:
             self.path = target.parent / f"{_PART}{secrets.token_hex(6)}-{end}"
             # Not tempfile's private file: the user's umask decides, and the kernel applies it.
             # Reading the umask would mean changing it, for all threads.
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-            lock(self._file)
-            # Another process may have taken it for a leftover before it was locked.
-            if self.path.exists():
-                return
-            os.close(self._file)
+            file = held(self.path, 0o666)
+        self._file = file
 
     def close(self) -> None:
         self.path.unlink(missing_ok=True)
         os.close(self._file)
+
+
+def held(path: Path, mode: int) -> int | None:
+    """Makes a file that no other process takes for a leftover; its descriptor, which holds it.
+
+    None if another process took it for one before it was locked: the path is then free again.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+    # Where there are no locks, no process takes anything for a leftover.
+    if _locked(file) is not False and path.exists():
+        return file
+    os.close(file)
+    path.unlink(missing_ok=True)
+    return None
 
 
 def is_part(name: str) -> bool:
@@ -151,14 +162,19 @@ def lock(file: int) -> bool:
 
     The kernel releases it when the process ends, however it ends. False if there are no locks.
     """
+    return bool(_locked(file))
+
+
+def _locked(file: int) -> bool | None:
+    """Locks it; False if another process holds it, None if there are no locks."""
     try:
         import fcntl
-    except ImportError:
-        return False
-    try:
+
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except (ImportError, OSError):
+        return None
     return True
 
 

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..files import left_behind, lock
+from ..files import held, left_behind
 
 _PREFIX = "cnnedge-"
 _LOCK = ".lock"
@@ -27,11 +27,11 @@ def own_temporary_folder() -> Iterator[Path]:
     """
     above, told = Path(tempfile.gettempdir()), os.environ.get("TMPDIR")
     _remove_left(above)
-    file, folder = -1, None
+    file, folder = None, None
     with contextlib.suppress(OSError):
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        lock(file)
+        while file is None:
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            file = held(folder / _LOCK, 0o600)
     if folder is None:
         yield above
         return
@@ -45,7 +45,7 @@ def own_temporary_folder() -> Iterator[Path]:
         else:
             os.environ["TMPDIR"] = told
         shutil.rmtree(folder, ignore_errors=True)
-        if file >= 0:
+        if file is not None:
             os.close(file)
 
 
