@@ -34,6 +34,14 @@ def offered() -> set[str]:
     return {REDUCED[name] for name in found if name in REDUCED}
 
 
+def test_nobody_is_told_that_it_is_used(plain_models: dict[str, Path], tmp_path: Path) -> None:
+    """OpenVINO's own reports keep a number of this user in the home folder."""
+    words = ("bench", plain_models["float32"], "--engine", "openvino", "--json", "-")
+    done = cnnedge(*words, env={"HOME": str(tmp_path), "CNNEDGE_CACHE": str(tmp_path / "cache")})
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "intel").exists()
+
+
 def load(path: Path, **keywords: Any) -> Any:
     return load_engine(read_model(path), Runtime(engine="openvino", **keywords))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
 from pathlib import Path
 
 from ..bundle import ModelFile
 from ..errors import GateError, MissingExtraError
+from ..model_trial import runtime_of
 from . import libraries
 from .base import Engine
 from .failure import DelegateRefused, PrecisionRefused
@@ -65,7 +65,7 @@ def _import(engine: str) -> None:
     """Imports a runtime; that it cannot be is said where it is used."""
     with contextlib.suppress(ImportError, MissingExtraError):
         if engine == "openvino":
-            importlib.import_module("openvino")
+            runtime_of(engine)
         else:
             from . import interpreter
 

@@ -6,7 +6,6 @@ where the CPU has it, and does not say so: the precision is read back from the c
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import re
 import tempfile
@@ -19,6 +18,7 @@ import numpy as np
 
 from ..bundle import ModelFile
 from ..errors import MissingExtraError, ModelError
+from ..model_trial import runtime_of
 from ..native_stderr import captured
 from .base import Engine, Values
 from .failure import DelegateRefused, PrecisionRefused, not_run
@@ -32,7 +32,7 @@ _DEVICES = {"auto": "CPU", "cpu": "CPU", "gpu": "GPU", "npu": "NPU"}
 def load(model: ModelFile, runtime: Runtime) -> OpenVinoEngine:
     """See `loading.load_engine`; the runtime's options are OpenVINO's own properties."""
     try:
-        openvino: Any = importlib.import_module("openvino")
+        openvino: Any = runtime_of("openvino")
     except ModuleNotFoundError:
         raise MissingExtraError(
             "OpenVINO is not installed: pip install 'cnnedge[openvino]' (x86 and 64-bit Arm)"
