@@ -5,6 +5,9 @@ VENV   ?= .venv
 DEMO   ?= demo
 # How many test files run in parallel. The tests of one file stay together.
 JOBS   ?= 2
+# A test that crashes would crash each worker that is begun in place of another, and pytest-xdist
+# may then wait for ever.
+SPREAD := -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 FUZZ_SECONDS ?= 900
 FUZZ_SEED    ?= 0
 BIN    := $(VENV)/bin
@@ -43,17 +46,13 @@ web: $(WEB)
 demo: $(VENV)/.with-train,web $(WEB)
 	@sh scripts/demo.sh "$(BIN)/cnnedge" "$(DEMO)"
 
-# A test that crashes would crash each worker that is begun in place of another, and pytest-xdist
-# may then wait for ever.
-SPREAD := -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart=0
-
 test: $(VENV)/.with-train,dev $(WEB)
 	@$(BIN)/python -m pytest $(SPREAD) $(PYTEST_ARGS)
 	@echo "All tests passed. Next: make demo, or read CONTRIBUTING.md"
 
 # Says at its end what it left out.
 quick: $(VENV)/.with-train,dev
-	@$(BIN)/python -m pytest --quick -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --quick -q $(SPREAD) $(PYTEST_ARGS)
 
 # Programs that tests start count too, but those on boards and in environments of their own.
 coverage: $(VENV)/.with-train,dev $(WEB)

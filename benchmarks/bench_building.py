@@ -111,8 +111,7 @@ def measured(name: str, side: int, rounds: int) -> dict[str, list[float]]:
     rates: dict[str, Any] = {"learning_rate": 1e-3, "weight_decay": 0.02}
     optimizers = (partial(tf_keras.optimizers.AdamW, **rates), partial(fused.adamw, **rates))
     by_many, by_one = (partial(first_step, build(), optimizer) for optimizer in optimizers)
-    steps = partial(by_keras, by_many), by_one
-    found["first training step, s"] = in_turns(rounds, *steps)
+    found["first training step, s"] = in_turns(rounds, partial(by_keras, by_many), by_one)
     conversions = partial(by_keras, converted, build(), True), partial(converted, build(), False)
     found["converted to float32, s"] = in_turns(rounds, *conversions)
     return found

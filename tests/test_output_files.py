@@ -85,11 +85,11 @@ def found_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[st
         def late(file: int) -> bool | None:
             if not others:
                 others.append(os.open(next(tmp_path.glob(pattern)), os.O_RDWR))
-                assert locked(others[0])
-            return locked(file)
+                assert lock(others[0])
+            return lock(file)
 
-        locked = files._locked
-        monkeypatch.setattr(files, "_locked", late)
+        lock = files.lock
+        monkeypatch.setattr(files, "lock", late)
         return others
 
     return found

@@ -113,7 +113,7 @@ def held(path: Path, mode: int) -> int | None:
     """
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
     # Where there are no locks, no process takes anything for a leftover.
-    if _locked(file) is not False and path.exists():
+    if lock(file) is not False and path.exists():
         return file
     os.close(file)
     path.unlink(missing_ok=True)
@@ -153,20 +153,15 @@ def left_behind(path: Path) -> Iterator[bool]:
         with contextlib.suppress(OSError):
             file = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
             opened.callback(os.close, file)
-            left = lock(file)
+            left = bool(lock(file))
         yield left
 
 
-def lock(file: int) -> bool:
+def lock(file: int) -> bool | None:
     """Locks an open file for as long as it is open; False if another process holds it.
 
-    The kernel releases it when the process ends, however it ends. False if there are no locks.
+    The kernel releases it when the process ends, however it ends. None if there are no locks.
     """
-    return bool(_locked(file))
-
-
-def _locked(file: int) -> bool | None:
-    """Locks it; False if another process holds it, None if there are no locks."""
     try:
         import fcntl
 

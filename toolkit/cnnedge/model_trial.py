@@ -54,14 +54,16 @@ def attempt(engine: str, data: bytes, memory_bytes: int, seconds: int) -> None:
 
 
 def runtime_of(engine: str) -> Any:
-    """Imports an engine's runtime. Raises ImportError.
-
-    OpenVINO's reports each import to Intel and Google, from a fork that may wait for ever, unless
-    the package that does so cannot be imported.
-    """
+    """Imports an engine's runtime. Raises ImportError."""
     if engine == "openvino":
-        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+        report_nothing()
     return importlib.import_module(MODULES[engine])
+
+
+def report_nothing() -> None:
+    """To be called before OpenVINO is imported. It reports each import to Intel and Google, from a
+    fork that may wait for ever, unless the package that does so cannot be imported."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 def _tell(word: str) -> None:

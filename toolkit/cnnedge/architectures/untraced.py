@@ -64,7 +64,10 @@ def know(kind: type, settle: Callable[[Any], None] = lambda wrapper: None) -> No
 
 @functools.cache
 def _teach() -> None:
-    """Has Keras ask `_stated` first. It has no public place for that; its version is pinned."""
+    """Has Keras ask `_stated` first, and leave out the rest of what takes long and is for nothing.
+
+    There is no public place for either; the versions are pinned.
+    """
     traced = base_layer.Layer._infer_output_signature
     made = gen_resource_variable_ops.var_handle_op
 

@@ -38,7 +38,7 @@ def main() -> int:
         tell("loading TensorFlow", 0, 0)
         from ..training import backend
 
-        backend.require("teach")
+        backend.require("teach", stacks=False)
         # Imported by the first fit; it takes seconds, which nobody waits for yet.
         import sklearn.linear_model  # noqa: F401
 

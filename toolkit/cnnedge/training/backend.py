@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import inspect
 import os
 import sys
 import warnings
@@ -38,11 +39,11 @@ def is_norm(layer: Any) -> bool:
     return type(layer).__name__.endswith("BatchNormalization")
 
 
-def require(command: str, *, stacks: bool = False) -> None:
+def require(command: str, *, stacks: bool = True) -> None:
     """Imports what the workshop needs, quietly.
 
-    stacks: keep what `forget_stacks` forgets. Raises MissingExtraError with the line that installs
-    it.
+    stacks: False for `forget_stacks`, where this process is a command's own. Raises
+    MissingExtraError with the line that installs it.
     """
     # Read at import: 3 hides what TensorFlow's C++ side logs below errors.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -74,7 +75,8 @@ def forget_stacks() -> None:
     """
     from tensorflow.python.util import tf_stack
 
-    noted = tf_stack.extract_stack
+    # Where it has been forgotten before, it stays so.
+    noted = inspect.unwrap(tf_stack.extract_stack)
     # The outermost frame of the program: XLA crashes where there is none.
     outermost = noted(len(noted()))
     tf_stack.extract_stack = functools.wraps(noted)(lambda stacklevel=1: outermost)
